@@ -1,0 +1,6 @@
+import { packageBuild } from '../../tools/build/tsup-preset.ts'
+
+export default packageBuild({
+  index: 'src/index.ts',
+  fastify: 'src/fastify/index.ts'
+})

@@ -1,0 +1,8 @@
+import { packageBuild } from '../../tools/build/tsup-preset.ts'
+
+export default packageBuild({
+  index: 'src/index.ts',
+  memory: 'src/memory/index.ts',
+  pipeline: 'src/pipeline/index.ts',
+  fastify: 'src/fastify/index.ts'
+})

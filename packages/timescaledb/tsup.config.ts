@@ -1,0 +1,8 @@
+import { packageBuild } from '../../tools/build/tsup-preset.ts'
+
+export default packageBuild({
+  index: 'src/index.ts',
+  embedded: 'src/embedded/index.ts',
+  fastify: 'src/fastify/index.ts',
+  'embedded-child': 'src/embedded/embedded-child.ts'
+})

@@ -1,0 +1,29 @@
+import { defineConfig } from 'vitest/config'
+
+const source = { conditions: ['@smart-whale/source'] }
+
+/** Two projects: `unit` needs no server; `integration` runs on real engines that it starts itself. */
+export default defineConfig({
+  test: {
+    // Engines are child processes and native libraries: threads would share what must stay apart.
+    pool: 'forks',
+    projects: [
+      {
+        resolve: source,
+        ssr: { resolve: source },
+        test: { name: 'unit', include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tools/**/*.test.{ts,mjs}'], testTimeout: 10_000 },
+      },
+      {
+        resolve: source,
+        ssr: { resolve: source },
+        test: {
+          name: 'integration',
+          include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts'],
+          globalSetup: ['tools/engines/global-setup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+})
