@@ -1,1 +1,56 @@
-export {}
+// Contracts
+export type { CallOptions, Row, StorageInterface, TableDefinition, Transaction } from './storage.ts'
+export type { CachingInterface } from './caching.ts'
+export type { MessageHandler, MessagingInterface, ReceivedMessage } from './messaging.ts'
+
+// Exactly-once writing
+export type {
+  Batch,
+  BatchReceipt,
+  BatchTransaction,
+  BatchWriter,
+  RecoverableBatchWriter,
+  RefusedRow,
+  SliceSource,
+  TransactionalBatchWriter,
+} from './batch-writer.ts'
+export { type Slice, type SliceClaim, type SliceLedger, type SliceScope, type SliceState, staleEpochError } from './slice-ledger.ts'
+
+// Ports
+export { type Clock, systemClock, type TimerHandle } from './clock.ts'
+export { type Logger, type LogMethod, silentLogger } from './logger.ts'
+export {
+  type CounterMetric,
+  type GaugeMetric,
+  type HistogramMetric,
+  type MetricDefinition,
+  type MetricLabels,
+  type MetricsSink,
+  silentMetrics,
+} from './metrics.ts'
+export { silentTracer, type Span, type Tracer } from './tracer.ts'
+export type { Policy, PolicyContext } from './policy.ts'
+export { type AuditEvent, type AuditSink, type Encryptor, silentAudit, type TokenClaims, type TokenIssuer, type TokenVerifier } from './security.ts'
+export type { HealthProbe, HealthResult, HealthStatus } from './health.ts'
+export type { Lifecycle } from './lifecycle.ts'
+
+// Errors
+export {
+  abortedError,
+  ConfigurationError,
+  ConnectionError,
+  type ErrorOptions,
+  hasErrorMark,
+  InfrastructureError,
+  type InterfaceErrorCode,
+  markError,
+  OperationError,
+  TimeoutError,
+  ValidationError,
+  type ValidationErrorOptions,
+  type ValidationIssue,
+} from './errors.ts'
+export { type ProblemDetails, toProblem } from './problem.ts'
+
+// Wire
+export { type JsonValue, toWire } from './wire.ts'

@@ -1,0 +1,50 @@
+import { InfrastructureError, ValidationError, type ValidationIssue } from './errors.ts'
+
+/** An error as an HTTP answer (RFC 9457, `application/problem+json`). */
+export interface ProblemDetails {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  readonly code: string
+  /** For wrong input: each field and what is wrong with it. */
+  readonly issues?: readonly ValidationIssue[]
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad request',
+  401: 'Not authenticated',
+  403: 'Not allowed',
+  404: 'Not found',
+  408: 'Too slow',
+  409: 'Conflict',
+  413: 'Too large',
+  415: 'Unsupported media type',
+  422: 'Not processable',
+  429: 'Too many requests',
+  499: 'Aborted by the caller',
+  503: 'Unavailable',
+  504: 'Deadline passed',
+}
+
+/**
+ * The answer that a failure may give to a caller: what is wrong with the request is told in full,
+ * what is wrong inside (any 5xx) only by its code.
+ */
+export function toProblem(error: unknown): ProblemDetails {
+  if (!InfrastructureError.isInstance(error)) return hidden(500, 'ERR_INTERNAL')
+  if (error.status >= 500) return hidden(error.status, error.code)
+  return {
+    type: 'about:blank',
+    title: TITLES[error.status] ?? 'Request refused',
+    status: error.status,
+    detail: error.message,
+    code: error.code,
+    ...(ValidationError.isInstance(error) ? { issues: error.issues } : {}),
+  }
+}
+
+function hidden(status: number, code: string): ProblemDetails {
+  const detail = status === 503 ? 'A service that this answer needs is away; try again later.' : status === 504 ? 'The answer took longer than allowed.' : 'Something went wrong inside; the log has it under this code.'
+  return { type: 'about:blank', title: TITLES[status] ?? 'Internal error', status, detail, code }
+}
