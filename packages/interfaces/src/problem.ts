@@ -32,7 +32,7 @@ const TITLES: Readonly<Record<number, string>> = {
  * what is wrong inside (any 5xx) only by its code.
  */
 export function toProblem(error: unknown): ProblemDetails {
-  if (!InfrastructureError.isInstance(error)) return hidden(500, 'ERR_INTERNAL')
+  if (!InfrastructureError.isInstance(error)) return isRefusedRequest(error) ? refusedRequest(error) : hidden(500, 'ERR_INTERNAL')
   if (error.status >= 500) return hidden(error.status, error.code)
   return {
     type: 'about:blank',
@@ -41,6 +41,37 @@ export function toProblem(error: unknown): ProblemDetails {
     detail: error.message,
     code: error.code,
     ...(ValidationError.isInstance(error) ? { issues: error.issues } : {}),
+  }
+}
+
+/** What an HTTP framework throws for a request that it refuses itself: a wrong body, an unknown content type, too many bytes. */
+interface RefusedRequest {
+  readonly statusCode: number
+  readonly message: string
+  /** JSON Schema findings, as ajv and Fastify report them. */
+  readonly validation?: readonly { instancePath?: string; message?: string; params?: { missingProperty?: string; additionalProperty?: string } }[]
+  /** Which part of the request was checked: body, querystring, params, headers. */
+  readonly validationContext?: string
+}
+
+function isRefusedRequest(error: unknown): error is RefusedRequest {
+  const { statusCode, message } = (error ?? {}) as Partial<RefusedRequest>
+  return typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500 && typeof message === 'string'
+}
+
+function refusedRequest(error: RefusedRequest): ProblemDetails {
+  const issues = error.validation?.map((finding) => {
+    const field = finding.params?.missingProperty ?? finding.params?.additionalProperty
+    const path = [...(finding.instancePath ?? '').split('/').slice(1), ...(field === undefined ? [] : [field])]
+    return { path: [error.validationContext ?? 'body', ...path], message: finding.message ?? 'is wrong' }
+  })
+  return {
+    type: 'about:blank',
+    title: TITLES[error.statusCode] ?? 'Request refused',
+    status: error.statusCode,
+    detail: error.message,
+    code: issues ? 'ERR_VALIDATION' : 'ERR_REQUEST_REFUSED',
+    ...(issues ? { issues } : {}),
   }
 }
 
