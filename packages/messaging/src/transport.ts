@@ -1,0 +1,172 @@
+import type { Lifecycle } from '@smart-whale/interfaces'
+
+/** How one call to a transport ends early. */
+export interface TransportCallOptions {
+  /** Ends the call; it then rejects with `ERR_ABORTED`. @default undefined */
+  signal?: AbortSignal | undefined
+  /** How long the call may take, in milliseconds; it then rejects with `ERR_MESSAGING_TIMEOUT`. @default DEFAULT_KAFKA_TIMEOUT */
+  timeoutMs?: number | undefined
+}
+
+/** A record on its way to a topic. */
+export interface OutgoingRecord {
+  readonly key?: Uint8Array | string | null | undefined
+  readonly value: Uint8Array | string | null
+  readonly headers?: Readonly<Record<string, Uint8Array | string>> | undefined
+  /** Wins over the key. Without it, equal keys share a partition and keyless records are spread. */
+  readonly partition?: number | undefined
+  /** Milliseconds since the epoch; without it, when the broker took the record. */
+  readonly timestamp?: number | undefined
+}
+
+/** Where a record lies in its topic. */
+export interface RecordPosition {
+  readonly partition: number
+  readonly offset: bigint
+}
+
+/**
+ * Records of one partition in offset order, as byte ranges of a buffer: nothing is made for a record until it is asked for.
+ * What `keyAt`, `valueAt` and `headersAt` return are views, valid as long as they are held; they must not be written to.
+ */
+export interface RecordBatch {
+  readonly topic: string
+  readonly partition: number
+  /** How many records there are; 0 when nothing came in time. */
+  readonly length: number
+  /** Bytes of the keys, values and headers. */
+  readonly bytes: number
+  /** What to commit when the whole batch is done: the offset after it. An empty batch has it too. */
+  readonly nextOffset: bigint
+  offsetAt(index: number): bigint
+  /** Milliseconds since the epoch. */
+  timestampAt(index: number): number
+  keyAt(index: number): Uint8Array | null
+  valueAt(index: number): Uint8Array | null
+  /** A name that was sent more than once has its last value. */
+  headersAt(index: number): Readonly<Record<string, Uint8Array>>
+}
+
+/** How much one {@link PartitionReader.read} may bring, and how long it may wait for it. */
+export interface ReadOptions {
+  /** Bytes of keys, values and headers. The first record is given even if it alone is larger. */
+  maxBytes: number
+  maxRecords: number
+  /** Milliseconds until an empty batch is the answer. 0 never waits. */
+  maxWaitMs: number
+  /** @default undefined */
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Reads one partition, on demand: what isn't asked for stays with the broker, so backpressure needs no further word.
+ * One `read` at a time.
+ */
+export interface PartitionReader {
+  readonly topic: string
+  /** Unique to this topic; one that was deleted and made again under the same name has another. */
+  readonly topicId: string
+  readonly partition: number
+  /**
+   * Aborts when the partition is revoked or the member leaves. From then on `read` rejects with `ERR_MESSAGING_REVOKED`, while
+   * `commit` still works until the handler has returned or the transport's deadline for it has passed.
+   */
+  readonly signal: AbortSignal
+  /** The group's committed offset; null when there is none (or no group). */
+  committed(options?: TransportCallOptions): Promise<bigint | null>
+  /** The next batch from the current position, which begins at the committed offset, else where `startFrom` says. */
+  read(options: ReadOptions): Promise<RecordBatch>
+  /** The next `read` begins here. An offset that is no longer (or not yet) there makes that `read` reject with `ERR_MESSAGING_OFFSET_OUT_OF_RANGE`. */
+  seek(offset: bigint): void
+  /** Stores the group's progress. Rejects with `ERR_MESSAGING_FENCED` when the partition belongs to another member by now. */
+  commit(nextOffset: bigint, options?: TransportCallOptions): Promise<void>
+  /** The half-open range of offsets that are there: [earliest, latest). */
+  bounds(options?: TransportCallOptions): Promise<{ earliest: bigint; latest: bigint }>
+  /** Gives up a reader that {@link MessagingTransport.openPartition} made. A group's reader is closed by its membership. */
+  close(): Promise<void>
+}
+
+/** Where a reader begins in a partition for which its group has no committed offset. */
+export type StartFrom = 'earliest' | 'latest'
+
+/** What a member of a group is. */
+export interface JoinOptions {
+  groupId: string
+  topics: readonly string[]
+  /** @default 'earliest' */
+  startFrom?: StartFrom | undefined
+  /**
+   * Runs for each partition that the member gets, until `reader.signal` aborts; the transport then waits for it, within a deadline,
+   * before the partition goes to another member. Returning early leaves the partition assigned and idle.
+   * Rejecting before the signal has aborted ends the membership (see {@link GroupMembership.failed}); afterwards it is expected.
+   */
+  onPartition(reader: PartitionReader): Promise<void>
+  /** Leaves the group when it aborts. @default undefined */
+  signal?: AbortSignal | undefined
+}
+
+/** A membership in a consumer group, from `join` until `leave`. */
+export interface GroupMembership {
+  readonly groupId: string
+  readonly memberId: string
+  /** Aborts, with the error as its reason, when the membership ended by itself: a handler rejected, the broker expelled it or is gone. */
+  readonly failed: AbortSignal
+  /** Revokes all partitions, waits for their handlers within the deadline, then hands them over. Twice is a no-op. */
+  leave(options?: TransportCallOptions): Promise<void>
+}
+
+/** What a topic is made with. */
+export interface TopicSettings {
+  partitions: number
+  /** @default 1 */
+  replication?: number | undefined
+  /** Kafka's topic configuration: `retention.ms`, `retention.bytes` … @default {} */
+  configs?: Readonly<Record<string, string>> | undefined
+}
+
+/** A topic as the broker has it. */
+export interface TopicDescription {
+  readonly name: string
+  /** Unique; a topic that was deleted and made again has another. */
+  readonly id: string
+  readonly partitions: number
+  readonly replication: number
+  readonly configs: Readonly<Record<string, string>>
+}
+
+/** Makes, removes and describes topics. */
+export interface TopicAdmin {
+  /** Resolves true when it was made now, false when it was there (as it is, whatever the settings). */
+  create(name: string, settings: TopicSettings, options?: TransportCallOptions): Promise<boolean>
+  /** Resolves true when it was removed now, false when there was none. */
+  delete(name: string, options?: TransportCallOptions): Promise<boolean>
+  list(options?: TransportCallOptions): Promise<readonly string[]>
+  describe(name: string, options?: TransportCallOptions): Promise<TopicDescription | null>
+  /** How many brokers there are: replication can't be higher. */
+  brokerCount(options?: TransportCallOptions): Promise<number>
+}
+
+/** How far a group is in one partition. */
+export interface PartitionLag {
+  readonly partition: number
+  /** Null when the group has committed nothing here. */
+  readonly committed: bigint | null
+  /** The offset that the next record will get. */
+  readonly latest: bigint
+}
+
+/** A broker, as everything in this package sees it. Reading is pulled, so that a slow consumer slows nobody else. */
+export interface MessagingTransport extends Lifecycle {
+  /** The most bytes that a record's key and value may have together; `send` rejects larger ones with a `ValidationError`. */
+  readonly maxRecordBytes: number
+  /**
+   * Resolves when every record is durable; the result names each record's position, in the order given.
+   * When only some were stored, rejects with a `PartialSendError` that says which.
+   */
+  send(topic: string, records: readonly OutgoingRecord[], options?: TransportCallOptions): Promise<readonly RecordPosition[]>
+  join(options: JoinOptions): Promise<GroupMembership>
+  /** Reads a partition without a group: nothing is assigned, `commit` is refused. Begins at the earliest offset. */
+  openPartition(topic: string, partition: number, options?: TransportCallOptions): Promise<PartitionReader>
+  readonly topics: TopicAdmin
+  groupLag(groupId: string, topic: string, options?: TransportCallOptions): Promise<readonly PartitionLag[]>
+}
