@@ -1,0 +1,107 @@
+import type { CallOptions, HealthResult, Row } from '@smart-whale/interfaces'
+
+/** Values by parameter name. A value's ClickHouse type follows from the value, or from `typed('UInt64', value)`. */
+export type QueryParams = Readonly<Record<string, unknown>>
+
+/** What ClickHouse calls a column and its type. */
+export interface ColumnDescription {
+  readonly name: string
+  /** ClickHouse's own type text, e.g. `LowCardinality(Nullable(String))`. */
+  readonly type: string
+}
+
+/** What a query cost the server. */
+export interface QueryStatistics {
+  readonly rowsRead: number
+  readonly bytesRead: number
+  /** Time on the server, in milliseconds. */
+  readonly elapsedMs: number
+}
+
+/** A whole answer. */
+export interface QueryResult<T extends Row = Row> {
+  /** Rows by column name: 64-bit integers are `bigint`, decimals strings, `DateTime` a `Date`, `Date` an ISO day. */
+  readonly rows: T[]
+  readonly columns: readonly ColumnDescription[]
+  readonly statistics: QueryStatistics
+  /** Id of the query in the server's logs. */
+  readonly queryId: string
+}
+
+/** What a single query may be told. */
+export interface QueryOptions extends CallOptions {
+  /** Id for the server's logs and for `KILL QUERY`; must be unique among running queries. @default a random UUID */
+  queryId?: string | undefined
+  /** ClickHouse settings of this query alone. A `readonly=1` user may give none: its profile has them. @default {} */
+  settings?: Readonly<Record<string, string | number | boolean>> | undefined
+  /** Role to run under, out of the roles that the user was granted. @default the user's default roles */
+  role?: string | undefined
+  /** How many times retries may send it: `false` sends once. @default true */
+  retry?: boolean | undefined
+}
+
+/** What `executeMany` may be told; all but `concurrency` counts for each query. */
+export interface ExecuteManyOptions extends Omit<QueryOptions, 'queryId'> {
+  /** How many queries run at once. @default 4 */
+  concurrency?: number | undefined
+}
+
+/** What an insert may be told. */
+export interface InsertOptions extends CallOptions {
+  /**
+   * The same token always stands for the same rows: the table keeps them once however often they are sent.
+   * Only a table that deduplicates honours it (see `createTable`). Without a token an insert is never retried.
+   * @default undefined
+   */
+  token?: string | undefined
+  /** Id for the server's logs. @default a random UUID */
+  queryId?: string | undefined
+  /** ClickHouse settings of this insert alone. @default {} */
+  settings?: Readonly<Record<string, string | number | boolean>> | undefined
+}
+
+/** What became of an insert. */
+export interface InsertResult {
+  /** Rows that were handed to the server; rows that it dropped as a repeat count as well. */
+  readonly rows: number
+  /** Id of the query in the server's logs. */
+  readonly queryId: string
+}
+
+/** What a download may be told. */
+export interface DownloadOptions extends QueryOptions {
+  /** ClickHouse output format, e.g. `JSONEachRow`, `CSVWithNames`, `Parquet`. */
+  format: string
+}
+
+/** An answer as bytes, in a format of ClickHouse's own. */
+export interface DownloadResult {
+  /** The bytes, with bounded memory. Leaving the loop early ends the query on the server; a failure half-way is thrown. */
+  readonly body: AsyncIterable<Uint8Array>
+  readonly contentType: string
+  readonly queryId: string
+}
+
+/** Speaks to one ClickHouse server. */
+export interface ClickHouseAdapter {
+  /** Host, port and database, without credentials: for logs and health pages. */
+  readonly server: string
+  /** Database that unqualified table names mean. */
+  readonly database: string
+  /** Checks that the server answers this user; may be called twice. */
+  connect(options?: CallOptions): Promise<void>
+  /** Runs one statement and reads its whole answer. */
+  execute<T extends Row = Row>(query: string, params?: QueryParams, options?: QueryOptions): Promise<QueryResult<T>>
+  /** Runs statements at once, within a bound; results come in the order of the queries. The first failure ends the rest. */
+  executeMany<T extends Row = Row>(queries: readonly (string | readonly [query: string, params: QueryParams])[], options?: ExecuteManyOptions): Promise<QueryResult<T>[]>
+  /** Reads rows with bounded memory. Leaving the loop early ends the query on the server. */
+  stream<T extends Row = Row>(query: string, params?: QueryParams, options?: QueryOptions): AsyncIterable<T>
+  /** Reads an answer as bytes in the format asked for, with bounded memory. */
+  download(query: string, params: QueryParams | undefined, options: DownloadOptions): Promise<DownloadResult>
+  /** Stores rows as one block: all of them or, after a `ValidationError`, none. */
+  insert(table: string, rows: readonly Row[], options?: InsertOptions): Promise<InsertResult>
+  /** Whether the server answers, how fast, and which version. Never throws. */
+  healthCheck(options?: CallOptions): Promise<HealthResult>
+  /** Ends what runs and closes every socket; may be called twice. Afterwards every call throws `ERR_CLICKHOUSE_CLOSED`. */
+  close(): Promise<void>
+}
