@@ -1,0 +1,131 @@
+// Which of two launchers that start at once sets things up? The one that holds the lock file; the other waits for it.
+import { mkdirSync, readFileSync, rmdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { findProcess } from './process-table.mjs'
+import { SetupError } from './setup-error.mjs'
+
+const POLL_MS = 200
+const HEARTBEAT_MS = 2_000
+/** Only judges owners that we cannot look at: on another host, or caught between creating the file and writing it. */
+const SILENT_MS = 30_000
+/** Longer than everything that is done under the lock, each part of which has its own limit. */
+const GIVE_UP_MS = 40 * 60_000
+
+/** Runs `work` while no other launcher does; takes over from an owner that died. */
+export async function withLock(path, { onWait = () => {}, isCancelled = () => false, giveUpMs = GIVE_UP_MS } = {}, work) {
+  mkdirSync(dirname(path), { recursive: true })
+  const me = describeMyself()
+  await acquire(path, me, { onWait, isCancelled, giveUpMs })
+  const heartbeat = setInterval(() => touch(path), HEARTBEAT_MS)
+  const release = () => {
+    if (read(path)?.text === me) rmSync(path, { force: true })
+  }
+  process.once('exit', release)
+  try {
+    return await work()
+  } finally {
+    clearInterval(heartbeat)
+    process.off('exit', release)
+    release()
+  }
+}
+
+async function acquire(path, me, { onWait, isCancelled, giveUpMs }) {
+  const deadline = Date.now() + giveUpMs
+  let told = false
+  while (!tryCreate(path, me)) {
+    if (isCancelled()) throw new SetupError('stopped while waiting for another launcher.')
+    if (Date.now() > deadline) throw new SetupError(`another launcher has held ${path} for too long: end it, or delete that file.`)
+    const held = read(path)
+    if (held !== undefined && isStale(held)) {
+      removeStale(path)
+      continue
+    }
+    if (!told && held?.owner !== undefined) {
+      told = true
+      onWait(held.owner.pid)
+    }
+    await sleep(POLL_MS)
+  }
+}
+
+function tryCreate(path, me) {
+  try {
+    writeFileSync(path, me, { flag: 'wx' })
+    return true
+  } catch (error) {
+    if (error.code === 'EEXIST') return false
+    throw new SetupError(`cannot write ${path}: ${error.message}`)
+  }
+}
+
+/** Two waiters may judge the same lock stale; without turns the slower one would delete the quicker one's new lock. */
+function removeStale(path) {
+  const turn = `${path}.takeover`
+  try {
+    mkdirSync(turn)
+  } catch {
+    const since = modifiedAt(turn)
+    if (since !== undefined && Date.now() - since > SILENT_MS) rmdirSync(turn)
+    return
+  }
+  try {
+    const held = read(path)
+    if (held !== undefined && isStale(held)) rmSync(path, { force: true })
+  } finally {
+    rmdirSync(turn)
+  }
+}
+
+function isStale({ owner, modifiedAt }) {
+  if (owner === undefined || owner.host !== hostname()) return Date.now() - modifiedAt > SILENT_MS
+  const found = findProcess(owner.pid)
+  if (found !== undefined) return found.startedAt !== owner.startedAt
+  return process.platform !== 'win32' || !answers(owner.pid)
+}
+
+function answers(pid) {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error.code === 'EPERM'
+  }
+}
+
+function describeMyself() {
+  return JSON.stringify({ pid: process.pid, host: hostname(), startedAt: findProcess(process.pid)?.startedAt })
+}
+
+function read(path) {
+  const since = modifiedAt(path)
+  if (since === undefined) return undefined
+  try {
+    const text = readFileSync(path, 'utf8')
+    return { text, modifiedAt: since, owner: parse(text) }
+  } catch {
+    return undefined
+  }
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function modifiedAt(path) {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs
+}
+
+function touch(path) {
+  try {
+    utimesSync(path, new Date(), new Date())
+  } catch {
+    // the folder was deleted under us; the next launcher starts afresh
+  }
+}
