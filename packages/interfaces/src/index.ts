@@ -29,7 +29,7 @@ export {
   silentMetrics,
 } from './metrics.ts'
 export { silentTracer, type Span, type Tracer } from './tracer.ts'
-export type { Policy, PolicyContext } from './policy.ts'
+export type { Policy, PolicyCall, PolicyContext } from './policy.ts'
 export { type AuditEvent, type AuditSink, type Encryptor, silentAudit, type TokenClaims, type TokenIssuer, type TokenVerifier } from './security.ts'
 export type { HealthProbe, HealthResult, HealthStatus } from './health.ts'
 export type { Lifecycle } from './lifecycle.ts'

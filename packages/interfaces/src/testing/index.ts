@@ -1,1 +1,2 @@
-export {}
+// Time
+export { FakeClock, type FakeClockOptions } from './fake-clock.ts'
