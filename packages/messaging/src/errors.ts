@@ -1,0 +1,161 @@
+import {
+  ConfigurationError,
+  ConnectionError,
+  type ErrorOptions,
+  hasErrorMark,
+  type InfrastructureError,
+  markError,
+  OperationError,
+  TimeoutError,
+  ValidationError,
+  type ValidationIssue,
+} from '@smart-whale/interfaces'
+import type { RecordPosition } from './transport.ts'
+
+/** Every code that this package itself throws. `ERR_ABORTED` comes from `@smart-whale/interfaces`. */
+export type MessagingErrorCode =
+  | 'ERR_MESSAGING_NOT_CONNECTED'
+  | 'ERR_MESSAGING_TIMEOUT'
+  | 'ERR_MESSAGING_TOPIC_NOT_FOUND'
+  | 'ERR_MESSAGING_PARTITION_NOT_FOUND'
+  | 'ERR_MESSAGING_TOPIC_NAME'
+  | 'ERR_MESSAGING_TOPIC_SETTINGS'
+  | 'ERR_MESSAGING_TOPIC_FULL'
+  | 'ERR_MESSAGING_RECORD_TOO_LARGE'
+  | 'ERR_MESSAGING_INVALID_RECORD'
+  | 'ERR_MESSAGING_INVALID_MESSAGE'
+  | 'ERR_MESSAGING_UNDECODABLE'
+  | 'ERR_MESSAGING_PARTIAL_SEND'
+  | 'ERR_MESSAGING_OFFSET_OUT_OF_RANGE'
+  | 'ERR_MESSAGING_REVOKED'
+  | 'ERR_MESSAGING_FENCED'
+  | 'ERR_MESSAGING_NO_GROUP'
+  | 'ERR_MESSAGING_CONCURRENT_READ'
+  | 'ERR_MESSAGING_MEMBERSHIP_LOST'
+  | 'ERR_MESSAGING_ALREADY_SUBSCRIBED'
+  | 'ERR_MESSAGING_INVALID_ARGUMENT'
+  | 'ERR_MESSAGING_OPTION'
+  | 'ERR_MESSAGING_LOG_BUSY'
+  | 'ERR_MESSAGING_LOG_CORRUPT'
+  | 'ERR_MESSAGING_LOG_FAILED'
+
+type Context = Readonly<Record<string, unknown>>
+
+/** Whether a value is an error that this package made, also across copies of it. */
+export function isMessagingError(value: unknown): value is InfrastructureError<MessagingErrorCode> {
+  return hasErrorMark(value, 'MessagingError')
+}
+
+/** An operation that the broker, or the state of things, doesn't allow. */
+export function messagingError(
+  code: MessagingErrorCode,
+  message: string,
+  options: Omit<ErrorOptions, 'code'> = {},
+): OperationError<MessagingErrorCode> {
+  return marked(new OperationError<MessagingErrorCode>(message, { ...options, code }))
+}
+
+/** A record or argument that is refused before anything is sent. */
+export function messagingValidationError(
+  code: MessagingErrorCode,
+  message: string,
+  issues: readonly ValidationIssue[],
+  context: Context = {},
+): ValidationError<MessagingErrorCode> {
+  return marked(new ValidationError<MessagingErrorCode>(message, { code, issues, context }))
+}
+
+/** The refusal of an option of a constructor or `create…` function. */
+export function optionError(option: string, found: unknown, wanted: string): ConfigurationError<MessagingErrorCode> {
+  return marked(
+    new ConfigurationError<MessagingErrorCode>(`option ${option} must be ${wanted}, got ${kindOf(found)}`, {
+      code: 'ERR_MESSAGING_OPTION',
+      context: { option },
+    }),
+  )
+}
+
+/** A call that didn't finish within its deadline. */
+export function messagingTimeout(what: string, timeoutMs: number, context: Context = {}): TimeoutError<MessagingErrorCode> {
+  return marked(
+    new TimeoutError<MessagingErrorCode>(`${what} took longer than ${timeoutMs} ms; give it more time or look at the broker's load`, {
+      code: 'ERR_MESSAGING_TIMEOUT',
+      context: { ...context, timeoutMs },
+    }),
+  )
+}
+
+/** A call before `start` (or `connect`), or after `stop`. */
+export function notConnected(what: string): ConnectionError<MessagingErrorCode> {
+  return marked(
+    new ConnectionError<MessagingErrorCode>(`${what} needs a connected transport: call connect() or start() first; after stop() nothing can be done`, {
+      code: 'ERR_MESSAGING_NOT_CONNECTED',
+      retryable: false,
+    }),
+  )
+}
+
+/** A topic that the broker doesn't have. */
+export function topicNotFound(topic: string): OperationError<MessagingErrorCode> {
+  return messagingError('ERR_MESSAGING_TOPIC_NOT_FOUND', `there is no topic "${topic}"; create it first`, { context: { topic }, status: 404 })
+}
+
+/** A partition that the topic doesn't have. */
+export function partitionNotFound(topic: string, partition: number, partitions: number): OperationError<MessagingErrorCode> {
+  return messagingError(
+    'ERR_MESSAGING_PARTITION_NOT_FOUND',
+    `topic "${topic}" has no partition ${partition}; its partitions are 0 to ${partitions - 1}`,
+    { context: { topic, partition, partitions }, status: 404 },
+  )
+}
+
+/** What a {@link PartialSendError} is made from. */
+export interface PartialSendErrorOptions {
+  topic: string
+  /** Record by record, as given: where it was stored, or null when it wasn't (or isn't known to be). */
+  stored: readonly (RecordPosition | null)[]
+  /** The first failure. @default undefined */
+  cause?: unknown
+  /** Whether sending the rest again may succeed. @default true */
+  retryable?: boolean
+}
+
+/** Some records of a `send` are stored and others are not. Send again only those whose place in `stored` is null. */
+export class PartialSendError extends OperationError<MessagingErrorCode> {
+  override readonly name: string = 'PartialSendError'
+  /** Record by record, in the order given: where it was stored, or null when it wasn't (or isn't known to be). */
+  readonly stored: readonly (RecordPosition | null)[]
+
+  constructor(options: PartialSendErrorOptions) {
+    const { topic, stored, cause, retryable = true } = options
+    const missing = stored.filter((position) => position === null).length
+    super(`${missing} of ${stored.length} records were not stored in topic "${topic}"; send again those that \`stored\` has null for`, {
+      code: 'ERR_MESSAGING_PARTIAL_SEND',
+      cause,
+      retryable,
+      context: { topic, records: stored.length, missing },
+    })
+    this.stored = stored
+    markError(this, 'MessagingError')
+    markError(this, 'PartialSendError')
+  }
+
+  /** Type guard, also across copies of this package. */
+  static override isInstance(value: unknown): value is PartialSendError {
+    return hasErrorMark(value, 'PartialSendError')
+  }
+}
+
+/** What an error message may say of a wrong value: its kind, and small scalars themselves; never content. */
+export function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'undefined') return String(value)
+  if (Array.isArray(value)) return 'an array'
+  if (value instanceof Uint8Array) return 'bytes'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+function marked<E extends Error>(error: E): E {
+  markError(error, 'MessagingError')
+  return error
+}

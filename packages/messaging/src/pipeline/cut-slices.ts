@@ -1,0 +1,73 @@
+import { type Clock, OperationError, type Slice } from '@smart-whale/interfaces'
+import type { PartitionReader, RecordBatch } from '../transport.ts'
+import type { EventDecoder, IngestRow } from './decode-record.ts'
+import type { PipelineDefinition, SliceLimits } from './pipeline-definition.ts'
+import type { SliceRecord } from './slice-records.ts'
+
+/** Turns the records of a batch into rows or refusals, in order. */
+export type BatchDecoder = (batch: RecordBatch) => SliceRecord[]
+
+/** Compiles the step from record to row: the declared fields, the event's id, and where it came from. */
+export function batchDecoder(definition: PipelineDefinition, decode: EventDecoder): BatchDecoder {
+  return (batch) => {
+    const records: SliceRecord[] = []
+    for (let index = 0; index < batch.length; index++) {
+      const offset = batch.offsetAt(index)
+      const { fields, refusal } = decode(batch.valueAt(index))
+      const row = fields === null ? null : withOrigin(definition, batch, offset, fields)
+      records.push({ batch, index, offset, row, refusal })
+    }
+    return records
+  }
+}
+
+function withOrigin(definition: PipelineDefinition, batch: RecordBatch, offset: bigint, fields: IngestRow): IngestRow {
+  fields.event_id = definition.id === null ? `${batch.partition}-${offset}` : eventId(fields[definition.id])
+  fields.source_topic = batch.topic
+  fields.source_partition = batch.partition
+  fields.source_offset = offset
+  return fields
+}
+
+function eventId(value: unknown): string {
+  return value instanceof Date ? value.toISOString() : String(value)
+}
+
+/** Reads on from the reader's position until a slice is full by rows, bytes or age. Empty when nothing came within `maxAgeMs`. */
+export async function cutSlice(reader: PartitionReader, limits: SliceLimits, decode: BatchDecoder, clock: Clock): Promise<readonly SliceRecord[]> {
+  const records: SliceRecord[] = []
+  let bytes = 0
+  let deadline = Number.POSITIVE_INFINITY
+  while (records.length < limits.maxRows && bytes < limits.maxBytes) {
+    const left = records.length === 0 ? limits.maxAgeMs : deadline - clock.monotonic()
+    if (left <= 0) break
+    const batch = await reader.read({ maxBytes: limits.maxBytes - bytes, maxRecords: limits.maxRows - records.length, maxWaitMs: Math.ceil(left) })
+    if (batch.length === 0) break
+    // A record's age counts from when the first of the slice was read, whatever the producer's clock says.
+    if (records.length === 0) deadline = clock.monotonic() + limits.maxAgeMs
+    bytes += batch.bytes
+    for (const record of decode(batch)) records.push(record)
+  }
+  return records
+}
+
+/**
+ * Reads exactly the records of an offset range again; both ends included. The range may have gaps (a compacted topic).
+ * @throws OperationError `ERR_MESSAGING_SLICE_GONE` when the topic no longer holds the range's end
+ */
+export async function rereadRange(reader: PartitionReader, { firstOffset, lastOffset }: Slice, decode: BatchDecoder): Promise<readonly SliceRecord[]> {
+  const records: SliceRecord[] = []
+  let next = firstOffset
+  reader.seek(firstOffset)
+  while (next <= lastOffset) {
+    const batch = await reader.read({ maxBytes: 8 * 1024 * 1024, maxRecords: Number(lastOffset - next) + 1, maxWaitMs: 1000 })
+    if (batch.length === 0) break
+    for (const record of decode(batch)) if (record.offset <= lastOffset) records.push(record)
+    next = batch.nextOffset
+  }
+  reader.seek(lastOffset + 1n)
+  if (records.at(-1)?.offset === lastOffset) return records
+  throw new OperationError(`the topic "${reader.topic}" no longer holds offsets ${firstOffset} to ${lastOffset} of partition ${reader.partition}, which were being written when the pipeline last stopped`, {
+    code: 'ERR_MESSAGING_SLICE_GONE',
+  })
+}

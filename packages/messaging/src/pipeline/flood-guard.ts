@@ -1,0 +1,44 @@
+import { OperationError } from '@smart-whale/interfaces'
+
+/** When a pipeline halts instead of filling the dead letters. */
+export interface FloodOptions {
+  /** Share of bad records from which the pipeline halts. @default 0.5 */
+  maxBadShare?: number
+  /** How many of the latest records the share is taken of; fewer never halt. @default 2000 */
+  window?: number
+}
+
+/**
+ * Watches the share of bad records. Thousands of bad ones in a row are no bad events but a wrong schema or a wrong producer:
+ * dead-lettering them all would hide that, and would have to be undone by hand.
+ */
+export class FloodGuard {
+  readonly #maxBadShare: number
+  readonly #window: number
+  // Ring of slices: how many records and how many bad ones each had; together about one window.
+  readonly #slices: { records: number; bad: number }[] = []
+  #records = 0
+  #bad = 0
+
+  constructor(options: FloodOptions = {}) {
+    this.#maxBadShare = options.maxBadShare ?? 0.5
+    this.#window = options.window ?? 2000
+  }
+
+  /** Counts one slice before it is written. @throws OperationError `ERR_MESSAGING_PIPELINE_HALTED` when it makes the share too large */
+  admit(records: number, bad: number): void {
+    this.#slices.push({ records, bad })
+    this.#records += records
+    this.#bad += bad
+    for (let oldest = this.#slices[0]; oldest !== undefined && this.#records - oldest.records >= this.#window; oldest = this.#slices[0]) {
+      this.#slices.shift()
+      this.#records -= oldest.records
+      this.#bad -= oldest.bad
+    }
+    if (this.#records < this.#window || this.#bad <= this.#records * this.#maxBadShare) return
+    throw new OperationError(
+      `${this.#bad} of the latest ${this.#records} records are bad: the pipeline halts before it dead-letters a flood; check the producer and the pipeline's fields, then restart it`,
+      { code: 'ERR_MESSAGING_PIPELINE_HALTED', context: { bad: this.#bad, records: this.#records } },
+    )
+  }
+}

@@ -1,0 +1,152 @@
+import { type Clock, InfrastructureError, type Logger, OperationError, type Slice, type SliceClaim, type SliceScope, staleEpochError } from '@smart-whale/interfaces'
+import { sleep } from '@smart-whale/core-resilience'
+import type { PartitionReader } from '../transport.ts'
+import { type BatchDecoder, cutSlice, rereadRange } from './cut-slices.ts'
+import type { FloodGuard } from './flood-guard.ts'
+import type { SliceLimits } from './pipeline-definition.ts'
+import type { PartitionProgress } from './pipeline-status.ts'
+import { asRecorded, type SliceRecord } from './slice-records.ts'
+import { type DeadLetterSink, type PipelineStores, type SliceOutcome, writeSlice } from './write-slice.ts'
+
+/** Everything that the worker of one partition works with. */
+export interface PartitionWork {
+  readonly pipeline: string
+  readonly owner: string
+  readonly reader: PartitionReader
+  readonly stores: PipelineStores
+  readonly deadLetters: DeadLetterSink
+  readonly decode: BatchDecoder
+  readonly limits: SliceLimits
+  readonly flood: FloodGuard
+  readonly progress: PartitionProgress
+  readonly clock: Clock
+  readonly logger: Logger
+  /** How long a slice that is being written may go on after the partition was revoked, in milliseconds. */
+  readonly graceMs: number
+}
+
+/** Moves one partition on, slice by slice, until it is revoked. Rejects only when going on would be wrong. */
+export async function runPartition(work: PartitionWork): Promise<void> {
+  const { reader } = work
+  const writing = graceAfter(reader.signal, work.graceMs, work.clock)
+  try {
+    const scope = { pipeline: work.pipeline, topicId: reader.topicId, partition: reader.partition }
+    const claim = await untilItWorks(work, writing.signal, () => claimPartition(work, scope, writing.signal))
+    if (claim.inFlight !== null) await finishInFlight(work, claim, claim.inFlight, writing.signal)
+    else reader.seek(claim.nextOffset)
+    await moveOn(work, claim, writing.signal)
+  } catch (error) {
+    if (!reader.signal.aborted) throw error
+    work.logger.debug({ err: error, partition: reader.partition }, 'partition given up')
+  } finally {
+    writing.dispose()
+  }
+}
+
+/** The main loop: while one slice is written, the next one is read and decoded. */
+async function moveOn(work: PartitionWork, claim: SliceClaim, signal: AbortSignal): Promise<void> {
+  const cut = (): Promise<readonly SliceRecord[]> => cutSlice(work.reader, work.limits, work.decode, work.clock)
+  let next = cut()
+  while (!work.reader.signal.aborted) {
+    const records = await next
+    next = cut()
+    // Awaited in the next round; until then a rejection must not count as unhandled.
+    next.catch(() => {})
+    if (records.length === 0) continue
+    work.flood.admit(records.length, records.filter((record) => record.refusal !== null).length)
+    await store(work, claim, records, null, signal)
+  }
+}
+
+async function claimPartition(work: PartitionWork, scope: SliceScope, signal: AbortSignal): Promise<SliceClaim> {
+  const { earliest, latest } = await work.reader.bounds({ signal })
+  const claim = await work.stores.ledger.claim(scope, work.owner, { startOffset: earliest, signal })
+  const end = claim.inFlight === null ? claim.nextOffset : claim.inFlight.lastOffset + 1n
+  if (end > latest) {
+    throw new OperationError(
+      `the ledger has partition ${scope.partition} of "${work.reader.topic}" done up to offset ${end}, but the topic ends at ${latest}: it lost messages, and new ones at those offsets would be taken for done`,
+      { code: 'ERR_MESSAGING_LEDGER_AHEAD' },
+    )
+  }
+  if (claim.nextOffset < earliest) work.logger.error({ partition: scope.partition, from: String(claim.nextOffset), to: String(earliest) }, 'messages were removed by retention before they were stored')
+  return claim.nextOffset < earliest && claim.inFlight === null ? { ...claim, nextOffset: earliest } : claim
+}
+
+async function finishInFlight(work: PartitionWork, claim: SliceClaim, slice: Slice, signal: AbortSignal): Promise<void> {
+  work.logger.info({ partition: claim.scope.partition, from: String(slice.firstOffset), to: String(slice.lastOffset) }, 'repeating the slice that was in flight')
+  const records = await untilItWorks(work, signal, () => rereadRange(work.reader, slice, work.decode))
+  await store(work, claim, asRecorded(records, slice), slice, signal)
+}
+
+/** Writes one slice, as often as it takes; what the ledger says after a failure decides how it goes on. */
+async function store(work: PartitionWork, claim: SliceClaim, records: readonly SliceRecord[], inFlight: Slice | null, signal: AbortSignal): Promise<void> {
+  const lastOffset = records.at(-1)?.offset ?? 0n
+  let recorded = inFlight
+  let given = records
+  let failedBefore = false
+  const outcome = await untilItWorks<SliceOutcome>(work, signal, async () => {
+    if (failedBefore) {
+      const state = await work.stores.ledger.inspect(claim.scope, { signal })
+      if (state === null || state.epoch !== claim.epoch) throw staleEpochError(claim.scope, claim.epoch)
+      // The commit came through and only its answer was lost.
+      if (state.nextOffset > lastOffset) return { stored: given.filter((record) => record.refusal === null).length, deadLettered: given.filter((record) => record.refusal !== null).length }
+      recorded = state.inFlight
+      given = recorded === null ? records : asRecorded(records, recorded)
+    }
+    failedBefore = true
+    return writeSlice(given, { stores: work.stores, deadLetters: work.deadLetters, claim, signal, recorded })
+  })
+  work.progress.done(lastOffset + 1n, outcome)
+  // The ledger decides where to go on; the group's offset is for those who watch the lag, so failing to store it stops nothing.
+  await work.reader.commit(lastOffset + 1n, { signal }).catch((error: unknown) => work.logger.warn({ err: error, partition: claim.scope.partition }, 'the group offset was not committed'))
+}
+
+/**
+ * Runs a step until it works. A store or broker that is away pauses the partition: nothing is read on, nothing is lost,
+ * nothing is dead-lettered. What waiting can't mend is thrown.
+ */
+async function untilItWorks<T>(work: PartitionWork, signal: AbortSignal, step: () => Promise<T>): Promise<T> {
+  for (let failures = 0; ; failures++) {
+    try {
+      const result = await step()
+      if (failures > 0) work.logger.info({ partition: work.reader.partition, failures }, 'partition goes on')
+      work.progress.resumed()
+      return result
+    } catch (error) {
+      if (signal.aborted || work.reader.signal.aborted || isFatal(error)) throw error
+      if (failures === 0) work.logger.warn({ err: error, partition: work.reader.partition }, 'partition paused: a slice could not be written')
+      work.progress.paused(error)
+      await sleep(pauseMs(failures), { signal: work.reader.signal, clock: work.clock })
+    }
+  }
+}
+
+const FATAL_CODES = new Set(['ERR_STALE_EPOCH', 'ERR_MESSAGING_LEDGER_AHEAD', 'ERR_MESSAGING_SLICE_GONE', 'ERR_MESSAGING_SLICE_DOUBLED', 'ERR_MESSAGING_DEFINITION_CHANGED', 'ERR_MESSAGING_PIPELINE_HALTED'])
+
+function isFatal(error: unknown): boolean {
+  return InfrastructureError.isInstance(error) && FATAL_CODES.has(error.code)
+}
+
+/** 100 ms, 200 ms, … 5 s, half of it by chance, so that many partitions don't come back in step. */
+function pauseMs(failures: number): number {
+  const ceiling = Math.min(5000, 100 * 2 ** Math.min(failures, 10))
+  return ceiling / 2 + (Math.random() * ceiling) / 2
+}
+
+/** A signal that aborts some time after another one: a slice that is being written when the partition is revoked may be finished. */
+function graceAfter(revoked: AbortSignal, graceMs: number, clock: Clock): { signal: AbortSignal; dispose(): void } {
+  const controller = new AbortController()
+  let timer: unknown
+  const begin = (): void => {
+    timer = clock.setTimeout(() => controller.abort(revoked.reason), graceMs)
+  }
+  if (revoked.aborted) begin()
+  else revoked.addEventListener('abort', begin, { once: true })
+  return {
+    signal: controller.signal,
+    dispose: () => {
+      revoked.removeEventListener('abort', begin)
+      clock.clearTimeout(timer)
+    },
+  }
+}

@@ -1,0 +1,85 @@
+import { type CounterMetric, type GaugeMetric, InfrastructureError, type MetricsSink } from '@smart-whale/interfaces'
+import type { SliceOutcome } from './write-slice.ts'
+
+/** `paused`: a store or the broker is away, it goes on by itself. `halted`: somebody has to look. */
+export type PipelineState = 'starting' | 'running' | 'paused' | 'halted' | 'stopped'
+
+/** Where one partition stands. */
+export interface PartitionStatus {
+  readonly partition: number
+  readonly state: 'running' | 'paused'
+  /** First offset that is not in every store. */
+  readonly nextOffset: bigint
+  /** Code of the failure that it waits out; null while it runs. */
+  readonly waitingFor: string | null
+}
+
+/** Where a pipeline stands. Counts are since the start of this process. */
+export interface PipelineStatus {
+  readonly name: string
+  readonly topic: string
+  readonly table: string
+  readonly state: PipelineState
+  readonly stored: number
+  readonly deadLettered: number
+  readonly partitions: readonly PartitionStatus[]
+  /** Why it halted; null otherwise. */
+  readonly reason: string | null
+}
+
+/** What every pipeline of a process measures, under one set of names. */
+export interface PipelineMetrics {
+  readonly stored: CounterMetric
+  readonly deadLettered: CounterMetric
+  readonly failures: CounterMetric
+  readonly lag: GaugeMetric
+}
+
+/** Registers the metrics of pipelines. */
+export function pipelineMetrics(sink: MetricsSink): PipelineMetrics {
+  const labelNames = ['pipeline']
+  return {
+    stored: sink.counter({ name: 'smart_whale_pipeline_records_stored_total', help: 'Records that every store of the pipeline has', labelNames }),
+    deadLettered: sink.counter({ name: 'smart_whale_pipeline_dead_letters_total', help: 'Records that went to the dead letters', labelNames }),
+    failures: sink.counter({ name: 'smart_whale_pipeline_failures_total', help: 'Attempts that failed and paused a partition, by error code', labelNames: ['pipeline', 'code'] }),
+    lag: sink.gauge({ name: 'smart_whale_pipeline_lag_records', help: 'Records in the topic that are not yet in every store', labelNames }),
+  }
+}
+
+/** Keeps the status of one partition while it is worked on. */
+export class PartitionProgress {
+  readonly #pipeline: string
+  readonly #partition: number
+  readonly #metrics: PipelineMetrics
+  readonly #totals: { stored: number; deadLettered: number }
+  #nextOffset = 0n
+  #waitingFor: string | null = null
+
+  constructor(pipeline: string, partition: number, metrics: PipelineMetrics, totals: { stored: number; deadLettered: number }) {
+    this.#pipeline = pipeline
+    this.#partition = partition
+    this.#metrics = metrics
+    this.#totals = totals
+  }
+
+  done(nextOffset: bigint, { stored, deadLettered }: SliceOutcome): void {
+    this.#nextOffset = nextOffset
+    this.#totals.stored += stored
+    this.#totals.deadLettered += deadLettered
+    this.#metrics.stored.inc({ pipeline: this.#pipeline }, stored)
+    if (deadLettered > 0) this.#metrics.deadLettered.inc({ pipeline: this.#pipeline }, deadLettered)
+  }
+
+  paused(error: unknown): void {
+    this.#waitingFor = InfrastructureError.isInstance(error) ? error.code : 'ERR_INTERNAL'
+    this.#metrics.failures.inc({ pipeline: this.#pipeline, code: this.#waitingFor })
+  }
+
+  resumed(): void {
+    this.#waitingFor = null
+  }
+
+  status(): PartitionStatus {
+    return { partition: this.#partition, state: this.#waitingFor === null ? 'running' : 'paused', nextOffset: this.#nextOffset, waitingFor: this.#waitingFor }
+  }
+}

@@ -1,0 +1,156 @@
+import { randomUUID } from 'node:crypto'
+import { type Clock, type HealthProbe, InfrastructureError, type Lifecycle, type Logger, type MetricsSink, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
+import { deadLetterRecord, deadLetterTopic } from '../dead-letter.ts'
+import type { GroupMembership, MessagingTransport, PartitionReader } from '../transport.ts'
+import { batchDecoder } from './cut-slices.ts'
+import { eventDecoder } from './decode-record.ts'
+import { FloodGuard, type FloodOptions } from './flood-guard.ts'
+import { runPartition } from './partition-worker.ts'
+import type { PipelineDefinition } from './pipeline-definition.ts'
+import { PartitionProgress, pipelineMetrics, type PipelineMetrics, type PipelineState, type PipelineStatus } from './pipeline-status.ts'
+import type { SliceRecord } from './slice-records.ts'
+import type { PipelineStores } from './write-slice.ts'
+
+/** What a pipeline is made of. */
+export interface PipelineOptions {
+  /** Topic, fields, table; see `definePipelines`. @default none, required */
+  definition: PipelineDefinition
+  /** Where messages come from, and where dead letters go. @default none, required */
+  transport: MessagingTransport
+  /** Where rows go; the tables must be there. @default none, required */
+  stores: PipelineStores
+  /** When to halt instead of dead-lettering a flood. @default half of the latest 2000 */
+  flood?: FloodOptions
+  /** Brokers that a topic made here is replicated to. @default 1 */
+  replication?: number
+  /** How long a slice that is being written may go on after a stop or a rebalance, in milliseconds. @default 5000 */
+  graceMs?: number
+  /** Names this worker in the ledger. @default a random id */
+  owner?: string
+  /** @default silent */
+  logger?: Logger
+  /** @default silent */
+  metrics?: MetricsSink
+  /** @default the machine's clock */
+  clock?: Clock
+}
+
+/** One running stream from a topic into the stores. */
+export class Pipeline implements Lifecycle {
+  readonly definition: PipelineDefinition
+  readonly #options: PipelineOptions
+  readonly #logger: Logger
+  readonly #metrics: PipelineMetrics
+  readonly #totals = { stored: 0, deadLettered: 0 }
+  readonly #progress = new Map<number, PartitionProgress>()
+  readonly #flood: FloodGuard
+  #membership: GroupMembership | null = null
+  #state: PipelineState = 'starting'
+  #reason: string | null = null
+
+  constructor(options: PipelineOptions) {
+    this.definition = options.definition
+    this.#options = options
+    this.#logger = (options.logger ?? silentLogger).child({ pipeline: options.definition.name })
+    this.#metrics = pipelineMetrics(options.metrics ?? silentMetrics)
+    this.#flood = new FloodGuard(options.flood)
+  }
+
+  /** Makes the topic and its dead letters when they are missing, then joins the group `smart-whale-<name>`. */
+  async start(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    if (this.#membership !== null) return
+    const { topic, name, partitions } = this.definition
+    const { transport, replication = 1 } = this.#options
+    await transport.topics.create(topic, { partitions, replication }, options)
+    await transport.topics.create(deadLetterTopic(topic), { partitions: 1, replication }, options)
+    this.#membership = await transport.join({ groupId: `smart-whale-${name}`, topics: [topic], onPartition: (reader) => this.#run(reader), ...options })
+    this.#membership.failed.addEventListener('abort', () => this.#halt(this.#membership?.failed.reason), { once: true })
+    this.#state = 'running'
+    this.#logger.info({ topic, sinks: this.definition.sinks }, 'pipeline started')
+  }
+
+  /** Finishes the slices that are being written, within the grace, and leaves the group. */
+  async stop(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    const membership = this.#membership
+    this.#membership = null
+    await membership?.leave(options)
+    if (this.#state !== 'halted') this.#state = 'stopped'
+  }
+
+  status(): PipelineStatus {
+    const partitions = [...this.#progress.values()].map((progress) => progress.status())
+    const state = this.#state === 'running' && partitions.some((partition) => partition.state === 'paused') ? 'paused' : this.#state
+    const { name, topic, table } = this.definition
+    return { name, topic, table, state, ...this.#totals, partitions, reason: this.#reason }
+  }
+
+  /** Records in the topic that are not yet in every store. */
+  async lag(options: { signal?: AbortSignal | undefined } = {}): Promise<number> {
+    const partitions = await this.#options.transport.groupLag(`smart-whale-${this.definition.name}`, this.definition.topic, options)
+    const lag = Number(partitions.reduce((sum, { committed, latest }) => sum + latest - (committed ?? 0n), 0n))
+    this.#metrics.lag.set({ pipeline: this.definition.name }, lag)
+    return lag
+  }
+
+  /** Down when the pipeline has halted, degraded while it waits for a store. */
+  healthProbe(): HealthProbe {
+    return {
+      name: `pipeline ${this.definition.name}`,
+      critical: true,
+      check: async () => {
+        const { state, reason, partitions } = this.status()
+        if (state === 'running') return { status: 'up' }
+        if (state !== 'paused') return { status: 'down', detail: reason ?? `the pipeline is ${state}` }
+        return { status: 'degraded', detail: `waits: ${[...new Set(partitions.map((partition) => partition.waitingFor ?? ''))].filter(Boolean).join(', ')}` }
+      },
+    }
+  }
+
+  async #run(reader: PartitionReader): Promise<void> {
+    const { definition } = this
+    const { transport, stores, clock = systemClock, graceMs = 5000, owner = randomUUID() } = this.#options
+    const progress = new PartitionProgress(definition.name, reader.partition, this.#metrics, this.#totals)
+    this.#progress.set(reader.partition, progress)
+    try {
+      await runPartition({
+        pipeline: definition.name,
+        owner,
+        reader,
+        stores,
+        deadLetters: (records, { signal }) => this.#sendDeadLetters(transport, records, signal),
+        decode: batchDecoder(definition, eventDecoder(definition)),
+        limits: definition.limits,
+        flood: this.#flood,
+        progress,
+        clock,
+        logger: this.#logger,
+        graceMs,
+      })
+    } finally {
+      if (this.#progress.get(reader.partition) === progress) this.#progress.delete(reader.partition)
+    }
+  }
+
+  async #sendDeadLetters(transport: MessagingTransport, records: readonly SliceRecord[], signal: AbortSignal): Promise<void> {
+    const letters = records.map(({ batch, index, offset, refusal }) =>
+      deadLetterRecord(
+        { topic: batch.topic, partition: batch.partition, offset, key: batch.keyAt(index), value: batch.valueAt(index), headers: batch.headersAt(index), timestamp: batch.timestampAt(index) },
+        { code: refusal?.code ?? 'invalid', message: refusal?.reason ?? '' },
+      ),
+    )
+    await transport.send(deadLetterTopic(this.definition.topic), letters, { signal })
+    this.#logger.warn({ records: records.length, first: records[0]?.refusal }, 'records went to the dead letters')
+  }
+
+  #halt(reason: unknown): void {
+    if (this.#state === 'stopped') return
+    this.#state = 'halted'
+    this.#reason = InfrastructureError.isInstance(reason) ? reason.message : 'an unexpected error; the log has it'
+    this.#logger.error({ err: reason }, 'pipeline halted')
+  }
+}
+
+/** Makes a pipeline; `start` begins it. */
+export function createPipeline(options: PipelineOptions): Pipeline {
+  return new Pipeline(options)
+}
