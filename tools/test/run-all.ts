@@ -1,0 +1,46 @@
+// What `npm test` runs: every step, also after one that failed, and one line at the end that says how many passed.
+import { HELP, parseOptions } from './parse-options.ts'
+import type { Outcome } from './outcome.ts'
+import { runStep } from './run-step.ts'
+import { stepsFor } from './steps.ts'
+import { judge, summarize } from './summary.ts'
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`)
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = parseOptions(args, process.env)
+  if (options.help) {
+    process.stdout.write(HELP)
+    return 0
+  }
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort())
+
+  const outcomes: Outcome[] = []
+  for (const step of stepsFor(options)) {
+    if (stop.signal.aborted) break
+    const startedAt = Date.now()
+    print(`\n── ${step.title}`)
+    const found = judge(await runStep(step, { signal: stop.signal, print }), options)
+    outcomes.push(...found)
+    print(`   ${verdict(found)} in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`)
+  }
+  if (stop.signal.aborted) outcomes.push({ name: 'the run', state: 'failed', reason: 'was stopped before its end' })
+  for (const line of summarize(outcomes)) print(line)
+  return outcomes.some((outcome) => outcome.state === 'failed') ? 1 : 0
+}
+
+function verdict(outcomes: readonly Outcome[]): string {
+  const failed = outcomes.filter((outcome) => outcome.state === 'failed').length
+  return failed === 0 ? 'passed' : `${failed} FAILED`
+}
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code
+  },
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof TypeError ? error.message : String(error instanceof Error ? error.stack : error)}\n`)
+    process.exitCode = 1
+  },
+)

@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { endTree } from '../toolchain/end-tree.mjs'
+import { OUTCOMES_FILE, readOutcomes, type Outcome } from './outcome.ts'
+import type { Step } from './steps.ts'
+
+const SIGN_OF_LIFE_MS = 20_000
+const GRACE_MS = 10_000
+
+interface Ended {
+  /** `undefined` when it had to be stopped. */
+  code: number | undefined
+  output: string
+}
+
+/** Runs one step to its end or to its limit. Never throws for what the command does. */
+export async function runStep(step: Step, { signal, print }: { signal: AbortSignal; print: (line: string) => void }): Promise<Outcome[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'outcomes-'))
+  const file = join(folder, 'outcomes.json')
+  try {
+    const ended = await runCommand(step, { file, signal, print })
+    if (step.quiet === true && ended.code !== 0) print(ended.output.trimEnd())
+    return outcomesOf(step, ended, step.counts === 'many' ? readOutcomes(file) : undefined)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function outcomesOf(step: Step, { code }: Ended, counted: Outcome[] | undefined): Outcome[] {
+  const named = (counted ?? []).map((outcome) => ({ ...outcome, name: `${step.title} › ${outcome.name}` }))
+  const explained = code === 0 || (code !== undefined && named.some((outcome) => outcome.state === 'failed'))
+  if (!explained) return [...named, { name: step.title, state: 'failed', reason: whyItEnded(step, code) }]
+  if (step.counts === 'one') return [{ name: step.title, state: 'passed' }]
+  if (counted === undefined) return [{ name: step.title, state: 'failed', reason: 'ended well, but did not say what it had run' }]
+  return named
+}
+
+function whyItEnded(step: Step, code: number | undefined): string {
+  const command = step.command.join(' ')
+  return code === undefined ? `\`${command}\` did not finish within ${step.limitMs / 60_000} minutes` : `\`${command}\` ended with exit code ${code}`
+}
+
+function runCommand(step: Step, { file, signal, print }: { file: string; signal: AbortSignal; print: (line: string) => void }): Promise<Ended> {
+  const [command, ...args] = step.command
+  const piped = step.quiet === true ? 'pipe' : 'inherit'
+  const env = { ...process.env, [OUTCOMES_FILE]: file, ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }) }
+  const child = spawn(command, args, { stdio: ['ignore', piped, piped], env, shell: process.platform === 'win32' })
+  const startedAt = Date.now()
+  let output = ''
+  for (const pipe of [child.stdout, child.stderr]) pipe?.on('data', (chunk) => (output += String(chunk)))
+
+  return new Promise((resolve) => {
+    let stopped = false
+    const stop = () => {
+      stopped = true
+      if (child.pid !== undefined) void endTree(child.pid, { graceMs: GRACE_MS })
+    }
+    const limit = setTimeout(stop, step.limitMs)
+    const signOfLife = setInterval(() => print(`  … ${Math.round((Date.now() - startedAt) / 1000)} s`), SIGN_OF_LIFE_MS)
+    signal.addEventListener('abort', stop, { once: true })
+    const finish = (code: number | undefined) => {
+      clearTimeout(limit)
+      clearInterval(signOfLife)
+      signal.removeEventListener('abort', stop)
+      resolve({ code: stopped ? undefined : code, output })
+    }
+    child.once('error', (error) => {
+      print(error.message)
+      finish(127)
+    })
+    child.once('exit', (code) => finish(code ?? 1))
+  })
+}

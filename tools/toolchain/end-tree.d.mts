@@ -1,0 +1,1 @@
+export function endTree(pid: number, options: { graceMs: number; asked?: boolean }): Promise<void>
