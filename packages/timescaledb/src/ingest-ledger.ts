@@ -1,0 +1,208 @@
+import {
+  type CallOptions,
+  type Row,
+  type Slice,
+  type SliceClaim,
+  type SliceLedger,
+  type SliceScope,
+  type SliceState,
+  staleEpochError,
+} from '@smart-whale/interfaces'
+import { TimescaleValidationError } from './errors.ts'
+import { checkOwner, checkScope, checkSlice, checkStartOffset } from './ingest-ledger-check.ts'
+import { INGEST_LEDGER_TABLE } from './ingest-ledger-table.ts'
+import { quoteTable } from './quote-identifier.ts'
+
+/** Where and how patiently an {@link IngestLedger} keeps its rows. */
+export interface IngestLedgerOptions {
+  /** Table made by the built-in migration, or by `ingestLedgerDefinition(table)`. @default 'smart_whale_ingest_ledger' */
+  table?: string
+  /** How long one statement may take. @default 10_000 */
+  timeoutMs?: number
+  /**
+   * How long `claim` may wait for the former owner's open transaction to end. Keep it above the writer's
+   * `idleTimeoutMs`, after which the server itself ends a transaction whose owner fell silent. @default 45_000
+   */
+  claimTimeoutMs?: number
+}
+
+/** What the ledger needs of a storage, and of a transaction that completes a slice together with its rows. */
+export interface LedgerExecutor {
+  execute<T extends Row = Row>(query: string, params?: readonly unknown[], options?: CallOptions): Promise<T[]>
+}
+
+interface LedgerRow extends Row {
+  next_offset: string
+  epoch: bigint
+  owner: string
+  first_offset: string | null
+  last_offset: string | null
+  token: string | null
+  excluded_offsets: string[] | null
+}
+
+const STATE = 'next_offset, epoch, owner, first_offset, last_offset, token, excluded_offsets'
+const KEY = 'pipeline = $1 and topic_id = $2 and "partition" = $3'
+
+/**
+ * Raises the commit of the statement that contains it to "on disk", whatever the session's setting is.
+ * In `returning`, because a common table expression that nobody reads is never run.
+ */
+const DURABLY = `case when current_setting('synchronous_commit') in ('off', 'local', 'remote_write') then set_config('synchronous_commit', 'on', true) end`
+
+/**
+ * The {@link SliceLedger} in PostgreSQL. Each method is one statement on one row, so the row's lock decides every race:
+ *
+ * - `complete` inside a rows' transaction holds the row until that transaction ends. A `claim` waits for it: if it commits, the claim
+ *   already sees the slice done; if it rolls back, the slice is still in flight and the new owner sends it again.
+ * - A transaction that reaches `complete` after the claim finds a newer epoch and is refused; its rows are rolled back.
+ *
+ * There is no order in which both owners store the rows. A `claim` or `record` whose answer got lost may have happened: repeat it.
+ */
+export class IngestLedger implements SliceLedger {
+  readonly #storage: LedgerExecutor
+  readonly #table: string
+  readonly #timeoutMs: number
+  readonly #claimTimeoutMs: number
+
+  constructor(storage: LedgerExecutor, options: IngestLedgerOptions = {}) {
+    this.#storage = storage
+    this.#table = quoteTable(options.table ?? INGEST_LEDGER_TABLE)
+    this.#timeoutMs = options.timeoutMs ?? 10_000
+    this.#claimTimeoutMs = options.claimTimeoutMs ?? 45_000
+  }
+
+  /** Takes a partition over; waits for a transaction of the former owner that is about to complete its slice. */
+  async claim(scope: SliceScope, owner: string, options: { startOffset?: bigint; signal?: AbortSignal | undefined } = {}): Promise<SliceClaim> {
+    const startOffset = options.startOffset ?? 0n
+    checkScope(scope)
+    checkOwner(owner)
+    checkStartOffset(startOffset)
+    // Durable as well: an epoch that a crash of the server took back would be handed out twice.
+    const [row] = await this.#storage.execute<LedgerRow>(
+      `insert into ${this.#table} as ledger (pipeline, topic_id, "partition", next_offset, epoch, owner)
+       values ($1, $2, $3, $4::numeric, 1, $5)
+       on conflict (pipeline, topic_id, "partition") do update
+         set epoch = ledger.epoch + 1, owner = excluded.owner, claimed_at = clock_timestamp(), updated_at = clock_timestamp()
+       returning ${STATE}, ${DURABLY}`,
+      [...keyOf(scope), String(startOffset), owner],
+      { signal: options.signal, timeoutMs: this.#claimTimeoutMs },
+    )
+    return { scope: { ...scope }, ...stateOf(row as LedgerRow) }
+  }
+
+  /** Commits the slice as in flight, on disk before it returns. */
+  async record(claim: SliceClaim, slice: Slice, options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    checkSlice(slice)
+    const updated = await this.#storage.execute(
+      `update ${this.#table}
+       set first_offset = $6::numeric, last_offset = $7::numeric, token = $8, excluded_offsets = $9::text::jsonb, updated_at = clock_timestamp()
+       where ${KEY} and epoch = $4 and owner = $5
+         and next_offset <= $6::numeric
+         and (first_offset is null or (first_offset = $6::numeric and last_offset = $7::numeric))
+       returning ${DURABLY}`,
+      [...rightOf(claim), String(slice.firstOffset), String(slice.lastOffset), slice.token, JSON.stringify(slice.excluded.map(String))],
+      this.#call(options),
+    )
+    if (updated.length === 0) throw await this.#explainRefusedRecord(claim, slice, options)
+  }
+
+  /** Marks the slice done in a commit of its own, for a pipeline whose rows go elsewhere. */
+  async complete(claim: SliceClaim, slice: Slice, options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    await this.completeWithin(this.#storage, claim, slice, options)
+  }
+
+  /**
+   * Marks the slice done in the transaction that also holds its rows. The ledger's row stays locked until that transaction ends.
+   *
+   * @throws OperationError `ERR_STALE_EPOCH`: a newer owner has taken over; the transaction has to be rolled back
+   * @throws TimescaleValidationError when the slice isn't the one in flight
+   */
+  async completeWithin(transaction: LedgerExecutor, claim: SliceClaim, slice: Slice, options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    checkSlice(slice)
+    const updated = await transaction.execute(
+      `update ${this.#table}
+       set next_offset = last_offset + 1, first_offset = null, last_offset = null, token = null, excluded_offsets = null, updated_at = clock_timestamp()
+       where ${KEY} and epoch = $4 and owner = $5
+         and first_offset = $6::numeric and last_offset = $7::numeric and token = $8
+       returning true as done`,
+      [...rightOf(claim), String(slice.firstOffset), String(slice.lastOffset), slice.token],
+      this.#call(options),
+    )
+    if (updated.length === 0) throw await this.#explainRefusedComplete(transaction, claim, slice, options)
+  }
+
+  /** What is known of a partition; `null` when nothing is. */
+  async inspect(scope: SliceScope, options: { signal?: AbortSignal | undefined } = {}): Promise<SliceState | null> {
+    checkScope(scope)
+    return this.#read(this.#storage, scope, options)
+  }
+
+  async #read(executor: LedgerExecutor, scope: SliceScope, options: { signal?: AbortSignal | undefined }): Promise<SliceState | null> {
+    const [row] = await executor.execute<LedgerRow>(`select ${STATE} from ${this.#table} where ${KEY}`, keyOf(scope), this.#call(options))
+    return row ? stateOf(row) : null
+  }
+
+  async #explainRefusedRecord(claim: SliceClaim, slice: Slice, options: { signal?: AbortSignal | undefined }): Promise<Error> {
+    const state = await this.#read(this.#storage, claim.scope, options)
+    if (!holds(claim, state)) return staleEpochError(claim.scope, claim.epoch)
+    if (slice.firstOffset < state.nextOffset) {
+      return refusal('firstOffset', `offset ${slice.firstOffset} is already done; the next one is ${state.nextOffset}`)
+    }
+    return refusal('firstOffset', `${rangeOf(slice)} can't be recorded while ${state.inFlight ? rangeOf(state.inFlight) : 'another range'} is in flight: complete that first`)
+  }
+
+  async #explainRefusedComplete(
+    executor: LedgerExecutor,
+    claim: SliceClaim,
+    slice: Slice,
+    options: { signal?: AbortSignal | undefined },
+  ): Promise<Error> {
+    const state = await this.#read(executor, claim.scope, options)
+    if (!holds(claim, state)) return staleEpochError(claim.scope, claim.epoch)
+    if (!state.inFlight) return refusal('firstOffset', `${rangeOf(slice)} is not in flight; nothing is: record a slice before completing it`)
+    const sameRange = state.inFlight.firstOffset === slice.firstOffset && state.inFlight.lastOffset === slice.lastOffset
+    if (sameRange) return refusal('token', `${rangeOf(slice)} is in flight under another token: complete it as it was recorded`)
+    return refusal('firstOffset', `${rangeOf(slice)} is not in flight; ${rangeOf(state.inFlight)} is`)
+  }
+
+  #call(options: { signal?: AbortSignal | undefined }): CallOptions {
+    return { signal: options.signal, timeoutMs: this.#timeoutMs }
+  }
+}
+
+/** The ledger over a storage; its table comes with the built-in migrations. */
+export function createIngestLedger(storage: LedgerExecutor, options?: IngestLedgerOptions): IngestLedger {
+  return new IngestLedger(storage, options)
+}
+
+function keyOf(scope: SliceScope): unknown[] {
+  return [scope.pipeline, scope.topicId, scope.partition]
+}
+
+/** The owner counts besides the epoch, so that a restored backup can't give two owners the same right. */
+function rightOf(claim: SliceClaim): unknown[] {
+  return [...keyOf(claim.scope), claim.epoch, claim.owner]
+}
+
+function holds(claim: SliceClaim, state: SliceState | null): state is SliceState {
+  return state !== null && state.epoch === claim.epoch && state.owner === claim.owner
+}
+
+function stateOf(row: LedgerRow): SliceState {
+  return { nextOffset: BigInt(row.next_offset), inFlight: sliceOf(row), epoch: BigInt(row.epoch), owner: row.owner }
+}
+
+function sliceOf(row: LedgerRow): Slice | null {
+  const { first_offset: first, last_offset: last, token, excluded_offsets: excluded } = row
+  if (first === null || last === null || token === null || excluded === null) return null
+  return { firstOffset: BigInt(first), lastOffset: BigInt(last), token, excluded: excluded.map(BigInt) }
+}
+
+function rangeOf(slice: Slice): string {
+  return `the range ${slice.firstOffset}–${slice.lastOffset}`
+}
+
+function refusal(field: string, message: string): TimescaleValidationError {
+  return new TimescaleValidationError(message, { issues: [{ path: [field], message }] })
+}
