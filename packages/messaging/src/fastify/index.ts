@@ -1,1 +1,1 @@
-export {}
+export { ingestRoutes, type IngestRoutesOptions } from './ingest-routes.ts'

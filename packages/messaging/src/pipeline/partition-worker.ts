@@ -84,6 +84,7 @@ async function store(work: PartitionWork, claim: SliceClaim, records: readonly S
   let recorded = inFlight
   let given = records
   let failedBefore = false
+  const deadLetters = eachOnce(work.deadLetters)
   const outcome = await untilItWorks<SliceOutcome>(work, signal, async () => {
     if (failedBefore) {
       const state = await work.stores.ledger.inspect(claim.scope, { signal })
@@ -94,11 +95,22 @@ async function store(work: PartitionWork, claim: SliceClaim, records: readonly S
       given = recorded === null ? records : asRecorded(records, recorded)
     }
     failedBefore = true
-    return writeSlice(given, { stores: work.stores, deadLetters: work.deadLetters, claim, signal, recorded })
+    return writeSlice(given, { stores: work.stores, deadLetters, claim, signal, recorded })
   })
   work.progress.done(lastOffset + 1n, outcome)
   // The ledger decides where to go on; the group's offset is for those who watch the lag, so failing to store it stops nothing.
   await work.reader.commit(lastOffset + 1n, { signal }).catch((error: unknown) => work.logger.warn({ err: error, partition: claim.scope.partition }, 'the group offset was not committed'))
+}
+
+/** A repeat within this process sends no dead letter again. */
+function eachOnce(send: DeadLetterSink): DeadLetterSink {
+  const sent = new Set<bigint>()
+  return async (records, options) => {
+    const unsent = records.filter((record) => !sent.has(record.offset))
+    if (unsent.length === 0) return
+    await send(unsent, options)
+    for (const record of unsent) sent.add(record.offset)
+  }
 }
 
 /**
