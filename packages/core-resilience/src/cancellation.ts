@@ -62,6 +62,11 @@ export function isCancelled(call: PolicyCall | undefined): boolean {
   return call?.signal?.aborted === true
 }
 
+/** Why the caller has given up. */
+export function reasonOf(call: PolicyCall | undefined): unknown {
+  return call instanceof Cancellation ? call.reason : call?.signal?.reason
+}
+
 /** Calls back once when the caller gives up; the answer takes the listener off again. */
 export function onCancelled(call: PolicyCall | undefined, listener: (reason: unknown) => void): (() => void) | undefined {
   if (call instanceof Cancellation) return call.onCancel(listener)
