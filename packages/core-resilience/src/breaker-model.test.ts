@@ -2,7 +2,7 @@ import { ConnectionError } from '@smart-whale/interfaces'
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Breaker, BreakerOpenError, type BreakerState, createBreaker } from './index.ts'
+import { type Breaker, type BreakerEvent, BreakerOpenError, type BreakerState, createBreaker } from './index.ts'
 
 interface Limits {
   readonly consecutiveFailures: number
@@ -89,9 +89,19 @@ class Bench {
   readonly model: BreakerModel
   readonly open: { era: number; end: (failed: boolean) => Promise<void> }[] = []
 
-  constructor(limits: Limits) {
+  readonly visited: Set<BreakerEvent['reason'] | 'probe_refused'>
+
+  constructor(limits: Limits, visited: Bench['visited']) {
+    this.visited = visited
     this.model = new BreakerModel(limits)
-    this.breaker = createBreaker({ ...limits, windowMs: WINDOW_MS, openMs: OPEN_MS, probeTimeoutMs: PROBE_TIMEOUT_MS, clock: this.clock })
+    this.breaker = createBreaker({
+      ...limits,
+      windowMs: WINDOW_MS,
+      openMs: OPEN_MS,
+      probeTimeoutMs: PROBE_TIMEOUT_MS,
+      clock: this.clock,
+      onStateChange: ({ reason }) => visited.add(reason),
+    })
   }
 
   async begin(): Promise<void> {
@@ -105,6 +115,7 @@ class Bench {
 
     expect(admitted).toBe(this.model.admits())
     if (!admitted) {
+      if (this.model.state === 'half-open') this.visited.add('probe_refused')
       expect(BreakerOpenError.isInstance(await settled)).toBe(true)
       return
     }
@@ -137,7 +148,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('begin' as const) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('end' as const), choice: fc.nat(10), failed: fc.boolean() }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('call' as const), failed: fc.boolean() }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.oneof(fc.nat(150), fc.nat(3000)) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.oneof(fc.nat(150), fc.constantFrom(OPEN_MS, WINDOW_MS, PROBE_TIMEOUT_MS), fc.nat(3000)) }) },
 )
 
 const limits: fc.Arbitrary<Limits> = fc.record({
@@ -150,23 +161,30 @@ const limits: fc.Arbitrary<Limits> = fc.record({
 
 describe('createBreaker', () => {
   it('behaves like its model for any course of calls, results and time', async () => {
-    const visited = new Set<BreakerState>()
+    const visited = new Set<BreakerEvent['reason'] | 'probe_refused'>()
     await fc.assert(
-      fc.asyncProperty(limits, fc.array(step, { maxLength: 60 }), async (chosen, steps) => {
-        const bench = new Bench(chosen)
+      fc.asyncProperty(limits, fc.array(step, { maxLength: 80, size: 'max' }), async (chosen, steps) => {
+        const bench = new Bench(chosen, visited)
         for (const next of steps) {
           if (next.kind === 'pass') await bench.pass(next.ms)
           if (next.kind === 'begin' || next.kind === 'call') await bench.begin()
           if (next.kind === 'end') await bench.end(next.choice, next.failed)
           if (next.kind === 'call') await bench.end(bench.open.length - 1, next.failed)
           expect(bench.breaker.state).toBe(bench.model.state)
-          visited.add(bench.model.state)
         }
         expect(bench.clock.pendingTimers).toBe(0)
       }),
-      { numRuns: 200 },
+      { numRuns: 300 },
     )
-    // A run that saw only closed breakers would have shown nothing.
-    expect([...visited].sort()).toEqual(['closed', 'half-open', 'open'])
+    // Runs in which nothing happened would have shown nothing.
+    expect([...visited].sort()).toEqual([
+      'consecutive_failures',
+      'failure_rate',
+      'probe_failed',
+      'probe_overdue',
+      'probe_refused',
+      'probes_succeeded',
+      'wait_over',
+    ])
   })
 })

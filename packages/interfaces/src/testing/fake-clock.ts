@@ -101,9 +101,9 @@ export class FakeClock implements Clock {
   }
 
   #moveTo(monotonicMs: number): void {
-    const passed = Math.max(0, monotonicMs - this.#monotonicMs)
-    this.#monotonicMs += passed
-    this.#wallMs += passed
+    if (monotonicMs <= this.#monotonicMs) return
+    this.#wallMs += monotonicMs - this.#monotonicMs
+    this.#monotonicMs = monotonicMs
   }
 }
 
