@@ -1,1 +1,1 @@
-export {}
+export { type BearerGuardOptions, createBearerGuard, type Guard } from './bearer-guard.ts'

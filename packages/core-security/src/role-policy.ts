@@ -1,0 +1,76 @@
+import { ValidationError } from '@smart-whale/interfaces'
+import { compilePattern, isPermission, isPermissionPattern } from './match-permission.ts'
+
+/** What one role may do. Permissions are `resource:action`, with `*` for one or more words. */
+export interface RoleDefinition {
+  /** Roles whose permissions, and denials, this one has too. @default none */
+  readonly inherits?: readonly string[]
+  /** What the role may do. @default nothing */
+  readonly allow?: readonly string[]
+  /** What nobody who holds the role may do, whatever else they hold. @default nothing */
+  readonly deny?: readonly string[]
+}
+
+/** Role name to what it may do. */
+export type RoleDefinitions = Readonly<Record<string, RoleDefinition>>
+
+/** Decides what roles may do. */
+export interface RolePolicy {
+  /** Whether one of the roles allows it and none denies it. An unknown role gives nothing, a malformed permission is never allowed. */
+  isAllowed(roles: readonly string[], permission: string): boolean
+}
+
+/** viewer < analyst < operator < admin. */
+export const DEFAULT_ROLES = {
+  viewer: { allow: ['timeseries:read', 'health:read', 'analytics:cache:read'] },
+  analyst: { inherits: ['viewer'], allow: ['analytics:query'] },
+  operator: { inherits: ['analyst'], allow: ['timeseries:write', 'ingest:write', 'analytics:cache:invalidate', 'metrics:read'] },
+  admin: { allow: ['*'] },
+} as const satisfies RoleDefinitions
+
+interface Rules {
+  readonly allow: readonly ((permission: string) => boolean)[]
+  readonly deny: readonly ((permission: string) => boolean)[]
+}
+
+/**
+ * Makes a policy from role definitions, the four default ones when none are given. Deny wins over allow, also across roles.
+ *
+ * @throws ValidationError `ERR_SECURITY_ROLES` for a cycle, an unknown role in `inherits`, a malformed permission
+ */
+export function createRolePolicy(definitions: RoleDefinitions = DEFAULT_ROLES): RolePolicy {
+  const rules = new Map(Object.keys(definitions).map((role) => [role, compileRole(definitions, role)]))
+  return {
+    isAllowed(roles, permission) {
+      if (!isPermission(permission)) return false
+      const held = roles.flatMap((role) => rules.get(role) ?? [])
+      const matches = (match: (permission: string) => boolean): boolean => match(permission)
+      return held.some(({ allow }) => allow.some(matches)) && !held.some(({ deny }) => deny.some(matches))
+    },
+  }
+}
+
+function compileRole(definitions: RoleDefinitions, role: string): Rules {
+  const lineage = [...lineageOf(definitions, role, [])]
+  const patternsOf = (kind: 'allow' | 'deny'): readonly ((permission: string) => boolean)[] =>
+    lineage.flatMap((name) => (definitions[name]?.[kind] ?? []).map((pattern, index) => compile(pattern, [name, kind, index])))
+  return { allow: patternsOf('allow'), deny: patternsOf('deny') }
+}
+
+/** The role itself and all that it inherits from, each once. */
+function lineageOf(definitions: RoleDefinitions, role: string, descendants: readonly string[]): ReadonlySet<string> {
+  const path = [descendants.at(-1) ?? role, 'inherits']
+  if (descendants.includes(role)) throw wrongRole(path, `roles inherit in a circle: ${[...descendants, role].join(' → ')}`)
+  if (!Object.hasOwn(definitions, role)) throw wrongRole(path, `the role "${role}" is inherited but not defined`)
+  const parents = definitions[role]?.inherits ?? []
+  return new Set([role, ...parents.flatMap((parent) => [...lineageOf(definitions, parent, [...descendants, role])])])
+}
+
+function compile(pattern: unknown, path: readonly (string | number)[]): (permission: string) => boolean {
+  if (isPermissionPattern(pattern)) return compilePattern(pattern)
+  throw wrongRole(path, 'must be words joined by ":", such as "timeseries:read", "timeseries:*" or "*"')
+}
+
+function wrongRole(path: readonly (string | number)[], message: string): ValidationError<'ERR_SECURITY_ROLES'> {
+  return new ValidationError(`"${path.join('.')}": ${message}`, { code: 'ERR_SECURITY_ROLES', issues: [{ path, message }] })
+}
