@@ -1,1 +1,69 @@
-export {}
+// The wire contract
+export {
+  BALANCE_EVENTS_TOPIC,
+  BALANCE_METRICS_TOPIC,
+  BALANCE_PREFIX,
+  CORE_PREFIX,
+  DATA_PREFIX,
+  DATA_REQUESTS_TOPIC,
+  DATA_RESPONSES_PREFIX,
+  DEFAULT_BATCH_SIZE,
+  DEFAULT_BUFFER_SIZE,
+  DEFAULT_KAFKA_TIMEOUT,
+  DEFAULT_OPERATION_TIMEOUT,
+  DEFAULT_PARTITIONS,
+  DEFAULT_PRIORITY,
+  DEFAULT_REPLICATION,
+  DEFAULT_REQUEST_SOURCE,
+  ERROR_INVALID_REQUEST,
+  ERROR_NO_DATA_FOUND,
+  ERROR_PROCESSING_FAILED,
+  ERROR_SOURCE_UNAVAILABLE,
+  ERROR_TIMEOUT,
+  ERROR_UNKNOWN,
+  MESSAGE_STATUS_ERROR,
+  MESSAGE_STATUS_PARTIAL,
+  MESSAGE_STATUS_PENDING,
+  MESSAGE_STATUS_SUCCESS,
+  MESSAGE_STATUS_TIMEOUT,
+  MESSAGING_VERSION,
+  MODEL_TOPIC_PARTITIONS,
+  MODEL_TOPIC_REPLICATION,
+  MODELS_PREFIX,
+  MODELS_REQUESTS_TOPIC,
+  PRIORITY_BACKGROUND,
+  PRIORITY_CRITICAL,
+  PRIORITY_HIGH,
+  PRIORITY_LOW,
+  PRIORITY_MEDIUM,
+  REQUEST_SOURCE_MODEL,
+  REQUEST_SOURCE_SYSTEM,
+  REQUEST_SOURCE_USER,
+  SYSTEM_LOGS_TOPIC,
+  TOPIC_PREFIX,
+} from './constants.ts'
+
+// The transport port
+export type {
+  GroupMembership,
+  JoinOptions,
+  MessagingTransport,
+  OutgoingRecord,
+  PartitionLag,
+  PartitionReader,
+  ReadOptions,
+  RecordBatch,
+  RecordPosition,
+  StartFrom,
+  TopicAdmin,
+  TopicDescription,
+  TopicSettings,
+  TransportCallOptions,
+} from './transport.ts'
+
+// Topics and dead letters
+export { checkTopicName, isTopicName, MAX_TOPIC_NAME_LENGTH } from './topic-name.ts'
+export { DEAD_LETTER_HEADERS, deadLetterRecord, deadLetterTopic, type DeadLetterReason, type FailedRecord } from './dead-letter.ts'
+
+// Errors
+export { isMessagingError, type MessagingErrorCode, PartialSendError, type PartialSendErrorOptions } from './errors.ts'

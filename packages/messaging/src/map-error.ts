@@ -1,0 +1,25 @@
+import { InfrastructureError } from '@smart-whale/interfaces'
+import { messagingError } from './errors.ts'
+
+/** What the disk may refuse now and take later, once somebody has made room. */
+const PASSING = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'EAGAIN', 'EBUSY'])
+
+/** A failure of the file system as an error of ours; one that is ours already passes as it is. */
+export function mapFileError(error: unknown, path: string, what: string): InfrastructureError {
+  if (InfrastructureError.isInstance(error)) return error
+  const code = (error as NodeJS.ErrnoException | undefined)?.code
+  return messagingError('ERR_MESSAGING_LOG_FAILED', `${what} ${path} failed${code === undefined ? '' : ` (${code})`}: ${remedyFor(code)}`, {
+    cause: error,
+    retryable: code !== undefined && PASSING.has(code),
+    status: 503,
+    context: { path, fileErrorCode: code },
+  })
+}
+
+function remedyFor(code: string | undefined): string {
+  if (code === 'ENOSPC' || code === 'EDQUOT') return 'free disk space, then try again'
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'let the process write to the data folder'
+  if (code === 'ENOENT') return 'was it moved or deleted while the broker ran?'
+  if (code === 'EMFILE' || code === 'ENFILE') return 'raise the limit of open files'
+  return 'look at the disk'
+}
