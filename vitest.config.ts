@@ -16,6 +16,8 @@ export default defineConfig({
       {
         resolve: source,
         ssr: { resolve: source },
+        // The environment that the global setup is loaded in.
+        environments: { __vitest__: { resolve: source } },
         test: {
           name: 'integration',
           include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts'],
