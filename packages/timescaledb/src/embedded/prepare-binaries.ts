@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { chmod, copyFile, lstat, mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
@@ -48,7 +49,7 @@ async function copyTo(cache: string, binaries: PostgresBinaries, links: readonly
   await mkdir(cache, { recursive: true, mode })
   await requireOurs(cache)
   if (!existsSync(place)) {
-    const draft = `${place}.${process.pid}-${performance.now().toFixed(0)}`
+    const draft = `${place}.${randomUUID()}`
     try {
       await copyFolder(binaries.native, draft, mode)
       for (const link of links) await symlink(basename(link.source), join(draft, link.target.replace(/^native\//, ''))).catch(ignoreExisting)

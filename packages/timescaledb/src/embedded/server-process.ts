@@ -94,7 +94,7 @@ export function isStillHeld(lines: readonly string[]): boolean {
   return lines.some((line) => line.includes('pre-existing shared memory block') || /lock file ".*" already exists/.test(line))
 }
 
-const BROKEN_FOLDER = /could not (locate|find|read|open|access|map)|invalid|incorrect|corrupt|incompatible|not a database|not a valid|missing|unrecognized|checksum|bogus|requested timeline|PANIC/
+const BROKEN_FOLDER = /could not (locate|find|read|open|access|map)|invalid|incorrect|corrupt|incompatible|not a database|not a valid|missing|unrecognized|checksum|bogus|does not exist|requested timeline|PANIC/
 
 function startFailure(lines: readonly string[], folder: ServerFolder): StartFailure {
   const context = { dataDir: folder.dataDir }
