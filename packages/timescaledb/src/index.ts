@@ -3,6 +3,26 @@ export type { BulkInsertOptions, OnConflict, TimescaleCallOptions, TimescaleStor
 export { quoteIdentifier, quoteLiteral, quoteTable, splitTable } from './quote-identifier.ts'
 export type { TimescaleCapabilities, TimescaleEdition } from './capabilities.ts'
 
+// Exactly-once ingest
+export { createIngestLedger, IngestLedger, type IngestLedgerOptions, type LedgerExecutor } from './ledger/ingest-ledger.ts'
+export { INGEST_LEDGER_TABLE, ingestLedgerDefinition } from './ledger/ingest-ledger-table.ts'
+export {
+  type BatchWriterStorage,
+  createTransactionalBatchWriter,
+  type TransactionalBatchWriterOptions,
+} from './ledger/transactional-batch-writer.ts'
+
+// Partitions
+export {
+  createPartitionManager,
+  type DroppedPartitions,
+  type PartitionAdvice,
+  PartitionManager,
+  type PartitionManagerOptions,
+  type PartitionStorage,
+} from './partitions/partition-manager.ts'
+export type { PartitionInfo } from './partitions/list-partitions.ts'
+
 // Drivers
 export type {
   SqlConnection,

@@ -1,5 +1,5 @@
 import type { Slice, SliceScope, ValidationIssue } from '@smart-whale/interfaces'
-import { TimescaleValidationError } from './errors.ts'
+import { TimescaleValidationError } from '../errors.ts'
 
 /** The largest offset that a broker can hand out: 64 bits, signed. */
 const MAX_OFFSET = 2n ** 63n - 1n

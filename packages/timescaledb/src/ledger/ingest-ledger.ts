@@ -8,10 +8,10 @@ import {
   type SliceState,
   staleEpochError,
 } from '@smart-whale/interfaces'
-import { TimescaleValidationError } from './errors.ts'
+import { TimescaleValidationError } from '../errors.ts'
 import { checkOwner, checkScope, checkSlice, checkStartOffset } from './ingest-ledger-check.ts'
 import { INGEST_LEDGER_TABLE } from './ingest-ledger-table.ts'
-import { quoteTable } from './quote-identifier.ts'
+import { quoteTable } from '../quote-identifier.ts'
 
 /** Where and how patiently an {@link IngestLedger} keeps its rows. */
 export interface IngestLedgerOptions {

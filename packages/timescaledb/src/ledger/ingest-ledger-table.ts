@@ -1,4 +1,4 @@
-import { quoteTable } from './quote-identifier.ts'
+import { quoteTable } from '../quote-identifier.ts'
 
 /** Where {@link IngestLedger} keeps its rows unless told otherwise. */
 export const INGEST_LEDGER_TABLE = 'smart_whale_ingest_ledger'

@@ -1,0 +1,204 @@
+import {
+  type BatchTransaction,
+  type CallOptions,
+  type RefusedRow,
+  type Row,
+  type Slice,
+  type SliceClaim,
+  type TransactionalBatchWriter,
+  ValidationError,
+} from '@smart-whale/interfaces'
+import { TimescaleOperationError, TimescaleValidationError } from '../errors.ts'
+import { PartitionManager, type PartitionStorage } from '../partitions/partition-manager.ts'
+import { isPartitionMissing, partitionMissingError } from '../partitions/partition-missing.ts'
+import { quoteTable } from '../quote-identifier.ts'
+import type { TimescaleStorage, TimescaleTransaction } from '../timescale-storage.ts'
+import { findRefusedRows } from './find-refused-rows.ts'
+import type { IngestLedger } from './ingest-ledger.ts'
+
+/** How {@link createTransactionalBatchWriter} writes. */
+export interface TransactionalBatchWriterOptions {
+  /** Where slices are marked done, in the transaction of their rows; over the same database as the storage. @default none, required */
+  ledger: Pick<IngestLedger, 'completeWithin'>
+  /** Columns to fill; a row that lacks one gets null there. @default every key that a row of the batch has */
+  columns?: readonly string[]
+  /** Makes the partitions that rows need. @default one over the storage */
+  partitions?: Pick<PartitionManager, 'makeRoomFor' | 'forget'>
+  /** How long one statement may take. @default 60_000 */
+  timeoutMs?: number
+  /**
+   * How long a transaction may wait for its owner before the server ends it, so that an owner that hangs can't keep others
+   * from its partition. @default 30_000
+   */
+  idleTimeoutMs?: number
+}
+
+/** What the writer needs of the storage. */
+export type BatchWriterStorage = PartitionStorage & Pick<TimescaleStorage, 'beginTransaction'>
+
+type Signalled = { signal?: AbortSignal | undefined }
+
+/**
+ * Writes batches by binary COPY into `table` so that they become visible together with their ledger entry.
+ *
+ * Partitions are made before the transaction takes its connection. A row is refused for its data when it doesn't fit its column or
+ * breaks a constraint; of two rows that can't both be stored, the later one is.
+ */
+export function createTransactionalBatchWriter<R extends object = Row>(
+  storage: BatchWriterStorage,
+  table: string,
+  options: TransactionalBatchWriterOptions,
+): TransactionalBatchWriter<R> {
+  quoteTable(table)
+  const settings: WriterSettings = {
+    storage,
+    table,
+    ledger: options.ledger,
+    columns: options.columns,
+    partitions: options.partitions ?? new PartitionManager(storage),
+    timeoutMs: options.timeoutMs ?? 60_000,
+    idleTimeoutMs: options.idleTimeoutMs ?? 30_000,
+  }
+  return {
+    begin: async ({ signal } = {}) => new CopyTransaction<R>(settings, signal),
+    findRefused: (rows, { signal } = {}) => findRefused(settings, rows as readonly Row[], signal),
+  }
+}
+
+interface WriterSettings {
+  readonly storage: BatchWriterStorage
+  readonly table: string
+  readonly ledger: Pick<IngestLedger, 'completeWithin'>
+  readonly columns: readonly string[] | undefined
+  readonly partitions: Pick<PartitionManager, 'makeRoomFor' | 'forget'>
+  readonly timeoutMs: number
+  readonly idleTimeoutMs: number
+}
+
+class CopyTransaction<R extends object> implements BatchTransaction<R> {
+  readonly #settings: WriterSettings
+  readonly #call: CallOptions & Signalled
+  #transaction: TimescaleTransaction | undefined
+  #state: 'open' | 'completed' | 'failed' | 'ended' = 'open'
+
+  constructor(settings: WriterSettings, signal: AbortSignal | undefined) {
+    this.#settings = settings
+    this.#call = { signal, timeoutMs: settings.timeoutMs }
+  }
+
+  async write(rows: readonly R[]): Promise<void> {
+    this.#mustBe('open')
+    if (rows.length === 0) return
+    await this.#orFail(async () => {
+      const { partitions, table, columns } = this.#settings
+      const batch = rows as readonly Row[]
+      const [refused] = await partitions.makeRoomFor(table, batch, this.#call)
+      if (refused) throw new TimescaleValidationError(`row ${refused.index} is refused: ${refused.reason}`, { issues: [{ path: [refused.index], message: refused.reason }] })
+      const transaction = await this.#open()
+      await transaction.bulkInsert(table, batch, { columns: columns ?? columnsOf(batch), ...this.#call })
+    })
+  }
+
+  async complete(claim: SliceClaim, slice: Slice): Promise<void> {
+    this.#mustBe('open')
+    await this.#orFail(async () => this.#settings.ledger.completeWithin(await this.#open(), claim, slice, this.#call))
+    this.#state = 'completed'
+  }
+
+  /** Rows without their ledger entry would be stored again after a restart, so they are not let through. */
+  async commit(): Promise<void> {
+    this.#mustBe('completed')
+    this.#state = 'ended'
+    await this.#transaction?.commit()
+  }
+
+  async rollback(): Promise<void> {
+    this.#state = 'ended'
+    const transaction = this.#transaction
+    this.#transaction = undefined
+    await transaction?.rollback()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#state !== 'ended') await this.rollback()
+  }
+
+  /** The connection is taken as late as that, so that making partitions never waits for one that this very transaction holds. */
+  async #open(): Promise<TimescaleTransaction> {
+    this.#transaction ??= await beginWriting(this.#settings, this.#call)
+    return this.#transaction
+  }
+
+  /** Whatever fails ends the transaction at once: nothing of it may stay, and its locks would be in the way of `findRefused`. */
+  async #orFail(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      this.#state = 'failed'
+      const transaction = this.#transaction
+      this.#transaction = undefined
+      await transaction?.rollback().catch(() => {})
+      throw explained(error, this.#settings)
+    }
+  }
+
+  #mustBe(expected: 'open' | 'completed'): void {
+    if (this.#state === expected) return
+    const why = {
+      open: 'its slice is not marked done: call complete first',
+      completed: 'its slice is marked done already: commit it',
+      failed: 'an earlier step failed, and nothing of it was stored: begin another one',
+      ended: 'it was committed or rolled back: begin another one',
+    }[this.#state]
+    throw new TimescaleOperationError(`the transaction on ${this.#settings.table} can't do that: ${why}`, {
+      code: this.#state === 'ended' ? 'ERR_TIMESCALEDB_TRANSACTION_ENDED' : 'ERR_TIMESCALEDB_TRANSACTION_FAILED',
+    })
+  }
+}
+
+/** Begins a transaction that the server ends when its owner falls silent, and that checks constraints with each statement. */
+async function beginWriting(settings: WriterSettings, call: CallOptions): Promise<TimescaleTransaction> {
+  const transaction = await settings.storage.beginTransaction(call)
+  try {
+    await transaction.execute(`select set_config('idle_in_transaction_session_timeout', $1, true)`, [`${settings.idleTimeoutMs}ms`], call)
+    await transaction.execute('set constraints all immediate', [], call)
+    return transaction
+  } catch (error) {
+    await transaction.rollback().catch(() => {})
+    throw error
+  }
+}
+
+async function findRefused(settings: WriterSettings, rows: readonly Row[], signal: AbortSignal | undefined): Promise<readonly RefusedRow[]> {
+  if (rows.length === 0) return []
+  const call = { signal, timeoutMs: settings.timeoutMs }
+  const columns = settings.columns ?? columnsOf(rows)
+  const timeless = await settings.partitions.makeRoomFor(settings.table, rows, call)
+  const transaction = await beginWriting(settings, call)
+  try {
+    const store = async (part: readonly Row[]): Promise<void> => void (await transaction.bulkInsert(settings.table, part, { columns, ...call }))
+    return await findRefusedRows(transaction, rows, { store, known: timeless, isRefusal, call })
+  } catch (error) {
+    throw explained(error, settings)
+  } finally {
+    await transaction.rollback().catch(() => {})
+  }
+}
+
+/** A partition that is missing looks like a refused row, but says nothing about the row. */
+function isRefusal(error: unknown): boolean {
+  return ValidationError.isInstance(error) && !isPartitionMissing(error)
+}
+
+function explained(error: unknown, { partitions, table }: WriterSettings): unknown {
+  if (!isPartitionMissing(error)) return error
+  partitions.forget(table)
+  return partitionMissingError(table, error)
+}
+
+/** Every key that one of the rows has, in the order of appearance. */
+function columnsOf(rows: readonly Row[]): string[] {
+  const columns = new Set<string>()
+  for (const row of rows) for (const column of Object.keys(row)) columns.add(column)
+  return [...columns]
+}

@@ -1,0 +1,252 @@
+import { type CallOptions, type Clock, type RefusedRow, type Row, systemClock } from '@smart-whale/interfaces'
+import { TimescaleOperationError, TimescaleValidationError } from '../errors.ts'
+import { findTableKind, keepInterval, partitionedName, type PartitionedTable, readBounds } from './partition-catalog.ts'
+import { convertToPartitioned } from './convert-to-partitioned.ts'
+import { PartitionCoverage } from './partition-coverage.ts'
+import { adviseLonger } from './choose-interval.ts'
+import { createMissing, lockPartitioning, type PartitionLimits } from './create-partitions.ts'
+import { listChunks, listNativePartitions, type PartitionInfo } from './list-partitions.ts'
+import { quoteIdentifier, quoteTable } from '../quote-identifier.ts'
+import { addInterval, formatTimeInterval, intervalToSql, parseTimeInterval } from '../time-series/time-interval.ts'
+import type { TimescaleStorage, TimescaleTransaction } from '../timescale-storage.ts'
+
+/** How tables are cut along time. */
+export interface PartitionManagerOptions {
+  /** Length of a partition where none is asked for: `7 days`, `1 month`, `1 year`. @default '7 days' */
+  chunkInterval?: string
+  /**
+   * How many partitions a table may have; a plan looks at each, so hundreds are fine and thousands are not. Tables that near it
+   * get longer partitions. @default 500
+   */
+  maxPartitions?: number
+  /** How long to wait for a lock on a table before giving way to its readers and writers. @default 5_000 */
+  lockTimeoutMs?: number
+  /** How long one call may take. @default 60_000 */
+  timeoutMs?: number
+  /** How long a table that isn't partitioned is taken for such without looking again. @default 30_000 */
+  recheckMs?: number
+  /** Where time comes from. @default the machine's clock */
+  clock?: Clock
+}
+
+/** What {@link PartitionManager.dropBefore} did, or would do. */
+export interface DroppedPartitions {
+  readonly dropped: readonly PartitionInfo[]
+  /** Sum of their sizes. */
+  readonly bytes: bigint
+  readonly dryRun: boolean
+}
+
+/** How many partitions there are, how big, and what would be better. */
+export interface PartitionAdvice {
+  readonly partitions: number
+  readonly averageBytes: bigint
+  /** An interval that would serve better, with the reason; `null` when the present one is fine. */
+  readonly advice: { readonly chunkInterval: string; readonly reason: string } | null
+}
+
+/** What this class needs of the storage. */
+export type PartitionStorage = Pick<TimescaleStorage, 'execute' | 'withTransaction' | 'capabilities'>
+
+type Signalled = { signal?: AbortSignal | undefined }
+
+const LARGE_BYTES = 20n * 1024n ** 3n
+const SMALL_BYTES = 1024n ** 2n
+
+/**
+ * Cuts tables along time: as hypertables where the server has TimescaleDB, else as native range partitions,
+ * which are made when rows need them, listed, and dropped when they are old.
+ */
+export class PartitionManager {
+  readonly #storage: PartitionStorage
+  readonly #chunkInterval: string
+  readonly #limits: PartitionLimits
+  readonly #timeoutMs: number
+  readonly #recheckMs: number
+  readonly #clock: Clock
+  readonly #known = new Map<string, { coverage: PartitionCoverage | null; seenAtMs: number }>()
+
+  constructor(storage: PartitionStorage, options: PartitionManagerOptions = {}) {
+    this.#storage = storage
+    this.#chunkInterval = options.chunkInterval ?? '7 days'
+    this.#limits = { maxPartitions: options.maxPartitions ?? 500, lockTimeoutMs: options.lockTimeoutMs ?? 5_000 }
+    this.#timeoutMs = options.timeoutMs ?? 60_000
+    this.#recheckMs = options.recheckMs ?? 30_000
+    this.#clock = options.clock ?? systemClock
+  }
+
+  /** Partitions a table by a column of it, keeping its rows. A table that is partitioned by that column already stays as it is. */
+  async partitionByTime(table: string, timeColumn: string, options: Signalled & { chunkInterval?: string } = {}): Promise<void> {
+    await this.#storage.withTransaction((transaction) => this.partitionWithin(transaction, table, timeColumn, options), this.#call(options))
+  }
+
+  /** Like {@link partitionByTime}, in a transaction of the caller's: a migration, for example. */
+  async partitionWithin(
+    transaction: Pick<TimescaleTransaction, 'execute'>,
+    table: string,
+    timeColumn: string,
+    options: Signalled & { chunkInterval?: string } = {},
+  ): Promise<void> {
+    const interval = parseTimeInterval(options.chunkInterval ?? this.#chunkInterval, 'chunkInterval')
+    const call = this.#call(options)
+    if ((await this.#storage.capabilities()).hypertables) {
+      await transaction.execute(
+        `select create_hypertable($1::regclass, $2::name, chunk_time_interval => $3::interval, if_not_exists => true, migrate_data => true)::text`,
+        [quoteTable(table), timeColumn, intervalToSql(interval)],
+        call,
+      )
+    } else {
+      await convertToPartitioned(transaction, { table, timeColumn, interval, limits: this.#limits }, call)
+    }
+    this.forget(table)
+  }
+
+  /**
+   * Makes the partitions that these rows need and don't have. Costs nothing when they are there, and nothing on a table that isn't partitioned by us.
+   * Commits on its own: call it before the transaction that stores the rows takes its connection.
+   *
+   * @throws TimescaleValidationError when a row has no time that a partition could hold; `issues[].path` is its index and the column
+   * @throws TimescaleOperationError `ERR_TIMESCALEDB_TOO_MANY_PARTITIONS`
+   */
+  async ensureForRows(table: string, rows: readonly Row[], options: Signalled = {}): Promise<void> {
+    const [first] = await this.makeRoomFor(table, rows, options)
+    if (!first) return
+    const timeColumn = (await this.#coverageOf(table, options))?.table.timeColumn ?? 'time'
+    throw new TimescaleValidationError(`row ${first.index} is refused: ${first.reason}`, { issues: [{ path: [first.index, timeColumn], message: first.reason }] })
+  }
+
+  /** Like {@link ensureForRows}, but names the rows without a usable time instead of throwing. */
+  async makeRoomFor(table: string, rows: readonly Row[], options: Signalled = {}): Promise<readonly RefusedRow[]> {
+    const coverage = await this.#coverageOf(table, options)
+    if (!coverage) return []
+    const { missingMs, refused } = coverage.ofRows(rows)
+    await this.#create(table, coverage.table, missingMs, options)
+    return refused
+  }
+
+  /** Makes the partition of now and of the `count` steps to come. */
+  async createAhead(table: string, options: Signalled & { count?: number } = {}): Promise<void> {
+    const coverage = await this.#coverageOf(table, options)
+    if (!coverage) return
+    const now = new Date(this.#clock.now())
+    const steps = Array.from({ length: (options.count ?? 2) + 1 }, (_, step) => addInterval(now, coverage.table.interval, step).getTime())
+    await this.#create(table, coverage.table, coverage.missing(steps), options)
+  }
+
+  /** The table's partitions or chunks, in the order of time; empty when it has none. */
+  async list(table: string, options: Signalled = {}): Promise<PartitionInfo[]> {
+    const call = this.#call(options)
+    if ((await this.#storage.capabilities()).hypertables) return listChunks(this.#storage, table, call)
+    const { partitioned } = await findTableKind(this.#storage, table, call)
+    return partitioned ? listNativePartitions(this.#storage, partitioned, call) : []
+  }
+
+  /** Drops the partitions that hold nothing from `before` on. Each goes in a transaction of its own that waits at most `lockTimeoutMs` for its lock. */
+  async dropBefore(table: string, before: Date, options: Signalled & { dryRun?: boolean } = {}): Promise<DroppedPartitions> {
+    const dropped = (await this.list(table, options)).filter(({ to }) => to !== null && to.getTime() <= before.getTime())
+    const dryRun = options.dryRun ?? false
+    if (!dryRun && dropped.length > 0) await this.#dropAll(table, dropped, before, options)
+    return { dropped, bytes: dropped.reduce((sum, { bytes }) => sum + bytes, 0n), dryRun }
+  }
+
+  /** Changes how long partitions are from now on; those that exist stay. */
+  async setChunkInterval(table: string, chunkInterval: string, options: Signalled = {}): Promise<void> {
+    const interval = parseTimeInterval(chunkInterval, 'chunkInterval')
+    const call = this.#call(options)
+    if ((await this.#storage.capabilities()).hypertables) {
+      await this.#storage.execute(`select set_chunk_time_interval($1::regclass, $2::interval)::text`, [quoteTable(table), intervalToSql(interval)], call)
+      return
+    }
+    const partitioned = await this.#partitioned(table, call)
+    await keepInterval(this.#storage, partitioned, partitioned.timeColumn, formatTimeInterval(interval))
+    this.forget(table)
+  }
+
+  /** Whether the partitions are of a good size. */
+  async advise(table: string, options: Signalled = {}): Promise<PartitionAdvice> {
+    const partitions = await this.list(table, options)
+    const bytes = partitions.reduce((sum, partition) => sum + partition.bytes, 0n)
+    const averageBytes = partitions.length === 0 ? 0n : bytes / BigInt(partitions.length)
+    return { partitions: partitions.length, averageBytes, advice: this.#adviceFor(partitions, averageBytes) }
+  }
+
+  /** Forgets what it knows of a table's partitions, after a write found one missing. */
+  forget(table: string): void {
+    this.#known.delete(table)
+  }
+
+  #adviceFor(partitions: readonly PartitionInfo[], averageBytes: bigint): PartitionAdvice['advice'] {
+    const [first] = partitions
+    if (!first?.from || !first.to) return null
+    const interval = { months: 0, milliseconds: first.to.getTime() - first.from.getTime() }
+    const many = partitions.length > this.#limits.maxPartitions / 2
+    if (many && averageBytes < LARGE_BYTES / 10n) {
+      return { chunkInterval: adviseLonger(interval, 4), reason: `${partitions.length} partitions make plans slow; fewer, longer ones would do` }
+    }
+    if (partitions.length > 50 && averageBytes < SMALL_BYTES) {
+      return { chunkInterval: adviseLonger(interval, 10), reason: 'the partitions are almost empty; longer ones would do' }
+    }
+    if (averageBytes <= LARGE_BYTES) return null
+    const shorter = formatTimeInterval({ months: 0, milliseconds: Math.max(3_600_000, Math.floor(interval.milliseconds / 4 / 3_600_000) * 3_600_000) })
+    return { chunkInterval: shorter, reason: 'a partition and its indexes should fit into a quarter of the memory' }
+  }
+
+  async #coverageOf(table: string, options: Signalled): Promise<PartitionCoverage | null> {
+    const known = this.#known.get(table)
+    if (known?.coverage) return known.coverage
+    if (known && this.#clock.monotonic() - known.seenAtMs < this.#recheckMs) return null
+    const call = this.#call(options)
+    const { partitioned } = await findTableKind(this.#storage, table, call)
+    const bounds = partitioned ? await readBounds(this.#storage, partitioned, call) : []
+    return this.#remember(table, partitioned && new PartitionCoverage(partitioned, bounds))
+  }
+
+  async #create(table: string, partitioned: PartitionedTable, missingMs: readonly number[], options: Signalled): Promise<void> {
+    if (missingMs.length === 0) return
+    const call = this.#call(options)
+    const bounds = await this.#storage.withTransaction((transaction) => createMissing(transaction, partitioned, missingMs, this.#limits, call), call)
+    this.#remember(table, new PartitionCoverage(partitioned, bounds))
+  }
+
+  #remember(table: string, coverage: PartitionCoverage | null): PartitionCoverage | null {
+    this.#known.set(table, { coverage, seenAtMs: this.#clock.monotonic() })
+    return coverage
+  }
+
+  async #dropAll(table: string, partitions: readonly PartitionInfo[], before: Date, options: Signalled): Promise<void> {
+    if ((await this.#storage.capabilities()).hypertables) {
+      await this.#storage.execute(`select drop_chunks($1::regclass, older_than => $2::timestamptz)::text`, [quoteTable(table), before], this.#call(options))
+      return
+    }
+    for (const partition of partitions) await this.#drop(table, partition, options)
+  }
+
+  async #drop(table: string, partition: PartitionInfo, options: Signalled): Promise<void> {
+    const call = this.#call(options)
+    this.forget(table)
+    await this.#storage.withTransaction(async (transaction) => {
+      const { schema, name } = await findTableKind(transaction, table, call)
+      await lockPartitioning(transaction, { schema, name }, this.#limits.lockTimeoutMs, call)
+      await transaction.execute(`drop table if exists ${partitionedName(partition)}`, [], call)
+    }, call)
+    this.forget(table)
+  }
+
+  async #partitioned(table: string, call: CallOptions): Promise<PartitionedTable> {
+    const { partitioned } = await findTableKind(this.#storage, table, call)
+    if (partitioned) return partitioned
+    throw new TimescaleOperationError(`table ${quoteIdentifier(table)} is not partitioned by time: call partitionByTime first`, {
+      code: 'ERR_TIMESCALEDB_NOT_PARTITIONABLE',
+      status: 409,
+    })
+  }
+
+  #call(options: Signalled): CallOptions {
+    return { signal: options.signal, timeoutMs: this.#timeoutMs }
+  }
+}
+
+/** The partitions of a storage's tables. */
+export function createPartitionManager(storage: PartitionStorage, options?: PartitionManagerOptions): PartitionManager {
+  return new PartitionManager(storage, options)
+}
