@@ -28,7 +28,7 @@ export function stringifyExact(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) => (inner instanceof ExactNumber ? rawJson(inner.digits) : inner))
 }
 
-/** Whether a JSON text may hold a number that a double would change: 16 or more digits in a row, a point or an exponent. */
+/** Whether a JSON text may hold a number that a double would change: one of 16 or more digits. Up to 15 digits always survive. */
 export function mayLoseDigits(text: string): boolean {
-  return /\d{16}|\d[.eE]/.test(text)
+  return /[\d.]{16}/.test(text)
 }

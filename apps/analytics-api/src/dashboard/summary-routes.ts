@@ -1,0 +1,45 @@
+import type { FastifyPluginAsync, preHandlerAsyncHookHandler } from 'fastify'
+import { type Clock, toProblem, toWire } from '@smart-whale/interfaces'
+import type { TableCount } from './count-rows.ts'
+
+/** How the streams into the stores are doing, as an ingestor tells it. */
+export interface IngestSummary {
+  readonly pipelines: readonly {
+    readonly name: string
+    readonly topic: string
+    readonly state: string
+    readonly stored: number
+    readonly deadLettered: number
+    readonly lag: number
+  }[]
+}
+
+/** What {@link summaryRoutes} asks. */
+export interface SummaryRoutesOptions {
+  /** Rows by table and store. @default none, required */
+  countRows: () => Promise<readonly TableCount[]>
+  /** Hits and misses of the result cache. @default none, required */
+  cacheStats: () => { readonly hits: number; readonly misses: number }
+  /** Status of each dependency. @default none, required */
+  health: () => Promise<{ status: string; checks: readonly { name: string; status: string; detail?: string | undefined }[] }>
+  /** Streams; null when no ingestor is known. @default none, required */
+  ingest: (() => Promise<IngestSummary>) | null
+  /** Decides who may look. @default everybody */
+  guard?: (permission: string) => preHandlerAsyncHookHandler
+  /** @default none, required */
+  clock: Clock
+}
+
+/** `GET /dashboard/summary`: everything that the live page shows at a glance. */
+export const summaryRoutes: FastifyPluginAsync<SummaryRoutesOptions> = async (fastify, options) => {
+  const guard = options.guard?.('health:read')
+  fastify.setErrorHandler((error, request, reply) => {
+    const problem = toProblem(error)
+    if (problem.status >= 500) request.log.error({ err: error }, 'summary failed')
+    return reply.code(problem.status).type('application/problem+json').send(problem)
+  })
+  fastify.get('/dashboard/summary', { schema: { tags: ['dashboard'], summary: 'Rows, streams, cache and health at a glance' }, ...(guard === undefined ? {} : { preHandler: guard }) }, async () => {
+    const [tables, health, ingest] = await Promise.all([options.countRows(), options.health(), options.ingest?.() ?? null])
+    return { status: 'success', data: toWire({ at: options.clock.now(), tables, cache: options.cacheStats(), health, ingest }) }
+  })
+}

@@ -1,0 +1,56 @@
+import type { MessagingTransport } from '@smart-whale/messaging'
+
+/** Header of every sample message: the index of its row. Messages without it were sent by somebody else. */
+export const SAMPLE_HEADER = 'smartwhale-sample-row'
+
+/** A set of small whole numbers, one bit each: three million take 375 kB. */
+export class IdSet {
+  #bits = new Uint8Array(1024)
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  has(id: number): boolean {
+    return ((this.#bits[id >> 3] ?? 0) & (1 << (id & 7))) !== 0
+  }
+
+  add(id: number): void {
+    if (this.has(id)) return
+    if (id >> 3 >= this.#bits.length) {
+      const grown = new Uint8Array(Math.max(this.#bits.length * 2, (id >> 3) + 1))
+      grown.set(this.#bits)
+      this.#bits = grown
+    }
+    this.#bits[id >> 3] = (this.#bits[id >> 3] ?? 0) | (1 << (id & 7))
+    this.#size++
+  }
+}
+
+/**
+ * Which rows of the sample a topic already has. The topic itself is the only witness that is right after any crash:
+ * a note kept beside it could be older or newer than what the broker stored.
+ */
+export async function sentIds(transport: MessagingTransport, topic: string, signal: AbortSignal): Promise<IdSet> {
+  const ids = new IdSet()
+  const description = await transport.topics.describe(topic, { signal })
+  for (let partition = 0; partition < (description?.partitions ?? 0); partition++) {
+    const reader = await transport.openPartition(topic, partition, { signal })
+    try {
+      const { latest } = await reader.bounds({ signal })
+      for (let next = 0n; next < latest; ) {
+        const batch = await reader.read({ maxBytes: 4 * 1024 * 1024, maxRecords: 50_000, maxWaitMs: 1000, signal })
+        if (batch.length === 0) break
+        for (let index = 0; index < batch.length; index++) {
+          const row = batch.headersAt(index)[SAMPLE_HEADER]
+          if (row !== undefined) ids.add(Number(Buffer.from(row).toString('latin1')))
+        }
+        next = batch.nextOffset
+      }
+    } finally {
+      await reader.close()
+    }
+  }
+  return ids
+}

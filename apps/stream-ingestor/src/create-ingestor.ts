@@ -1,0 +1,79 @@
+import type { FastifyPluginAsync, preHandlerAsyncHookHandler } from 'fastify'
+import { type ClickHouseAdapter, createBatchWriter, createTable } from '@smart-whale/clickhouse'
+import type { HealthProbe, Lifecycle, Logger, MetricsSink } from '@smart-whale/interfaces'
+import type { MessagingTransport } from '@smart-whale/messaging'
+import { ingestRoutes } from '@smart-whale/messaging/fastify'
+import { createPipeline, type IngestRow, type Pipeline, type PipelineDefinition, type PipelineStatus } from '@smart-whale/messaging/pipeline'
+import { createTransactionalBatchWriter, IngestLedger, type TimescaleStorage } from '@smart-whale/timescaledb'
+import { clickhouseTable, timescaledbTable } from './table-columns.ts'
+
+/** Everything that the ingestor works with; whoever starts it owns and closes them. */
+export interface IngestorOptions {
+  /** What to take in. @default none, required */
+  definitions: readonly PipelineDefinition[]
+  /** Where messages come from. @default none, required */
+  transport: MessagingTransport
+  /** As a user who may create tables and insert. @default none, required */
+  clickhouse: ClickHouseAdapter
+  /** Migrated; keeps the ledger as well. @default none, required */
+  timescaledb: TimescaleStorage
+  /** Decides who may send by HTTP. @default everybody */
+  guard?: (permission: string) => preHandlerAsyncHookHandler
+  /** @default none, required */
+  logger: Logger
+  /** @default none, required */
+  metrics: MetricsSink
+}
+
+/** A pipeline's status together with how far it is behind. */
+export interface IngestorStatus {
+  readonly pipelines: readonly (PipelineStatus & { readonly lag: number })[]
+}
+
+/** The pipelines of one process. */
+export interface Ingestor extends Lifecycle {
+  /** `POST /ingest/{topic}`. */
+  readonly routes: FastifyPluginAsync
+  readonly probes: readonly HealthProbe[]
+  status(): Promise<IngestorStatus>
+}
+
+/** Puts the pipelines together; `start` makes missing tables and begins. */
+export function createIngestor(options: IngestorOptions): Ingestor {
+  const { definitions, transport, logger, metrics } = options
+  const pipelines = definitions.map((definition) => createPipeline({ definition, transport, stores: storesOf(definition, options), logger, metrics }))
+  return {
+    start: async ({ signal } = {}) => {
+      for (const definition of definitions) await makeTables(definition, options, signal)
+      for (const pipeline of pipelines) await pipeline.start({ signal })
+    },
+    stop: async ({ signal } = {}) => {
+      await Promise.all(pipelines.map((pipeline) => pipeline.stop({ signal })))
+    },
+    routes: async (fastify) => {
+      await fastify.register(ingestRoutes, { transport, definitions, ...(options.guard === undefined ? {} : { guard: options.guard }) })
+    },
+    probes: pipelines.map((pipeline) => pipeline.healthProbe()),
+    status: async () => ({ pipelines: await Promise.all(pipelines.map(statusWithLag)) }),
+  }
+}
+
+async function statusWithLag(pipeline: Pipeline): Promise<PipelineStatus & { lag: number }> {
+  return { ...pipeline.status(), lag: await pipeline.lag() }
+}
+
+function storesOf(definition: PipelineDefinition, { clickhouse, timescaledb }: IngestorOptions): Parameters<typeof createPipeline>[0]['stores'] {
+  const ledger = new IngestLedger(timescaledb)
+  return {
+    ledger,
+    clickhouse: definition.sinks.includes('clickhouse') ? createBatchWriter<IngestRow>(clickhouse, definition.table) : null,
+    timescaledb: definition.sinks.includes('timescaledb') ? createTransactionalBatchWriter<IngestRow>(timescaledb, definition.table, { ledger }) : null,
+  }
+}
+
+async function makeTables(definition: PipelineDefinition, { clickhouse, timescaledb }: IngestorOptions, signal: AbortSignal | undefined): Promise<void> {
+  if (definition.sinks.includes('clickhouse')) await createTable(clickhouse, definition.table, clickhouseTable(definition), { signal })
+  if (!definition.sinks.includes('timescaledb')) return
+  await timescaledb.createTable(definition.table, timescaledbTable(definition), { signal })
+  await timescaledb.createHypertable(definition.table, definition.time, { signal })
+}

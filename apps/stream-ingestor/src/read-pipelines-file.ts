@@ -1,0 +1,39 @@
+import { readFile } from 'node:fs/promises'
+import { pathToFileURL } from 'node:url'
+import { ConfigurationError } from '@smart-whale/interfaces'
+import { definePipelines, type PipelineDefinition } from '@smart-whale/messaging/pipeline'
+
+/**
+ * Reads a pipelines file: JSON, or a module whose default export is the array.
+ * @throws ConfigurationError naming the file and what is wrong in it
+ */
+export async function readPipelinesFile(path: string): Promise<readonly PipelineDefinition[]> {
+  const content = /\.[cm]?[jt]s$/.test(path) ? await importDefault(path) : await readJson(path)
+  try {
+    return definePipelines(content)
+  } catch (error) {
+    throw new ConfigurationError(`${path}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+async function readJson(path: string): Promise<unknown> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    throw new ConfigurationError(`the pipelines file ${path} can't be read`, { cause: error })
+  }
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new ConfigurationError(`the pipelines file ${path} is not JSON: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+async function importDefault(path: string): Promise<unknown> {
+  try {
+    return ((await import(pathToFileURL(path).href)) as { default?: unknown }).default
+  } catch (error) {
+    throw new ConfigurationError(`the pipelines file ${path} can't be loaded: ${(error as Error).message}`, { cause: error })
+  }
+}
