@@ -30,5 +30,6 @@ export function stepsFor({ parts, files }: Pick<Options, 'parts' | 'files'>): St
     { part: 'build', title: 'build', command: ['nx', 'run-many', '-t', 'build', '--output-style=static'], limitMs: 5 * MINUTE, counts: 'one', quiet: true },
     { part: 'packed', title: 'packed', command: ['node', 'tools/packed/run.ts'], limitMs: 8 * MINUTE, counts: 'many' },
   ]
-  return steps.filter((step) => parts.includes(step.part))
+  // What is packed is what was built.
+  return steps.filter(({ part }) => parts.includes(part) || (part === 'build' && parts.includes('packed')))
 }
