@@ -1,6 +1,7 @@
 // Contracts
 export type { CallOptions, Row, StorageInterface, TableDefinition, Transaction } from './storage.ts'
 export type { CachingInterface } from './caching.ts'
+export { compileGlob } from './glob.ts'
 export type { MessageHandler, MessagingInterface, ReceivedMessage } from './messaging.ts'
 
 // Exactly-once writing
