@@ -21,7 +21,7 @@ export function workspaceIsInstalled(root) {
 }
 
 /** Installs exactly what the lockfile says. Call it under the lock. */
-export async function installWorkspace({ root, env, supervisor, report }) {
+export async function installWorkspace({ root, env, supervisor, report, noteChild }) {
   if (!existsSync(join(root, 'pnpm-lock.yaml'))) throw new SetupError('pnpm-lock.yaml is missing: `node tools/toolchain/run.mjs pnpm install` writes it.')
   const stamp = stampOf(root)
   const key = installKey(root)
@@ -32,7 +32,10 @@ export async function installWorkspace({ root, env, supervisor, report }) {
       env,
       stdio: ['ignore', 'ignore', 'pipe'], // the JSON lines go to stderr
       timeoutMs: LIMIT_MS,
-      onChild: (child) => child.stderr.on('data', output.read),
+      onChild: (child) => {
+        noteChild(child)
+        child.stderr?.on('data', output.read)
+      },
     })
     if (code !== 0) throw new SetupError(`pnpm install failed.\n${output.complaint()}`)
   })

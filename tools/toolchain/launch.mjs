@@ -42,10 +42,10 @@ async function makeReady({ root, supervisor, report, mayInstall }) {
   if (tools.isReady && !mustInstall()) return envWith(tools)
 
   const onWait = (owner) => report.line(`waiting for another launcher (process ${owner}) that is setting up this workspace …`)
-  await withLock(join(home, 'lock'), { onWait, isCancelled: () => supervisor.signalled !== undefined }, async () => {
+  await withLock(join(home, 'lock'), { onWait, isCancelled: () => supervisor.signalled !== undefined }, async (noteChild) => {
     tools = plan() // another launcher may have done all of it while we waited
-    if (!tools.isReady) await provision({ home, root, plan: tools, env: plainEnv, npm: findNpm(process.env), supervisor, report })
-    if (mustInstall()) await installWorkspace({ root, env: envWith(tools), supervisor, report })
+    if (!tools.isReady) await provision({ home, root, plan: tools, env: plainEnv, npm: findNpm(process.env), supervisor, report, noteChild })
+    if (mustInstall()) await installWorkspace({ root, env: envWith(tools), supervisor, report, noteChild })
   })
   return envWith(tools)
 }

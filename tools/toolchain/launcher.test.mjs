@@ -87,11 +87,13 @@ describe.skipIf(process.platform === 'win32')('the launcher', () => {
   it('repairs what a run left that was killed in the middle', async () => {
     const killed = start([...launcher, 'true'], { FAKE_NPM_HANGS: '1' })
     await until(() => existsSync(join(root, '.toolchain')) && readdirSync(join(root, '.toolchain')).some((name) => existsSync(join(root, '.toolchain', name, 'node_modules'))))
+    const orphan = JSON.parse(readFileSync(join(root, '.toolchain/lock'), 'utf8')).child
     killed.child.kill('SIGKILL')
     const next = start([...launcher, 'pnpm', '--version'])
 
     expect(await next.end).toMatchObject({ code: 0 })
     expect(next.stdout).toBe('99.0.0\n')
+    expect(findProcess(orphan.pid)).toBeUndefined()
     expect(readdirSync(join(root, '.toolchain')).filter((name) => name.startsWith('unfinished-') || name.startsWith('lock'))).toEqual([])
   })
 

@@ -1,9 +1,10 @@
 // Which of two launchers that start at once sets things up? The one that holds the lock file; the other waits for it.
-import { mkdirSync, readFileSync, rmdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { findProcess } from './process-table.mjs'
+import { endTree } from './end-tree.mjs'
+import { findProcess, isAlive } from './process-table.mjs'
 import { SetupError } from './setup-error.mjs'
 
 const POLL_MS = 200
@@ -13,18 +14,30 @@ const SILENT_MS = 30_000
 /** Longer than everything that is done under the lock, each part of which has its own limit. */
 const GIVE_UP_MS = 40 * 60_000
 
-/** Runs `work` while no other launcher does; takes over from an owner that died. */
+/** How long a child that outlived its launcher is given to end by itself. */
+const ORPHAN_GRACE_MS = 5_000
+
+/**
+ * Runs `work` while no other launcher does; takes over from an owner that died.
+ * `work` gets a function that notes the child it is waiting for: a killed launcher cannot end it, so its successor does.
+ */
 export async function withLock(path, { onWait = () => {}, isCancelled = () => false, giveUpMs = GIVE_UP_MS } = {}, work) {
   mkdirSync(dirname(path), { recursive: true })
-  const me = describeMyself()
+  const me = { ...identityOf(process.pid), host: hostname() }
   await acquire(path, me, { onWait, isCancelled, giveUpMs })
+  const isMine = () => read(path)?.owner?.pid === me.pid
   const heartbeat = setInterval(() => touch(path), HEARTBEAT_MS)
   const release = () => {
-    if (read(path)?.text === me) rmSync(path, { force: true })
+    if (isMine()) rmSync(path, { force: true })
+  }
+  const noteChild = (child) => {
+    if (child.pid === undefined || !isMine()) return
+    writeFileSync(`${path}.next`, JSON.stringify({ ...me, child: identityOf(child.pid) }))
+    renameSync(`${path}.next`, path)
   }
   process.once('exit', release)
   try {
-    return await work()
+    return await work(noteChild)
   } finally {
     clearInterval(heartbeat)
     process.off('exit', release)
@@ -40,6 +53,7 @@ async function acquire(path, me, { onWait, isCancelled, giveUpMs }) {
     if (Date.now() > deadline) throw new SetupError(`another launcher has held ${path} for too long: end it, or delete that file.`)
     const held = read(path)
     if (held !== undefined && isStale(held)) {
+      await endOrphan(held.owner)
       removeStale(path)
       continue
     }
@@ -53,12 +67,18 @@ async function acquire(path, me, { onWait, isCancelled, giveUpMs }) {
 
 function tryCreate(path, me) {
   try {
-    writeFileSync(path, me, { flag: 'wx' })
+    writeFileSync(path, JSON.stringify(me), { flag: 'wx' })
     return true
   } catch (error) {
     if (error.code === 'EEXIST') return false
     throw new SetupError(`cannot write ${path}: ${error.message}`)
   }
+}
+
+/** An npm or pnpm that a killed launcher left behind would go on writing where its successor begins anew. */
+async function endOrphan(owner) {
+  if (owner?.host !== hostname() || owner.child === undefined || !isAlive(owner.child)) return
+  await endTree(owner.child.pid, { graceMs: ORPHAN_GRACE_MS })
 }
 
 /** Two waiters may judge the same lock stale; without turns the slower one would delete the quicker one's new lock. */
@@ -95,16 +115,15 @@ function answers(pid) {
   }
 }
 
-function describeMyself() {
-  return JSON.stringify({ pid: process.pid, host: hostname(), startedAt: findProcess(process.pid)?.startedAt })
+function identityOf(pid) {
+  return { pid, startedAt: findProcess(pid)?.startedAt }
 }
 
 function read(path) {
   const since = modifiedAt(path)
   if (since === undefined) return undefined
   try {
-    const text = readFileSync(path, 'utf8')
-    return { text, modifiedAt: since, owner: parse(text) }
+    return { modifiedAt: since, owner: parse(readFileSync(path, 'utf8')) }
   } catch {
     return undefined
   }

@@ -55,6 +55,16 @@ describe('withLock', () => {
     expect(await withLock(path, { giveUpMs: 2_000 }, async () => 'in')).toBe('in')
   })
 
+  it('ends what a killed owner was waiting for, before it begins anew', async () => {
+    const { pid } = spawnSync(process.execPath, ['--version'])
+    const orphan = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60000)'])
+    await once(orphan, 'spawn')
+    const child = { pid: orphan.pid, startedAt: findProcess(orphan.pid)?.startedAt }
+    await heldBy({ pid, host: hostname(), startedAt: '1', child })
+
+    expect(await withLock(path, { giveUpMs: 5_000 }, async () => findProcess(orphan.pid))).toBeUndefined()
+  })
+
   it('takes over a file whose owner never got to write its name', async () => {
     await heldBy('')
     utimesSync(path, new Date(0), new Date(0))

@@ -9,7 +9,7 @@ const LIMIT_MS = 10 * 60_000
 const UNFINISHED = 'unfinished-'
 
 /** Call it under the lock. Whatever an earlier run left half done is removed first. */
-export async function provision({ home, root, plan, env, npm, supervisor, report }) {
+export async function provision({ home, root, plan, env, npm, supervisor, report, noteChild }) {
   for (const name of readdirSync(home)) {
     if (name.startsWith(UNFINISHED)) rmSync(join(home, name), { recursive: true, force: true })
   }
@@ -17,14 +17,14 @@ export async function provision({ home, root, plan, env, npm, supervisor, report
   await report.step(`fetching ${names.join(' and ')} from npm`, 'toolchain ready', async () => {
     const folder = join(home, `${UNFINISHED}${process.pid}`)
     mkdirSync(folder, { recursive: true })
-    await npmInstall({ folder, root, names, env, npm, supervisor })
+    await npmInstall({ folder, root, names, env, npm, supervisor, noteChild })
     placePnpm(folder, env)
     for (const tool of plan.tools) proveThatItRuns(folder, tool, env)
     renameSync(folder, plan.folder)
   })
 }
 
-async function npmInstall({ folder, root, names, env, npm, supervisor }) {
+async function npmInstall({ folder, root, names, env, npm, supervisor, noteChild }) {
   // Its own manifest keeps npm from climbing up into the workspace; the workspace's .npmrc may name a registry.
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
   if (existsSync(join(root, '.npmrc'))) copyFileSync(join(root, '.npmrc'), join(folder, '.npmrc'))
@@ -36,7 +36,10 @@ async function npmInstall({ folder, root, names, env, npm, supervisor }) {
     shell: npm.shell,
     stdio: ['ignore', 'ignore', 'pipe'],
     timeoutMs: LIMIT_MS,
-    onChild: (child) => child.stderr.on('data', (chunk) => (complaint += chunk)),
+    onChild: (child) => {
+      noteChild(child)
+      child.stderr?.on('data', (chunk) => (complaint += chunk))
+    },
   })
   if (code !== 0) throw new SetupError(`npm could not fetch ${names.join(' and ')}. Is the registry reachable?\n${complaint.trim()}`)
 }
