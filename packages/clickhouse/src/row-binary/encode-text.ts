@@ -1,0 +1,91 @@
+import { isIPv4, isIPv6 } from 'node:net'
+import { CellRefusal, kindOf } from './cell-refusal.ts'
+import type { ColumnType } from './column-type.ts'
+import type { CellEncoder } from './encode-number.ts'
+
+/** `String`: text as UTF-8, or bytes as they are. */
+export const stringEncoder: CellEncoder = (writer, value) => {
+  if (typeof value === 'string') {
+    if (!value.isWellFormed()) return new CellRefusal('contains half of a surrogate pair')
+    writer.string(value)
+    return undefined
+  }
+  if (!(value instanceof Uint8Array)) return new CellRefusal(`must be a string or bytes, is a ${kindOf(value)}`)
+  writer.varint(value.length)
+  writer.bytes(value)
+  return undefined
+}
+
+/** `FixedString(length)`: shorter values are filled with zero bytes, as ClickHouse does. */
+export function fixedStringEncoder(length: number): CellEncoder {
+  return (writer, value) => {
+    if (typeof value !== 'string' && !(value instanceof Uint8Array)) return new CellRefusal(`must be a string or bytes, is a ${kindOf(value)}`)
+    const bytes = typeof value === 'string' ? Buffer.from(value) : value
+    if (bytes.length > length) return new CellRefusal(`has more than ${length} bytes`)
+    writer.bytes(bytes)
+    writer.bytes(new Uint8Array(length - bytes.length))
+    return undefined
+  }
+}
+
+/** `Bool`. */
+export const booleanEncoder: CellEncoder = (writer, value) => {
+  if (typeof value !== 'boolean') return new CellRefusal(`must be true or false, is a ${kindOf(value)}`)
+  writer.byte(value ? 1 : 0)
+  return undefined
+}
+
+/** `UUID`: two 64-bit halves, each with its little end first. */
+export const uuidEncoder: CellEncoder = (writer, value) => {
+  const fits = typeof value === 'string' && /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(value)
+  if (!fits) return new CellRefusal(`must be a UUID, is a ${kindOf(value)}`)
+  const bytes = Buffer.from(value.replaceAll('-', ''), 'hex')
+  writer.bytes(bytes.subarray(0, 8).reverse())
+  writer.bytes(bytes.subarray(8).reverse())
+  return undefined
+}
+
+/** `IPv4`: 32 bits, little end first. */
+export const ipv4Encoder: CellEncoder = (writer, value) => {
+  if (typeof value !== 'string' || !isIPv4(value)) return new CellRefusal(`must be an IPv4 address, is a ${kindOf(value)}`)
+  writer.bytes(Uint8Array.from(value.split('.').map(Number).reverse()))
+  return undefined
+}
+
+/** `IPv6`: 16 bytes in network order. An IPv4 address is mapped into it. */
+export const ipv6Encoder: CellEncoder = (writer, value) => {
+  if (typeof value !== 'string' || !(isIPv6(value) || isIPv4(value)) || value.includes('%')) return new CellRefusal(`must be an IPv6 address, is a ${kindOf(value)}`)
+  writer.bytes(ipv6Bytes(isIPv4(value) ? `::ffff:${value}` : value))
+  return undefined
+}
+
+function ipv6Bytes(address: string): Uint8Array {
+  const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address)
+  const hex = (high: string | undefined, low: string | undefined): string => ((Number(high) << 8) | Number(low)).toString(16)
+  const text = dotted === null ? address : `${dotted[1]}${hex(dotted[2], dotted[3])}:${hex(dotted[4], dotted[5])}`
+  const [head = '', tail] = text.split('::')
+  const left = head === '' ? [] : head.split(':')
+  const right = tail === undefined || tail === '' ? [] : tail.split(':')
+  const groups = tail === undefined ? left : [...left, ...Array<string>(8 - left.length - right.length).fill('0'), ...right]
+  return Uint8Array.from(groups.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff]))
+}
+
+/** `Enum8`, `Enum16`: by name or by number; both must be declared. */
+export function enumEncoder(type: ColumnType): CellEncoder {
+  const byName = new Map<unknown, number>()
+  const numbers = new Set<unknown>()
+  for (const entry of type.args) {
+    const parts = /^'((?:[^'\\]|\\.)*)'\s*=\s*(-?\d+)$/.exec(entry)
+    if (parts === null) continue
+    byName.set((parts[1] ?? '').replace(/\\(.)/g, '$1'), Number(parts[2]))
+    numbers.add(Number(parts[2]))
+  }
+  const wide = type.name === 'Enum16'
+  return (writer, value) => {
+    const number = byName.get(value) ?? (numbers.has(value) ? (value as number) : undefined)
+    if (number === undefined) return new CellRefusal('is not among the values of the enum')
+    writer.byte(number & 0xff)
+    if (wide) writer.byte((number >> 8) & 0xff)
+    return undefined
+  }
+}

@@ -1,0 +1,88 @@
+import { CellRefusal, kindOf } from './cell-refusal.ts'
+import type { CellEncoder } from './encode-number.ts'
+
+const DAY_MS = 86_400_000
+const ISO_DAY = /^(\d{4})-(\d{2})-(\d{2})$/
+const ISO_TIME = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,9}))?(Z|[+-]\d{2}:\d{2})$/
+
+/** `Date` (16 bits from 1970) and `Date32` (32 bits, from 1900), from ISO days or from a `Date` at midnight UTC. */
+export function dayEncoder(wide: boolean): CellEncoder {
+  const min = wide ? -25_567 : 0
+  const max = wide ? 120_529 : 65_535
+  return (writer, value) => {
+    const day = dayOf(value)
+    if (day instanceof CellRefusal) return day
+    if (day < min || day > max) return new CellRefusal(`lies outside what ${wide ? 'Date32 (1900 to 2299)' : 'Date (1970 to 2149)'} holds`)
+    writer.reserve(4)
+    writer.at = wide ? writer.buffer.writeInt32LE(day, writer.at) : writer.buffer.writeUInt16LE(day, writer.at)
+    return undefined
+  }
+}
+
+function dayOf(value: unknown): number | CellRefusal {
+  if (value instanceof Date) {
+    const day = value.getTime() / DAY_MS
+    return Number.isInteger(day) ? day : new CellRefusal('is a Date that is not midnight UTC; give the day as text, like 2001-01-31')
+  }
+  const parts = typeof value === 'string' ? ISO_DAY.exec(value) : null
+  if (parts === null) return new CellRefusal(`must be a day like 2001-01-31, is a ${kindOf(value)}`)
+  const time = Date.UTC(Number(parts[1]), Number(parts[2]) - 1, Number(parts[3]))
+  return new Date(time).toISOString().startsWith(value as string) ? time / DAY_MS : new CellRefusal('is not a day of the calendar')
+}
+
+/** `DateTime`: whole seconds from 1970 to 2106, from a `Date` or an ISO time with zone. */
+export function secondsEncoder(): CellEncoder {
+  return (writer, value) => {
+    const ticks = ticksOf(value, 0)
+    if (ticks instanceof CellRefusal) return ticks
+    if (ticks < 0n || ticks > 4_294_967_295n) return new CellRefusal('lies outside what DateTime (1970 to 2106) holds')
+    writer.reserve(4)
+    writer.at = writer.buffer.writeUInt32LE(Number(ticks), writer.at)
+    return undefined
+  }
+}
+
+/** `DateTime64(precision)`, from a `Date` or an ISO time with zone; a finer time than the column holds is refused, not cut. */
+export function ticksEncoder(precision: number): CellEncoder {
+  const perMillisecond = precision >= 3 ? 10 ** (precision - 3) : 0
+  // ClickHouse holds the years 1900 to 2299, fewer for nanoseconds.
+  const min = BigInt(Date.UTC(1900, 0, 1) / 1000)
+  const max = precision === 9 ? 9_223_372_036n : BigInt(Date.UTC(2300, 0, 1) / 1000)
+  const scale = 10n ** BigInt(precision)
+  return (writer, value) => {
+    writer.reserve(8)
+    if (value instanceof Date && perMillisecond > 0) {
+      const ticks = value.getTime() * perMillisecond
+      // Also false for an invalid Date. Milliseconds and microseconds of any usual year are safe integers.
+      if (Number.isSafeInteger(ticks) && value.getUTCFullYear() >= 1900 && value.getUTCFullYear() < 2300) {
+        writer.at = writer.buffer.writeInt32LE(ticks | 0, writer.at)
+        writer.at = writer.buffer.writeInt32LE(Math.floor(ticks / 0x1_0000_0000) | 0, writer.at)
+        return undefined
+      }
+    }
+    const ticks = ticksOf(value, precision)
+    if (ticks instanceof CellRefusal) return ticks
+    if (ticks < min * scale || ticks >= max * scale) return new CellRefusal('lies outside the years that DateTime64 holds')
+    writer.at = writer.buffer.writeBigInt64LE(ticks, writer.at)
+    return undefined
+  }
+}
+
+/** A time in units of 10^-precision seconds since 1970. */
+function ticksOf(value: unknown, precision: number): bigint | CellRefusal {
+  if (value instanceof Date) {
+    const time = value.getTime()
+    return Number.isNaN(time) ? new CellRefusal('is an invalid Date') : scaled(BigInt(Math.floor(time / 1000)), String(((time % 1000) + 1000) % 1000).padStart(3, '0'), precision)
+  }
+  const parts = typeof value === 'string' ? ISO_TIME.exec(value) : null
+  if (parts === null) return new CellRefusal(`must be a Date or an ISO 8601 time with zone, is a ${kindOf(value)}`)
+  const [, day = '', clock = '', fraction = '', zone = 'Z'] = parts
+  if (dayOf(day) instanceof CellRefusal) return new CellRefusal('is not a day of the calendar')
+  const time = Date.parse(`${day}T${clock}${zone}`)
+  return Number.isNaN(time) ? new CellRefusal('is not a time') : scaled(BigInt(time / 1000), fraction, precision)
+}
+
+function scaled(seconds: bigint, fraction: string, precision: number): bigint | CellRefusal {
+  if (/[1-9]/.test(fraction.slice(precision))) return new CellRefusal(`is finer than the column, which holds ${precision} digits of a second`)
+  return seconds * 10n ** BigInt(precision) + BigInt(fraction.slice(0, precision).padEnd(precision, '0') || '0')
+}

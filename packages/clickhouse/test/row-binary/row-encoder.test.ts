@@ -1,0 +1,131 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import type { Row } from '@smart-whale/interfaces'
+import { compileRowEncoder, type RowEncoder } from '../../src/row-binary/row-encoder.ts'
+
+const { url, owner } = inject('clickhouse')
+const database = `row_binary_${process.pid}`
+
+async function ask(query: string, body?: Uint8Array): Promise<string> {
+  const target = new URL(url)
+  target.searchParams.set('query', query)
+  target.searchParams.set('async_insert', '0')
+  const authorization = `Basic ${Buffer.from(`${owner.username}:${owner.password}`).toString('base64')}`
+  const response = await fetch(target, { method: 'POST', headers: { authorization }, ...(body === undefined ? {} : { body: Uint8Array.from(body) }) })
+  const text = await response.text()
+  if (!response.ok) expect.fail(text)
+  return text
+}
+
+/** Stores rows in a table of the given columns and reads them back as the server prints them. */
+async function roundTrip(name: string, columns: Record<string, string>, rows: readonly Row[]): Promise<unknown[]> {
+  const table = `${database}.${name}`
+  await ask(`CREATE OR REPLACE TABLE ${table} (row_number UInt32, ${Object.entries(columns).map(([column, type]) => `\`${column}\` ${type}`).join(', ')}) ENGINE = MergeTree ORDER BY row_number`)
+  const described = [{ name: 'row_number', type: 'UInt32' }, ...Object.entries(columns).map(([column, type]) => ({ name: column, type }))]
+  const bytes = (compileRowEncoder(name, described) as RowEncoder).encode(rows.map((row, index) => ({ row_number: index, ...row })))
+  await ask(`INSERT INTO ${table} FORMAT RowBinaryWithNamesAndTypes`, bytes)
+  const text = await ask(`SELECT * EXCEPT row_number FROM ${table} ORDER BY row_number FORMAT JSONEachRow SETTINGS output_format_json_quote_64bit_integers = 1, output_format_json_quote_decimals = 1, output_format_json_quote_denormals = 1`)
+  return text.trim() === '' ? [] : text.trim().split('\n').map((line) => JSON.parse(line) as unknown)
+}
+
+beforeAll(async () => void (await ask(`CREATE DATABASE ${database}`)))
+afterAll(async () => void (await ask(`DROP DATABASE ${database} SYNC`)))
+
+const integer = (bits: number, signed: boolean): fc.Arbitrary<bigint> =>
+  signed ? fc.bigInt({ min: -(2n ** BigInt(bits - 1)), max: 2n ** BigInt(bits - 1) - 1n }) : fc.bigInt({ min: 0n, max: 2n ** BigInt(bits) - 1n })
+const small = (bits: number, signed: boolean): fc.Arbitrary<number> => integer(bits, signed).map(Number)
+const decimal = (precision: number, scale: number): fc.Arbitrary<string> =>
+  fc.tuple(fc.boolean(), fc.bigInt({ min: 0n, max: 10n ** BigInt(precision) - 1n })).map(([negative, digits]) => {
+    const text = String(digits).padStart(scale + 1, '0')
+    const value = scale === 0 ? text : `${text.slice(0, -scale)}.${text.slice(-scale)}`
+    return negative && digits > 0n ? `-${value}` : value
+  })
+const plainDecimal = (text: unknown): string => String(text).replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '')
+const wellFormed = fc.string({ unit: 'binary', maxLength: 80 }).filter((text) => text.isWellFormed())
+
+describe('compileRowEncoder, read back by the server', () => {
+  it('keeps every integer of every width, as number, bigint or digits', async () => {
+    const columns = { a: 'Int8', b: 'UInt8', c: 'Int16', d: 'UInt16', e: 'Int32', f: 'UInt32', g: 'Int64', h: 'UInt64', i: 'Int128', j: 'UInt128', k: 'Int256', l: 'UInt256' }
+    const row = fc.record({ a: small(8, true), b: small(8, false), c: small(16, true), d: small(16, false), e: small(32, true), f: small(32, false), g: integer(64, true), h: integer(64, false), i: integer(128, true), j: integer(128, false), k: integer(256, true), l: integer(256, false) })
+    const safe = fc.integer({ min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER })
+    const asNumber = fc.tuple(row, safe).map(([values, number]) => ({ ...values, g: number, i: number, k: number }))
+    const asDigits = row.map((values) => ({ ...values, g: String(values.g), l: String(values.l) }))
+    const rows = fc.sample(fc.oneof(row, asNumber, asDigits), 400)
+
+    const back = await roundTrip('integers', columns, rows)
+
+    expect(back.map((values) => Object.values(values as Row).map(String))).toEqual(rows.map((values) => Object.values(values).map(String)))
+  })
+
+  it('keeps decimals and floats', async () => {
+    const columns = { a: 'Decimal(9, 2)', b: 'Decimal(18, 0)', c: 'Decimal(38, 10)', d: 'Decimal(76, 38)', e: 'Float64' }
+    const rows = fc.sample(fc.record({ a: decimal(9, 2), b: decimal(18, 0), c: decimal(38, 10), d: decimal(76, 38), e: fc.double({ noNaN: true, noDefaultInfinity: true }) }), 300)
+
+    const back = (await roundTrip('decimals', columns, rows)) as typeof rows
+
+    expect(back.map(({ a, b, c, d }) => [a, b, c, d].map(plainDecimal))).toEqual(rows.map(({ a, b, c, d }) => [a, b, c, d].map(plainDecimal)))
+    expect(back.map(({ e }) => Number(e))).toEqual(rows.map(({ e }) => (Object.is(e, -0) ? -0 : e)))
+  })
+
+  it('keeps text, bytes, identifiers and addresses', async () => {
+    const columns = { s: 'String', n: 'Nullable(String)', l: 'LowCardinality(String)', ln: 'LowCardinality(Nullable(String))', u: 'UUID', v4: 'IPv4', v6: 'IPv6', b: 'Bool', e: "Enum8('one' = 1, 'it\\'s' = 2)" }
+    const row = fc.record({ s: wellFormed, n: fc.option(wellFormed), l: wellFormed, ln: fc.option(wellFormed), u: fc.uuid(), v4: fc.ipV4(), v6: fc.ipV6(), b: fc.boolean(), e: fc.constantFrom('one', "it's") })
+    const rows = fc.sample(row, 300)
+
+    const back = (await roundTrip('texts', columns, rows)) as typeof rows
+
+    const canonical = (address: string): string => new URL(`http://[${address}]`).hostname
+    expect(back.map(({ v6, ...rest }) => ({ ...rest, v6: canonical(v6) }))).toEqual(rows.map(({ v6, ...rest }) => ({ ...rest, v6: canonical(v6) })))
+  })
+
+  it('keeps times to the last digit', async () => {
+    const columns = { day: 'Date', wide: 'Date32', at: "DateTime('UTC')", ms: "DateTime64(3, 'UTC')", us: "DateTime64(6, 'UTC')", s: "DateTime64(0, 'UTC')" }
+    const date = (min: string, max: string): fc.Arbitrary<Date> => fc.date({ min: new Date(min), max: new Date(max), noInvalidDate: true })
+    const seconds = (time: Date): Date => new Date(Math.floor(time.getTime() / 1000) * 1000)
+    const row = fc.record({
+      day: date('1970-01-01', '2149-06-06').map((time) => time.toISOString().slice(0, 10)),
+      wide: date('1900-01-01', '2299-12-31').map((time) => time.toISOString().slice(0, 10)),
+      at: date('1970-01-01', '2106-02-07').map(seconds),
+      ms: date('1900-01-01', '2299-12-31'),
+      us: fc.tuple(date('1900-01-01', '2299-12-31'), fc.integer({ min: 0, max: 999 })).map(([time, micros]) => time.toISOString().replace('Z', `${String(micros).padStart(3, '0')}Z`)),
+      s: date('1900-01-01', '2299-12-31').map(seconds),
+    })
+    const rows = fc.sample(row, 400)
+
+    const back = (await roundTrip('times', columns, rows)) as Record<string, string>[]
+
+    const printed = (time: Date | string, digits: number): string => (typeof time === 'string' ? time : time.toISOString()).replace('T', ' ').slice(0, digits === 0 ? 19 : 20 + digits)
+    expect(back).toEqual(rows.map(({ day, wide, at, ms, us, s }) => ({ day, wide, at: printed(at, 0), ms: printed(ms, 3), us: printed(us, 6), s: printed(s, 0) })))
+  })
+
+  it('keeps arrays, maps and tuples in each other', async () => {
+    const columns = { a: 'Array(Nullable(Int32))', m: 'Map(String, Array(UInt8))', t: 'Tuple(Int32, String)', named: 'Tuple(x UInt8, `a b` Nullable(String))' }
+    const row = fc.record({ a: fc.array(fc.option(fc.integer())), m: fc.dictionary(fc.string({ unit: 'grapheme-ascii' }), fc.array(fc.nat(255))), t: fc.tuple(fc.integer(), wellFormed), named: fc.record({ x: fc.nat(255), 'a b': fc.option(wellFormed) }) })
+    const rows = fc.sample(row, 300)
+
+    expect(JSON.parse(JSON.stringify(await roundTrip('nested', columns, rows)))).toEqual(JSON.parse(JSON.stringify(rows)))
+  })
+
+  it.each([
+    ['UInt8', 256, 'does not fit 8 bits without a sign'],
+    ['Int64', 2 ** 60, 'is an integer beyond 2^53 as a number; give a bigint or its digits'],
+    ['Int32', '12x', 'must be an integer, is a string'],
+    ['String', 5, 'must be a string or bytes, is a number'],
+    ['String', null, 'must be a string or bytes, is a null'],
+    ['Decimal(5, 2)', '1.005', 'has more than 2 digits behind the point'],
+    ["DateTime64(3, 'UTC')", 1, 'must be a Date or an ISO 8601 time with zone, is a number'],
+    ["DateTime64(3, 'UTC')", '2001-01-01T00:00:00.0001Z', 'is finer than the column, which holds 3 digits of a second'],
+    ['DateTime', new Date('1969-12-31'), 'lies outside what DateTime (1970 to 2106) holds'],
+    ['Date', '2001-02-30', 'is not a day of the calendar'],
+    ['Array(UInt8)', [1, -1], 'element 1 does not fit 8 bits without a sign'],
+    ["Enum8('a' = 1)", 'b', 'is not among the values of the enum'],
+  ])('refuses, for a %s, the value %s and says why', (type, value, reason) => {
+    const encoder = compileRowEncoder('t', [{ name: 'c', type }]) as RowEncoder
+
+    expect(() => encoder.encode([{ c: value }])).toThrow(`row 0 does not fit table "t": column "c" of type ${type} ${reason}; nothing was sent`)
+  })
+
+  it('has no encoder for types that need another format', () => {
+    for (const type of ['JSON', 'Dynamic', 'Variant(Int8, String)', 'AggregateFunction(sum, Int8)', 'Array(JSON)']) expect(compileRowEncoder('t', [{ name: 'c', type }])).toBeNull()
+  })
+})
