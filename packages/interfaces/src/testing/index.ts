@@ -5,5 +5,11 @@ export { FakeClock, type FakeClockOptions } from './fake-clock.ts'
 export type { ContractCase, ContractSuite } from './contract-case.ts'
 export { cachingContract } from './caching-contract.ts'
 export type { CachingSubject } from './caching-subject.ts'
+export { messagingContract, type MessagingSubject } from './messaging-contract.ts'
 export { storageContract } from './storage-contract.ts'
 export type { StorageDialect, StorageSubject, StorageTypes } from './storage-subject.ts'
+export { batchWriterContract, type BatchWriterFixture, type BatchWriterSubject } from './batch-writer-contract.ts'
+export { sliceLedgerContract, type SliceLedgerSubject } from './slice-ledger-contract.ts'
+
+// Reference implementations
+export { MemoryLedgerStore, MemorySliceLedger } from './memory-slice-ledger.ts'

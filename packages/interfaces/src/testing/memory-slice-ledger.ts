@@ -1,0 +1,76 @@
+import { abortedError, ValidationError } from '../errors.ts'
+import { type Slice, type SliceClaim, type SliceLedger, type SliceScope, type SliceState, staleEpochError } from '../slice-ledger.ts'
+
+/** What outlives a {@link MemorySliceLedger}: hand it to the next one to try a restart. */
+export class MemoryLedgerStore {
+  /** Scope as text to state. */
+  readonly states = new Map<string, SliceState>()
+}
+
+/** The reference {@link SliceLedger}: every rule of the contract and nothing else, in the memory of one process. */
+export class MemorySliceLedger implements SliceLedger {
+  readonly #store: MemoryLedgerStore
+
+  constructor(store: MemoryLedgerStore = new MemoryLedgerStore()) {
+    this.#store = store
+  }
+
+  async claim(scope: SliceScope, owner: string, options: { startOffset?: bigint; signal?: AbortSignal | undefined } = {}): Promise<SliceClaim> {
+    refuseAborted(options.signal)
+    const known = this.#store.states.get(keyOf(scope))
+    const state: SliceState = {
+      nextOffset: known?.nextOffset ?? options.startOffset ?? 0n,
+      inFlight: known?.inFlight ?? null,
+      epoch: (known?.epoch ?? 0n) + 1n,
+      owner,
+    }
+    this.#store.states.set(keyOf(scope), state)
+    return { scope: { ...scope }, ...state }
+  }
+
+  async record(claim: SliceClaim, slice: Slice, options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    refuseAborted(options.signal)
+    const state = this.#owned(claim)
+    if (slice.lastOffset < slice.firstOffset) throw refusal('lastOffset', `${rangeOf(slice)} ends before it begins`)
+    if (slice.firstOffset < state.nextOffset) throw refusal('firstOffset', `${rangeOf(slice)} begins before ${state.nextOffset}, the next one to do`)
+    if (state.inFlight !== null && !sameRange(state.inFlight, slice)) {
+      throw refusal('firstOffset', `${rangeOf(slice)} can't be recorded while ${rangeOf(state.inFlight)} is in flight`)
+    }
+    this.#store.states.set(keyOf(claim.scope), { ...state, inFlight: { ...slice, excluded: [...slice.excluded] } })
+  }
+
+  async complete(claim: SliceClaim, slice: Slice, options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    refuseAborted(options.signal)
+    const state = this.#owned(claim)
+    const { inFlight } = state
+    if (inFlight === null || !sameRange(inFlight, slice) || inFlight.token !== slice.token) {
+      throw refusal('firstOffset', `${rangeOf(slice)} is not in flight under the token "${slice.token}"`)
+    }
+    this.#store.states.set(keyOf(claim.scope), { ...state, nextOffset: slice.lastOffset + 1n, inFlight: null })
+  }
+
+  async inspect(scope: SliceScope, options: { signal?: AbortSignal | undefined } = {}): Promise<SliceState | null> {
+    refuseAborted(options.signal)
+    return this.#store.states.get(keyOf(scope)) ?? null
+  }
+
+  #owned({ scope, epoch }: SliceClaim): SliceState {
+    const state = this.#store.states.get(keyOf(scope))
+    if (state === undefined || state.epoch !== epoch) throw staleEpochError(scope, epoch)
+    return state
+  }
+}
+
+const keyOf = ({ pipeline, topicId, partition }: SliceScope): string => JSON.stringify([pipeline, topicId, partition])
+
+const sameRange = (one: Slice, other: Slice): boolean => one.firstOffset === other.firstOffset && one.lastOffset === other.lastOffset
+
+const rangeOf = ({ firstOffset, lastOffset }: Slice): string => `the range ${firstOffset}–${lastOffset}`
+
+function refusal(field: string, message: string): ValidationError {
+  return new ValidationError(message, { issues: [{ path: [field], message }] })
+}
+
+function refuseAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortedError('the ledger entry', signal)
+}
