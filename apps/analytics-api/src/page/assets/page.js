@@ -30,7 +30,7 @@ async function ask(path, body) {
     body: body ? JSON.stringify(body) : undefined,
     signal: AbortSignal.timeout(10_000),
   })
-  if (response.status === 401 || response.status === 403) throw new Refused((await response.json()).detail)
+  if (response.status === 401) throw new Refused((await response.json()).detail)
   const answer = await response.json()
   if (!response.ok) throw new Error(answer.detail ?? response.statusText)
   return answer

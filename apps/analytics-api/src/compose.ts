@@ -1,0 +1,57 @@
+import { readFile } from 'node:fs/promises'
+import type { FastifyInstance } from 'fastify'
+import { createAdapter } from '@smart-whale/clickhouse'
+import { createL1Cache } from '@smart-whale/core-cache'
+import { createHealth, createPrometheusMetrics } from '@smart-whale/core-monitoring'
+import { createRolePolicy, createTokenVerifier, importJwkSet, type JwkSet } from '@smart-whale/core-security'
+import { createBearerGuard } from '@smart-whale/core-security/fastify'
+import { ConfigurationError, type Logger, systemClock } from '@smart-whale/interfaces'
+import { createMigrationManager, createTimescaleAdapter } from '@smart-whale/timescaledb'
+import type { AnalyticsApiConfig } from './config.ts'
+import { createAnalyticsApi } from './create-analytics-api.ts'
+import { fetchIngestSummary } from './dashboard/fetch-ingest-summary.ts'
+
+/** The API as it runs in production: its own connections to both stores. The instance's `close` closes them. */
+export async function compose(config: AnalyticsApiConfig, logger: Logger): Promise<FastifyInstance> {
+  const { CLICKHOUSE_URL: url, CLICKHOUSE_DATABASE: database, CLICKHOUSE_USER: user, CLICKHOUSE_PASSWORD: password, INGESTOR_URL: ingestorUrl } = config
+  const clickhouse = createAdapter({ url, database, user, password }, { logger })
+  const timescaledb = createTimescaleAdapter({ connectionString: config.DATABASE_URL }, { logger })
+  await Promise.all([clickhouse.connect(), timescaledb.connect()])
+  await createMigrationManager(timescaledb, { logger }).up()
+  const metrics = createPrometheusMetrics({ defaultMetrics: true, logger })
+  const keys = importJwkSet(await readJwkSet(config.AUTH_JWKS_FILE))
+  const guard = createBearerGuard({ verifier: createTokenVerifier({ issuer: config.AUTH_ISSUER, audience: config.AUTH_AUDIENCE, keys }), policy: createRolePolicy() })
+  const health = createHealth({
+    probes: [
+      { name: 'clickhouse', check: () => clickhouse.healthCheck() },
+      { name: 'postgres', check: () => timescaledb.healthCheck() },
+    ],
+    logger,
+  })
+  const fastify = await createAnalyticsApi({
+    clickhouse,
+    timescaledb,
+    cache: createL1Cache({ maxEntries: 10_000, maxBytes: 64 * 1024 * 1024 }),
+    guard,
+    health,
+    metrics,
+    tables: config.TABLES,
+    ingest: ingestorUrl === undefined ? null : () => fetchIngestSummary(ingestorUrl),
+    ...(config.PUBLIC_URL === undefined ? {} : { publicUrl: config.PUBLIC_URL }),
+    logger,
+    clock: systemClock,
+  })
+  fastify.addHook('onClose', async () => {
+    metrics.close()
+    await Promise.all([clickhouse.close(), timescaledb.disconnect()])
+  })
+  return fastify
+}
+
+async function readJwkSet(path: string): Promise<JwkSet> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as JwkSet
+  } catch (error) {
+    throw new ConfigurationError(`AUTH_JWKS_FILE: ${path} can't be read as a JWK set`, { cause: error })
+  }
+}

@@ -1,0 +1,111 @@
+import fastifySwagger from '@fastify/swagger'
+import fastifySwaggerUi from '@fastify/swagger-ui'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync, type preHandlerAsyncHookHandler } from 'fastify'
+import { type ClickHouseAdapter, createAnalyticsService, createGraphqlLayer } from '@smart-whale/clickhouse'
+import { analyticsRoutes } from '@smart-whale/clickhouse/fastify'
+import { registerGraphql } from '@smart-whale/clickhouse/graphql'
+import type { Health } from '@smart-whale/core-monitoring'
+import type { PrometheusMetrics } from '@smart-whale/core-monitoring'
+import { healthRoutes, httpMetrics, metricsRoutes } from '@smart-whale/core-monitoring/fastify'
+import { type CachingInterface, type Clock, type Logger, toProblem } from '@smart-whale/interfaces'
+import type { TimescaleStorage } from '@smart-whale/timescaledb'
+import { timeSeriesRoutes } from '@smart-whale/timescaledb/fastify'
+import { createRowCounter } from './dashboard/count-rows.ts'
+import { type IngestSummary, summaryRoutes } from './dashboard/summary-routes.ts'
+import { pageRoutes } from './page/page-routes.ts'
+
+/** Everything that the API works with; whoever starts it owns and closes them. */
+export interface AnalyticsApiOptions {
+  /** As a read-only user: it runs what callers send. @default none, required */
+  clickhouse: ClickHouseAdapter
+  /** Migrated. @default none, required */
+  timescaledb: TimescaleStorage
+  /** Keeps answers. @default none, required */
+  cache: CachingInterface
+  /** Lets a caller with a permission through; everything but the shells and the liveness routes is behind it. @default none, required */
+  guard: (permission: string) => preHandlerAsyncHookHandler
+  /** @default none, required */
+  health: Health
+  /** @default none, required */
+  metrics: PrometheusMetrics
+  /** Tables that the live page counts. @default none, required */
+  tables: readonly string[]
+  /** How the streams are doing; null when no ingestor is known. @default null */
+  ingest?: (() => Promise<IngestSummary>) | null
+  /** Routes of another app on the same port. @default none */
+  extraRoutes?: FastifyPluginAsync
+  /** Public address, for the API reference. @default the address that a request came to */
+  publicUrl?: string
+  /** @default none, required */
+  logger: Logger
+  /** @default none, required */
+  clock: Clock
+}
+
+/** Puts the API together: a Fastify instance that isn't listening yet, so that tests use `inject`. */
+export async function createAnalyticsApi(options: AnalyticsApiOptions): Promise<FastifyInstance> {
+  const { clickhouse, timescaledb, cache, guard, logger, clock } = options
+  const fastify = Fastify({
+    loggerInstance: logger as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: 1024 * 1024,
+    requestTimeout: 60_000,
+    routerOptions: { maxParamLength: 300 },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: true } },
+  }) as unknown as FastifyInstance
+  answerEverythingAsProblem(fastify)
+  sendSecurityHeaders(fastify)
+  const analyticsService = createAnalyticsService(clickhouse, { cache, logger, clock })
+  await fastify.register(fastifySwagger, { openapi: openapi(options.publicUrl) })
+  await fastify.register(fastifySwaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', persistAuthorization: true } })
+  await httpMetrics(fastify, { metrics: options.metrics })
+  await fastify.register(healthRoutes, { health: options.health, guard })
+  await fastify.register(metricsRoutes, { metrics: options.metrics, guard })
+  await fastify.register(analyticsRoutes, { analyticsService, guard })
+  await registerGraphql(fastify, { layer: createGraphqlLayer({ analyticsService, logger }), guard })
+  await fastify.register(timeSeriesRoutes, { storage: timescaledb, guard })
+  await fastify.register(summaryRoutes, {
+    countRows: createRowCounter({ tables: options.tables, clickhouse, timescaledb, clock }),
+    cacheStats: () => analyticsService.getCacheStats(),
+    health: () => options.health.report(),
+    ingest: options.ingest ?? null,
+    guard,
+    clock,
+  })
+  if (options.extraRoutes !== undefined) await fastify.register(options.extraRoutes)
+  await fastify.register(pageRoutes)
+  return fastify
+}
+
+/** For what no plugin answers itself: an unknown address, a broken request. */
+function answerEverythingAsProblem(fastify: FastifyInstance): void {
+  fastify.setErrorHandler((error, request, reply) => {
+    const problem = toProblem(error)
+    if (problem.status >= 500) request.log.error({ err: error }, 'a request failed')
+    return reply.code(problem.status).type('application/problem+json').send(problem)
+  })
+  fastify.setNotFoundHandler((request, reply) =>
+    reply
+      .code(404)
+      .type('application/problem+json')
+      .send({ type: 'about:blank', title: 'Not found', status: 404, detail: `there is no ${request.method} ${request.url.split('?')[0]}; /docs lists what there is`, code: 'ERR_NOT_FOUND' }),
+  )
+}
+
+function sendSecurityHeaders(fastify: FastifyInstance): void {
+  fastify.addHook('onSend', async (_request, reply) => {
+    reply.header('x-content-type-options', 'nosniff')
+    reply.header('referrer-policy', 'no-referrer')
+    reply.header('x-frame-options', 'DENY')
+  })
+}
+
+function openapi(publicUrl: string | undefined): object {
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Smart Whale analytics API', version: '0.1.0', description: 'Analytics over ClickHouse, time series over PostgreSQL, and events into both. 64-bit integers and decimals are strings; times are ISO 8601 UTC.' },
+    ...(publicUrl === undefined ? {} : { servers: [{ url: publicUrl }] }),
+    components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
+    security: [{ bearer: [] }],
+  }
+}

@@ -1,0 +1,2 @@
+export { type AnalyticsApiOptions, createAnalyticsApi } from './create-analytics-api.ts'
+export type { IngestSummary } from './dashboard/summary-routes.ts'

@@ -1,0 +1,115 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import { createAnalyticsApi } from '@smart-whale/analytics-api'
+import { createAdapter } from '@smart-whale/clickhouse'
+import { createL1Cache } from '@smart-whale/core-cache'
+import { createHealth, createPrometheusMetrics } from '@smart-whale/core-monitoring'
+import { createRolePolicy, createTokenIssuer, createTokenVerifier, generateSigningKeys } from '@smart-whale/core-security'
+import { createBearerGuard } from '@smart-whale/core-security/fastify'
+import { type Logger, systemClock } from '@smart-whale/interfaces'
+import type { MessagingTransport } from '@smart-whale/messaging'
+import { createMemoryTransport } from '@smart-whale/messaging/memory'
+import { definePipelines } from '@smart-whale/messaging/pipeline'
+import { createIngestor, type Ingestor, readPipelinesFile } from '@smart-whale/stream-ingestor'
+import { createMigrationManager, createTimescaleAdapter } from '@smart-whale/timescaledb'
+import { writeAdminToken } from './admin-token.ts'
+import { createClosers } from './close-in-reverse.ts'
+import type { StandaloneConfig } from './config.ts'
+import { lockDataFolder } from './lock-data-folder.ts'
+import { FLIGHTS, SP500 } from './sample/sample-pipelines.ts'
+import { startEngines } from './start-engines.ts'
+
+/** A standalone that serves. */
+export interface Standalone {
+  readonly fastify: FastifyInstance
+  readonly transport: MessagingTransport
+  readonly ingestor: Ingestor
+  readonly adminToken: string
+  readonly adminTokenFile: string
+  close(): Promise<void>
+}
+
+/** What {@link compose} is told. */
+export interface ComposeOptions {
+  readonly config: StandaloneConfig
+  readonly logger: Logger
+  /** Gives up the start; what was opened is closed again. */
+  readonly signal: AbortSignal
+  /** Told each step that is done. */
+  readonly onStep: (text: string) => void
+}
+
+const ISSUER = 'smart-whale-standalone'
+const AUDIENCE = 'smart-whale'
+/** As long as a process may reasonably run: the token is new at each start, and its key is never stored. */
+const TOKEN_TTL_SECONDS = 30 * 24 * 3600
+
+/** Opens everything in the order that it depends on each other; `close` goes the other way round. */
+export async function compose({ config, logger, signal, onStep }: ComposeOptions): Promise<Standalone> {
+  const { dataDir } = config
+  const closers = createClosers(logger)
+  try {
+    const lock = await lockDataFolder(dataDir)
+    closers.add('data folder', () => lock.release())
+    if (config.fresh) await emptyFolder(dataDir)
+    const definitions = [...(config.sample === null ? [] : definePipelines([FLIGHTS, SP500])), ...(config.pipelinesFile === null ? [] : await readPipelinesFile(config.pipelinesFile))]
+
+    const engines = await startEngines({ dataDir, signal, logger, onReady: (name) => onStep(`${name} runs`) })
+    closers.add('engines', () => engines.stop())
+    const clickhouse = engines.clickhouse.current()
+    const address = { url: clickhouse.url, database: clickhouse.database }
+    const owner = createAdapter({ ...address, user: clickhouse.owner.username, password: clickhouse.owner.password }, { logger })
+    closers.add('ClickHouse (owner)', () => owner.close())
+    const reader = createAdapter({ ...address, user: clickhouse.reader.username, password: clickhouse.reader.password }, { logger })
+    closers.add('ClickHouse (reader)', () => reader.close())
+    const storage = createTimescaleAdapter({ connectionString: engines.postgres.current().url }, { logger })
+    closers.add('PostgreSQL', () => storage.disconnect())
+    await Promise.all([owner.connect({ signal }), reader.connect({ signal }), storage.connect()])
+    await createMigrationManager(storage, { logger }).up({ signal })
+
+    const transport = createMemoryTransport({ dataDir: join(dataDir, 'broker'), logger })
+    closers.add('broker', () => transport.stop())
+    await transport.start({ signal })
+    const metrics = createPrometheusMetrics({ defaultMetrics: true, logger })
+    closers.add('metrics', async () => metrics.close())
+    const keys = await generateSigningKeys()
+    const verifier = createTokenVerifier({ issuer: ISSUER, audience: AUDIENCE, keys })
+    const guard = createBearerGuard({ verifier, policy: createRolePolicy() })
+    const ingestor = createIngestor({ definitions, transport, clickhouse: owner, timescaledb: storage, guard, logger, metrics })
+    closers.add('ingestor', () => ingestor.stop())
+    await ingestor.start({ signal })
+
+    const cache = createL1Cache({ maxEntries: 10_000, maxBytes: 64 * 1024 * 1024 })
+    const probes = [
+      { name: 'clickhouse', check: () => reader.healthCheck() },
+      { name: 'postgres', check: async () => void (await storage.execute('select 1', [], { timeoutMs: 2000 })) ?? { status: 'up' as const } },
+      ...ingestor.probes,
+    ]
+    const health = createHealth({ probes, logger })
+    const fastify = await createAnalyticsApi({
+      clickhouse: reader,
+      timescaledb: storage,
+      cache,
+      guard,
+      health,
+      metrics,
+      tables: definitions.map((definition) => definition.table),
+      ingest: () => ingestor.status(),
+      extraRoutes: ingestor.routes,
+      logger,
+      clock: systemClock,
+    })
+    closers.add('server', () => fastify.close())
+    const adminToken = await createTokenIssuer({ issuer: ISSUER, audience: AUDIENCE, keys, ttlSeconds: TOKEN_TTL_SECONDS }).issue({ subject: 'admin', roles: ['admin'] })
+    const adminTokenFile = await writeAdminToken(dataDir, adminToken)
+    return { fastify, transport, ingestor, adminToken, adminTokenFile, close: () => closers.close() }
+  } catch (error) {
+    await closers.close()
+    throw error
+  }
+}
+
+async function emptyFolder(dataDir: string): Promise<void> {
+  for (const part of ['broker', 'clickhouse', 'postgres', 'admin.token']) await rm(join(dataDir, part), { recursive: true, force: true })
+}
