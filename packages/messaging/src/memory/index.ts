@@ -1,1 +1,5 @@
-export {}
+export { createMemoryBroker, type MemoryBroker } from './broker.ts'
+export { createMemoryTransport, type MemoryTransport, type MemoryTransportOptions } from './transport.ts'
+export type { MemoryBrokerOptions } from './options.ts'
+export type { Durability } from './log/file-segment-bytes.ts'
+export { murmur2, partitionOfKey } from './murmur2.ts'

@@ -165,7 +165,8 @@ export class FolderSegmentStore implements SegmentStore {
   #segment(baseOffset: number, size: number, salt: number, known?: Pick<ScanResult, 'index' | 'endOffset' | 'maxTimestamp'>): Segment {
     const { durability, cache } = this.#options
     const bytes = new FileSegmentBytes({ path: this.#path(baseOffset), size, durability, cache })
-    return new Segment({ bytes, baseOffset, salt, preambleBytes: PREAMBLE_BYTES, ...known })
+    const { index, endOffset, maxTimestamp } = known ?? {}
+    return new Segment({ bytes, baseOffset, salt, preambleBytes: PREAMBLE_BYTES, index, endOffset, maxTimestamp })
   }
 
   #path(baseOffset: number): string {

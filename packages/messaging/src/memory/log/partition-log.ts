@@ -69,6 +69,11 @@ export class PartitionLog {
     return this.#active.endOffset
   }
 
+  /** Whether records go with time alone. */
+  get hasAgeLimit(): boolean {
+    return this.#options.retention.maxAgeMs !== undefined
+  }
+
   /** Bytes that are kept. */
   get storedBytes(): number {
     return this.#sealedBytes + this.#active.bytes.size

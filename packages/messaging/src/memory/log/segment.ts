@@ -10,11 +10,11 @@ export interface SegmentOptions {
   /** Bytes before the first frame. */
   readonly preambleBytes: number
   /** @default an empty one */
-  readonly index?: SparseIndex
+  readonly index?: SparseIndex | undefined
   /** @default baseOffset */
-  readonly endOffset?: number
+  readonly endOffset?: number | undefined
   /** @default 0 */
-  readonly maxTimestamp?: number
+  readonly maxTimestamp?: number | undefined
 }
 
 /** A stretch of a partition's log. Only the last one of a partition grows. */

@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { messagingError } from '../errors.ts'
+import type { TopicDescription } from '../transport.ts'
+import { readCheckedFile, writeCheckedFile } from './checked-file.ts'
+import { type FolderLock, lockFolder } from './folder-lock.ts'
+import { FolderSegmentStore } from './log/folder-segment-store.ts'
+import { createMemorySegmentStore } from './log/memory-segment-store.ts'
+import type { SegmentStore } from './log/segment-store.ts'
+import { TailCache } from './log/tail-cache.ts'
+import type { MemoryBrokerSettings } from './options.ts'
+
+/** A group's progress: topic id, partition, next offset. */
+export type GroupOffsets = readonly (readonly [topicId: string, partition: number, nextOffset: number])[]
+
+/** Where a broker keeps what outlives it. */
+export interface BrokerStore {
+  open(): Promise<void>
+  close(): void
+  loadTopics(): Promise<readonly TopicDescription[]>
+  saveTopics(topics: readonly TopicDescription[]): Promise<void>
+  loadGroups(): Promise<ReadonlyMap<string, GroupOffsets>>
+  saveGroup(groupId: string, offsets: GroupOffsets): Promise<void>
+  segmentsOf(topicId: string, partition: number): SegmentStore
+  /** Deletes what is left of a topic. */
+  removeTopic(topicId: string): Promise<void>
+}
+
+/** Keeps everything in this process: what a stopped broker had is lost. */
+export function createVolatileStore(): BrokerStore {
+  return {
+    open: () => Promise.resolve(),
+    close: () => {},
+    loadTopics: () => Promise.resolve([]),
+    saveTopics: () => Promise.resolve(),
+    loadGroups: () => Promise.resolve(new Map()),
+    saveGroup: () => Promise.resolve(),
+    segmentsOf: () => createMemorySegmentStore(),
+    removeTopic: () => Promise.resolve(),
+  }
+}
+
+/** Keeps everything in a folder: `topics.json`, `groups/<hash>.json`, `topics/<id>/<partition>/<offset>.log`. */
+export class FolderStore implements BrokerStore {
+  readonly #folder: string
+  readonly #settings: MemoryBrokerSettings
+  readonly #cache: TailCache
+  #lock: FolderLock | undefined
+
+  constructor(folder: string, settings: MemoryBrokerSettings) {
+    this.#folder = folder
+    this.#settings = settings
+    this.#cache = new TailCache(settings.cacheBytes)
+  }
+
+  async open(): Promise<void> {
+    this.#lock = await lockFolder(this.#folder)
+    await mkdir(this.#topicsFolder, { recursive: true })
+    await mkdir(this.#groupsFolder, { recursive: true })
+  }
+
+  close(): void {
+    this.#lock?.release()
+    this.#lock = undefined
+  }
+
+  async loadTopics(): Promise<readonly TopicDescription[]> {
+    const stored = (await readCheckedFile(this.#topicsFile)) as { topics: TopicDescription[] } | undefined
+    const folders = await readdir(this.#topicsFolder)
+    if (stored === undefined) {
+      if (folders.length > 0) throw this.#topicsMissing()
+      return []
+    }
+    // What a crash left of a topic that was being made or deleted.
+    const known = new Set(stored.topics.map((topic) => topic.id))
+    for (const leftover of folders.filter((name) => !known.has(name))) await this.removeTopic(leftover)
+    return stored.topics
+  }
+
+  saveTopics(topics: readonly TopicDescription[]): Promise<void> {
+    return writeCheckedFile(this.#topicsFile, { topics }, this.#settings.durability)
+  }
+
+  async loadGroups(): Promise<ReadonlyMap<string, GroupOffsets>> {
+    const groups = new Map<string, GroupOffsets>()
+    for (const name of await readdir(this.#groupsFolder)) {
+      if (!name.endsWith('.json')) continue
+      const stored = (await readCheckedFile(join(this.#groupsFolder, name))) as { groupId: string; offsets: GroupOffsets }
+      groups.set(stored.groupId, stored.offsets)
+    }
+    return groups
+  }
+
+  saveGroup(groupId: string, offsets: GroupOffsets): Promise<void> {
+    const name = createHash('sha256').update(groupId).digest('hex').slice(0, 32)
+    return writeCheckedFile(join(this.#groupsFolder, `${name}.json`), { groupId, offsets }, this.#settings.durability)
+  }
+
+  segmentsOf(topicId: string, partition: number): SegmentStore {
+    const { durability, logger } = this.#settings
+    return new FolderSegmentStore({ folder: join(this.#topicsFolder, topicId, String(partition)), durability, cache: this.#cache, logger })
+  }
+
+  removeTopic(topicId: string): Promise<void> {
+    return rm(join(this.#topicsFolder, topicId), { recursive: true, force: true })
+  }
+
+  get #topicsFolder(): string {
+    return join(this.#folder, 'topics')
+  }
+
+  get #groupsFolder(): string {
+    return join(this.#folder, 'groups')
+  }
+
+  get #topicsFile(): string {
+    return join(this.#folder, 'topics.json')
+  }
+
+  #topicsMissing(): Error {
+    return messagingError(
+      'ERR_MESSAGING_LOG_CORRUPT',
+      `the folder ${this.#folder} has records, but ${this.#topicsFile}, which says whose they are, is gone. Restore it from a backup, or begin with an empty data folder`,
+      { context: { path: this.#topicsFile } },
+    )
+  }
+}

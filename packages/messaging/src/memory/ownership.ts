@@ -1,0 +1,116 @@
+import type { Clock } from '@smart-whale/interfaces'
+import { messagingError } from '../errors.ts'
+import type { TransportCallOptions } from '../transport.ts'
+import type { GroupMember } from './group-member.ts'
+import { LogPartitionReader, type ReaderGrant } from './partition-reader.ts'
+import type { Topic } from './topic.ts'
+
+/** What an ownership is made from. */
+export interface OwnershipOptions {
+  readonly key: string
+  readonly member: GroupMember
+  readonly topic: Topic
+  readonly partition: number
+  readonly startOffset: number
+  /** The group's generation when the partition was given. */
+  readonly generation: number
+  readonly clock: Clock
+  readonly committed: () => number | null
+  readonly commit: (nextOffset: number, options: TransportCallOptions | undefined) => Promise<void>
+  /** Told when the handler rejects although nothing was revoked. */
+  readonly onFailure: (error: unknown) => void
+}
+
+/** One member's hold on one partition, from when it is given until it is given up or taken. */
+export class Ownership implements ReaderGrant {
+  readonly key: string
+  readonly member: GroupMember
+  readonly topic: Topic
+  readonly partition: number
+  /** Resolves when the partition may go to another member. */
+  readonly released: Promise<void>
+  readonly #options: OwnershipOptions
+  readonly #revocation = new AbortController()
+  readonly #release: () => void
+  #handling: Promise<void> = Promise.resolve()
+  #isFenced = false
+
+  constructor(options: OwnershipOptions) {
+    this.key = options.key
+    this.member = options.member
+    this.topic = options.topic
+    this.partition = options.partition
+    this.#options = options
+    const released = Promise.withResolvers<void>()
+    this.released = released.promise
+    this.#release = released.resolve
+  }
+
+  get signal(): AbortSignal {
+    return this.#revocation.signal
+  }
+
+  /** Lets the member's handler run. */
+  begin(): void {
+    this.#handling = this.#handle()
+  }
+
+  /** Asks the handler to return and waits for it; false when it didn't in time. */
+  async revoke(timeoutMs: number, clock: Clock): Promise<boolean> {
+    this.#revocation.abort(this.#refusal('ERR_MESSAGING_REVOKED', 'was revoked'))
+    const isClean = await settledWithin(this.#handling, timeoutMs, clock, this.released)
+    this.fence(this.signal.reason)
+    return isClean
+  }
+
+  /** From now on the member can't commit. */
+  fence(reason: unknown): void {
+    this.#isFenced = true
+    this.#revocation.abort(reason)
+    this.#release()
+  }
+
+  committed(): bigint | null {
+    const offset = this.#options.committed()
+    return offset === null ? null : BigInt(offset)
+  }
+
+  async commit(nextOffset: bigint, options: TransportCallOptions | undefined): Promise<void> {
+    if (this.#isFenced) throw this.#refusal('ERR_MESSAGING_FENCED', 'was taken from this member')
+    await this.#options.commit(Number(nextOffset), options)
+  }
+
+  /** A group's readers are closed by their membership. */
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  async #handle(): Promise<void> {
+    const { topic, partition, startOffset, clock } = this.#options
+    // The member's `join` returns before its handlers begin.
+    await Promise.resolve()
+    try {
+      await this.member.onPartition(new LogPartitionReader({ topic, partition, startOffset, clock, grant: this }))
+    } catch (error) {
+      if (!this.signal.aborted) this.#options.onFailure(error)
+    }
+  }
+
+  #refusal(code: 'ERR_MESSAGING_REVOKED' | 'ERR_MESSAGING_FENCED', what: string): Error {
+    const { member, topic, partition, generation } = this.#options
+    return messagingError(code, `partition ${partition} of topic "${topic.name}" ${what}: another member of the group goes on from the last committed offset`, {
+      context: { topic: topic.name, partition, memberId: member.id, generation },
+    })
+  }
+}
+
+/** Whether the work settles before time is up; `cutShort` ends the wait as well. */
+async function settledWithin(work: Promise<void>, timeoutMs: number, clock: Clock, cutShort: Promise<void>): Promise<boolean> {
+  const timeout = Promise.withResolvers<boolean>()
+  const timer = clock.setTimeout(() => timeout.resolve(false), timeoutMs)
+  try {
+    return await Promise.race([work.then(() => true), timeout.promise, cutShort.then(() => true)])
+  } finally {
+    clock.clearTimeout(timer)
+  }
+}
