@@ -13,3 +13,7 @@ export { sliceLedgerContract, type SliceLedgerSubject } from './slice-ledger-con
 
 // Reference implementations
 export { MemoryLedgerStore, MemorySliceLedger } from './memory-slice-ledger.ts'
+
+// Chaos
+export { chaosBatchWriter, chaosCache, chaosSliceLedger, chaosStorage } from './chaos-doubles.ts'
+export { type ChaosAction, type ChaosCall, type ChaosOptions, type ChaosPlan, chaosSchedule, chaosWhen } from './chaos-plan.ts'
