@@ -16,14 +16,15 @@ const NOT_STRIPPABLE = [
   { selector: 'TSParameterProperty', message: 'Type stripping knows no parameter properties: declare the field.' },
 ]
 const HIDDEN_SURFACE = { selector: 'ExportAllDeclaration[exported=null]', message: 'Export by name: `export *` hides what the surface is.' }
+const THROWN = ['ThrowStatement', 'CallExpression[callee.name="reject"]', 'CallExpression[callee.property.name="reject"]']
 const BARE_ERROR = {
-  selector: ':matches(ThrowStatement > NewExpression, CallExpression[callee.name="reject"] > NewExpression, CallExpression[callee.property.name="reject"] > NewExpression)[callee.name="Error"]',
+  selector: `:matches(${THROWN.join(', ')}) > NewExpression[callee.name="Error"]`,
   message: 'Give it a code: use an error class of the package, so that a caller can tell it from others.',
 }
 const ENVIRONMENT = [
-  { selector: 'MemberExpression[object.name="process"][property.name="env"]', message: 'Only config.ts reads the environment; take the value as an option.' },
-  { selector: 'ImportDeclaration[source.value=/^(node:)?process$/] > ImportSpecifier[imported.name="env"]', message: 'Only config.ts reads the environment; take the value as an option.' },
-]
+  'MemberExpression[object.name="process"][property.name="env"]',
+  'ImportDeclaration[source.value=/^(node:)?process$/] > ImportSpecifier[imported.name="env"]',
+].map((selector) => ({ selector, message: 'Only config.ts reads the environment; take the value as an option.' }))
 /** The defaults of data packages come from optional peers: absent in many installs, so neither code nor types may lean on them. */
 const OPTIONAL_PEER = '/^@smart-whale\\u002Fcore-(?!resilience$)/'
 const OPTIONAL_PEERS = ['ImportDeclaration', 'ExportNamedDeclaration', 'TSImportType'].map((node) => ({
@@ -54,7 +55,7 @@ export default defineConfig(
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
       // `import { type A }` would still load the module at run time.
       '@typescript-eslint/no-import-type-side-effects': 'error',
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', ignoreRestSiblings: true }],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true }],
       ...restrict(NOT_STRIPPABLE, HIDDEN_SURFACE),
     },
   },

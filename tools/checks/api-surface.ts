@@ -43,8 +43,10 @@ function exportsOf(file: string, program: ts.Program): Exported[] {
   if (module === undefined) return []
   return checker
     .getExportsOfModule(module)
-    .map((symbol) => (symbol.flags & ts.SymbolFlags.Alias ? { name: symbol.name, target: checker.getAliasedSymbol(symbol) } : { name: symbol.name, target: symbol }))
-    .map(({ name, target }) => ({ name, kind: kindOf(target), about: firstLine(target, checker) }))
+    .map((symbol) => {
+      const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol
+      return { name: symbol.name, kind: kindOf(target), about: firstLine(target, checker) }
+    })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
@@ -60,7 +62,8 @@ const KINDS: [ts.SymbolFlags, string][] = [
 /** An arrow function in a const is a function to whoever calls it; the table says `const` only of values. */
 function kindOf(symbol: ts.Symbol): string {
   const declaration = symbol.valueDeclaration
-  if (declaration !== undefined && ts.isVariableDeclaration(declaration) && declaration.initializer !== undefined && ts.isArrowFunction(declaration.initializer)) return 'function'
+  const initializer = declaration !== undefined && ts.isVariableDeclaration(declaration) ? declaration.initializer : undefined
+  if (initializer !== undefined && ts.isArrowFunction(initializer)) return 'function'
   return KINDS.find(([flag]) => symbol.flags & flag)?.[1] ?? 'unknown'
 }
 

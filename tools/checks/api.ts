@@ -1,4 +1,5 @@
-// Prevents: a public name that comes or goes without anybody having decided it. `npm run api` (this file with --write) brings the lists up to date.
+// Prevents: a public name that comes or goes without anybody having decided it.
+// `npm run api` (this file with --write) brings the lists up to date.
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { apiPages } from './api-surface.ts'

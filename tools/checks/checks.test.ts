@@ -28,7 +28,11 @@ describe('arrows', () => {
   const optional = { peerDependenciesMeta: { '@smart-whale/core-cache': { optional: true } } }
 
   it('lets a data package need the contracts, and a core package as an optional peer', () => {
-    const files = data({ dependencies: { '@smart-whale/interfaces': 'workspace:^' }, peerDependencies: { '@smart-whale/core-cache': 'workspace:^' }, ...optional })
+    const files = data({
+      dependencies: { '@smart-whale/interfaces': 'workspace:^' },
+      peerDependencies: { '@smart-whale/core-cache': 'workspace:^' },
+      ...optional,
+    })
 
     expect(arrows.run(workspace({ ...contract, ...cache, ...files }))).toEqual([])
   })
@@ -46,13 +50,19 @@ describe('arrows', () => {
   })
 
   it('refuses contracts that need anything, be it for their tests', () => {
-    const files = { 'packages/interfaces/package.json': packageManifest('interfaces', 'contract', { devDependencies: { '@smart-whale/core-cache': 'workspace:*' } }) }
+    const files = {
+      'packages/interfaces/package.json': packageManifest('interfaces', 'contract', {
+        devDependencies: { '@smart-whale/core-cache': 'workspace:*' },
+      }),
+    }
 
     expect(arrows.run(workspace({ ...cache, ...files }))).toHaveLength(1)
   })
 
   it('refuses a project without a layer', () => {
-    expect(arrows.run(workspace({ 'apps/one/package.json': { name: '@smart-whale/one' } }))).toEqual([expect.stringContaining('needs exactly one of the tags')])
+    expect(arrows.run(workspace({ 'apps/one/package.json': { name: '@smart-whale/one' } }))).toEqual([
+      expect.stringContaining('needs exactly one of the tags'),
+    ])
   })
 })
 
@@ -81,13 +91,18 @@ describe('manifests', () => {
     const exports = { '.': { ...built, '@smart-whale/source': './src/index.ts' }, './package.json': './package.json' }
 
     expect(problemsWith({ exports })).toEqual([expect.stringContaining('must come first')])
-    expect(problemsWith({ publishConfig: { access: 'public', exports: { '.': built } } })).toEqual([expect.stringContaining('publishConfig.exports must be')])
+    expect(problemsWith({ publishConfig: { access: 'public', exports: { '.': built } } })).toEqual([
+      expect.stringContaining('publishConfig.exports must be'),
+    ])
   })
 })
 
 describe('cycles', () => {
   const sources = (files: Record<string, string>) =>
-    workspace({ ...contract, ...Object.fromEntries(Object.entries(files).map(([name, text]) => [`packages/interfaces/src/${name}.ts`, text])) })
+    workspace({
+      ...contract,
+      ...Object.fromEntries(Object.entries(files).map(([name, text]) => [`packages/interfaces/src/${name}.ts`, text])),
+    })
 
   it('shows the way around', () => {
     const files = sources({ a: `import { b } from './b.ts'`, b: `export { c } from './c.ts'`, c: `import { a } from './a.ts'` })
@@ -100,7 +115,11 @@ describe('cycles', () => {
   })
 
   it('leaves imports alone that are gone, or come later, when the program runs', () => {
-    const files = sources({ a: `import type { B } from './b.ts'\nexport type { C } from './b.ts'`, b: `import { a } from './a.ts'; const c = () => import('./c.ts')`, c: `import { b } from './b.ts'` })
+    const files = sources({
+      a: `import type { B } from './b.ts'\nexport type { C } from './b.ts'`,
+      b: `import { a } from './a.ts'; const c = () => import('./c.ts')`,
+      c: `import { b } from './b.ts'`,
+    })
 
     expect(cycles.run(files)).toEqual([])
   })
@@ -127,7 +146,8 @@ describe('errorCodes', () => {
 })
 
 describe('architecture', () => {
-  const page = (text: string) => architecture.run(workspace({ 'ARCHITECTURE.md': text, 'packages/a/src/x.ts': '', 'packages/a/src/y.ts': '' }))
+  const page = (text: string) =>
+    architecture.run(workspace({ 'ARCHITECTURE.md': text, 'packages/a/src/x.ts': '', 'packages/a/src/y.ts': '' }))
 
   it('follows each path in backticks, with a line number or a star', () => {
     expect(page('`packages/a/src/x.ts`, `packages/a/src/x.ts:12`, `packages/a/src`, `packages/*/src/y.ts`, `text/html`')).toEqual([])
@@ -166,7 +186,11 @@ describe('docs', () => {
 describe('apiPages', () => {
   it('lists each export with its kind and the first line of its comment', () => {
     const source = `/** Makes a cache.\n * More. */\nexport const createCache = (): Cache => ({ size: 0 })\n/** A | B */\nexport interface Cache { size: number }\nexport { LIMIT } from './limit.ts'\n`
-    const files = workspace({ ...contract, 'packages/interfaces/src/index.ts': source, 'packages/interfaces/src/limit.ts': '/** The most. */\nexport const LIMIT = 3\n' })
+    const files = workspace({
+      ...contract,
+      'packages/interfaces/src/index.ts': source,
+      'packages/interfaces/src/limit.ts': '/** The most. */\nexport const LIMIT = 3\n',
+    })
 
     expect(apiPages(files).get('packages/interfaces/api.md')).toContain(
       ['| `Cache` | interface | A \\| B |', '| `LIMIT` | const | The most. |', '| `createCache` | function | Makes a cache. |'].join('\n'),

@@ -7,7 +7,9 @@ import { entryPointsOf, type Workspace } from './workspace.ts'
 export const cycles: Check = {
   name: 'no import cycles',
   run(workspace) {
-    const sources = workspace.files(['packages/*/src/**/*.ts', 'apps/*/src/**/*.ts', 'tools/**/*.ts']).filter((file) => !file.endsWith('.test.ts'))
+    const sources = workspace
+      .files(['packages/*/src/**/*.ts', 'apps/*/src/**/*.ts', 'tools/**/*.ts'])
+      .filter((file) => !file.endsWith('.test.ts'))
     return findCycles(importGraph(sources, workspace)).map((cycle) => `${cycle[0]}: imports itself: ${cycle.join(' → ')}`)
   },
 }
@@ -16,7 +18,8 @@ export const cycles: Check = {
 function importGraph(files: readonly string[], workspace: Workspace): Map<string, string[]> {
   const entries = new Map(workspace.projects.flatMap(entryPointsOf).map((entry) => [entry.specifier, entry.source]))
   const known = new Set(files)
-  const resolve = (from: string, specifier: string) => (specifier.startsWith('.') ? posix.join(posix.dirname(from), specifier) : entries.get(specifier))
+  const resolve = (from: string, specifier: string) =>
+    specifier.startsWith('.') ? posix.join(posix.dirname(from), specifier) : entries.get(specifier)
   return new Map(
     files.map((file) => {
       const targets = runtimeImports(file, workspace.read(file)).map((specifier) => resolve(file, specifier))

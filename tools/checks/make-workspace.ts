@@ -6,7 +6,10 @@ import { openWorkspace, type Manifest, type Workspace } from './workspace.ts'
 /** For the tests of the checks: a small workspace on the disk, from file names to their text. Remove its `root` afterwards. */
 export function makeWorkspace(files: Record<string, string | object>): Workspace {
   const root = mkdtempSync(join(tmpdir(), 'workspace-'))
-  for (const [file, content] of Object.entries({ 'package.json': { name: 'root', version: '0.1.0', scripts: { test: 'x', api: 'x' } }, ...files })) {
+  for (const [file, content] of Object.entries({
+    'package.json': { name: 'root', version: '0.1.0', scripts: { test: 'x', api: 'x' } },
+    ...files,
+  })) {
     mkdirSync(dirname(join(root, file)), { recursive: true })
     writeFileSync(join(root, file), typeof content === 'string' ? content : JSON.stringify(content))
   }

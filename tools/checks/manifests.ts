@@ -2,16 +2,29 @@
 // and two packages that bring two versions of the same library.
 import { isDeepStrictEqual } from 'node:util'
 import type { Check } from './check.ts'
-import { packagesOf, SCOPE, SOURCE_CONDITION, type Exports, type ExportTarget, type Manifest, type Project, type Workspace } from './workspace.ts'
+import {
+  packagesOf,
+  SCOPE,
+  SOURCE_CONDITION,
+  type Exports,
+  type ExportTarget,
+  type Manifest,
+  type Project,
+  type Workspace,
+} from './workspace.ts'
 
 const ENGINES = '^22.22 || >=24.6'
 
 export const manifests: Check = {
   name: 'manifests',
   run: (workspace) => [
-    ...workspace.projects.flatMap((project) => versionProblems(project, workspace).map((problem) => `${project.folder}/package.json: ${problem}`)),
-    ...packagesOf(workspace).flatMap((project) => packageProblems(project).map((problem) => `${project.folder}/package.json: ${problem}`)),
+    ...workspace.projects.flatMap((project) => at(project, versionProblems(project, workspace))),
+    ...packagesOf(workspace).flatMap((project) => at(project, packageProblems(project))),
   ],
+}
+
+function at({ folder }: Project, problems: readonly string[]): string[] {
+  return problems.map((problem) => `${folder}/package.json: ${problem}`)
 }
 
 function versionProblems({ manifest }: Project, workspace: Workspace): string[] {
@@ -26,8 +39,14 @@ function versionProblems({ manifest }: Project, workspace: Workspace): string[] 
   ]
 }
 
-function rangeProblems(dependencies: Record<string, string> | undefined, allowed: { ours: string[]; others: string[] | undefined }): string[] {
-  return Object.entries(dependencies ?? {}).flatMap(([name, range]) => {
+interface AllowedRanges {
+  ours: readonly string[]
+  /** Undefined where any will do. */
+  others: readonly string[] | undefined
+}
+
+function rangeProblems(dependencies: Record<string, string> = {}, allowed: AllowedRanges): string[] {
+  return Object.entries(dependencies).flatMap(([name, range]) => {
     const wanted = name.startsWith(SCOPE) ? allowed.ours : allowed.others
     return wanted === undefined || wanted.includes(range) ? [] : [`${name} is "${range}", must be ${wanted.join(' or ')}`]
   })
@@ -57,8 +76,8 @@ function exportProblems({ exports = {}, publishConfig }: Manifest): string[] {
   const problems = Object.entries(exports)
     .filter(([, target]) => typeof target === 'object' && Object.keys(target)[0] !== SOURCE_CONDITION)
     .map(([subpath]) => `exports["${subpath}"]: the condition ${SOURCE_CONDITION} must come first`)
-  if (!isDeepStrictEqual(publishConfig?.exports, withoutSource(exports))) problems.push(`publishConfig.exports must be exports without the condition ${SOURCE_CONDITION}`)
-  return problems
+  if (isDeepStrictEqual(publishConfig?.exports, withoutSource(exports))) return problems
+  return [...problems, `publishConfig.exports must be exports without the condition ${SOURCE_CONDITION}`]
 }
 
 function withoutSource(exports: Exports): Record<string, ExportTarget> {

@@ -50,15 +50,19 @@ export function openWorkspace(root: string): Workspace {
     globSync(patterns, { cwd: root, exclude: (path) => isForeign(path) })
       .map((path) => relative(root, join(root, path)).replaceAll('\\', '/'))
       .sort()
-  const projects = files(['packages/*/package.json', 'apps/*/package.json', 'tools/*/package.json', 'examples/package.json']).map((file) => ({
-    folder: file.replace(/\/package\.json$/, ''),
-    manifest: manifestOf(file),
-  }))
+  const projects = files(['packages/*/package.json', 'apps/*/package.json', 'tools/*/package.json', 'examples/package.json']).map(
+    (file) => ({
+      folder: file.replace(/\/package\.json$/, ''),
+      manifest: manifestOf(file),
+    }),
+  )
   return { root, manifest: manifestOf('package.json'), projects, files, read }
 }
 
+const FOREIGN = ['node_modules', 'dist', 'coverage']
+
 function isForeign(path: string): boolean {
-  return path.split('/').some((name) => name === 'node_modules' || name === 'dist' || name === 'coverage' || (name.startsWith('.') && name.length > 2))
+  return path.split(/[\\/]/).some((name) => FOREIGN.includes(name) || /^\.[^.]/.test(name))
 }
 
 /** The published ones: what lies in `packages/`. */

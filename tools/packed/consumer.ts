@@ -21,7 +21,10 @@ export interface ConsumerOptions {
 }
 
 /** @throws Error with what pnpm said */
-export async function makeConsumer(folder: string, { parcels, all, libraries = [], ignoreScripts = false }: ConsumerOptions): Promise<Consumer> {
+export async function makeConsumer(
+  folder: string,
+  { parcels, all, libraries = [], ignoreScripts = false }: ConsumerOptions,
+): Promise<Consumer> {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }))
   const overrides = all.map((parcel) => `  '${parcel.project.manifest.name}': 'file:${parcel.tarball}'`)
@@ -41,10 +44,20 @@ export function specifiersOf(parcels: readonly Parcel[]): string[] {
  * The packages' own declarations are checked too (`skipLibCheck` is off), other libraries' are not our business.
  */
 export async function typeProblems({ folder }: Consumer, specifiers: readonly string[]): Promise<string[]> {
-  const use = specifiers.map((specifier, n) => `import * as entry${n} from '${specifier}'\nexport type Keys${n} = keyof typeof entry${n}\n`).join('')
+  const use = specifiers
+    .map((specifier, n) => `import * as entry${n} from '${specifier}'\nexport type Keys${n} = keyof typeof entry${n}\n`)
+    .join('')
   writeFileSync(join(folder, 'esm.mts'), use)
   writeFileSync(join(folder, 'commonjs.cts'), use)
-  const compilerOptions = { module: 'NodeNext', target: 'ES2023', strict: true, exactOptionalPropertyTypes: true, noEmit: true, skipLibCheck: false, types: ['node'] }
+  const compilerOptions = {
+    module: 'NodeNext',
+    target: 'ES2023',
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noEmit: true,
+    skipLibCheck: false,
+    types: ['node'],
+  }
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['esm.mts', 'commonjs.cts'] }))
   const { code, output } = await exec('tsc', ['-p', 'tsconfig.json', '--pretty', 'false'], { cwd: folder })
   if (code === 0) return []

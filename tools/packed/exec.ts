@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, type ExecFileException } from 'node:child_process'
 
 export interface Ran {
   code: number
@@ -8,16 +8,33 @@ export interface Ran {
 }
 
 const LIMIT_MS = 120_000
+const MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 
 /** Runs a command to its end, or kills it at the limit. The exit code is an answer, not an exception. */
-export function exec(command: string, args: readonly string[], { cwd, limitMs = LIMIT_MS }: { cwd: string; limitMs?: number }): Promise<Ran> {
-  const options = { cwd, timeout: limitMs, killSignal: 'SIGKILL', maxBuffer: 64 * 1024 * 1024, shell: process.platform === 'win32' } as const
+export function exec(
+  command: string,
+  args: readonly string[],
+  { cwd, limitMs = LIMIT_MS }: { cwd: string; limitMs?: number },
+): Promise<Ran> {
+  const options = {
+    cwd,
+    timeout: limitMs,
+    killSignal: 'SIGKILL',
+    maxBuffer: MAX_OUTPUT_BYTES,
+    shell: process.platform === 'win32',
+  } as const
   return new Promise((resolve) => {
     execFile(command, [...args], options, (error, stdout, stderr) => {
-      const ended = error === null ? '' : error.killed === true ? `\nkilled after ${limitMs / 1000} s` : typeof error.code === 'number' ? '' : `\n${error.message}`
-      resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1, stdout, output: `${stdout}${stderr}${ended}`.trim() })
+      const { code, reason } = howItEnded(error, limitMs)
+      resolve({ code, stdout, output: [stdout, stderr, reason].join('\n').trim() })
     })
   })
+}
+
+function howItEnded(error: ExecFileException | null, limitMs: number): { code: number; reason: string } {
+  if (error === null) return { code: 0, reason: '' }
+  if (error.killed === true) return { code: 1, reason: `killed after ${limitMs / 1000} s` }
+  return typeof error.code === 'number' ? { code: error.code, reason: '' } : { code: 1, reason: error.message }
 }
 
 /** For a step without which nothing that follows makes sense. @throws Error with what the command printed */

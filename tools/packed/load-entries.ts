@@ -14,17 +14,27 @@ export interface Loaded {
 const LIMIT_MS = 30_000
 
 const REPORT = `const problemOf = (error) => ({ code: error?.code, message: String(error?.message ?? error) })
-const namesOf = (module) => Object.keys(module).filter((name) => name !== 'default' && name !== 'module.exports' && name !== '__esModule').sort()
+const ofTheFormat = ['default', 'module.exports', '__esModule']
+const namesOf = (module) => Object.keys(module).filter((name) => !ofTheFormat.includes(name)).sort()
 const loaded = []
 `
 const PRINT = `process.stdout.write(JSON.stringify(loaded))\n`
 
 /** Loads entry points in a Node of its own, by `import` or by `require`. @throws Error when that Node crashes, prints or does not end */
-export async function loadEntries({ folder }: Consumer, specifiers: readonly string[], way: 'import' | 'require', limitMs = LIMIT_MS): Promise<Loaded[]> {
+export async function loadEntries(
+  { folder }: Consumer,
+  specifiers: readonly string[],
+  way: 'import' | 'require',
+  limitMs = LIMIT_MS,
+): Promise<Loaded[]> {
   const file = way === 'import' ? 'load.mjs' : 'load.cjs'
   const load = way === 'import' ? 'await import(specifier)' : 'require(specifier)'
   const loop = `for (const specifier of ${JSON.stringify(specifiers)}) {
-  try { loaded.push({ specifier, names: namesOf(${load}) }) } catch (error) { loaded.push({ specifier, names: [], problem: problemOf(error) }) }
+  try {
+    loaded.push({ specifier, names: namesOf(${load}) })
+  } catch (error) {
+    loaded.push({ specifier, names: [], problem: problemOf(error) })
+  }
 }
 `
   writeFileSync(join(folder, file), REPORT + loop + PRINT)

@@ -44,6 +44,9 @@ process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 
 const outcomes = await testPacked(openWorkspace(join(import.meta.dirname, '../..')), folder)
-for (const { name, state, reason } of outcomes) process.stdout.write(`${state === 'passed' ? '✓' : '✗'} ${name}${reason === undefined ? '' : `\n${reason.replace(/^/gm, '    ')}`}\n`)
+for (const { name, state, reason } of outcomes) {
+  process.stdout.write(`${state === 'passed' ? '✓' : '✗'} ${name}\n`)
+  if (reason !== undefined) process.stdout.write(`${reason.replace(/^/gm, '    ')}\n`)
+}
 writeOutcomes(outcomes)
 process.exitCode = outcomes.every((outcome) => outcome.state === 'passed') ? 0 : 1

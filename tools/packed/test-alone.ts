@@ -23,8 +23,12 @@ export async function testAlone(parcel: Parcel, { all, folder, nodeTypes }: Alon
   const alone = consumer
   return [
     added,
-    await attempt(`${parcel.name} alone: import`, async () => loadProblems(parcel, await loadEntries(alone, specifiersOf([parcel]), 'import'))),
-    await attempt(`${parcel.name} alone: require`, async () => loadProblems(parcel, await loadEntries(alone, specifiersOf([parcel]), 'require'))),
+    await attempt(`${parcel.name} alone: import`, async () =>
+      loadProblems(parcel, await loadEntries(alone, specifiersOf([parcel]), 'import')),
+    ),
+    await attempt(`${parcel.name} alone: require`, async () =>
+      loadProblems(parcel, await loadEntries(alone, specifiersOf([parcel]), 'require')),
+    ),
     // The declarations of a plugin speak of the framework it plugs into; they are checked where that is installed.
     await attempt(`${parcel.name} alone: types`, () => typeProblems(alone, [parcel.project.manifest.name])),
   ]

@@ -1,4 +1,5 @@
-// Prevents: an entry point that works in the workspace and not from the registry: a file not packed, a name missing from one of the two module formats.
+// Prevents: an entry point that works in the workspace and not from the registry:
+// a file that was not packed, a name that one of the two module formats lacks.
 import { cpSync, existsSync, readFileSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Workspace } from '../checks/workspace.ts'
@@ -37,7 +38,9 @@ export async function testTogether(parcels: readonly Parcel[], { workspace, fold
 async function entryOutcomes(consumer: Consumer): Promise<Outcome[]> {
   const specifiers = specifiersOf(consumer.parcels)
   const failed = (error: unknown) => specifiers.map((specifier) => ({ specifier, names: [], problem: { message: String(error) } }))
-  const [imported, required] = await Promise.all((['import', 'require'] as const).map((way) => loadEntries(consumer, specifiers, way).catch(failed)))
+  const [imported, required] = await Promise.all(
+    (['import', 'require'] as const).map((way) => loadEntries(consumer, specifiers, way).catch(failed)),
+  )
   return Promise.all(
     specifiers.map((specifier, at) =>
       attempt(`${specifier}: import and require`, async () => {
@@ -53,7 +56,9 @@ async function entryOutcomes(consumer: Consumer): Promise<Outcome[]> {
 /** A copy under another path, as two installs that were not merged into one leave it. */
 async function twoCopies({ folder }: Consumer): Promise<string[]> {
   const second = join(folder, 'second')
-  cpSync(realpathSync(join(folder, 'node_modules/@smart-whale/interfaces')), join(second, 'node_modules/@smart-whale/interfaces'), { recursive: true })
+  cpSync(realpathSync(join(folder, 'node_modules/@smart-whale/interfaces')), join(second, 'node_modules/@smart-whale/interfaces'), {
+    recursive: true,
+  })
   cpSync(join(import.meta.dirname, 'two-copies.mjs'), join(folder, 'two-copies.mjs'))
   const { code, output } = await exec('node', ['two-copies.mjs', second], { cwd: folder })
   return code === 0 ? [] : [output]

@@ -13,11 +13,15 @@ for (const [name, here] of Object.entries(first)) {
   guards += 1
   const there = second[name]
   if (here === there) problems.push(`${name}: both copies are the same class, so this shows nothing`)
-  for (const [maker, judge] of [[here, there], [there, here]]) {
+  for (const [maker, judge] of [
+    [here, there],
+    [there, here],
+  ]) {
     const error = new maker('made by one copy', {})
     if (error instanceof judge) problems.push(`${name}: instanceof works across the copies, so this shows nothing`)
     if (!judge.isInstance(error)) problems.push(`${name}: the other copy does not recognise it`)
-    if (!second.InfrastructureError.isInstance(error) || !first.InfrastructureError.isInstance(error)) problems.push(`${name}: is not recognised as an InfrastructureError`)
+    const isOfTheFamily = [first, second].every((copy) => copy.InfrastructureError.isInstance(error))
+    if (!isOfTheFamily) problems.push(`${name}: is not recognised as an InfrastructureError`)
   }
   if (here.isInstance(new Error('foreign')) || here.isInstance(undefined)) problems.push(`${name}: recognises what it did not make`)
 }

@@ -19,7 +19,11 @@ export default class OutcomeReporter implements Reporter {
   }
 
   onTestRunEnd(modules: readonly TestModule[], errors: readonly RunError[]): void {
-    const outcomes: Outcome[] = errors.map((error) => ({ name: 'outside of any test', state: 'failed', reason: error.stack ?? error.message }))
+    const outcomes: Outcome[] = errors.map((error) => ({
+      name: 'outside of any test',
+      state: 'failed',
+      reason: error.stack ?? error.message,
+    }))
     for (const module of modules) outcomes.push(...this.#outcomesOf(module))
     writeOutcomes(outcomes)
     // Without this a test that failed only for what it printed would leave Vitest's own exit code at 0.
@@ -40,7 +44,7 @@ export default class OutcomeReporter implements Reporter {
   #outcomeOf(test: TestCase, module: TestModule): Outcome {
     const name = `${this.#nameOf(module)} › ${test.fullName}`
     const result = test.result()
-    if (result.state === 'skipped') return result.note === undefined ? { name, state: 'skipped' } : { name, state: 'skipped', reason: result.note }
+    if (result.state === 'skipped') return { name, state: 'skipped', ...(result.note !== undefined && { reason: result.note }) }
     if (result.state === 'pending') return { name, state: 'failed', reason: 'never ran' }
     if (result.state === 'failed') return { name, state: 'failed', reason: reasonFrom(result.errors) }
     const printed = this.#mayPrint(module) ? undefined : this.#printed.get(test.id)

@@ -13,12 +13,15 @@ const step = (script: string, more: Partial<Step> = {}): Step => ({
 })
 const writes = (outcomes: unknown, code = 0) =>
   `require('node:fs').writeFileSync(process.env.SMART_WHALE_OUTCOMES, ${JSON.stringify(JSON.stringify(outcomes))}); process.exit(${code})`
-const run = (it: Step, printed: string[] = [], signal = new AbortController().signal) => runStep(it, { signal, print: (line) => printed.push(line) })
+const run = (it: Step, printed: string[] = [], signal = new AbortController().signal) =>
+  runStep(it, { signal, print: (line) => printed.push(line) })
 
 describe('runStep', () => {
   it('takes the exit code as the outcome', async () => {
     expect(await run(step(''))).toEqual([{ name: 'a step', state: 'passed' }])
-    expect(await run(step('process.exit(3)'))).toMatchObject([{ name: 'a step', state: 'failed', reason: expect.stringContaining('exit code 3') }])
+    expect(await run(step('process.exit(3)'))).toMatchObject([
+      { name: 'a step', state: 'failed', reason: expect.stringContaining('exit code 3') },
+    ])
   })
 
   it('shows what a quiet step printed only when it failed', async () => {
@@ -49,7 +52,9 @@ describe('runStep', () => {
   })
 
   it('stops a step at its limit', async () => {
-    expect(await run(step('setTimeout(() => {}, 60000)', { limitMs: 300 }))).toMatchObject([{ state: 'failed', reason: expect.stringContaining('did not finish') }])
+    expect(await run(step('setTimeout(() => {}, 60000)', { limitMs: 300 }))).toMatchObject([
+      { state: 'failed', reason: expect.stringContaining('did not finish') },
+    ])
   })
 
   it('stops a step when the run is stopped', async () => {

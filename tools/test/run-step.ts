@@ -9,6 +9,12 @@ import type { Step } from './steps.ts'
 const SIGN_OF_LIFE_MS = 20_000
 const GRACE_MS = 10_000
 
+export interface RunOptions {
+  /** Ends the step before its time. */
+  signal: AbortSignal
+  print: (line: string) => void
+}
+
 interface Ended {
   /** `undefined` when it had to be stopped. */
   code: number | undefined
@@ -16,7 +22,7 @@ interface Ended {
 }
 
 /** Runs one step to its end or to its limit. Never throws for what the command does. */
-export async function runStep(step: Step, { signal, print }: { signal: AbortSignal; print: (line: string) => void }): Promise<Outcome[]> {
+export async function runStep(step: Step, { signal, print }: RunOptions): Promise<Outcome[]> {
   const folder = mkdtempSync(join(tmpdir(), 'outcomes-'))
   const file = join(folder, 'outcomes.json')
   try {
@@ -39,10 +45,11 @@ function outcomesOf(step: Step, { code }: Ended, counted: Outcome[] | undefined)
 
 function whyItEnded(step: Step, code: number | undefined): string {
   const command = step.command.join(' ')
-  return code === undefined ? `\`${command}\` did not finish within ${step.limitMs / 60_000} minutes` : `\`${command}\` ended with exit code ${code}`
+  if (code === undefined) return `\`${command}\` did not finish within ${step.limitMs / 60_000} minutes`
+  return `\`${command}\` ended with exit code ${code}`
 }
 
-function runCommand(step: Step, { file, signal, print }: { file: string; signal: AbortSignal; print: (line: string) => void }): Promise<Ended> {
+function runCommand(step: Step, { file, signal, print }: RunOptions & { file: string }): Promise<Ended> {
   const [command, ...args] = step.command
   const piped = step.quiet === true ? 'pipe' : 'inherit'
   const env = { ...process.env, [OUTCOMES_FILE]: file, ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }) }

@@ -27,7 +27,14 @@ export function stepsFor({ parts, files }: Pick<Options, 'parts' | 'files'>): St
     { part: 'check', title: 'checks', command: ['node', 'tools/checks/run.ts'], limitMs: 3 * MINUTE, counts: 'many' },
     { part: 'unit', title: 'unit tests', command: vitest('unit'), limitMs: 4 * MINUTE, counts: 'many' },
     { part: 'integration', title: 'integration tests', command: vitest('integration'), limitMs: 9 * MINUTE, counts: 'many' },
-    { part: 'build', title: 'build', command: ['nx', 'run-many', '-t', 'build', '--output-style=static'], limitMs: 5 * MINUTE, counts: 'one', quiet: true },
+    {
+      part: 'build',
+      title: 'build',
+      command: ['nx', 'run-many', '-t', 'build', '--output-style=static'],
+      limitMs: 5 * MINUTE,
+      counts: 'one',
+      quiet: true,
+    },
     { part: 'packed', title: 'packed', command: ['node', 'tools/packed/run.ts'], limitMs: 8 * MINUTE, counts: 'many' },
   ]
   // What is packed is what was built.

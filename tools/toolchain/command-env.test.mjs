@@ -11,7 +11,11 @@ describe('commandEnv', () => {
       npm_config_cafile: '/etc/ca.pem',
     })
 
-    expect(Object.keys(env).filter((name) => name.startsWith('npm_')).sort()).toEqual(['npm_config_cafile', 'npm_config_https_proxy', 'npm_config_registry'])
+    expect(
+      Object.keys(env)
+        .filter((name) => name.startsWith('npm_'))
+        .sort(),
+    ).toEqual(['npm_config_cafile', 'npm_config_https_proxy', 'npm_config_registry'])
   })
 
   it('keeps what the user decided against a default', () => {

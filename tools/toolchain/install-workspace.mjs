@@ -22,7 +22,9 @@ export function workspaceIsInstalled(root) {
 
 /** Installs exactly what the lockfile says. Call it under the lock. */
 export async function installWorkspace({ root, env, supervisor, report, noteChild }) {
-  if (!existsSync(join(root, 'pnpm-lock.yaml'))) throw new SetupError('pnpm-lock.yaml is missing: `node tools/toolchain/run.mjs pnpm install` writes it.')
+  if (!existsSync(join(root, 'pnpm-lock.yaml'))) {
+    throw new SetupError('pnpm-lock.yaml is missing: `node tools/toolchain/run.mjs pnpm install` writes it.')
+  }
   const stamp = stampOf(root)
   const key = installKey(root)
   rmSync(stamp, { force: true }) // from here to its end the install is unfinished

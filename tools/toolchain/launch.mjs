@@ -35,7 +35,10 @@ async function makeReady({ root, supervisor, report, mayInstall }) {
   const home = join(root, '.toolchain')
   const plainEnv = commandEnv(process.env)
   const plan = () => planTools({ home, pins: readPins(root), env: plainEnv })
-  const envWith = (tools) => ({ ...plainEnv, PATH: [...tools.path, join(root, 'node_modules', '.bin'), plainEnv.PATH ?? ''].join(delimiter) })
+  const envWith = (tools) => ({
+    ...plainEnv,
+    PATH: [...tools.path, join(root, 'node_modules', '.bin'), plainEnv.PATH ?? ''].join(delimiter),
+  })
   const mustInstall = () => mayInstall && !workspaceIsInstalled(root)
 
   let tools = plan()
@@ -44,7 +47,8 @@ async function makeReady({ root, supervisor, report, mayInstall }) {
   const onWait = (owner) => report.line(`waiting for another launcher (process ${owner}) that is setting up this workspace …`)
   await withLock(join(home, 'lock'), { onWait, isCancelled: () => supervisor.signalled !== undefined }, async (noteChild) => {
     tools = plan() // another launcher may have done all of it while we waited
-    if (!tools.isReady) await provision({ home, root, plan: tools, env: plainEnv, npm: findNpm(process.env), supervisor, report, noteChild })
+    if (!tools.isReady)
+      await provision({ home, root, plan: tools, env: plainEnv, npm: findNpm(process.env), supervisor, report, noteChild })
     if (mustInstall()) await installWorkspace({ root, env: envWith(tools), supervisor, report, noteChild })
   })
   return envWith(tools)

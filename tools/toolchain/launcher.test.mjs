@@ -44,11 +44,18 @@ describe.skipIf(process.platform === 'win32')('the launcher', () => {
   })
 
   const write = (file, text, mode) => writeFileSync(join(root, file), text, { mode })
-  const calls = (tool) => (existsSync(join(root, 'log')) ? readFileSync(join(root, 'log'), 'utf8') : '').split('\n').filter((line) => line.startsWith(tool)).length
+  const log = () => (existsSync(join(root, 'log')) ? readFileSync(join(root, 'log'), 'utf8').split('\n') : [])
+  const calls = (tool) => log().filter((line) => line.startsWith(tool)).length
+  const toolchain = () => (existsSync(join(root, '.toolchain')) ? readdirSync(join(root, '.toolchain')) : [])
   const launcher = [process.execPath, 'tools/toolchain/run.mjs']
   /** Detached: the terminal that the tests may run in is not the launcher's, so a SIGINT sent to it did not come from a Ctrl-C. */
   function start(words, extra = {}) {
-    const child = spawn(words[0], words.slice(1), { cwd: root, env: { ...env, ...extra }, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    const child = spawn(words[0], words.slice(1), {
+      cwd: root,
+      env: { ...env, ...extra },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    })
     started.push(child)
     const run = { child, stdout: '', stderr: '' }
     child.stdout.on('data', (chunk) => (run.stdout += chunk))
@@ -86,7 +93,7 @@ describe.skipIf(process.platform === 'win32')('the launcher', () => {
 
   it('repairs what a run left that was killed in the middle', async () => {
     const killed = start([...launcher, 'true'], { FAKE_NPM_HANGS: '1' })
-    await until(() => existsSync(join(root, '.toolchain')) && readdirSync(join(root, '.toolchain')).some((name) => existsSync(join(root, '.toolchain', name, 'node_modules'))))
+    await until(() => toolchain().some((name) => existsSync(join(root, '.toolchain', name, 'node_modules'))))
     const orphan = JSON.parse(readFileSync(join(root, '.toolchain/lock'), 'utf8')).child
     killed.child.kill('SIGKILL')
     const next = start([...launcher, 'pnpm', '--version'])
@@ -94,7 +101,7 @@ describe.skipIf(process.platform === 'win32')('the launcher', () => {
     expect(await next.end).toMatchObject({ code: 0 })
     expect(next.stdout).toBe('99.0.0\n')
     expect(findProcess(orphan.pid)).toBeUndefined()
-    expect(readdirSync(join(root, '.toolchain')).filter((name) => name.startsWith('unfinished-') || name.startsWith('lock'))).toEqual([])
+    expect(toolchain().filter((name) => /^(unfinished|lock)/.test(name))).toEqual([])
   })
 
   it('sets up once when two start at the same time', async () => {

@@ -1,19 +1,18 @@
 // Which of two launchers that start at once sets things up? The one that holds the lock file; the other waits for it.
-import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, rmdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { endTree } from './end-tree.mjs'
-import { findProcess, isAlive } from './process-table.mjs'
+import { createLockFile, identityOf, isStale, modifiedAt, readLockFile, SILENT_MS } from './lock-file.mjs'
+import { isAlive } from './process-table.mjs'
 import { SetupError } from './setup-error.mjs'
 
 const POLL_MS = 200
+const TAKEOVER_POLL_MS = 20
 const HEARTBEAT_MS = 2_000
-/** Only judges owners that we cannot look at: on another host, or caught between creating the file and writing it. */
-const SILENT_MS = 30_000
 /** Longer than everything that is done under the lock, each part of which has its own limit. */
 const GIVE_UP_MS = 40 * 60_000
-
 /** How long a child that outlived its launcher is given to end by itself. */
 const ORPHAN_GRACE_MS = 5_000
 
@@ -25,7 +24,7 @@ export async function withLock(path, { onWait = () => {}, isCancelled = () => fa
   mkdirSync(dirname(path), { recursive: true })
   const me = { ...identityOf(process.pid), host: hostname() }
   await acquire(path, me, { onWait, isCancelled, giveUpMs })
-  const isMine = () => read(path)?.owner?.pid === me.pid
+  const isMine = () => readLockFile(path)?.owner?.pid === me.pid
   const heartbeat = setInterval(() => touch(path), HEARTBEAT_MS)
   const release = () => {
     if (isMine()) rmSync(path, { force: true })
@@ -48,13 +47,14 @@ export async function withLock(path, { onWait = () => {}, isCancelled = () => fa
 async function acquire(path, me, { onWait, isCancelled, giveUpMs }) {
   const deadline = Date.now() + giveUpMs
   let told = false
-  while (!tryCreate(path, me)) {
+  while (!createLockFile(path, me)) {
     if (isCancelled()) throw new SetupError('stopped while waiting for another launcher.')
     if (Date.now() > deadline) throw new SetupError(`another launcher has held ${path} for too long: end it, or delete that file.`)
-    const held = read(path)
+    const held = readLockFile(path)
     if (held !== undefined && isStale(held)) {
       await endOrphan(held.owner)
       removeStale(path)
+      await sleep(TAKEOVER_POLL_MS)
       continue
     }
     if (!told && held?.owner !== undefined) {
@@ -62,16 +62,6 @@ async function acquire(path, me, { onWait, isCancelled, giveUpMs }) {
       onWait(held.owner.pid)
     }
     await sleep(POLL_MS)
-  }
-}
-
-function tryCreate(path, me) {
-  try {
-    writeFileSync(path, JSON.stringify(me), { flag: 'wx' })
-    return true
-  } catch (error) {
-    if (error.code === 'EEXIST') return false
-    throw new SetupError(`cannot write ${path}: ${error.message}`)
   }
 }
 
@@ -88,57 +78,15 @@ function removeStale(path) {
     mkdirSync(turn)
   } catch {
     const since = modifiedAt(turn)
-    if (since !== undefined && Date.now() - since > SILENT_MS) rmdirSync(turn)
+    if (since !== undefined && Date.now() - since > SILENT_MS) rmSync(turn, { recursive: true, force: true })
     return
   }
   try {
-    const held = read(path)
+    const held = readLockFile(path)
     if (held !== undefined && isStale(held)) rmSync(path, { force: true })
   } finally {
     rmdirSync(turn)
   }
-}
-
-function isStale({ owner, modifiedAt }) {
-  if (owner === undefined || owner.host !== hostname()) return Date.now() - modifiedAt > SILENT_MS
-  const found = findProcess(owner.pid)
-  if (found !== undefined) return found.startedAt !== owner.startedAt
-  return process.platform !== 'win32' || !answers(owner.pid)
-}
-
-function answers(pid) {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return error.code === 'EPERM'
-  }
-}
-
-function identityOf(pid) {
-  return { pid, startedAt: findProcess(pid)?.startedAt }
-}
-
-function read(path) {
-  const since = modifiedAt(path)
-  if (since === undefined) return undefined
-  try {
-    return { modifiedAt: since, owner: parse(readFileSync(path, 'utf8')) }
-  } catch {
-    return undefined
-  }
-}
-
-function parse(text) {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function modifiedAt(path) {
-  return statSync(path, { throwIfNoEntry: false })?.mtimeMs
 }
 
 function touch(path) {

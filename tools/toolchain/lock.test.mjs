@@ -78,7 +78,9 @@ describe('withLock', () => {
     await heldBy({ pid: sleeper.pid, host: hostname(), startedAt: findProcess(sleeper.pid)?.startedAt })
     const waitedFor = []
 
-    await expect(withLock(path, { giveUpMs: 300, onWait: (pid) => waitedFor.push(pid) }, async () => 'in')).rejects.toThrow(/held .* for too long/)
+    await expect(withLock(path, { giveUpMs: 300, onWait: (pid) => waitedFor.push(pid) }, async () => 'in')).rejects.toThrow(
+      /held .* for too long/,
+    )
 
     expect(waitedFor).toEqual([sleeper.pid])
     sleeper.kill('SIGKILL')

@@ -24,7 +24,9 @@ const PACKAGES = {
 export function nodePackageFor(platform, arch, pinned) {
   const found = PACKAGES[`${platform}-${arch}`]
   if (found === undefined) {
-    throw new SetupError(`no Node ${pinned} on npm for ${platform} ${arch}: install Node 24.6 or newer yourself (nodejs.org), then start again.`)
+    throw new SetupError(
+      `no Node ${pinned} on npm for ${platform} ${arch}: install Node 24.6 or newer yourself (nodejs.org), then start again.`,
+    )
   }
   return { name: found.name, version: found.version ?? pinned }
 }

@@ -24,7 +24,12 @@ function plan({ home, host, tools }) {
   const names = tools.map((tool) => `${tool.name}@${tool.version}`)
   const folder = join(home, [`${host.platform}-${host.arch}`, ...names].join('_'))
   const hostNode = tools.some((tool) => tool.name !== 'pnpm') ? [] : [dirname(host.execPath)]
-  return { tools, folder, isReady: tools.length === 0 || existsSync(folder), path: [...hostNode, ...tools.map((tool) => binFolder(folder, tool))] }
+  return {
+    tools,
+    folder,
+    isReady: tools.length === 0 || existsSync(folder),
+    path: [...hostNode, ...tools.map((tool) => binFolder(folder, tool))],
+  }
 }
 
 /** The folder of the binary itself: npm's shims on Windows would be passed over by anything that looks for `node.exe`. */
@@ -38,7 +43,14 @@ function hostPnpmVersion(env) {
   const found = (env.PATH ?? '').split(delimiter).some((folder) => folder !== '' && names.some((name) => existsSync(join(folder, name))))
   if (!found) return undefined
   try {
-    const options = { cwd: tmpdir(), env, encoding: 'utf8', timeout: 10_000, stdio: ['ignore', 'pipe', 'ignore'], shell: process.platform === 'win32' }
+    const options = {
+      cwd: tmpdir(),
+      env,
+      encoding: 'utf8',
+      timeout: 10_000,
+      stdio: ['ignore', 'pipe', 'ignore'],
+      shell: process.platform === 'win32',
+    }
     return execFileSync('pnpm', ['--version'], options).trim()
   } catch {
     return undefined

