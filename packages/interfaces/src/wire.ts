@@ -3,7 +3,7 @@ export type JsonValue = string | number | boolean | null | JsonValue[] | { [key:
 
 /**
  * A value as it goes over the wire: 64-bit integers and decimals are strings, times are ISO 8601 UTC,
- * bytes are base64, Map is an object, Set is an array; numbers that JSON lacks (NaN, Infinity) are null.
+ * bytes are base64, Map is an object, Set and other typed arrays are arrays; numbers that JSON lacks (NaN, Infinity) are null.
  */
 export function toWire(value: unknown): JsonValue {
   if (value === null || value === undefined) return null
@@ -13,6 +13,7 @@ export function toWire(value: unknown): JsonValue {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString()
   if (value instanceof Uint8Array) return bytesToBase64(value)
   if (value instanceof Map) return objectToWire(value as Map<unknown, unknown>)
+  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return Array.from(value as unknown as ArrayLike<unknown>, toWire)
   if (Array.isArray(value) || value instanceof Set) return [...(value as Iterable<unknown>)].map(toWire)
   if (typeof value === 'object') return objectToWire(Object.entries(value))
   return null
