@@ -1,0 +1,8 @@
+import { groupCases } from './group-cases.ts'
+import { recordCases } from './record-cases.ts'
+import type { TransportCase } from './subject.ts'
+
+export type { TransportCase, TransportSubject } from './subject.ts'
+
+/** What every transport must do, for any test runner. */
+export const transportContract: readonly TransportCase[] = [...recordCases, ...groupCases]
