@@ -23,7 +23,44 @@ export {
 } from './partitions/partition-manager.ts'
 export type { PartitionInfo } from './partitions/list-partitions.ts'
 
+// Migrations
+export {
+  createMigrationManager,
+  MigrationManager,
+  type MigrationManagerOptions,
+  type MigrationReport,
+  type MigrationRun,
+  type MigrationStatus,
+  type MigrationStorage,
+} from './migrations/migration-manager.ts'
+export type { Migration, MigrationAction, MigrationContext, MigrationStep } from './migrations/migration.ts'
+export { builtInMigrations } from './migrations/built-in-migrations.ts'
+
+// Reading time series
+export {
+  type AggregateOptions,
+  type AggregateResult,
+  type LatestOptions,
+  type RangeOptions,
+  type RangeResult,
+  type ResultColumn,
+  TimeSeriesRepository,
+  type TimeSeriesRepositoryOptions,
+  type TimeSeriesStorage,
+} from './time-series/time-series-repository.ts'
+export { type AggregateFunction, type Aggregation, parseAggregation } from './time-series/aggregation.ts'
+export type { GapFill } from './time-series/fill-gaps.ts'
+export type { RangeBounds } from './time-series/range-conditions.ts'
+export type { TimeOrder } from './time-series/range-cursor.ts'
+export type { ColumnComparison, RowFilter } from './time-series/row-filter.ts'
+export type { ColumnDescription, ColumnKind, ColumnValue } from './time-series/column-kind.ts'
+export type { TableDescription } from './time-series/table-description.ts'
+export { formatTimeInterval, parseTimeInterval, type TimeInterval, type TimeStep } from './time-series/time-interval.ts'
+
 // Drivers
+export { createPgDriver } from './drivers/pg-driver.ts'
+export { createPostgresDriver } from './drivers/postgres-driver.ts'
+export { asJson, type JsonParameter } from './drivers/encode-parameter.ts'
 export type {
   SqlConnection,
   SqlConnectionOptions,

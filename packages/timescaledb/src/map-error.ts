@@ -54,6 +54,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
 
   // The connection
   '08': away('the connection broke'),
+  '08P01': refused('ERR_TIMESCALEDB_SYNTAX', 'the parameters do not fit the statement'),
   '57P': away('the server ended the session'),
   '57P03': { kind: 'connection', code: 'ERR_TIMESCALEDB_CONNECTION', what: 'the server is starting up or shutting down' },
   '57P05': away('the server ended the idle session'),
@@ -61,6 +62,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '3D000': { kind: 'connection', code: 'ERR_TIMESCALEDB_UNDEFINED', what: 'the database does not exist', retryable: false },
 
   // The statement
+  '26000': refused('ERR_TIMESCALEDB_CONFLICT', 'a prepared statement is gone; behind a pooler such as PgBouncer leave prepare off', true, 503),
   '0A000': refused('ERR_TIMESCALEDB_EDITION', 'this server or edition does not support it', false, 501),
   '25': refused('ERR_TIMESCALEDB_TRANSACTION_FAILED', 'the transaction is in a state that does not allow it'),
   '25006': refused('ERR_TIMESCALEDB_READ_ONLY', 'the transaction or server is read-only'),
@@ -80,6 +82,9 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '42710': refused('ERR_TIMESCALEDB_DUPLICATE', 'the object exists already'),
 }
 
+/** A prepared statement whose tables have changed complains under the code of a missing feature; the next try prepares it anew. */
+const STALE_PLAN = 'RevalidateCachedQuery'
+const STALE: Meaning = refused('ERR_TIMESCALEDB_CONFLICT', 'tables changed under a prepared statement', true, 503)
 const UNKNOWN: Meaning = refused('ERR_TIMESCALEDB_QUERY', 'the server refused the statement')
 
 /** Codes of Node's own failures to reach the other side. */
@@ -98,6 +103,8 @@ interface ServerReport {
   readonly constraint_name?: string
   readonly schema?: string
   readonly schema_name?: string
+  /** Function of the server that complained. */
+  readonly routine?: string
 }
 
 /**
@@ -120,7 +127,7 @@ function meaningOf(state: string): Meaning {
 }
 
 function fromState(state: string, report: ServerReport, cause: unknown): Error {
-  const meaning = meaningOf(state)
+  const meaning = report.routine === STALE_PLAN ? STALE : meaningOf(state)
   const place = placeOf(report)
   const where = describePlace(place)
   const words = isAboutData(meaning) ? '' : `: ${report.message ?? ''}`

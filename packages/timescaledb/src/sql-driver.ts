@@ -18,7 +18,11 @@ export interface SqlConnectionOptions {
   connectTimeoutMs: number
   /** Ends opening early. @default never aborted */
   signal?: AbortSignal | undefined
-  /** Settings of the session (`statement_timeout`, `application_name`, `TimeZone`, …). @default {} */
+  /** How long a statement may take that names no `timeoutMs` of its own; the server enforces it too. 0 for no limit. */
+  statementTimeoutMs: number
+  /** Whether statements are prepared once per connection and text. Leave it off behind PgBouncer. @default false */
+  prepare?: boolean | undefined
+  /** Settings of the session (`application_name`, `lock_timeout`, …). @default {} */
   settings?: Readonly<Record<string, string>> | undefined
 }
 
@@ -49,6 +53,8 @@ export interface SqlResult<T extends Row = Row> {
   readonly fields: readonly SqlField[]
   /** Rows read or changed, as the server counts them. */
   readonly rowCount: number
+  /** What the server says it did: `SELECT`, `INSERT`, `ROLLBACK`, … */
+  readonly command: string
 }
 
 /** What bounds a streamed read. */
@@ -58,7 +64,7 @@ export interface SqlStreamOptions extends CallOptions {
 }
 
 /**
- * One session with the server; one statement at a time.
+ * One session with the server. Statements run one after the other, in the order in which they were asked for.
  *
  * Values come back the same from every driver: `bigint` for int8, strings for numeric, `Date` for timestamptz and timestamp (read as UTC),
  * `YYYY-MM-DD` strings for date, `Uint8Array` for bytea, parsed json, arrays of these; any other type as the server's text.
@@ -69,6 +75,8 @@ export interface SqlConnection {
   readonly processId: number
   /** Why the session can't be used any more; `undefined` while it can. */
   readonly failure: Error | undefined
+  /** Whether a transaction was begun and not yet ended. */
+  readonly inTransaction: boolean
   query<T extends Row = Row>(sql: string, params?: readonly unknown[], options?: CallOptions): Promise<SqlResult<T>>
   /** Runs statements without parameters that are separated by semicolons; results are dropped. */
   runScript(sql: string, options?: CallOptions): Promise<void>
@@ -76,10 +84,17 @@ export interface SqlConnection {
   executeMany(sql: string, paramsList: readonly (readonly unknown[])[], options?: CallOptions): Promise<number>
   /** Reads through a cursor, batch by batch. Leaving the loop early ends the query. */
   stream<T extends Row = Row>(sql: string, params?: readonly unknown[], options?: SqlStreamOptions): AsyncIterable<T[]>
-  /** Sends `source` as the data of a `COPY … FROM STDIN`. Returns the rows stored. */
-  copyIn(sql: string, source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, options?: CallOptions): Promise<number>
-  /** Ends the session. Never throws. */
+  /** Sends `source` as the data of a `COPY … FROM STDIN`. */
+  copyIn(sql: string, source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, options?: CallOptions): Promise<void>
+  /** @param how what follows `BEGIN`: `read only`, `isolation level serializable` */
+  begin(options?: CallOptions & { how?: string | undefined }): Promise<void>
+  /** @throws TimescaleOperationError `ERR_TIMESCALEDB_TRANSACTION_FAILED` when an earlier failure made the server roll back instead */
+  commit(options?: CallOptions): Promise<void>
+  rollback(options?: CallOptions): Promise<void>
+  /** Ends the session once its statement is done, or at once after a while. Never throws. */
   close(): Promise<void>
+  /** Drops the session now; the server rolls back what it was doing. */
+  destroy(reason?: Error): void
 }
 
 /** Opens connections with one client library. */
