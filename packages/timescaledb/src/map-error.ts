@@ -176,6 +176,17 @@ function issueOf(meaning: Meaning, place: Place): ValidationIssue {
 function fromClient(code: string, cause: unknown): Error {
   const words = cause instanceof Error ? cause.message : 'unknown failure'
   if (UNREACHABLE.test(code)) return new TimescaleConnectionError(`PostgreSQL can't be reached: ${words}; check host and port, and that it runs`, { cause, context: { reason: code } })
+  if (/secure TLS connection/.test(words)) {
+    return new TimescaleConnectionError(`the TLS handshake with PostgreSQL broke: ${words}; check that the server speaks TLS`, { cause, context: { reason: code } })
+  }
+  if (/^SASL|authentication method/i.test(words)) {
+    return new TimescaleConnectionError(`logging in to PostgreSQL failed: ${words}; check user and password`, {
+      code: 'ERR_TIMESCALEDB_AUTHENTICATION',
+      cause,
+      retryable: false,
+      context: { reason: code },
+    })
+  }
   if (BROKEN.test(code) || /connection (terminated|ended|closed)|Connection terminated|closed unexpectedly/i.test(words)) {
     return new TimescaleConnectionError(`the connection to PostgreSQL broke: ${words}`, { code: 'ERR_TIMESCALEDB_CONNECTION_LOST', cause, context: { reason: code } })
   }

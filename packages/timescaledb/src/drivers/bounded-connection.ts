@@ -2,9 +2,9 @@ import { type CallOptions, type Clock, InfrastructureError, type Row, systemCloc
 import { TimescaleConnectionError, TimescaleOperationError } from '../errors.ts'
 import { mapError } from '../map-error.ts'
 import type { SqlConnection, SqlConnectionOptions, SqlResult, SqlStreamOptions } from '../sql-driver.ts'
-import { type Bounds, runBounded } from './run-bounded.ts'
 import { encodeParameters } from './encode-parameter.ts'
 import type { RawCursor, RawSession } from './raw-session.ts'
+import { type Bounds, deadlineError, runBounded } from './run-bounded.ts'
 import { sendCancel } from './send-cancel.ts'
 
 const BATCH_ROWS = 500
@@ -93,10 +93,10 @@ export class BoundedConnection implements SqlConnection {
     const encoded = encodeParameters(params)
     const turn = await this.#takeTurn()
     try {
-      const deadline = options.timeoutMs === undefined ? Infinity : this.#clock.monotonic() + options.timeoutMs
+      const end = options.timeoutMs === undefined ? undefined : { atMs: this.#clock.monotonic() + options.timeoutMs, limitMs: options.timeoutMs }
       // The server counts the reader's pauses as its own time: its limit would end a stream that is read slowly.
       await this.#setServerTimeout(0, options)
-      yield* this.#read(this.#raw.openCursor(sql, encoded, options.batchRows ?? BATCH_ROWS), deadline, options.signal) as AsyncIterable<T[]>
+      yield* this.#read(this.#raw.openCursor(sql, encoded, options.batchRows ?? BATCH_ROWS), end, options.signal) as AsyncIterable<T[]>
       await this.#setServerTimeout(this.#options.statementTimeoutMs, undefined)
     } finally {
       turn.end()
@@ -134,11 +134,13 @@ export class BoundedConnection implements SqlConnection {
     this.#raw.destroy()
   }
 
-  async *#read(cursor: RawCursor, deadline: number, signal: AbortSignal | undefined): AsyncGenerator<Row[], void, undefined> {
+  /** @param end of the whole stream; each batch has the session's own limit besides */
+  async *#read(cursor: RawCursor, end: { atMs: number; limitMs: number } | undefined, signal: AbortSignal | undefined): AsyncGenerator<Row[], void, undefined> {
     try {
       for (;;) {
-        const limitMs = Math.min(this.#clientLimit(undefined), deadline - this.#clock.monotonic())
-        const rows = await this.#bounded({ limitMs: Math.max(limitMs, 1), signal }, () => cursor.read())
+        const leftMs = end === undefined ? Infinity : end.atMs - this.#clock.monotonic()
+        if (leftMs <= 0) throw deadlineError(end?.limitMs ?? 0)
+        const rows = await this.#bounded({ limitMs: Math.min(this.#clientLimit(undefined), leftMs), signal }, () => cursor.read())
         if (rows.length === 0) return
         yield rows
       }

@@ -78,7 +78,8 @@ async function stopOnServer(running: Promise<unknown>, watch: Watch, reason: Err
   await told
 }
 
-function deadlineError(limitMs: number): TimescaleTimeoutError {
+/** The failure of a statement that took too long. */
+export function deadlineError(limitMs: number): TimescaleTimeoutError {
   return new TimescaleTimeoutError(`the statement took longer than ${Math.round(limitMs)} ms and was cancelled; raise timeoutMs, or make it cheaper`, {
     context: { timeoutMs: Math.round(limitMs) },
   })
