@@ -1,4 +1,4 @@
-import { type Clock, type TimerHandle } from '../clock.ts'
+import type { Clock, TimerHandle } from '../clock.ts'
 import { ValidationError } from '../errors.ts'
 
 interface FakeTimer {

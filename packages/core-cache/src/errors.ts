@@ -1,0 +1,29 @@
+import { ConfigurationError, ValidationError } from '@smart-whale/interfaces'
+
+/** Every code that this package itself throws; a pattern that is none fails with `ERR_VALIDATION` of `@smart-whale/interfaces`. */
+export type CacheErrorCode = 'ERR_CACHE_CONFIGURATION' | 'ERR_CACHE_KEY' | 'ERR_CACHE_VALUE' | 'ERR_CACHE_TTL'
+
+/** The refusal of an option. */
+export function optionError(option: string, found: unknown, wanted: string): ConfigurationError<'ERR_CACHE_CONFIGURATION'> {
+  return new ConfigurationError(`option ${option} must be ${wanted}, got ${describe(found)}`, { code: 'ERR_CACHE_CONFIGURATION', context: { option } })
+}
+
+/** The refusal of a key. */
+export function keyError(found: unknown): ValidationError<'ERR_CACHE_KEY'> {
+  const message = `must be a string, got ${describe(found)}`
+  return new ValidationError(`a key ${message}`, { code: 'ERR_CACHE_KEY', issues: [{ path: ['key'], message }] })
+}
+
+/** The refusal of a life. */
+export function ttlError(found: unknown): ValidationError<'ERR_CACHE_TTL'> {
+  const message = `must be a number of seconds above 0, got ${describe(found)}; leave it out for the default`
+  return new ValidationError(`ttlSeconds ${message}`, { code: 'ERR_CACHE_TTL', issues: [{ path: ['ttlSeconds'], message }] })
+}
+
+/** The refusal of a value that could not be given back as what it was. */
+export function valueError(path: readonly (string | number)[], found: string): ValidationError<'ERR_CACHE_VALUE'> {
+  const message = `${found} can't be cached; cache plain data: texts, numbers, bigint, Date, Map, Set, bytes, arrays and plain objects`
+  return new ValidationError(message, { code: 'ERR_CACHE_VALUE', issues: [{ path: ['value', ...path], message }] })
+}
+
+const describe = (value: unknown): string => (typeof value === 'number' ? String(value) : value === null ? 'null' : typeof value)

@@ -1,0 +1,42 @@
+import { type Clock, systemClock } from '@smart-whale/interfaces'
+import { optionError } from './errors.ts'
+
+/** How large an `L1Cache` may grow and how long its entries live. */
+export interface L1CacheOptions {
+  /** Entries that it holds at most. @default 10_000 */
+  maxEntries?: number | undefined
+  /** Memory that keys and values may take, as estimated; a single entry above it is not kept. @default 67_108_864 (64 MiB) */
+  maxBytes?: number | undefined
+  /** Life of an entry that is set without one; `null` for until it is evicted. @default 60 */
+  defaultTtlSeconds?: number | null | undefined
+  /** Share of its life that is left when an entry becomes due for refresh, see `checkVitality`. @default 0.2 */
+  refreshShare?: number | undefined
+  /** Whose time passes. @default systemClock */
+  clock?: Clock | undefined
+}
+
+/** The options with every default filled in. */
+export interface L1CacheSettings {
+  readonly maxEntries: number
+  readonly maxBytes: number
+  readonly defaultTtlMs: number
+  readonly refreshShare: number
+  readonly clock: Clock
+}
+
+/** Slots are numbered by 32-bit integers, and a Map holds no more. */
+const MOST_ENTRIES = 16_000_000
+
+/** @throws ConfigurationError naming the option that is wrong */
+export function settingsOf(options: L1CacheOptions): L1CacheSettings {
+  const { maxEntries = 10_000, maxBytes = 67_108_864, defaultTtlSeconds = 60, refreshShare = 0.2, clock = systemClock } = options
+  if (!(Number.isInteger(maxEntries) && maxEntries >= 1 && maxEntries <= MOST_ENTRIES)) {
+    throw optionError('maxEntries', maxEntries, `a whole number from 1 to ${MOST_ENTRIES}`)
+  }
+  if (!(typeof maxBytes === 'number' && maxBytes > 0)) throw optionError('maxBytes', maxBytes, 'a number of bytes above 0')
+  if (defaultTtlSeconds !== null && !(typeof defaultTtlSeconds === 'number' && defaultTtlSeconds > 0)) {
+    throw optionError('defaultTtlSeconds', defaultTtlSeconds, 'a number of seconds above 0, or null')
+  }
+  if (!(typeof refreshShare === 'number' && refreshShare >= 0 && refreshShare <= 1)) throw optionError('refreshShare', refreshShare, 'a share from 0 to 1')
+  return { maxEntries, maxBytes, defaultTtlMs: defaultTtlSeconds === null ? Infinity : defaultTtlSeconds * 1000, refreshShare, clock }
+}
