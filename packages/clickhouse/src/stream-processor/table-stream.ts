@@ -1,0 +1,118 @@
+import { type Clock, type Logger, type Row, type TimerHandle } from '@smart-whale/interfaces'
+import type { ClickHouseAdapter } from '../adapter-options.ts'
+import { insertBatch } from './insert-batch.ts'
+import type { Room } from './room.ts'
+import { BatchBuilder, failBatch, type RejectedRow, settleBatch, type StreamBatch } from './stream-batch.ts'
+import type { StreamLimits, TableInvalidation } from './stream-options.ts'
+import type { StreamTable } from './stream-tables.ts'
+
+/** What every table's stream works with. */
+export interface StreamWork {
+  readonly adapter: ClickHouseAdapter
+  readonly limits: StreamLimits
+  readonly room: Room
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly invalidates: TableInvalidation | undefined
+  /** A token that no other batch has. */
+  readonly nextToken: () => string
+  readonly count: (outcome: 'batches' | 'failures', rows: number) => void
+}
+
+/** Some rows of one call, checked, with their places in the call. */
+export interface CheckedRows {
+  readonly rows: readonly Row[]
+  readonly indexes: readonly number[]
+  readonly bytes: number
+}
+
+/** The rows on their way into one table: put together into batches, which are inserted one after the other. */
+export class TableStream {
+  readonly #table: StreamTable
+  readonly #work: StreamWork
+  readonly #sealed: StreamBatch[] = []
+  #building: BatchBuilder | undefined
+  #timer: TimerHandle
+  #draining: Promise<void> | undefined
+
+  constructor(table: StreamTable, work: StreamWork) {
+    this.#table = table
+    this.#work = work
+  }
+
+  /** Adds rows to the batch that is being put together. Resolves, once they are stored, to those that were refused. */
+  add({ rows, indexes, bytes }: CheckedRows): Promise<readonly RejectedRow[]> {
+    const { limits, clock } = this.#work
+    const open = this.#building
+    if (open !== undefined && (open.rows + rows.length > limits.maxBatchRows || open.bytes + bytes > limits.maxBatchBytes)) this.#seal()
+    if (this.#building === undefined) {
+      this.#building = new BatchBuilder()
+      this.#timer = clock.setTimeout(() => this.#seal(), limits.maxBatchAgeMs)
+    }
+    const stored = this.#building.add(rows, indexes, bytes)
+    if (this.#building.rows >= limits.maxBatchRows || this.#building.bytes >= limits.maxBatchBytes) this.#seal()
+    return stored
+  }
+
+  /** Sends rows as a batch of their own, under a token that stands for just these rows. */
+  addAlone({ rows, indexes, bytes }: CheckedRows, token: string): Promise<readonly RejectedRow[]> {
+    const builder = new BatchBuilder()
+    const stored = builder.add(rows, indexes, bytes)
+    this.#send(builder.build(this.#table.name, token))
+    return stored
+  }
+
+  /** Sends what there is and resolves when nothing is under way any more. */
+  async flush(): Promise<void> {
+    this.#seal()
+    await this.#draining
+  }
+
+  #seal(): void {
+    const builder = this.#building
+    if (builder === undefined) return
+    this.#building = undefined
+    this.#work.clock.clearTimeout(this.#timer)
+    this.#send(builder.build(this.#table.name, this.#table.deduplicates ? this.#work.nextToken() : undefined))
+  }
+
+  #send(batch: StreamBatch): void {
+    this.#sealed.push(batch)
+    this.#draining ??= this.#drain().finally(() => {
+      this.#draining = undefined
+    })
+  }
+
+  async #drain(): Promise<void> {
+    for (let batch = this.#sealed.shift(); batch !== undefined; batch = this.#sealed.shift()) {
+      await this.#insert(batch)
+      this.#work.room.leave(batch.rows.length, batch.bytes)
+    }
+  }
+
+  async #insert(batch: StreamBatch): Promise<void> {
+    const { adapter, limits, logger, count } = this.#work
+    const rows = batch.rows.length
+    try {
+      const refused = await insertBatch(adapter, batch, { timeoutMs: limits.insertTimeoutMs })
+      // Before the callers hear of it: what they ask next must see what they wrote.
+      await this.#invalidate()
+      count('batches', rows - refused.size)
+      settleBatch(batch, refused)
+    } catch (error) {
+      logger.error({ err: error, table: this.#table.name, rows }, 'a batch could not be inserted')
+      // What broke may have broken after the rows were stored.
+      await this.#invalidate()
+      count('failures', rows)
+      failBatch(batch, error)
+    }
+  }
+
+  async #invalidate(): Promise<void> {
+    try {
+      await this.#work.invalidates?.invalidateTables([this.#table.name])
+    } catch (error) {
+      this.#work.logger.error({ err: error, table: this.#table.name }, 'answers that read the table could not be voided; they are served until their life ends')
+    }
+  }
+}
