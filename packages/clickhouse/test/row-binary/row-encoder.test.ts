@@ -1,21 +1,24 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import type { Row } from '@smart-whale/interfaces'
+import { type Row, toWire } from '@smart-whale/interfaces'
+import { RowDecoder } from '../../src/row-binary/row-decoder.ts'
 import { compileRowEncoder, type RowEncoder } from '../../src/row-binary/row-encoder.ts'
 
 const { url, owner } = inject('clickhouse')
 const database = `row_binary_${process.pid}`
 
-async function ask(query: string, body?: Uint8Array): Promise<string> {
+async function askBytes(query: string, body?: Uint8Array): Promise<Uint8Array> {
   const target = new URL(url)
   target.searchParams.set('query', query)
   target.searchParams.set('async_insert', '0')
   const authorization = `Basic ${Buffer.from(`${owner.username}:${owner.password}`).toString('base64')}`
   const response = await fetch(target, { method: 'POST', headers: { authorization }, ...(body === undefined ? {} : { body: Uint8Array.from(body) }) })
-  const text = await response.text()
-  if (!response.ok) expect.fail(text)
-  return text
+  const bytes = Buffer.from(await response.arrayBuffer())
+  if (!response.ok) expect.fail(String(bytes))
+  return bytes
 }
+
+const ask = async (query: string, body?: Uint8Array): Promise<string> => String(await askBytes(query, body))
 
 /** Stores rows in a table of the given columns and reads them back as the server prints them. */
 async function roundTrip(name: string, columns: Record<string, string>, rows: readonly Row[]): Promise<unknown[]> {
@@ -104,6 +107,23 @@ describe('compileRowEncoder, read back by the server', () => {
     const rows = fc.sample(row, 300)
 
     expect(JSON.parse(JSON.stringify(await roundTrip('nested', columns, rows)))).toEqual(JSON.parse(JSON.stringify(rows)))
+  })
+
+  it('gives, decoded again from chunks cut anywhere, the same as the server printed', async () => {
+    const types = ['Int8', 'UInt16', 'Int32', 'Int64', 'UInt256', 'Decimal(18, 4)', 'Float64', 'String', 'UUID', 'IPv4', 'Date32', "DateTime64(3, 'UTC')", 'Nullable(Int64)', "DateTime64(6, 'UTC')", "DateTime64(9, 'UTC')", 'LowCardinality(String)', 'Array(Int64)', 'Map(String, UInt8)', 'Tuple(a Int8, b String)', 'Bool', "Enum8('a' = 1, 'b' = 2)"]
+    const structure = types.map((type, index) => `c${index} ${type}`).join(', ').replaceAll("'", "\\'")
+    const query = `SELECT * FROM generateRandom('${structure}', 7, 12, 3) LIMIT 300`
+    const bytes = await askBytes(`${query} FORMAT RowBinaryWithNamesAndTypes`)
+    const printed = (await ask(`${query} FORMAT JSONEachRow SETTINGS output_format_json_quote_64bit_integers = 1, output_format_json_quote_decimals = 1, date_time_output_format = 'iso'`)).trim().split('\n')
+
+    const decoder = new RowDecoder()
+    const rows: Row[] = []
+    for (let at = 0, cut = 1; at < bytes.length; at += cut, cut = 1 + ((at * 31) % 700)) rows.push(...decoder.push(bytes.subarray(at, at + cut)))
+
+    expect(decoder.columns?.map(({ type }) => type)).toEqual(types)
+    expect(decoder.pendingBytes).toBe(0)
+    const trimmed = (row: Row): Row => ({ ...row, c5: Number(row.c5) })
+    expect(rows.map((row) => trimmed(toWire(row) as Row))).toEqual(printed.map((line) => trimmed(JSON.parse(line) as Row)))
   })
 
   it.each([

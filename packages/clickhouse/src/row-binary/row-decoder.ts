@@ -1,0 +1,72 @@
+import type { Row } from '@smart-whale/interfaces'
+import type { ColumnDescription } from '../adapter-options.ts'
+import { DataTypeError } from '../errors.ts'
+import { ByteReader, UNDERFLOW } from './byte-reader.ts'
+import { type CellDecoder, cellDecoder } from './cell-decoder.ts'
+import { parseColumnType } from './column-type.ts'
+
+/** Reads `RowBinaryWithNamesAndTypes` as it arrives, chunk by chunk; a row that is cut by a chunk's end waits for the next one. */
+export class RowDecoder<T extends Row = Row> {
+  readonly #reader = new ByteReader()
+  #columns: readonly ColumnDescription[] | null = null
+  #cells: readonly { name: string; decode: CellDecoder }[] = []
+
+  /** Known once the header has arrived; null until then. */
+  get columns(): readonly ColumnDescription[] | null {
+    return this.#columns
+  }
+
+  /** Bytes that are not part of a whole row yet. */
+  get pendingBytes(): number {
+    return this.#reader.left
+  }
+
+  /** Rows that are whole now. @throws DataTypeError for a column whose type has no decoder here */
+  push(chunk: Uint8Array): T[] {
+    this.#reader.append(chunk)
+    const rows: T[] = []
+    if (this.#columns === null && !this.#readHeader()) return rows
+    while (this.#reader.left > 0) {
+      const row = this.#whole(() => this.#readRow())
+      if (row === null) break
+      rows.push(row)
+    }
+    return rows
+  }
+
+  #readRow(): T {
+    const row: Row = {}
+    for (const { name, decode } of this.#cells) row[name] = decode(this.#reader)
+    return row as T
+  }
+
+  #readHeader(): boolean {
+    const columns = this.#whole(() => {
+      const names = Array.from({ length: this.#reader.varint() }, () => this.#reader.string())
+      return names.map((name) => ({ name, type: this.#reader.string() }))
+    })
+    if (columns === null) return false
+    this.#columns = columns
+    this.#cells = columns.map(({ name, type }) => ({ name, decode: decoderOf(name, type) }))
+    return true
+  }
+
+  #whole<R>(read: () => R): R | null {
+    const start = this.#reader.at
+    try {
+      return read()
+    } catch (error) {
+      if (error !== UNDERFLOW) throw error
+      this.#reader.at = start
+      return null
+    }
+  }
+}
+
+function decoderOf(name: string, type: string): CellDecoder {
+  const decode = cellDecoder(parseColumnType(type))
+  if (decode !== null) return decode
+  throw new DataTypeError(`column "${name}" has the type ${type}, which is not read in binary; convert it in the query, for example with toString(${name}) or toJSONString(${name})`, {
+    issues: [{ path: [name], message: `has the type ${type}` }],
+  })
+}
