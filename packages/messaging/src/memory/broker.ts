@@ -192,7 +192,12 @@ export class EmbeddedBroker implements Lifecycle {
         retention,
         now: () => this.settings.clock.now(),
       })
-    const logs = await Promise.all(Array.from({ length: partitions }, (_, partition) => open(partition)))
+    const logs: PartitionLog[] = []
+    // A few at a time: each may have a file to look through, with a buffer of its own.
+    for (let from = 0; from < partitions; from += OPENED_AT_ONCE) {
+      const some = Array.from({ length: Math.min(OPENED_AT_ONCE, partitions - from) }, (_, i) => open(from + i))
+      logs.push(...(await Promise.all(some)))
+    }
     return new Topic(description, logs, this.settings)
   }
 
@@ -216,6 +221,7 @@ export class EmbeddedBroker implements Lifecycle {
 
 /** Records that are written as one, unless a single part of a send is larger. */
 const MAX_FRAME_BYTES = 1024 * 1024
+const OPENED_AT_ONCE = 4
 const MAX_GROUP_ID_LENGTH = 255
 
 function checkGroupId(groupId: unknown): void {

@@ -122,10 +122,9 @@ export class FolderSegmentStore implements SegmentStore {
 
   async #scan(path: string, fileBytes: number, baseOffset: number, salt: number): Promise<ScanResult> {
     const file = await open(path, 'r')
-    const read = async (position: number, length: number): Promise<Buffer> => {
-      const buffer = Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, fileBytes - position)))
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, position)
-      return buffer.subarray(0, bytesRead)
+    const read = async (position: number, target: Buffer): Promise<number> => {
+      const { bytesRead } = await file.read(target, 0, target.length, position)
+      return bytesRead
     }
     try {
       return await scanSegment({ read, from: PREAMBLE_BYTES, fileBytes, baseOffset, salt })

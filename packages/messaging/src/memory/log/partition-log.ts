@@ -114,7 +114,7 @@ export class PartitionLog {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Removes the oldest segments beyond the bounds. What is kept may exceed them by one segment. */
+  /** Removes the oldest segments beyond the bounds. What is kept may exceed them by the segment that is written to and one more. */
   async enforceRetention(): Promise<void> {
     const { maxAgeMs, maxBytes } = this.#options.retention
     if (this.#writing !== undefined || this.#closed) return

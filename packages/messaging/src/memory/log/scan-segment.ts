@@ -1,11 +1,11 @@
 import { FRAME_HEADER_BYTES, FRAME_MAGIC, type FrameHeader, isBodyIntact, MAX_FRAME_BODY_BYTES, readFrameHeader } from './frame.ts'
 import { SparseIndex } from './sparse-index.ts'
 
-const WINDOW_BYTES = 4 * 1024 * 1024
+const WINDOW_BYTES = 1024 * 1024
 const SECTOR_BYTES = 512
 
-/** Reads a range of a file; fewer bytes at its end. */
-export type RangeReader = (position: number, length: number) => Promise<Buffer>
+/** Fills the target from a position of a file on, as far as the file goes; answers how far. */
+export type RangeReader = (position: number, target: Buffer) => Promise<number>
 
 /** What is to be scanned. */
 export interface ScanOptions {
@@ -68,8 +68,9 @@ async function judgeTail(options: ScanOptions, window: ScanWindow, position: num
 
 async function hasIntactFrameAfter(options: ScanOptions, damagedAt: number): Promise<boolean> {
   const window = new ScanWindow(options)
+  const target = Buffer.allocUnsafeSlow(WINDOW_BYTES + FRAME_MAGIC.length - 1)
   for (let from = damagedAt + 1; from < options.fileBytes; from += WINDOW_BYTES) {
-    const bytes = await options.read(from, WINDOW_BYTES + FRAME_MAGIC.length - 1)
+    const bytes = target.subarray(0, await options.read(from, target))
     for (let found = bytes.indexOf(FRAME_MAGIC); found >= 0; found = bytes.indexOf(FRAME_MAGIC, found + 1)) {
       if ((await window.intactFrameAt(from + found, options.salt)) !== null) return true
     }
@@ -80,8 +81,9 @@ async function hasIntactFrameAfter(options: ScanOptions, damagedAt: number): Pro
 async function hasEmptySector(options: ScanOptions, damagedAt: number): Promise<boolean> {
   const first = Math.ceil(damagedAt / SECTOR_BYTES) * SECTOR_BYTES
   const empty = Buffer.alloc(SECTOR_BYTES)
+  const target = Buffer.allocUnsafeSlow(WINDOW_BYTES)
   for (let from = first; from < options.fileBytes; from += WINDOW_BYTES) {
-    const bytes = await options.read(from, WINDOW_BYTES)
+    const bytes = target.subarray(0, await options.read(from, target))
     for (let at = 0; at < bytes.length; at += SECTOR_BYTES) {
       const sector = bytes.subarray(at, at + SECTOR_BYTES)
       if (sector.equals(empty.subarray(0, sector.length))) return true
@@ -93,7 +95,8 @@ async function hasEmptySector(options: ScanOptions, damagedAt: number): Promise<
 /** The part of a file that was read last; large enough for any one frame. */
 class ScanWindow {
   readonly #options: ScanOptions
-  #bytes: Buffer = Buffer.alloc(0)
+  #target = Buffer.allocUnsafeSlow(WINDOW_BYTES)
+  #bytes = this.#target.subarray(0, 0)
   #start = 0
 
   constructor(options: ScanOptions) {
@@ -114,7 +117,8 @@ class ScanWindow {
 
   async #cover(position: number, length: number): Promise<void> {
     if (position >= this.#start && position + length <= this.#start + this.#bytes.length) return
-    this.#bytes = await this.#options.read(position, Math.max(length, WINDOW_BYTES))
+    if (length > this.#target.length) this.#target = Buffer.allocUnsafeSlow(length)
+    this.#bytes = this.#target.subarray(0, await this.#options.read(position, this.#target))
     this.#start = position
   }
 }
