@@ -55,7 +55,19 @@ export type { TimeOrder } from './time-series/range-cursor.ts'
 export type { ColumnComparison, RowFilter } from './time-series/row-filter.ts'
 export type { ColumnDescription, ColumnKind, ColumnValue } from './time-series/column-kind.ts'
 export type { TableDescription } from './time-series/table-description.ts'
+export { TimeRange, type TimeInput, type TimeRangeOptions, timeRangeSchema } from './time-series/time-range.ts'
 export { formatTimeInterval, parseTimeInterval, type TimeInterval, type TimeStep } from './time-series/time-interval.ts'
+
+// Storing time series
+export {
+  createDatabaseService,
+  DatabaseService,
+  type DatabaseServiceOptions,
+  type DatabaseServiceStorage,
+  type TimeSeriesPoint,
+} from './time-series/database-service.ts'
+export { TimeSeriesData, timeSeriesDataSchema } from './time-series/time-series-data.ts'
+export { TableSchema, tableSchemaSchema } from './time-series/table-schema.ts'
 
 // Drivers
 export { createPgDriver } from './drivers/pg-driver.ts'

@@ -1,1 +1,1 @@
-export {}
+export { timeSeriesRoutes, type TimeSeriesLimits, type TimeSeriesRoutesOptions } from './time-series-routes.ts'

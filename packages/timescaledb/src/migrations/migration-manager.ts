@@ -1,4 +1,4 @@
-import { type CallOptions, type Clock, InfrastructureError, systemClock } from '@smart-whale/interfaces'
+import { type CallOptions, type Clock, InfrastructureError, type Logger, silentLogger, systemClock } from '@smart-whale/interfaces'
 import { TimescaleOperationError } from '../errors.ts'
 import { PartitionManager } from '../partitions/partition-manager.ts'
 import { quoteTable } from '../quote-identifier.ts'
@@ -19,6 +19,8 @@ export interface MigrationManagerOptions {
   timeoutMs?: number
   /** Whether a migration may be applied that comes before one that is applied already. @default false */
   allowOutOfOrder?: boolean
+  /** Hears of every migration that ran. @default silent */
+  logger?: Logger
   /** Where time comes from. @default the machine's clock */
   clock?: Clock
 }
@@ -65,6 +67,7 @@ export class MigrationManager {
   readonly #lockTimeoutMs: number
   readonly #timeoutMs: number
   readonly #allowOutOfOrder: boolean
+  readonly #logger: Logger
   readonly #clock: Clock
 
   constructor(storage: MigrationStorage, options: MigrationManagerOptions = {}) {
@@ -74,6 +77,7 @@ export class MigrationManager {
     this.#lockTimeoutMs = options.lockTimeoutMs ?? 60_000
     this.#timeoutMs = options.timeoutMs ?? 600_000
     this.#allowOutOfOrder = options.allowOutOfOrder ?? false
+    this.#logger = options.logger ?? silentLogger
     this.#clock = options.clock ?? systemClock
   }
 
@@ -130,7 +134,9 @@ export class MigrationManager {
       const steps = migration[direction].map(describeStep)
       const startedAt = this.#clock.monotonic()
       if (!dryRun && !(await this.#runOne(direction, migration, options))) continue
-      ran.push({ id: migration.id, steps, durationMs: dryRun ? 0 : Math.round(this.#clock.monotonic() - startedAt) })
+      const durationMs = dryRun ? 0 : Math.round(this.#clock.monotonic() - startedAt)
+      ran.push({ id: migration.id, steps, durationMs })
+      if (!dryRun) this.#logger.info({ migration: migration.id, direction, durationMs }, 'a migration ran')
     }
     return { direction, dryRun, ran }
   }

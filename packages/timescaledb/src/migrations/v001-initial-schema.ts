@@ -40,7 +40,6 @@ export const v001InitialSchema: Migration = {
   scope text not null,
   key text not null,
   body_hash text not null,
-  status integer,
   answer jsonb,
   expires_at timestamptz not null,
   primary key (scope, key)

@@ -79,7 +79,7 @@ export function tooMany(table: PartitionedTable, wanted: number, maxPartitions: 
   return new TimescaleOperationError(
     `table ${table.name} would have ${wanted} partitions of ${formatTimeInterval(table.interval)}, more than maxPartitions ${maxPartitions}: ` +
       `set a longer chunk interval (${advice} would do), drop old partitions, or raise maxPartitions`,
-    { code: 'ERR_TIMESCALEDB_TOO_MANY_PARTITIONS', context: { table: table.name, wanted, maxPartitions, advice } },
+    { code: 'ERR_TIMESCALEDB_TOO_MANY_PARTITIONS', status: 422, context: { table: table.name, wanted, maxPartitions, advice } },
   )
 }
 

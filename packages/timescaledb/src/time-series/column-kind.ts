@@ -125,7 +125,7 @@ function readFloat(value: unknown, column: ColumnDescription): string | undefine
 }
 
 function readText(value: unknown): string | undefined {
-  return typeof value === 'string' && !value.includes('\0') ? value : undefined
+  return typeof value === 'string' && value.isWellFormed() && !value.includes('\0') ? value : undefined
 }
 
 function readTimestamp(value: unknown, column: ColumnDescription): string | undefined {

@@ -20,7 +20,9 @@ export function latestStatement(table: TableDescription, plan: LatestPlan): Boun
   const values = new BoundValues()
   const where = whereAll([...rangeConditions(table, plan.range, values), ...filterConditions(table, plan.filter, values)])
   const columns = table.columns.map(({ name }) => quoteIdentifier(name)).join(', ')
-  const order = [table.timeColumn, ...table.tiebreak].map(({ name }) => `${quoteIdentifier(name)} desc`).join(', ')
+  const key = table.tiebreak.map(({ name }) => quoteIdentifier(name))
+  const place = table.hasRowIds ? ['tableoid', 'ctid'] : []
+  const order = [quoteIdentifier(table.timeColumn.name), ...(key.length > 0 ? key : place)].map((sql) => `${sql} desc`).join(', ')
   // Nulls come first in descending order, and a row without a time is not the newest.
   const present = table.timeColumn.notNull ? where : `${where === '' ? 'where' : `${where} and`} ${quoteIdentifier(table.timeColumn.name)} is not null`
   if (plan.perSeries.length === 0) {

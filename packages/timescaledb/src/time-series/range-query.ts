@@ -1,3 +1,4 @@
+import { TimescaleConfigurationError } from '../errors.ts'
 import { quoteIdentifier } from '../quote-identifier.ts'
 import { type CursorScope, decodeCursor, encodeCursor, type TimeOrder } from './range-cursor.ts'
 import { type RangeBounds, rangeConditions, whereAll } from './range-conditions.ts'
@@ -36,6 +37,9 @@ interface OrderingColumn {
 export function rangeStatement(table: TableDescription, page: RangePage): BoundStatement {
   const values = new BoundValues()
   const ordering = orderingColumns(table)
+  if (table.tiebreak.length === 0 && !table.hasRowIds) {
+    throw new TimescaleConfigurationError(`${table.name} is a view: name the columns that make a row of it unique as "tiebreak"`)
+  }
   const conditions = [
     ...rangeConditions(table, page.range, values),
     ...filterConditions(table, page.filter, values),
@@ -63,6 +67,7 @@ function afterCursor(table: TableDescription, page: RangePage, ordering: readonl
   return [`(${ordering.map(({ sql }) => sql).join(', ')}) ${after} (${bound.join(', ')})`, `${first} ${notBefore} ${time}`]
 }
 
+/** What puts rows into one order: the time, then the table's key, else where a row lies. */
 function orderingColumns(table: TableDescription): OrderingColumn[] {
   const time = quoteIdentifier(table.timeColumn.name)
   // As JSON a time is ISO 8601 with microseconds, whatever the session's settings are.

@@ -14,6 +14,8 @@ export interface TableDescription {
    * then rows are told apart by where they lie.
    */
   readonly tiebreak: readonly ColumnDescription[]
+  /** Whether rows lie somewhere: those of a view don't. */
+  readonly hasRowIds: boolean
 }
 
 /** What is known of the table beforehand. */
@@ -40,12 +42,14 @@ interface ColumnRow extends Row {
   has_default: boolean
   is_partition_key: boolean
   leads_index: boolean
+  has_row_ids: boolean
 }
 
 const COLUMNS = `
   select n.nspname as schema, c.relname as table, a.attname as name, format_type(a.atttypid, a.atttypmod) as type,
          bn.nspname as base_schema, b.typname as base_type, b.typtype = 'e' as is_enum,
          a.attnotnull as not_null, a.attgenerated <> '' or a.attidentity = 'a' as generated, a.atthasdef or a.attidentity <> '' as has_default,
+         c.relkind in ('r', 'p', 'm') as has_row_ids,
          coalesce(p.partattrs[0] = a.attnum, false) as is_partition_key,
          exists (select from pg_index i where i.indrelid = c.oid and i.indkey[0] = a.attnum and i.indpred is null) as leads_index
   from pg_class c
@@ -84,7 +88,7 @@ export async function describeTable(reader: TableReader, table: string, hints: T
   const tiebreak = key.filter((column) => column !== timeColumn.name).map((column) => findOwn(table, columns, column))
   const nullable = tiebreak.find(({ notNull }) => !notNull)
   if (nullable) throw new TimescaleConfigurationError(`tiebreak column ${nullable.name} of ${table} may be null, so it can't order rows: declare it not null`)
-  return { schema: first.schema, name: first.table, columns, timeColumn, tiebreak }
+  return { schema: first.schema, name: first.table, columns, timeColumn, tiebreak, hasRowIds: first.has_row_ids }
 }
 
 /** The table's name as SQL. */
