@@ -68,8 +68,10 @@ class Copier {
   bytes = 0
   frozen = true
   readonly #freeze: boolean
-  /** Original to copy: what is shared or circular stays so. */
+  /** Original to copy: what is shared or circular stays so. The outermost has fields of its own, as most values hold no other. */
   #copies: Map<object, object> | undefined
+  #outermost: object | undefined
+  #outermostCopy: object | undefined
 
   constructor(freeze: boolean) {
     this.#freeze = freeze
@@ -97,7 +99,7 @@ class Copier {
   }
 
   #copyObject(value: object): object {
-    const known = this.#copies?.get(value)
+    const known = value === this.#outermost ? this.#outermostCopy : this.#copies?.get(value)
     if (known !== undefined) return known
     if (Array.isArray(value)) return this.#copyArray(value)
     const prototype = Object.getPrototypeOf(value) as object | null
@@ -159,8 +161,13 @@ class Copier {
   }
 
   #remember<C extends object>(original: object, copy: C): C {
-    this.#copies ??= new Map()
-    this.#copies.set(original, copy)
+    if (this.#outermost === undefined) {
+      this.#outermost = original
+      this.#outermostCopy = copy
+    } else {
+      this.#copies ??= new Map()
+      this.#copies.set(original, copy)
+    }
     return copy
   }
 }

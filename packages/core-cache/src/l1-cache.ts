@@ -65,10 +65,10 @@ export class L1Cache implements CachingInterface {
 
   /** The value, not to be changed; `undefined` for a miss. */
   fastGet<T = unknown>(key: string): T | undefined {
-    const slot = this.#use(key)
+    const slot = this.#read(key)
     if (slot < 0) return undefined
     const value = this.#slots.values[slot]
-    return (this.#slots.frozen[slot] === 1 ? value : copyForReader(value)) as T
+    return (this.#slots.isFrozen(slot) ? value : copyForReader(value)) as T
   }
 
   /**
@@ -86,11 +86,15 @@ export class L1Cache implements CachingInterface {
     const now = this.#clock.monotonic()
     this.#sweep(now)
 
-    const slot = this.#placeFor(key, bytes)
-    if (slot < 0) return false
-    this.#fill(slot, copy, bytes)
-    this.#slots.storedAtMs[slot] = now
-    this.#slots.expiresAtMs[slot] = now + (ttlSeconds === undefined ? this.#settings.defaultTtlMs : ttlSeconds * 1000)
+    const known = this.#slots.slotOf.get(key)
+    if (known !== undefined && this.#bytes - this.#slots.bytes[known]! + bytes <= this.#settings.maxBytes) {
+      this.#bytes -= this.#slots.bytes[known]!
+      this.#fill(known, copy, bytes, now, ttlSeconds, true)
+      return true
+    }
+    if (known !== undefined) this.#remove(known)
+    if (!this.#makeRoom(bytes)) return false
+    this.#fill(this.#slots.add(key), copy, bytes, now, ttlSeconds, false)
     return true
   }
 
@@ -98,7 +102,7 @@ export class L1Cache implements CachingInterface {
   checkVitality(key: string): Vitality | undefined {
     const slot = this.#liveSlot(key)
     if (slot < 0) return undefined
-    const { expiresAtMs, storedAtMs, hits } = this.#slots
+    const { expiresAtMs, storedAtMs } = this.#slots
     const now = this.#clock.monotonic()
     const remainingMs = expiresAtMs[slot]! - now
     const lifeMs = expiresAtMs[slot]! - storedAtMs[slot]!
@@ -106,7 +110,7 @@ export class L1Cache implements CachingInterface {
     return {
       remainingMs: mortal ? remainingMs : null,
       ageMs: now - storedAtMs[slot]!,
-      hits: hits[slot]!,
+      hits: this.#slots.hitsOf(slot),
       dueForRefresh: mortal && remainingMs <= lifeMs * this.#settings.refreshShare,
     }
   }
@@ -140,7 +144,7 @@ export class L1Cache implements CachingInterface {
   }
 
   async get<T = unknown>(key: string): Promise<T | undefined> {
-    const slot = this.#use(key)
+    const slot = this.#read(key)
     return slot < 0 ? undefined : (copyForReader(this.#slots.values[slot]) as T)
   }
 
@@ -170,16 +174,15 @@ export class L1Cache implements CachingInterface {
     for (const key of [...this.#slots.slotOf.keys()]) if (matches(key) && this.#liveSlot(key) >= 0) yield key
   }
 
-  /** The slot of a key that is read, or −1 for a miss; counted either way. */
-  #use(key: string): number {
+  /** The slot of a key that is asked for, or −1; a hit or a miss. */
+  #read(key: string): number {
     const slot = this.#liveSlot(key)
     if (slot < 0) {
       this.#misses += 1
-      return slot
+    } else {
+      this.#hits += 1
+      this.#slots.touch(slot)
     }
-    this.#hits += 1
-    this.#slots.visited[slot] = 1
-    this.#slots.hits[slot]! += 1
     return slot
   }
 
@@ -193,39 +196,26 @@ export class L1Cache implements CachingInterface {
     return -1
   }
 
-  /** A slot for the key with room for that many bytes, or −1 when they are too many. */
-  #placeFor(key: string, bytes: number): number {
+  /** Evicts until one more entry of that size fits; `false` when it never would. */
+  #makeRoom(bytes: number): boolean {
     const { maxBytes, maxEntries } = this.#settings
-    const slots = this.#slots
-    const known = slots.slotOf.get(key)
-    if (known !== undefined) {
-      const fits = this.#bytes - slots.bytes[known]! + bytes <= maxBytes
-      if (fits) return this.#reuse(known)
-      this.#remove(known)
-    }
     if (bytes > maxBytes) {
       this.#rejections += 1
-      return -1
+      return false
     }
-    while (slots.slotOf.size >= maxEntries || this.#bytes + bytes > maxBytes) {
-      this.#remove(slots.chooseVictim())
+    while (this.#slots.slotOf.size >= maxEntries || this.#bytes + bytes > maxBytes) {
+      this.#remove(this.#slots.chooseVictim())
       this.#evictions += 1
     }
-    return slots.add(key)
+    return true
   }
 
-  /** A new value for a key that is there counts as a use of it. */
-  #reuse(slot: number): number {
-    this.#bytes -= this.#slots.bytes[slot]!
-    this.#slots.visited[slot] = 1
-    this.#slots.hits[slot] = 0
-    return slot
-  }
-
-  #fill(slot: number, copy: ValueCopy, bytes: number): void {
-    this.#slots.values[slot] = copy.value
-    this.#slots.frozen[slot] = copy.frozen ? 1 : 0
-    this.#slots.bytes[slot] = bytes
+  #fill(slot: number, copy: ValueCopy, bytes: number, now: number, ttlSeconds: number | undefined, replaces: boolean): void {
+    const slots = this.#slots
+    slots.fill(slot, copy.value, copy.frozen, replaces)
+    slots.bytes[slot] = bytes
+    slots.storedAtMs[slot] = now
+    slots.expiresAtMs[slot] = now + (ttlSeconds === undefined ? this.#settings.defaultTtlMs : ttlSeconds * 1000)
     this.#bytes += bytes
   }
 

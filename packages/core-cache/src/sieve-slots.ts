@@ -2,6 +2,11 @@
 const NONE = -1
 const FIRST_SIZE = 64
 
+/** Bits of a slot's mark: read since the hand last came by; may be handed to everybody; and above them the hits. */
+const VISITED = 1
+const FROZEN = 2
+const ONE_HIT = 4
+
 /**
  * Entries in numbered slots, one array a field: no object and no closure an entry, and nothing for the garbage collector to trace
  * but keys and values.
@@ -18,10 +23,8 @@ export class SieveSlots {
   expiresAtMs = new Float64Array(FIRST_SIZE)
   storedAtMs = new Float64Array(FIRST_SIZE)
   bytes = new Float64Array(FIRST_SIZE)
-  hits = new Uint32Array(FIRST_SIZE)
-  visited = new Uint8Array(FIRST_SIZE)
-  /** 1 when the value can be handed to everybody as it is. */
-  frozen = new Uint8Array(FIRST_SIZE)
+  /** What a read looks at and changes, in one word: two marks and the number of hits (which begins anew after 2³⁰). */
+  #marks = new Uint32Array(FIRST_SIZE)
   #older = new Int32Array(FIRST_SIZE)
   #newer = new Int32Array(FIRST_SIZE)
   #oldest = NONE
@@ -40,8 +43,7 @@ export class SieveSlots {
     const slot = this.#free.pop() ?? this.#nextSlot()
     this.slotOf.set(key, slot)
     this.keys[slot] = key
-    this.visited[slot] = 0
-    this.hits[slot] = 0
+    this.#marks[slot] = 0
     this.#older[slot] = this.#newest
     this.#newer[slot] = NONE
     if (this.#newest === NONE) this.#oldest = slot
@@ -65,11 +67,32 @@ export class SieveSlots {
     this.#free.push(slot)
   }
 
+  /** Notes a read. */
+  touch(slot: number): void {
+    this.#marks[slot] = (this.#marks[slot]! | VISITED) + ONE_HIT
+  }
+
+  /** Whether the value may be handed to everybody as it is. */
+  isFrozen(slot: number): boolean {
+    return (this.#marks[slot]! & FROZEN) !== 0
+  }
+
+  /** Begins to count hits anew for a new value. A value that replaces another counts as a use of its key. */
+  fill(slot: number, value: unknown, frozen: boolean, replaces: boolean): void {
+    this.values[slot] = value
+    this.#marks[slot] = (frozen ? FROZEN : 0) | (replaces ? VISITED : 0)
+  }
+
+  /** How often the value was read. */
+  hitsOf(slot: number): number {
+    return this.#marks[slot]! >>> 2
+  }
+
   /** The slot to evict next; there must be one. */
   chooseVictim(): number {
     let slot = this.#hand === NONE ? this.#oldest : this.#hand
-    while (this.visited[slot] === 1) {
-      this.visited[slot] = 0
+    while ((this.#marks[slot]! & VISITED) !== 0) {
+      this.#marks[slot]! -= VISITED
       const newer = this.#newer[slot]!
       slot = newer === NONE ? this.#oldest : newer
     }
@@ -90,7 +113,7 @@ export class SieveSlots {
 
   #nextSlot(): number {
     const slot = this.#used++
-    if (slot === this.visited.length) this.#grow(slot * 2)
+    if (slot === this.#marks.length) this.#grow(slot * 2)
     return slot
   }
 
@@ -98,15 +121,13 @@ export class SieveSlots {
     this.expiresAtMs = grown(this.expiresAtMs, new Float64Array(size))
     this.storedAtMs = grown(this.storedAtMs, new Float64Array(size))
     this.bytes = grown(this.bytes, new Float64Array(size))
-    this.hits = grown(this.hits, new Uint32Array(size))
-    this.visited = grown(this.visited, new Uint8Array(size))
-    this.frozen = grown(this.frozen, new Uint8Array(size))
+    this.#marks = grown(this.#marks, new Uint32Array(size))
     this.#older = grown(this.#older, new Int32Array(size))
     this.#newer = grown(this.#newer, new Int32Array(size))
   }
 }
 
-function grown<A extends Float64Array | Uint32Array | Uint8Array | Int32Array>(from: A, to: A): A {
+function grown<A extends Float64Array | Uint32Array | Int32Array>(from: A, to: A): A {
   to.set(from)
   return to
 }
