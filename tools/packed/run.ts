@@ -1,5 +1,5 @@
 // What ships is what was tested: packs every package, installs the tarballs outside the workspace, and uses them there.
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openWorkspace, type Workspace } from '../checks/workspace.ts'
@@ -40,6 +40,7 @@ function installedVersion(workspace: Workspace, name: string): string {
 }
 
 const folder = mkdtempSync(join(realpathSync(tmpdir()), 'packed-'))
+chmodSync(folder, 0o755) // PostgreSQL refuses to run as root: it takes another account, which has to get at its files
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 

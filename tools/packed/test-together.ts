@@ -30,6 +30,8 @@ export async function testTogether(parcels: readonly Parcel[], { workspace, fold
     added,
     ...(await entryOutcomes(together)),
     await attempt('all together: types, from ESM and from CommonJS', () => typeProblems(together, specifiersOf(parcels))),
+    await attempt('embedded servers start from the ESM build', () => startServers(together, 'import')),
+    await attempt('embedded servers start from the CommonJS build', () => startServers(together, 'require')),
     await attempt('two copies of the contracts recognise each other’s errors', () => twoCopies(together)),
   ]
 }
@@ -51,6 +53,13 @@ async function entryOutcomes(consumer: Consumer): Promise<Outcome[]> {
       }),
     ),
   )
+}
+
+/** A server runs in a process of its own, from a file that has to be found beside the bundle, in either format. */
+async function startServers({ folder }: Consumer, way: 'import' | 'require'): Promise<string[]> {
+  cpSync(join(import.meta.dirname, 'start-servers.mjs'), join(folder, 'start-servers.mjs'))
+  const { code, output } = await exec('node', ['start-servers.mjs', way, join(folder, `data-${way}`)], { cwd: folder })
+  return code === 0 ? [] : [output]
 }
 
 /** A copy under another path, as two installs that were not merged into one leave it. */
