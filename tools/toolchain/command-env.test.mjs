@@ -18,6 +18,12 @@ describe('commandEnv', () => {
     ).toEqual(['npm_config_cafile', 'npm_config_https_proxy', 'npm_config_registry'])
   })
 
+  it('tells pnpm the registry and the proxy in its own words, unless it was told already', () => {
+    const env = commandEnv({ npm_config_registry: 'https://a.example/', NPM_CONFIG_PROXY: 'http://b.example', pnpm_config_proxy: 'http://c.example' })
+
+    expect(env).toMatchObject({ pnpm_config_registry: 'https://a.example/', pnpm_config_proxy: 'http://c.example' })
+  })
+
   it('keeps what the user decided against a default', () => {
     expect(commandEnv({ NX_DAEMON: 'true' })).toMatchObject({ NX_DAEMON: 'true', NX_TUI: 'false', NODE_USE_SYSTEM_CA: '1' })
   })
