@@ -17,7 +17,7 @@ export function interpolate(left: unknown, right: unknown, position: LinePositio
 }
 
 function between(left: bigint, right: bigint, { elapsedMs, totalMs }: LinePosition): bigint {
-  return left + divideRounded((right - left) * BigInt(elapsedMs), BigInt(totalMs))
+  return divideRounded(left * BigInt(totalMs) + (right - left) * BigInt(elapsedMs), BigInt(totalMs))
 }
 
 function divideRounded(numerator: bigint, denominator: bigint): bigint {
