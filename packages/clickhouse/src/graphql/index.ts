@@ -1,1 +1,6 @@
-export {}
+export type { Authorize, GraphqlContext } from './graphql-context.ts'
+export type { GraphqlProblem } from './graphql-error.ts'
+export { createGraphqlLayer, type GraphqlAnswer, type GraphQLLayer, type GraphqlLayerOptions } from './graphql-layer.ts'
+export type { GraphqlExecutable, GraphqlExtension, GraphqlResolver, GraphqlResolvers } from './graphql-schema.ts'
+export type { FieldCosts, GraphqlLimits } from './limit-rules.ts'
+export { type GraphqlRouteOptions, registerGraphql } from './register-graphql.ts'

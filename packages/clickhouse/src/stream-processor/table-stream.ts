@@ -1,4 +1,4 @@
-import { type Clock, type Logger, type Row, type TimerHandle } from '@smart-whale/interfaces'
+import type { Clock, Logger, Row, TimerHandle } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import { insertBatch } from './insert-batch.ts'
 import type { Room } from './room.ts'

@@ -1,0 +1,69 @@
+import { toWire } from '@smart-whale/interfaces'
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify'
+import type { AnalyticsService } from '../analytics/analytics-service.ts'
+import type { AnalyticsResult } from '../analytics/analytics-query.ts'
+import { answerAnalyticsProblem } from './analytics-problem.ts'
+import { type AnalyticsRequestLimits, checkRequestLimits, readAnalyticsBody, readInvalidationBody } from './analytics-request.ts'
+import { analyticsSchema, cacheInvalidateSchema, cacheStatsSchema } from './analytics-schemas.ts'
+import { abortWhenCallerLeaves } from './caller-leaves.ts'
+
+/** What the analytics routes are made from. */
+export interface AnalyticsRoutesOptions {
+  /** Answers the queries. The user of its adapter must be a read-only one: it runs what callers send. */
+  analyticsService: AnalyticsService
+  /** Makes the hook that lets a caller with the permission through. @default everybody may do everything */
+  guard?: ((permission: string) => preHandlerAsyncHookHandler) | undefined
+  /** Under which ClickHouse role a request's queries run, and whom their kept answers may be served to. @default one role and one scope for all */
+  readerOf?: ((request: FastifyRequest) => AnalyticsReader) | undefined
+  /** Bounds of a request. @default see {@link AnalyticsRequestLimits} */
+  limits?: Partial<AnalyticsRequestLimits> | undefined
+}
+
+/** On whose behalf a query runs. */
+export interface AnalyticsReader {
+  readonly role?: string | undefined
+  readonly scope?: string | undefined
+}
+
+/** `POST /analytics`, `GET /analytics/cache/stats`, `POST /analytics/cache/invalidate`. */
+export const analyticsRoutes: FastifyPluginAsync<AnalyticsRoutesOptions> = async (fastify, options) => {
+  const { analyticsService: service, guard = letEverybodyThrough, readerOf = (): AnalyticsReader => ({}) } = options
+  const limits = checkRequestLimits(options.limits)
+  // Bodies are checked by the handlers: the host's validator may be set to change them, by coercing and dropping, before anybody can complain.
+  const asTheyAre = { validatorCompiler: () => () => true, serializerCompiler: () => JSON.stringify, bodyLimit: limits.maxBodyBytes }
+  fastify.setErrorHandler(answerAnalyticsProblem)
+
+  fastify.post('/analytics', { ...asTheyAre, schema: analyticsSchema(limits), preHandler: guard('analytics:query') }, async (request, reply) => {
+    const body = readAnalyticsBody(request.body, limits)
+    const { role, scope } = readerOf(request)
+    const signal = abortWhenCallerLeaves(reply)
+    const result = await service.executeAnalyticsQuery({ ...body, options: { ...body.options, role, scope, signal } })
+    reply.header('cache-control', 'no-store')
+    return wireResult(result)
+  })
+
+  fastify.get('/analytics/cache/stats', { ...asTheyAre, schema: cacheStatsSchema, preHandler: guard('analytics:cache:read') }, async () =>
+    service.getCacheStats(),
+  )
+
+  addInvalidation(fastify, { ...asTheyAre, schema: cacheInvalidateSchema(limits), preHandler: guard('analytics:cache:invalidate') }, service, limits)
+}
+
+function addInvalidation(fastify: FastifyInstance, route: object, service: AnalyticsService, limits: AnalyticsRequestLimits): void {
+  fastify.post('/analytics/cache/invalidate', route, async (request) => {
+    const { query, params, tables, tags } = readInvalidationBody(request.body, limits)
+    if (tables !== undefined) await service.invalidateTables(tables)
+    if (tags !== undefined) await service.invalidateTags(tags)
+    const entries = query !== undefined || (tables === undefined && tags === undefined)
+    return { removed: entries ? await service.invalidateCache(query, params) : null }
+  })
+}
+
+/** An answer as JSON: exact, with the types that its strings stand for beside it. */
+export function wireResult({ data, columns, statistics, cache, queryId }: AnalyticsResult) {
+  return { data: data.map(toWire), columns, statistics, cache, queryId }
+}
+
+function letEverybodyThrough(): preHandlerAsyncHookHandler {
+  return async () => {}
+}

@@ -1,0 +1,151 @@
+import { type AnalyticsRequestLimits, MAX_INVALIDATED_NAMES } from './analytics-request.ts'
+
+/** RFC 9457. */
+const problem = (description: string) => ({
+  description,
+  content: {
+    'application/problem+json': {
+      schema: {
+        type: 'object',
+        required: ['type', 'title', 'status', 'detail', 'code'],
+        properties: {
+          type: { type: 'string' },
+          title: { type: 'string' },
+          status: { type: 'integer' },
+          detail: { type: 'string' },
+          code: { type: 'string', description: 'Stable identifier of the failure.' },
+          issues: {
+            type: 'array',
+            description: 'Each wrong field and what is wrong with it.',
+            items: { type: 'object', properties: { path: { type: 'array', items: {} }, message: { type: 'string' } } },
+          },
+        },
+      },
+    },
+  },
+})
+
+const refusals = {
+  400: problem('The query, its parameters or another field is wrong.'),
+  401: problem('Not authenticated.'),
+  403: problem('Not allowed: the route, the statement or a table.'),
+}
+
+const columns = {
+  type: 'array',
+  items: { type: 'object', properties: { name: { type: 'string' }, type: { type: 'string', examples: ['UInt64', 'LowCardinality(String)'] } } },
+}
+
+const cacheState = {
+  type: 'object',
+  properties: {
+    status: { type: 'string', enum: ['hit', 'stale', 'miss', 'shared', 'bypass'] },
+    ageMs: { type: 'integer' },
+    ttlSeconds: { type: 'integer', description: '0 when the answer is not kept.' },
+  },
+}
+
+const queryField = (limits: AnalyticsRequestLimits) => ({
+  type: 'string',
+  minLength: 1,
+  maxLength: limits.maxQueryLength,
+  description: 'One statement that reads. Values go into params, as `:name` or `{name:Type}`.',
+  examples: ['SELECT origin, count() AS flights FROM flights WHERE delay > :delay GROUP BY origin'],
+})
+
+const paramsField = (limits: AnalyticsRequestLimits) => ({
+  type: 'object',
+  additionalProperties: true,
+  maxProperties: limits.maxParams,
+  examples: [{ delay: 60 }],
+})
+
+/** Documents `POST /analytics`. */
+export const analyticsSchema = (limits: AnalyticsRequestLimits) => ({
+  tags: ['analytics'],
+  summary: 'Ask ClickHouse',
+  description: 'Runs one statement as a read-only user. 64-bit integers and decimals are strings; their types stand in `columns`.',
+  body: {
+    type: 'object',
+    required: ['query'],
+    additionalProperties: false,
+    properties: {
+      query: queryField(limits),
+      params: paramsField(limits),
+      options: {
+        type: 'object',
+        additionalProperties: false,
+        properties: {
+          cache: { type: 'boolean', default: true, description: 'false asks the server in any case and keeps nothing.' },
+          ttlSeconds: { type: 'integer', minimum: 1, maximum: limits.maxTtlSeconds },
+          timeoutMs: { type: 'integer', minimum: 1, maximum: limits.maxTimeoutMs },
+        },
+      },
+    },
+  },
+  response: {
+    200: {
+      description: 'The answer.',
+      type: 'object',
+      properties: {
+        data: { type: 'array', items: { type: 'object', additionalProperties: true } },
+        columns,
+        statistics: {
+          type: 'object',
+          properties: { rowsRead: { type: 'integer' }, bytesRead: { type: 'integer' }, elapsedMs: { type: 'number' } },
+        },
+        cache: cacheState,
+        queryId: { type: 'string' },
+      },
+    },
+    ...refusals,
+    408: problem('The query took longer than it may.'),
+    413: problem('The body is too large.'),
+    422: problem('The query reads or makes more rows or bytes, or needs more memory, than it may; or the server could not carry it out.'),
+    503: problem('ClickHouse is away or busy.'),
+  },
+})
+
+/** Documents `GET /analytics/cache/stats`. */
+export const cacheStatsSchema = {
+  tags: ['analytics'],
+  summary: 'What the result cache does',
+  response: {
+    200: {
+      description: 'Counts since the start.',
+      type: 'object',
+      properties: {
+        ...Object.fromEntries(
+          ['hits', 'staleHits', 'misses', 'shared', 'bypassed', 'outdated', 'invalidations', 'failures', 'inFlight'].map((name) => [name, { type: 'integer' }]),
+        ),
+        entries: { type: ['integer', 'null'], description: 'Answers kept, counted up to 10,000; null when the cache can not be asked.' },
+        hitRatio: { type: 'number', minimum: 0, maximum: 1 },
+      },
+    },
+    401: refusals[401],
+    403: refusals[403],
+  },
+}
+
+/** Documents `POST /analytics/cache/invalidate`. */
+export const cacheInvalidateSchema = (limits: AnalyticsRequestLimits) => {
+  const names = { type: 'array', minItems: 1, maxItems: MAX_INVALIDATED_NAMES, items: { type: 'string', minLength: 1, maxLength: 256 } }
+  return {
+    tags: ['analytics'],
+    summary: 'Forget kept answers',
+    description: 'Without a body everything is forgotten; else the answers of a query, those that read one of the tables, and those asked for under one of the tags.',
+    body: {
+      type: ['object', 'null'],
+      additionalProperties: false,
+      properties: { query: queryField(limits), params: paramsField(limits), tables: names, tags: names },
+    },
+    response: {
+      200: {
+        description: 'Done.',
+        type: 'object',
+        properties: { removed: { type: ['integer', 'null'], description: 'Kept answers removed; null where they are voided without being counted.' } },
+      },
+      ...refusals,
+    },
+  }
+}

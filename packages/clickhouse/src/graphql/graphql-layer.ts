@@ -1,0 +1,124 @@
+import { ConfigurationError, type Logger, silentLogger } from '@smart-whale/interfaces'
+import { type DocumentNode, execute, GraphQLError, parse, printSchema, specifiedRules, validate, type ValidationRule } from 'graphql'
+import type { QueryParams } from '../adapter-options.ts'
+import type { AnalyticsQueryOptions } from '../analytics/analytics-query.ts'
+import type { AnalyticsService } from '../analytics/analytics-service.ts'
+import type { ClickHouseErrorCode } from '../errors.ts'
+import type { Authorize, GraphqlContext } from './graphql-context.ts'
+import { formatGraphqlError, type GraphqlProblem } from './graphql-error.ts'
+import { type GraphqlExecutable, type GraphqlExtension, type GraphqlResolvers, makeGraphqlSchema } from './graphql-schema.ts'
+import { GRAPHQL_LIMITS, type GraphqlLimits, limitRules, overLimit } from './limit-rules.ts'
+
+/** What a `GraphQLLayer` is made from. */
+export interface GraphqlLayerOptions {
+  /** Answers the `analytics` fields. The user of its adapter must be a read-only one: it runs what callers send. */
+  analyticsService: AnalyticsService
+  /** Refuses a field by throwing. @default everybody may read everything */
+  authorize?: Authorize | undefined
+  /** Fields of one's own. @default none */
+  extend?: GraphqlExtension | undefined
+  /** Bounds of a request. @default see {@link GraphqlLimits} */
+  limits?: Partial<GraphqlLimits> | undefined
+  /** Hears of what fails inside. @default silentLogger */
+  logger?: Logger | undefined
+}
+
+/** An answer as GraphQL has it. */
+export interface GraphqlAnswer {
+  readonly data?: Record<string, unknown> | null
+  readonly errors?: readonly GraphqlProblem[]
+}
+
+/** ClickHouse analytics as a GraphQL schema, served by mercurius or called directly. */
+export interface GraphQLLayer extends GraphqlExecutable {
+  /** The rules that bound a document, besides GraphQL's own. */
+  readonly rules: readonly ValidationRule[]
+  readonly limits: GraphqlLimits
+  /** Answers one operation. Never rejects: what is wrong stands in `errors`. */
+  resolveQuery(text: string, variables?: Record<string, unknown>, context?: GraphqlContext): Promise<GraphqlAnswer>
+  /** The schema as SDL. */
+  getSchema(): string
+  /** The document, if it is GraphQL within the limits of length. @throws GraphQLError */
+  parse(text: string): DocumentNode
+  /** What a caller may read of a failure. */
+  formatError(error: unknown): GraphqlProblem
+}
+
+/** What one analytics query adds to the cost of a document. */
+const ANALYTICS_COST = 100
+/** Documents that were found valid and are kept parsed. */
+const MAX_KNOWN_DOCUMENTS = 128
+
+/**
+ * Makes a {@link GraphQLLayer}.
+ * @throws ConfigurationError `ERR_CLICKHOUSE_CONFIGURATION`
+ */
+export function createGraphqlLayer(options: GraphqlLayerOptions): GraphQLLayer {
+  const limits = checkLimits(options.limits)
+  const executable = makeGraphqlSchema(analyticsResolvers(options.analyticsService), options.extend ?? {}, options.authorize ?? (() => {}))
+  const { schema } = executable
+  const rules = limitRules(limits, { 'Query.analytics': ANALYTICS_COST, ...options.extend?.costs })
+  const logger = options.logger ?? silentLogger
+  const valid = new Map<string, DocumentNode>()
+  const formatError = (error: unknown): GraphqlProblem => formatGraphqlError(error, logger)
+
+  function understand(text: string): DocumentNode | readonly GraphQLError[] {
+    const known = valid.get(text)
+    if (known !== undefined) return known
+    const document = parseWithin(text, limits)
+    const findings = validate(schema, document, [...specifiedRules, ...rules])
+    if (findings.length > 0) return findings
+    if (valid.size >= MAX_KNOWN_DOCUMENTS) valid.delete(valid.keys().next().value ?? '')
+    valid.set(text, document)
+    return document
+  }
+
+  async function resolveQuery(text: string, variables: Record<string, unknown> = {}, context: GraphqlContext = {}): Promise<GraphqlAnswer> {
+    try {
+      const document = understand(text)
+      if (!('kind' in document)) return { errors: document.map(formatError) }
+      const { data, errors } = await execute({ schema, document, variableValues: variables, contextValue: context })
+      return { ...(data === undefined ? {} : { data }), ...(errors ? { errors: errors.map(formatError) } : {}) }
+    } catch (error) {
+      return { errors: [formatError(error)] }
+    }
+  }
+
+  return { ...executable, rules, limits, resolveQuery, getSchema: () => printSchema(schema), parse: (text) => parseWithin(text, limits), formatError }
+}
+
+function analyticsResolvers(service: AnalyticsService): GraphqlResolvers {
+  return {
+    Query: {
+      analytics: async (_source, { query, params, options }, { role, scope, signal }) =>
+        service.executeAnalyticsQuery({
+          query: query as string,
+          params: (params ?? undefined) as QueryParams | undefined,
+          options: { ...withoutNulls((options ?? {}) as AnalyticsQueryOptions), role, scope, signal },
+        }),
+      cacheStats: async () => service.getCacheStats(),
+    },
+  }
+}
+
+/** GraphQL has null where the service has nothing. */
+function withoutNulls(options: AnalyticsQueryOptions): AnalyticsQueryOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null))
+}
+
+function parseWithin(text: string, limits: GraphqlLimits): DocumentNode {
+  if (typeof text !== 'string') throw new GraphQLError(`the query must be text, got ${text === null ? 'null' : typeof text}`)
+  if (text.length > limits.maxDocumentLength) {
+    throw overLimit(`the document has ${text.length} characters, allowed are ${limits.maxDocumentLength}; pass values as variables`)
+  }
+  return parse(text, { maxTokens: limits.maxTokens })
+}
+
+function checkLimits(limits: Partial<GraphqlLimits> = {}): GraphqlLimits {
+  const wanted = { ...GRAPHQL_LIMITS, ...limits }
+  for (const [name, value] of Object.entries(wanted)) {
+    if (Number.isInteger(value) && value >= 0) continue
+    throw new ConfigurationError<ClickHouseErrorCode>(`limits.${name} must be a whole number ≥ 0, got ${String(value)}`, { code: 'ERR_CLICKHOUSE_CONFIGURATION' })
+  }
+  return wanted
+}

@@ -1,0 +1,175 @@
+import { ConfigurationError } from '@smart-whale/interfaces'
+import { assertValidSchema, buildSchema, extendSchema, type GraphQLScalarType, type GraphQLSchema, isObjectType, parse } from 'graphql'
+import type { ClickHouseErrorCode } from '../errors.ts'
+import type { Authorize, GraphqlContext } from './graphql-context.ts'
+import { jsonScalar } from './json-scalar.ts'
+import type { FieldCosts } from './limit-rules.ts'
+
+/** Computes a field. */
+export type GraphqlResolver = (source: unknown, args: Record<string, unknown>, context: GraphqlContext) => unknown
+
+/** Resolvers by type and field. */
+export type GraphqlResolvers = Readonly<Record<string, Readonly<Record<string, GraphqlResolver>>>>
+
+/** Fields of one's own beside the analytics ones. */
+export interface GraphqlExtension {
+  /** SDL, e.g. `extend type Query { timeseries(table: String!): [Point!]! } type Point { … }`. @default '' */
+  typeDefs?: string
+  /** What computes the fields. @default {} */
+  resolvers?: GraphqlResolvers
+  /** Permission that each root field needs, by `Query.field`; `null` for a field that everybody may read. Each root field must be named. @default {} */
+  permissions?: Readonly<Record<string, string | null>>
+  /** Cost of fields by `Type.field`. @default 1 each */
+  costs?: FieldCosts
+}
+
+const TYPES = /* GraphQL */ `
+  scalar JSON
+
+  type Query {
+    "Runs one statement on ClickHouse as a read-only user."
+    analytics(query: String!, params: JSON, options: AnalyticsOptions): AnalyticsResult!
+    "What the result cache does."
+    cacheStats: CacheStats!
+  }
+
+  input AnalyticsOptions {
+    "false asks the server in any case and keeps nothing."
+    cache: Boolean
+    ttlSeconds: Int
+    timeoutMs: Int
+  }
+
+  type AnalyticsResult {
+    "Rows by column name. 64-bit integers and decimals are strings; their types stand in columns."
+    data: [JSON!]!
+    columns: [Column!]!
+    statistics: QueryStatistics!
+    cache: CacheState!
+    queryId: String!
+  }
+
+  type Column {
+    name: String!
+    "ClickHouse's own type text."
+    type: String!
+  }
+
+  type QueryStatistics {
+    rowsRead: Float!
+    bytesRead: Float!
+    elapsedMs: Float!
+  }
+
+  type CacheState {
+    status: CacheStatus!
+    ageMs: Float!
+    "0 when the answer is not kept."
+    ttlSeconds: Int!
+  }
+
+  enum CacheStatus {
+    hit
+    stale
+    miss
+    shared
+    bypass
+  }
+
+  type CacheStats {
+    hits: Float!
+    staleHits: Float!
+    misses: Float!
+    shared: Float!
+    bypassed: Float!
+    outdated: Float!
+    invalidations: Float!
+    failures: Float!
+    "Answers kept, counted up to 10,000."
+    entries: Float
+    inFlight: Float!
+    hitRatio: Float!
+  }
+`
+
+const PERMISSIONS: Readonly<Record<string, string | null>> = { 'Query.analytics': 'analytics:query', 'Query.cacheStats': 'analytics:cache:read' }
+
+/** What computes the fields of a schema, and how its scalar is read and written: what graphql-js and mercurius both take. */
+export interface GraphqlExecutable {
+  readonly schema: GraphQLSchema
+  /** Every root field behind its permission. */
+  readonly resolvers: GraphqlResolvers
+  readonly scalars: { readonly JSON: Pick<GraphQLScalarType, 'serialize' | 'parseValue' | 'parseLiteral'> }
+}
+
+/**
+ * The schema with its resolvers in place.
+ * @throws ConfigurationError `ERR_CLICKHOUSE_CONFIGURATION` when the extension is wrong or leaves a root field without a permission
+ */
+export function makeGraphqlSchema(own: GraphqlResolvers, extension: GraphqlExtension, authorize: Authorize): GraphqlExecutable {
+  const schema = withTypes(extension.typeDefs ?? '')
+  const all = together(own, extension.resolvers ?? {})
+  const resolvers = together(all, guardedRoots(schema, all, { ...PERMISSIONS, ...extension.permissions }, authorize))
+  attach(schema, resolvers)
+  const { serialize, parseValue, parseLiteral } = jsonScalar
+  const scalar = { serialize, parseValue, parseLiteral }
+  Object.assign(schema.getType('JSON') as GraphQLScalarType, scalar)
+  return { schema, resolvers, scalars: { JSON: scalar } }
+}
+
+function withTypes(typeDefs: string): GraphQLSchema {
+  const own = buildSchema(TYPES)
+  if (typeDefs.trim() === '') return own
+  try {
+    const schema = extendSchema(own, parse(typeDefs))
+    assertValidSchema(schema)
+    return schema
+  } catch (error) {
+    throw wrong(`extend.typeDefs do not fit the schema: ${error instanceof Error ? error.message : String(error)}`, error)
+  }
+}
+
+function together(one: GraphqlResolvers, other: GraphqlResolvers): GraphqlResolvers {
+  const names = new Set([...Object.keys(one), ...Object.keys(other)])
+  return Object.fromEntries([...names].map((name) => [name, { ...one[name], ...other[name] }]))
+}
+
+function guardedRoots(schema: GraphQLSchema, resolvers: GraphqlResolvers, permissions: Readonly<Record<string, string | null>>, authorize: Authorize): GraphqlResolvers {
+  const roots = [schema.getQueryType(), schema.getMutationType()].filter((type) => type !== null && type !== undefined)
+  return Object.fromEntries(
+    roots.map((type) => {
+      const guarded = Object.keys(type.getFields()).map((field) => {
+        const name = `${type.name}.${field}`
+        const permission = permissions[name]
+        const resolve = resolvers[type.name]?.[field]
+        if (resolve === undefined) throw wrong(`"${name}" has no resolver; add one to extend.resolvers`)
+        if (permission === undefined) throw wrong(`"${name}" has no permission; name one in extend.permissions, or null if everybody may read it`)
+        return [field, permission === null ? resolve : behind(resolve, permission, authorize)] as const
+      })
+      return [type.name, Object.fromEntries(guarded)]
+    }),
+  )
+}
+
+function behind(resolve: GraphqlResolver, permission: string, authorize: Authorize): GraphqlResolver {
+  return async (source, args, context) => {
+    await authorize(permission, context)
+    return resolve(source, args, context)
+  }
+}
+
+function attach(schema: GraphQLSchema, resolvers: GraphqlResolvers): void {
+  for (const [typeName, fields] of Object.entries(resolvers)) {
+    const type = schema.getType(typeName)
+    if (!isObjectType(type)) throw wrong(`extend.resolvers names the type "${typeName}", which typeDefs don't define as an object type`)
+    for (const [name, resolve] of Object.entries(fields)) {
+      const field = type.getFields()[name]
+      if (field === undefined) throw wrong(`extend.resolvers names "${typeName}.${name}", which typeDefs don't define`)
+      field.resolve = (source, args: Record<string, unknown>, context: GraphqlContext) => resolve(source, args, context)
+    }
+  }
+}
+
+function wrong(message: string, cause?: unknown): ConfigurationError<ClickHouseErrorCode> {
+  return new ConfigurationError<ClickHouseErrorCode>(message, { code: 'ERR_CLICKHOUSE_CONFIGURATION', cause })
+}
