@@ -1,4 +1,4 @@
-/** Codes of the errors that this package itself defines; packages add their own as literal unions. */
+/** Codes of the errors and problem details that this package itself makes; packages add their own as literal unions. */
 export type InterfaceErrorCode =
   | 'ERR_INFRASTRUCTURE'
   | 'ERR_CONNECTION'
@@ -8,6 +8,8 @@ export type InterfaceErrorCode =
   | 'ERR_CONFIGURATION'
   | 'ERR_TIMEOUT'
   | 'ERR_VALIDATION'
+  | 'ERR_INTERNAL'
+  | 'ERR_REQUEST_REFUSED'
 
 /** What every error of the family is made from. */
 export interface ErrorOptions<Code extends string = string> {
