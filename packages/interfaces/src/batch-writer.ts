@@ -18,7 +18,7 @@ export interface BatchReceipt {
  *
  * A `ValidationError` means that the store refuses a row for its data, and that nothing of the batch was stored;
  * its `issues[].path[0]` is the row's index where the store tells. Any other error says nothing about the data:
- * the batch may be stored, and is to be sent again unchanged.
+ * the batch may be stored, and is to be sent again unchanged. An empty batch stores nothing.
  */
 export interface BatchWriter<R> {
   write(batch: Batch<R>, options?: { signal?: AbortSignal | undefined }): Promise<BatchReceipt>

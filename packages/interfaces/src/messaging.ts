@@ -17,8 +17,12 @@ export interface MessagingInterface {
   connect(): Promise<void>
   /** Drains what is being handled, then leaves. */
   disconnect(): Promise<void>
-  /** Resolves when the broker has the message durably. */
+  /**
+   * Resolves when the broker has the message durably.
+   * @throws ValidationError for a topic name that no broker takes, and for what is no message: `undefined`, a function
+   */
   publish(topic: string, message: unknown): Promise<void>
+  /** Goes on where the consumer group left off. Messages of one key are handled in order. */
   subscribe(topic: string, handler: MessageHandler): Promise<void>
   unsubscribe(topic: string): Promise<void>
 }

@@ -46,10 +46,11 @@ export interface SliceLedger {
   claim(scope: SliceScope, owner: string, options?: { startOffset?: bigint; signal?: AbortSignal | undefined }): Promise<SliceClaim>
   /**
    * Commits the slice as in flight, on its own and durably. Replaces a slice in flight only when the range is the same
-   * (its token and exclusions are then amended). A range that begins before `nextOffset` is a `ValidationError`.
+   * (its token and exclusions are then amended). Any other range while one is in flight, a range that begins before `nextOffset`,
+   * and one that ends before it begins are a `ValidationError`.
    */
   record(claim: SliceClaim, slice: Slice, options?: { signal?: AbortSignal | undefined }): Promise<void>
-  /** Marks the recorded slice done: `nextOffset` is the one after it, nothing is in flight. A slice not in flight is a `ValidationError`. */
+  /** Marks the recorded slice done: `nextOffset` is the one after it, nothing is in flight. A slice not in flight, by range and token, is a `ValidationError`. */
   complete(claim: SliceClaim, slice: Slice, options?: { signal?: AbortSignal | undefined }): Promise<void>
   /** What is known of a partition; `null` when nothing is. */
   inspect(scope: SliceScope, options?: { signal?: AbortSignal | undefined }): Promise<SliceState | null>

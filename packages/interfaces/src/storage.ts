@@ -44,6 +44,10 @@ export interface StorageInterface {
   beginTransaction(options?: CallOptions): Promise<Transaction>
   /** Commits when `work` resolves, rolls back when it throws, and passes its result or error on. */
   withTransaction<T>(work: (transaction: Transaction) => Promise<T>, options?: CallOptions): Promise<T>
+  /**
+   * No name can break out of its quotes.
+   * @throws ValidationError for a name that no table or column can have, and for a table without columns
+   */
   createTable(name: string, schema: TableDefinition, options?: CallOptions): Promise<void>
   createHypertable(table: string, timeColumn: string, options?: CallOptions): Promise<void>
   /** Reads with bounded memory. Leaving the loop early ends the query on the server. */

@@ -1,59 +1,16 @@
 import { describe, expect, it } from 'vitest'
-import type { Batch, RecoverableBatchWriter, SliceSource } from '../batch-writer.ts'
-import { abortedError, OperationError, ValidationError } from '../errors.ts'
+import type { RecoverableBatchWriter } from '../batch-writer.ts'
+import { OperationError, ValidationError } from '../errors.ts'
 import { failuresOf } from './doubles/failures-of.ts'
-import { batchWriterContract, type BatchWriterFixture, type BatchWriterSubject } from './index.ts'
-
-interface NumberedRow {
-  readonly index: number
-  readonly good: boolean
-}
-
-/** A table in memory that keeps the contract. */
-class MemoryTable implements RecoverableBatchWriter<NumberedRow> {
-  readonly stored: number[] = []
-  readonly tokens = new Set<string>()
-
-  async write({ rows, token }: Batch<NumberedRow>, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<{ rows: number }> {
-    if (signal?.aborted) throw abortedError('the write', signal)
-    const bad = rows.findIndex((row) => !row.good)
-    if (bad >= 0) throw new ValidationError('a row is refused', { issues: [{ path: [bad], message: 'is bad' }] })
-    if (!this.tokens.has(token)) for (const row of rows) this.stored.push(row.index)
-    this.tokens.add(token)
-    return { rows: rows.length }
-  }
-
-  async findRefused(rows: readonly NumberedRow[]): Promise<{ index: number; reason: string }[]> {
-    return rows.flatMap((row, index) => (row.good ? [] : [{ index, reason: 'is bad' }]))
-  }
-
-  async storedOffsets({ topic, partition, firstOffset, lastOffset }: SliceSource): Promise<bigint[]> {
-    if (topic !== 'events' || partition !== 0) return []
-    const offsets = this.stored.map(BigInt).filter((offset) => offset >= firstOffset && offset <= lastOffset)
-    return offsets.sort((one, other) => Number(one - other))
-  }
-}
+import { MemoryTable, type NumberedRow, tableSubject } from './doubles/memory-table.ts'
+import { batchWriterContract, type BatchWriterSubject } from './index.ts'
 
 type Change = (table: MemoryTable) => Partial<RecoverableBatchWriter<NumberedRow>>
 
-function subjectOf(change: Change = () => ({})): BatchWriterSubject<unknown> {
-  const create = async (): Promise<BatchWriterFixture<NumberedRow>> => {
-    const table = new MemoryTable()
-    Object.assign(table, change(table))
-    return {
-      writer: table,
-      makeRow: (index) => ({ index, good: true }),
-      makeRefusedRow: (index) => ({ index, good: false }),
-      storedIndexes: async () => table.stored,
-      recovery: { writer: table, topic: 'events', partition: 0 },
-      dispose: async () => {},
-    }
-  }
-  return { create }
-}
+const subjectOf = (change: Change): BatchWriterSubject<unknown> => tableSubject((table) => Object.assign(table, change(table)))
 
 describe('batchWriterContract on a writer that keeps it', () => {
-  it.each(batchWriterContract)('$name', ({ run }) => run(subjectOf()))
+  it.each(batchWriterContract)('$name', ({ run }) => run(tableSubject()))
 })
 
 const original = MemoryTable.prototype

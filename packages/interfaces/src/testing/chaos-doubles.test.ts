@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest'
 import type { Batch } from '../batch-writer.ts'
 import { ConnectionError, OperationError } from '../errors.ts'
 import { MapCache, mapSubject } from './doubles/map-cache.ts'
+import { tableSubject } from './doubles/memory-table.ts'
 import { SqliteStorage, sqliteSubject } from './doubles/sqlite-storage.ts'
 import {
+  batchWriterContract,
   cachingContract,
   chaosBatchWriter,
   chaosCache,
@@ -28,6 +30,8 @@ describe('a chaos double without a plan keeps every contract', () => {
     const store = new MemoryLedgerStore()
     return run({ create: async () => chaosSliceLedger(new MemorySliceLedger(store), calm) })
   })
+
+  it.each(batchWriterContract)('writer: $name', ({ run }) => run(tableSubject((table) => chaosBatchWriter(table, calm))))
 
   const quick = storageContract.filter(({ name }) => !/deadline|signal aborts|paus/.test(name))
   it.each(quick)('storage: $name', ({ run }) => run(sqliteSubject(() => chaosStorage(new SqliteStorage(), calm))))

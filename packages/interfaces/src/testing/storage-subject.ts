@@ -20,9 +20,16 @@ export interface StorageTypes {
 /** What the suite has to know of the store's SQL. Everything else that it says is common to all. */
 export interface StorageDialect {
   readonly types: StorageTypes
-  /** A statement that runs for at least `seconds` (at most 3 are asked for). */
+  /**
+   * A statement that runs for at least `seconds` (at most 3 are asked for). What follows it is a comment.
+   * PostgreSQL: `SELECT pg_sleep(3)`. ClickHouse: `SELECT sleepEachRow(0.1) FROM numbers(30) SETTINGS max_block_size = 1`.
+   */
   slow(seconds: number): string
-  /** A query for the rows `n` = 0 … `count` − 1, ascending, that the store makes up as it goes. */
+  /**
+   * A query for the rows `n` = 0 … `count` − 1, ascending, that the store makes up as it goes. What follows it is a comment.
+   * PostgreSQL: `SELECT generate_series(0, 9) AS n` (in `FROM` it would make all rows first).
+   * ClickHouse: `SELECT number AS n FROM numbers(10) SETTINGS max_threads = 1`.
+   */
   series(count: number): string
   /**
    * A query for one row with the column `n`: how many statements that contain `marker` run on the server right now, itself
