@@ -1,0 +1,112 @@
+import type { Readable } from 'node:stream'
+import { Pool } from 'undici'
+import type { BoundQuery } from '../parameters/bind-parameters.ts'
+import type { ConnectionParams } from '../clickhouse-config.ts'
+import { type FailedQuery, mapForeignAnswer, mapNetworkError, mapServerError, poolExhausted } from '../map-error.ts'
+
+/** Sizes and times of the sockets. */
+export interface TransportOptions {
+  /** How long the connection may take, in milliseconds. */
+  connectTimeoutMs: number
+  /** Sockets at most. */
+  maxConnections: number
+  /** Calls that may wait for a socket. */
+  maxQueuedRequests: number
+  /** How long an idle socket is kept, in milliseconds; less if the server says so. */
+  keepAliveMs: number
+}
+
+/** One request to the server. */
+export interface ServerRequest {
+  /** Search parameters: settings, or the query of an insert. */
+  readonly search: Readonly<Record<string, string>>
+  /** Values of the query's places. */
+  readonly bound?: Pick<BoundQuery, 'parameters' | 'binary'>
+  /** The query, or the rows of an insert. */
+  readonly body: string | Uint8Array
+  readonly queryId: string
+  readonly signal: AbortSignal
+}
+
+/** An answer that ClickHouse began to give. */
+export interface ServerAnswer {
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body: Readable
+}
+
+/** Errors of a server come with the answer's status and may be long; more than this says nothing more. */
+const MAX_ERROR_BYTES = 64 * 1024
+
+/**
+ * HTTP to one server. Directly on undici: the stock client sleeps for a millisecond before each request,
+ * to dodge sockets that the server has just closed; here a broken socket is a retryable error instead.
+ */
+export class HttpTransport {
+  readonly server: string
+  readonly #pool: Pool
+  readonly #headers: Readonly<Record<string, string>>
+  readonly #maxQueued: number
+
+  constructor(connection: ConnectionParams, options: TransportOptions) {
+    this.server = `${connection.host}:${connection.port}`
+    this.#maxQueued = options.maxQueuedRequests
+    this.#headers = { authorization: `Basic ${Buffer.from(`${connection.user}:${connection.password}`).toString('base64')}`, 'x-clickhouse-database': connection.database }
+    this.#pool = new Pool(connection.url, {
+      connections: options.maxConnections,
+      pipelining: 1,
+      connect: { timeout: options.connectTimeoutMs },
+      keepAliveTimeout: options.keepAliveMs,
+      // Deadlines are the caller's: every request has a signal.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    })
+  }
+
+  /** Sends a request and waits until its answer begins. @throws ClickHouseBaseError when the server refuses or can't be reached */
+  async send({ search, bound, body, queryId, signal }: ServerRequest): Promise<ServerAnswer> {
+    const query: FailedQuery = { server: this.server, queryId }
+    const { queued = 0 } = this.#pool.stats
+    if (queued >= this.#maxQueued) throw poolExhausted(queued, query)
+    const path = `/?${new URLSearchParams({ ...search, query_id: queryId }).toString()}${boundParameters(bound)}`
+    try {
+      const answer = await this.#pool.request({ method: 'POST', path, headers: this.#headers, body, signal })
+      // Whoever reads the body hears of its end; one that is dropped must not bring the process down.
+      answer.body.on('error', () => {})
+      if (answer.statusCode === 200) return { headers: answer.headers, body: answer.body }
+      const text = await textOf(answer.body)
+      throw answer.headers['x-clickhouse-exception-code'] === undefined && !text.startsWith('Code: ') ? mapForeignAnswer(answer.statusCode, query) : mapServerError(text, query)
+    } catch (error) {
+      throw signal.aborted || isOurs(error) ? error : mapNetworkError(error, query)
+    }
+  }
+
+  /** Closes every socket; requests that run are broken off. */
+  async close(): Promise<void> {
+    await this.#pool.destroy()
+  }
+}
+
+function boundParameters(bound: ServerRequest['bound']): string {
+  if (bound === undefined) return ''
+  return bound.parameters.map(([name, value]) => `&param_${encodeURIComponent(name)}=${bound.binary.has(name) ? percentEncodedBytes(value) : encodeURIComponent(value)}`).join('')
+}
+
+/** Bytes travel as they are, each as `%XX`: as UTF-8 they would be others. */
+function percentEncodedBytes(latin1: string): string {
+  return Buffer.from(latin1, 'latin1').toString('hex').replace(/../g, '%$&')
+}
+
+function isOurs(error: unknown): boolean {
+  return typeof (error as { retryable?: unknown }).retryable === 'boolean'
+}
+
+async function textOf(body: Readable): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    bytes += chunk.length
+    if (bytes > MAX_ERROR_BYTES) break
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}

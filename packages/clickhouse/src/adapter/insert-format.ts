@@ -1,0 +1,43 @@
+import { type Row, toWire, ValidationError } from '@smart-whale/interfaces'
+import { quoteName, quoteTableName, type TableDescription } from './table-columns.ts'
+
+/** An insert as it is sent: the statement in the address, the rows in the body. */
+export interface EncodedInsert {
+  readonly statement: string
+  readonly body: string | Uint8Array
+}
+
+/**
+ * Encodes rows for a table: every column that a row names, in `RowBinaryWithNamesAndTypes`, or in `JSONEachRow` when one of
+ * them has a type without a binary encoder. What a row leaves out is null where the column may be, else refused; a column
+ * that every row leaves out gets the table's default.
+ * @throws ValidationError when a row names a column that the table doesn't have, or holds a value that doesn't fit; nothing is sent
+ */
+export function encodeInsert(table: string, description: TableDescription, rows: readonly Row[]): EncodedInsert {
+  const names = columnsToFill(table, description, rows)
+  const encoder = description.encoderOf(names)
+  const columns = description.columns.filter(({ name }) => names.has(name)).map(({ name }) => quoteName(name))
+  const into = `INSERT INTO ${quoteTableName(table)} (${columns.join(', ')}) FORMAT`
+  if (encoder !== null) return { statement: `${into} RowBinaryWithNamesAndTypes`, body: encoder.encode(rows) }
+  return { statement: `${into} JSONEachRow`, body: rows.map((row) => JSON.stringify(toWire(row))).join('\n') }
+}
+
+function columnsToFill(table: string, { columns }: TableDescription, rows: readonly Row[]): ReadonlySet<string> {
+  const known = new Set(columns.map(({ name }) => name))
+  const given = new Set<string>()
+  for (let index = 0; index < rows.length; index++) {
+    const row = rows[index] as Row
+    for (const name in row) {
+      if (given.has(name) || row[name] === undefined) continue
+      if (!known.has(name)) throw unknownColumn(table, index, name)
+      given.add(name)
+    }
+  }
+  if (given.size === 0) throw new ValidationError(`the rows for table "${table}" have no fields`, { issues: [{ path: [0], message: 'must name at least one column' }] })
+  return given
+}
+
+function unknownColumn(table: string, row: number, name: string): ValidationError {
+  const message = `is not a column of table "${table}" that can be filled`
+  return new ValidationError(`row ${row}: "${name}" ${message}; nothing was sent`, { issues: [{ path: [row, name], message }] })
+}

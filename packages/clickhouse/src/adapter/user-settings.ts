@@ -1,0 +1,44 @@
+/** Settings as they go into a request. */
+export type Settings = Readonly<Record<string, string | number | boolean>>
+
+/** Whether a user's requests may bring settings. A `readonly=1` user's may not: everything comes from its profile. */
+export interface UserAbilities {
+  readonly maySet: boolean
+}
+
+/** The query that finds out; every user may ask it. */
+export const ABILITIES_QUERY = "SELECT toString(getSetting('readonly')) AS readonly"
+
+/** Reads what {@link ABILITIES_QUERY} answers. */
+export function abilitiesOf(readonly: unknown): UserAbilities {
+  return { maySet: String(readonly) !== '1' }
+}
+
+/** What a read needs so that the server ends it when nobody waits for it any more. */
+export function readSettings(abilities: UserAbilities, timeoutMs: number, own: Settings = {}): Record<string, string> {
+  if (!abilities.maySet) return texts(own)
+  return texts({ max_execution_time: timeoutMs / 1000, cancel_http_readonly_queries_on_client_close: 1, ...own })
+}
+
+/**
+ * What an insert needs so that its rows are stored as one block, or not at all, before it is answered:
+ * nothing asynchronous, nothing parsed in parallel pieces, no block smaller than the batch.
+ */
+export function insertSettings(timeoutMs: number, token: string | undefined, own: Settings = {}): Record<string, string> {
+  return texts({
+    max_execution_time: timeoutMs / 1000,
+    async_insert: 0,
+    wait_end_of_query: 1,
+    max_insert_block_size: 1_000_000_000,
+    min_insert_block_size_rows: 1_000_000_000,
+    min_insert_block_size_bytes: 0,
+    max_insert_threads: 1,
+    input_format_parallel_parsing: 0,
+    ...(token === undefined ? {} : { insert_deduplication_token: token, insert_deduplicate: 1, deduplicate_blocks_in_dependent_materialized_views: 1 }),
+    ...own,
+  })
+}
+
+function texts(settings: Settings): Record<string, string> {
+  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, typeof value === 'boolean' ? String(Number(value)) : String(value)]))
+}
