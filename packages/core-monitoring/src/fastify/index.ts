@@ -1,1 +1,3 @@
-export {}
+export { healthRoutes, type HealthRoutesOptions } from './health-routes.ts'
+export { metricsRoutes, type MetricsRoutesOptions } from './metrics-routes.ts'
+export { httpMetrics, type HttpMetricsOptions } from './http-metrics.ts'

@@ -1,0 +1,50 @@
+import { finished } from 'node:stream'
+import { type Clock, type MetricsSink, systemClock } from '@smart-whale/interfaces'
+import type { FastifyInstance } from 'fastify'
+
+/** What {@link httpMetrics} measures with. */
+export interface HttpMetricsOptions {
+  /** Where the measurements go. @default none, required */
+  metrics: MetricsSink
+  /** Upper bounds of the duration's buckets, in seconds. @default [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] */
+  bucketsSeconds?: readonly number[]
+  /** Source of the time. @default systemClock */
+  clock?: Clock
+}
+
+const DEFAULT_BUCKETS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+/** nginx's status for a caller who went away; nothing was sent, so there is no real one. */
+const ABORTED = 499
+
+/**
+ * Measures the requests of an app: how many, how long, with which status, and how many are under way. The label `route` is the route's
+ * pattern (`/timeseries/:table`), never the address that was asked for, which anybody could make endlessly many of.
+ *
+ * Not a plugin, because a plugin sees only the routes within itself: call it on the app before anything is registered.
+ */
+export function httpMetrics(app: FastifyInstance, options: HttpMetricsOptions): void {
+  const { metrics, bucketsSeconds = DEFAULT_BUCKETS_SECONDS, clock = systemClock } = options
+  const durations = metrics.histogram({
+    name: 'smart_whale_http_request_duration_seconds',
+    help: 'Time from the request line to the last byte of the answer',
+    labelNames: ['method', 'route', 'status'],
+    buckets: bucketsSeconds,
+  })
+  const underWay = metrics.gauge({ name: 'smart_whale_http_requests_in_flight', help: 'Requests that are being answered' })
+  let count = 0
+
+  app.addHook('onRequest', (request, reply, done) => {
+    const started = clock.monotonic()
+    underWay.set({}, (count += 1))
+    // Not the onResponse hook: it stays silent when the caller goes away, and the gauge would only ever rise.
+    finished(reply.raw, (error) => {
+      underWay.set({}, (count -= 1))
+      const method = METHODS.has(request.method) ? request.method : 'other'
+      const route = request.routeOptions.url ?? 'unmatched'
+      const status = error ? ABORTED : reply.raw.statusCode
+      durations.observe({ method, route, status }, (clock.monotonic() - started) / 1000)
+    })
+    done()
+  })
+}
