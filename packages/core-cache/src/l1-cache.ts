@@ -38,7 +38,7 @@ export interface L1CacheStats {
 }
 
 /**
- * A cache in the memory of this process, bounded by entries and bytes, with {@link SieveSlots | SIEVE} eviction.
+ * A cache in the memory of this process, bounded by entries and bytes, with SIEVE eviction.
  *
  * What one holder does to a value, no other sees: a value is copied and frozen when it is set. `fastGet` hands the frozen value
  * itself out when it is plain data, and a copy when it holds what can't be frozen (Date, Map, Set, bytes); `get` always hands
