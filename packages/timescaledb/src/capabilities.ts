@@ -1,3 +1,6 @@
+import type { CallOptions } from '@smart-whale/interfaces'
+import type { SqlConnection } from './sql-driver.ts'
+
 /** Which PostgreSQL this is, as far as time series are concerned. */
 export type TimescaleEdition = 'postgresql' | 'timescaledb-apache' | 'timescaledb-community'
 
@@ -12,4 +15,25 @@ export interface TimescaleCapabilities {
   readonly hypertables: boolean
   /** Native continuous aggregates, compression, retention policies, gap filling. */
   readonly community: boolean
+}
+
+/** Asks a server what it can do. */
+export async function detectCapabilities(connection: Pick<SqlConnection, 'query'>, options?: CallOptions): Promise<TimescaleCapabilities> {
+  const { rows } = await connection.query<{ version: number; extension: string | null; license: string | null }>(
+    `select current_setting('server_version_num')::int as version,
+            (select extversion from pg_extension where extname = 'timescaledb') as extension,
+            current_setting('timescaledb.license', true) as license`,
+    [],
+    options,
+  )
+  const [found] = rows
+  const timescaledbVersion = found?.extension ?? null
+  const community = timescaledbVersion !== null && found?.license === 'timescale'
+  return {
+    edition: timescaledbVersion === null ? 'postgresql' : community ? 'timescaledb-community' : 'timescaledb-apache',
+    serverVersion: found?.version ?? 0,
+    timescaledbVersion,
+    hypertables: timescaledbVersion !== null,
+    community,
+  }
 }

@@ -1,7 +1,28 @@
+// Start here
+export { createTimescaleAdapter } from './create-timescale-adapter.ts'
+export {
+  TIMESCALEDB_VARIABLES,
+  TimescaleDBConfig,
+  type TimescaleDBConfigSources,
+  timescaleDBSchema,
+  type TimescaleDBSettings,
+} from './config.ts'
+export { type ReplicaOptions, TIMESCALEDB_DEFAULTS, type TimescaleDBOptions } from './options.ts'
+
 // Storage
+export { TimescaleDBStorage, type TimescaleDBStorageOptions } from './storage/timescaledb-storage.ts'
 export type { BulkInsertOptions, OnConflict, TimescaleCallOptions, TimescaleStorage, TimescaleTransaction } from './timescale-storage.ts'
 export { quoteIdentifier, quoteLiteral, quoteTable, splitTable } from './quote-identifier.ts'
 export type { TimescaleCapabilities, TimescaleEdition } from './capabilities.ts'
+
+// Connections
+export {
+  ConnectionPool,
+  type ConnectionPoolDependencies,
+  createConnectionPool,
+  type GetConnectionOptions,
+  type PooledConnection,
+} from './pool/connection-pool.ts'
 
 // Exactly-once ingest
 export { createIngestLedger, IngestLedger, type IngestLedgerOptions, type LedgerExecutor } from './ledger/ingest-ledger.ts'

@@ -35,7 +35,7 @@ export function unwrapJson(parameter: JsonParameter): unknown {
  */
 export function encodeParameters(params: readonly unknown[]): (string | null)[] {
   return params.map((value, index) => {
-    const encoded = encode(value)
+    const encoded = encodeParameter(value)
     if (typeof encoded !== 'object' || encoded === null) return encoded
     const field = `$${index + 1}`
     throw new TimescaleValidationError(`parameter ${field} ${encoded.problem}`, { issues: [{ path: ['params', index], message: encoded.problem }] })
@@ -43,11 +43,12 @@ export function encodeParameters(params: readonly unknown[]): (string | null)[] 
 }
 
 /** Why a value can't be bound. */
-interface Refusal {
+export interface Refusal {
   readonly problem: string
 }
 
-function encode(value: unknown): string | null | Refusal {
+/** One value as the text that PostgreSQL reads. */
+export function encodeParameter(value: unknown): string | null | Refusal {
   switch (typeof value) {
     case 'string':
       return value.isWellFormed() ? value : { problem: 'is a string with half of a surrogate pair: it has no UTF-8' }
@@ -81,7 +82,7 @@ function bytesText(value: Uint8Array | ArrayBuffer): string {
 function encodeArray(values: readonly unknown[]): string | Refusal {
   const parts: string[] = []
   for (const [index, value] of values.entries()) {
-    const encoded = value === undefined ? null : encode(value)
+    const encoded = value === undefined ? null : encodeParameter(value)
     if (encoded !== null && typeof encoded === 'object') return { problem: `holds an item (number ${index}) that ${encoded.problem}` }
     if (encoded === null) parts.push('NULL')
     else parts.push(Array.isArray(value) ? encoded : `"${encoded.replace(/["\\]/g, '\\$&')}"`)
@@ -92,7 +93,7 @@ function encodeArray(values: readonly unknown[]): string | Refusal {
 type RawJson = { rawJSON(text: string): unknown }
 
 /** JSON with 64-bit integers exact. */
-function toJson(value: unknown): string | Refusal {
+export function toJson(value: unknown): string | Refusal {
   if (value instanceof Map || value instanceof Set) return { problem: `is a ${value.constructor.name}; JSON has none: make it an object or an array first` }
   try {
     const text = JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? (JSON as unknown as RawJson).rawJSON(item.toString()) : item))

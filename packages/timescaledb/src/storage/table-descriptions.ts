@@ -1,0 +1,35 @@
+import { InfrastructureError } from '@smart-whale/interfaces'
+import type { TargetTable } from '../copy/describe-table.ts'
+
+/** Tables beyond this are forgotten, oldest first. */
+const MOST_TABLES = 500
+
+/** What the columns of tables are, asked once and forgotten when a write shows that it is no longer so. */
+export class TableDescriptions {
+  readonly #known = new Map<string, TargetTable>()
+
+  async get(table: string, read: () => Promise<TargetTable>): Promise<TargetTable> {
+    const known = this.#known.get(table)
+    if (known) return known
+    const described = await read()
+    const [oldest] = this.#known.keys()
+    if (this.#known.size >= MOST_TABLES && oldest !== undefined) this.#known.delete(oldest)
+    this.#known.set(table, described)
+    return described
+  }
+
+  forget(table: string): void {
+    this.#known.delete(table)
+  }
+}
+
+/** SQLSTATEs of a table that is not, or no longer, as described: gone, a column gone, other types. */
+const STALE = new Set(['42P01', '42703', '42804', '42P10', '22P03', '22P04', '08P01'])
+
+/** Whether a failure may come from a description that is out of date. */
+export function isStaleDescription(error: unknown): boolean {
+  if (!InfrastructureError.isInstance(error)) return false
+  // A column that was added after the description was made.
+  if (error.code === 'ERR_TIMESCALEDB_INPUT') return true
+  return STALE.has(String(error.context['sqlState']))
+}
