@@ -1,0 +1,87 @@
+import { ValidationError } from '@smart-whale/interfaces'
+import type { ClickHouseErrorCode } from '../errors.ts'
+import { kindOf } from '../row-binary/cell-refusal.ts'
+import { parseColumnType } from '../row-binary/column-type.ts'
+import { encodeValue, UnfitValue } from './encode-value.ts'
+import { findPlaceholders, type Placeholder } from './find-placeholders.ts'
+import { inferType } from './infer-type.ts'
+import { isTyped } from './typed-value.ts'
+
+/** A query whose values travel apart from it. */
+export interface BoundQuery {
+  /** The text with every place in ClickHouse's own form, `{name:Type}`. */
+  readonly query: string
+  /** The request's search parameters: `param_<name>` to the value, as ClickHouse reads it. */
+  readonly parameters: Readonly<Record<string, string>>
+}
+
+/**
+ * Brings values to their places in a query: `:name` by name, `$1` by position, `{name:Type}` as the type says.
+ * Values never become part of the text. Values that the query has no place for are left out.
+ *
+ * @throws ValidationError `ERR_CLICKHOUSE_PARAMETER` naming the parameter that is missing or doesn't fit
+ */
+export function bindParameters(query: string, values: Readonly<Record<string, unknown>> | readonly unknown[] = {}): BoundQuery {
+  const places = findPlaceholders(query)
+  if (places.length === 0) return { query, parameters: {} }
+
+  const bound = new Map<string, BoundValue>()
+  let text = ''
+  let copied = 0
+  for (const place of places) {
+    const name = place.kind === 'positional' ? `positional_${place.index}` : place.name
+    const key = place.kind === 'positional' ? `$${place.index}` : place.name
+    const known = bound.get(name)
+    const value = known ?? bindValue(key, valueOf(place, values), place.kind === 'server' ? place.type : undefined)
+    if (!known) bound.set(name, value)
+    const type = place.kind === 'server' && !value.withZone ? place.type : value.type
+    text += `${query.slice(copied, place.start)}{${name}:${type}}`
+    copied = place.end
+  }
+  return {
+    query: text + query.slice(copied),
+    parameters: Object.fromEntries([...bound].map(([name, value]) => [`param_${name}`, value.text])),
+  }
+}
+
+interface BoundValue {
+  readonly type: string
+  readonly text: string
+  /** The type was given the time zone in which the text is written. */
+  readonly withZone: boolean
+}
+
+function valueOf(place: Placeholder, values: Readonly<Record<string, unknown>> | readonly unknown[]): unknown {
+  const [key, shown] = place.kind === 'positional' ? [place.index - 1, `$${place.index}`] : [place.name, place.kind === 'named' ? `:${place.name}` : `{${place.name}:${place.type}}`]
+  if (Array.isArray(values) !== (place.kind === 'positional') || !Object.hasOwn(values, key)) {
+    throw parameterError(place.kind === 'positional' ? `$${place.index}` : place.name, `the query asks for ${shown}, and no value was given for it`)
+  }
+  return (values as Readonly<Record<string | number, unknown>>)[key]
+}
+
+function bindValue(name: string, value: unknown, declared: string | undefined): BoundValue {
+  const type = declared ?? typeOf(name, value)
+  // A Date is a point in time; a type without a time zone would read it in the server's.
+  const plain = isTyped(value) ? value.value : value
+  const withZone = plain instanceof Date && /^(?:Nullable\()?(?:DateTime|DateTime64\(\d\))\)?$/.test(type)
+  const zoned = withZone ? type.replace(/DateTime64\((\d)\)|DateTime\b/, (_match, digits?: string) => (digits ? `DateTime64(${digits}, 'UTC')` : "DateTime('UTC')")) : type
+  const text = encodeValue(parseColumnType(zoned), plain)
+  if (text instanceof UnfitValue) throw parameterError(name, `parameter "${name}" ${text.reason}`)
+  return { type: zoned, text, withZone }
+}
+
+function typeOf(name: string, value: unknown): string {
+  if (isTyped(value)) return value.type
+  if (value === undefined) throw parameterError(name, `parameter "${name}" is undefined; give null for no value`)
+  const inferred = inferType(value)
+  if ('type' in inferred) return inferred.type
+  throw parameterError(name, `parameter "${name}" ${inferred.problem}`, kindOf(value))
+}
+
+function parameterError(name: string, message: string, found?: string): ValidationError<ClickHouseErrorCode> {
+  return new ValidationError(message, {
+    code: 'ERR_CLICKHOUSE_PARAMETER',
+    issues: [{ path: ['params', name], message }],
+    context: { parameter: name, ...(found === undefined ? {} : { found }) },
+  })
+}
