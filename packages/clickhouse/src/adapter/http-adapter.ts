@@ -141,8 +141,8 @@ export class HttpAdapter implements ClickHouseAdapter {
   async #executeOnce<T extends Row>(bound: BoundQuery, abilities: UserAbilities, options: QueryOptions, signal: AbortSignal): Promise<QueryResult<T>> {
     const queryId = options.queryId ?? randomUUID()
     const failed = { server: this.#transport.server, queryId }
-    const search = { ...readSettings(abilities, this.#timeoutOf(options), options.settings), ...roleOf(options), default_format: 'RowBinaryWithNamesAndTypes', wait_end_of_query: '1' }
-    const answer = await this.#killedWith(signal, queryId, () => this.#transport.send({ search, bound, body: bound.query, queryId, signal }))
+    const search = { ...readSettings(abilities, this.#timeoutOf(options), options.settings), ...bound.parameters, ...roleOf(options), default_format: 'RowBinaryWithNamesAndTypes', wait_end_of_query: '1' }
+    const answer = await this.#killedWith(signal, queryId, () => this.#transport.send({ search, body: bound.query, queryId, signal }))
     let columns: readonly ColumnDescription[] = []
     const rows: T[] = []
     refuseOtherFormat(answer, failed)
@@ -160,8 +160,8 @@ export class HttpAdapter implements ClickHouseAdapter {
     const signal = AbortSignal.any([ended.signal, this.#closing.signal, ...(options.signal ? [options.signal] : [])])
     let finished = false
     try {
-      const search = { ...readSettings(abilities, timeoutMs, options.settings), ...roleOf(options), default_format: format }
-      const answer = await this.#transport.send({ search, bound, body: bound.query, queryId, signal })
+      const search = { ...readSettings(abilities, timeoutMs, options.settings), ...bound.parameters, ...roleOf(options), default_format: format }
+      const answer = await this.#transport.send({ search, body: bound.query, queryId, signal })
       yield* read(answer, { server: this.#transport.server, queryId })
       finished = true
     } catch (error) {

@@ -1,6 +1,5 @@
 import type { Readable } from 'node:stream'
 import { Pool } from 'undici'
-import type { BoundQuery } from '../parameters/bind-parameters.ts'
 import type { ConnectionParams } from '../clickhouse-config.ts'
 import { type FailedQuery, mapForeignAnswer, mapNetworkError, mapServerError, poolExhausted } from '../map-error.ts'
 
@@ -18,10 +17,8 @@ export interface TransportOptions {
 
 /** One request to the server. */
 export interface ServerRequest {
-  /** Search parameters: settings, or the query of an insert. */
+  /** Search parameters: settings, bound parameters, the query of an insert. */
   readonly search: Readonly<Record<string, string>>
-  /** Values of the query's places. */
-  readonly bound?: Pick<BoundQuery, 'parameters' | 'binary'>
   /** The query, or the rows of an insert. */
   readonly body: string | Uint8Array
   readonly queryId: string
@@ -63,11 +60,11 @@ export class HttpTransport {
   }
 
   /** Sends a request and waits until its answer begins. @throws ClickHouseBaseError when the server refuses or can't be reached */
-  async send({ search, bound, body, queryId, signal }: ServerRequest): Promise<ServerAnswer> {
+  async send({ search, body, queryId, signal }: ServerRequest): Promise<ServerAnswer> {
     const query: FailedQuery = { server: this.server, queryId }
     const { queued = 0 } = this.#pool.stats
     if (queued >= this.#maxQueued) throw poolExhausted(queued, query)
-    const path = `/?${new URLSearchParams({ ...search, query_id: queryId }).toString()}${boundParameters(bound)}`
+    const path = `/?${new URLSearchParams({ ...search, query_id: queryId }).toString()}`
     try {
       const answer = await this.#pool.request({ method: 'POST', path, headers: this.#headers, body, signal })
       // Whoever reads the body hears of its end; one that is dropped must not bring the process down.
@@ -84,16 +81,6 @@ export class HttpTransport {
   async close(): Promise<void> {
     await this.#pool.destroy()
   }
-}
-
-function boundParameters(bound: ServerRequest['bound']): string {
-  if (bound === undefined) return ''
-  return bound.parameters.map(([name, value]) => `&param_${encodeURIComponent(name)}=${bound.binary.has(name) ? percentEncodedBytes(value) : encodeURIComponent(value)}`).join('')
-}
-
-/** Bytes travel as they are, each as `%XX`: as UTF-8 they would be others. */
-function percentEncodedBytes(latin1: string): string {
-  return Buffer.from(latin1, 'latin1').toString('hex').replace(/../g, '%$&')
 }
 
 function isOurs(error: unknown): boolean {

@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import type { Row } from '@smart-whale/interfaces'
 import type { ColumnDescription } from '../adapter-options.ts'
 import { type FailedQuery, mapNetworkError, mapServerError } from '../map-error.ts'
@@ -14,18 +13,23 @@ export async function* answerBytes(answer: ServerAnswer, query: FailedQuery): As
   const mark = Buffer.from(`__exception__\r\n${String(tag)}`)
   let held: Buffer = Buffer.alloc(0)
   let exception: Buffer[] | null = null
-  for await (const chunk of chunksOf(answer.body, query)) {
-    if (exception !== null) {
-      exception.push(chunk)
-      continue
+  try {
+    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+      if (exception !== null) {
+        exception.push(chunk)
+        continue
+      }
+      const bytes: Buffer = held.length === 0 ? chunk : Buffer.concat([held, chunk])
+      const at = tag === undefined ? -1 : bytes.indexOf(mark)
+      // The mark may be cut by the chunk's end: as many bytes as could begin it wait for the next chunk.
+      const end = at === -1 ? Math.max(0, bytes.length - mark.length + 1) : at
+      if (at !== -1) exception = [bytes.subarray(at + mark.length)]
+      held = at === -1 ? bytes.subarray(end) : Buffer.alloc(0)
+      if (end > 0) yield bytes.subarray(0, end)
     }
-    const bytes = held.length === 0 ? chunk : Buffer.concat([held, chunk])
-    const at = tag === undefined ? -1 : bytes.indexOf(mark)
-    // The mark may be cut by the chunk's end: as many bytes as could begin it wait for the next chunk.
-    const end = at === -1 ? Math.max(0, bytes.length - mark.length + 1) : at
-    if (end > 0) yield bytes.subarray(0, end)
-    held = at === -1 ? bytes.subarray(end) : Buffer.alloc(0)
-    if (at !== -1) exception = [bytes.subarray(at + mark.length)]
+  } catch (error) {
+    // The server breaks the connection behind its exception, so that nobody takes the answer for whole.
+    if (exception === null) throw (error as { name?: string }).name === 'AbortError' ? error : mapNetworkError(error, query)
   }
   if (exception !== null) throw mapServerError(exceptionText(Buffer.concat(exception)), query)
   if (held.length > 0) yield held
@@ -49,12 +53,4 @@ export async function* answerRows<T extends Row>(answer: ServerAnswer, query: Fa
     if (rows.length > 0) yield rows
   }
   if (decoder.pendingBytes > 0) throw mapNetworkError({ code: 'UND_ERR_SOCKET', message: 'the answer ended in the middle of a row' }, query)
-}
-
-async function* chunksOf(body: Readable, query: FailedQuery): AsyncIterable<Buffer> {
-  try {
-    for await (const chunk of body as AsyncIterable<Buffer>) yield chunk
-  } catch (error) {
-    throw (error as { name?: string }).name === 'AbortError' ? error : mapNetworkError(error, query)
-  }
 }
