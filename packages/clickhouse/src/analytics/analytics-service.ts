@@ -1,0 +1,250 @@
+import { InfrastructureError, type Row, systemClock, ValidationError } from '@smart-whale/interfaces'
+import type { ClickHouseAdapter, InsertOptions, InsertResult, QueryParams, QueryResult } from '../adapter-options.ts'
+import type { AnalyticsCache, CacheLookup, KeptAnswer } from './analytics-cache.ts'
+import { openAnalyticsCache, type OpenAnalyticsCache } from './open-cache.ts'
+import { SharedFlights } from './shared-flights.ts'
+import { type AnalyticsLimits, type AnalyticsServiceOptions, checkLimits } from './analytics-options.ts'
+import type { AnalyticsCacheStats, AnalyticsFailure, AnalyticsQuery, AnalyticsResult, CacheStatus } from './analytics-query.ts'
+import { type AnalyticsQuestion, checkQuestion } from './check-question.ts'
+import { type ClickHouseErrorCode, QueryCancellationError, QueryExecutionTimeoutError } from '../errors.ts'
+import { OperationalError } from '../operational-errors.ts'
+import { canonical, digest } from '../stable-digest.ts'
+
+/** What a whole batch may be told. */
+export interface AnalyticsBatchOptions {
+  /** Ends all queries of the batch that still run. @default never aborted */
+  signal?: AbortSignal | undefined
+  /** How many queries run at once. @default the service's `batchConcurrency` */
+  concurrency?: number | undefined
+}
+
+/** Answers analytics queries: equal ones that run at the same time are asked once, answers are kept for a while. */
+export interface AnalyticsService {
+  /**
+   * Answers one query.
+   * @throws ValidationError `ERR_CLICKHOUSE_ANALYTICS_QUERY`, or what the adapter throws for the query
+   */
+  executeAnalyticsQuery<T extends Row = Row>(query: AnalyticsQuery): Promise<AnalyticsResult<T>>
+  /** Answers several queries at once, within a bound; each result carries its own data or error, in the order of the queries. */
+  executeBatchQueries<T extends Row = Row>(
+    queries: readonly AnalyticsQuery[],
+    options?: AnalyticsBatchOptions,
+  ): Promise<(AnalyticsResult<T> | AnalyticsFailure)[]>
+  /** Inserts rows and voids every kept answer that depends on the table. */
+  insert(table: string, rows: readonly Row[], options?: InsertOptions): Promise<InsertResult>
+  /** Forgets everything, every answer of one query, or its answer for certain parameters. Resolves to how many kept answers were removed. */
+  invalidateCache(query?: string, params?: QueryParams): Promise<number>
+  /** Voids every kept answer that depends on one of the tables, directly or through views. */
+  invalidateTables(tables: readonly string[]): Promise<void>
+  /** Voids every kept answer that was asked for under one of the tags. */
+  invalidateTags(tags: readonly string[]): Promise<void>
+  getCacheStats(): Promise<AnalyticsCacheStats>
+  /** Ends what runs. The adapter and a cache that was handed in stay open. May be called twice. */
+  close(): Promise<void>
+}
+
+/** Makes an {@link AnalyticsService} over an adapter. For queries that users write, the adapter's user must be a read-only one. */
+export function createAnalyticsService(adapter: ClickHouseAdapter, options: AnalyticsServiceOptions = {}): AnalyticsService {
+  return new CachedAnalyticsService(adapter, options, checkLimits(options))
+}
+
+/** An answer together with what the cache has to say about it. */
+type Loaded = Omit<KeptAnswer, 'stamp'>
+
+class CachedAnalyticsService implements AnalyticsService {
+  readonly #adapter: ClickHouseAdapter
+  readonly #options: AnalyticsServiceOptions
+  readonly #limits: AnalyticsLimits
+  readonly #flights: SharedFlights<Loaded>
+  readonly #counts = { hit: 0, stale: 0, miss: 0, shared: 0, bypass: 0 }
+  #open: Promise<OpenAnalyticsCache> | undefined
+  #generation = 0
+  #closed = false
+
+  constructor(adapter: ClickHouseAdapter, options: AnalyticsServiceOptions, limits: AnalyticsLimits) {
+    this.#adapter = adapter
+    this.#options = options
+    this.#limits = limits
+    this.#flights = new SharedFlights(options.clock)
+  }
+
+  async executeAnalyticsQuery<T extends Row = Row>(query: AnalyticsQuery): Promise<AnalyticsResult<T>> {
+    const question = checkQuestion(query, this.#limits)
+    this.#refuseWhenClosed()
+    if (question.signal?.aborted) throw abortedQuery(question.signal.reason)
+    if (!question.cache) return this.#answer<T>('bypass', await this.#ask(question, question.signal, question.timeoutMs))
+
+    const cache = await this.#cache()
+    const lookup = await cache.lookUp(question)
+    const freshness = this.#freshnessOf(lookup.kept, question)
+    if (freshness === 'outlived' || lookup.kept === undefined) return this.#fly<T>(cache, question, lookup)
+    if (freshness === 'stale') this.#renewBehind(cache, question, lookup)
+    return this.#answer<T>(freshness, lookup.kept)
+  }
+
+  async executeBatchQueries<T extends Row = Row>(
+    queries: readonly AnalyticsQuery[],
+    options: AnalyticsBatchOptions = {},
+  ): Promise<(AnalyticsResult<T> | AnalyticsFailure)[]> {
+    this.#checkBatch(queries)
+    const results = new Array<AnalyticsResult<T> | AnalyticsFailure>(queries.length)
+    const remaining = queries.entries()
+    // All workers draw from the one iterator: as many queries run at once as there are workers.
+    const work = async (): Promise<void> => {
+      for (const [index, query] of remaining) results[index] = await this.#attempt<T>(query, options.signal)
+    }
+    const workers = Math.max(1, Math.min(options.concurrency ?? this.#limits.batchConcurrency, queries.length))
+    await Promise.all(Array.from({ length: workers }, work))
+    return results
+  }
+
+  async insert(table: string, rows: readonly Row[], options?: InsertOptions): Promise<InsertResult> {
+    try {
+      return await (this.#options.writer ?? this.#adapter).insert(table, rows, options)
+    } finally {
+      // Also after a failure: what broke may have broken after the rows were stored.
+      await this.invalidateTables([table]).catch((error: unknown) => {
+        this.#options.logger?.error({ err: error, table }, 'answers that read the table could not be voided; they are served until their life ends')
+      })
+    }
+  }
+
+  async invalidateCache(query?: string, params?: QueryParams): Promise<number> {
+    this.#generation += 1
+    return (await this.#cache()).invalidateCache(query, params)
+  }
+
+  async invalidateTables(tables: readonly string[]): Promise<void> {
+    this.#generation += 1
+    await (await this.#cache()).invalidateTables(tables)
+  }
+
+  async invalidateTags(tags: readonly string[]): Promise<void> {
+    this.#generation += 1
+    await (await this.#cache()).invalidateTags(tags)
+  }
+
+  async getCacheStats(): Promise<AnalyticsCacheStats> {
+    const cache = await this.#cache()
+    const { hit, stale, miss, shared, bypass } = this.#counts
+    const answers = hit + stale + miss + shared + bypass
+    return {
+      hits: hit,
+      staleHits: stale,
+      misses: miss,
+      shared,
+      bypassed: bypass,
+      ...cache.counts,
+      entries: await cache.countEntries(),
+      inFlight: this.#flights.size,
+      hitRatio: answers === 0 ? 0 : (hit + stale + shared) / answers,
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#flights.abortAll(closedError())
+    await (await this.#open?.catch(() => undefined))?.close()
+  }
+
+  async #fly<T extends Row>(cache: AnalyticsCache, question: AnalyticsQuestion, lookup: CacheLookup): Promise<AnalyticsResult<T>> {
+    const { shared, result } = this.#board(cache, question, lookup, question.signal)
+    return this.#answer<T>(shared ? 'shared' : 'miss', await result.catch((error: unknown) => Promise.reject(asQueryError(error, question))))
+  }
+
+  /** Loads anew what was just served past its life. Nobody waits for it; a failure leaves the old answer to its end. */
+  #renewBehind(cache: AnalyticsCache, question: AnalyticsQuestion, lookup: CacheLookup): void {
+    this.#board(cache, question, lookup, undefined).result.catch((error: unknown) => {
+      this.#options.logger?.warn({ err: error }, 'an answer past its life could not be loaded anew')
+    })
+  }
+
+  #board(cache: AnalyticsCache, question: AnalyticsQuestion, lookup: CacheLookup, signal: AbortSignal | undefined) {
+    const load = async (flightSignal: AbortSignal): Promise<Loaded> => {
+      const loaded = await this.#ask(question, flightSignal, this.#limits.maxTimeoutMs)
+      const small = loaded.result.rows.length <= this.#limits.maxCachedRows
+      const kept = small && (await cache.keep(lookup, loaded, this.#limits.staleSeconds))
+      return kept ? loaded : { ...loaded, ttlSeconds: 0 }
+    }
+    return this.#flights.join(this.#flightKey(lookup), load, { timeoutMs: question.timeoutMs, signal, what: 'the analytics query' })
+  }
+
+  /** Versions are part of it: who asks after an invalidation must not board a load that began before. */
+  #flightKey({ key, stamp }: CacheLookup): string {
+    const versions = stamp === null ? `generation ${this.#generation}` : digest(canonical(stamp))
+    return `${key.query}:${key.params}:${key.reader}:${versions}`
+  }
+
+  async #ask(question: AnalyticsQuestion, signal: AbortSignal | undefined, timeoutMs: number): Promise<Loaded> {
+    const loadedAtMs = this.#now()
+    const { role, ttlSeconds } = question
+    const result: QueryResult = await this.#adapter.execute(question.query, question.params, { signal, timeoutMs, role, settings: this.#options.settings })
+    return { result, loadedAtMs, ttlSeconds: question.cache ? ttlSeconds : 0 }
+  }
+
+  #freshnessOf(kept: KeptAnswer | undefined, question: AnalyticsQuestion): 'hit' | 'stale' | 'outlived' {
+    if (kept === undefined) return 'outlived'
+    const ageSeconds = (this.#now() - kept.loadedAtMs) / 1000
+    // Who asks for a shorter life than the answer was kept for gets what it asks for.
+    const lifeSeconds = Math.min(kept.ttlSeconds, question.ttlSeconds)
+    if (ageSeconds < lifeSeconds) return 'hit'
+    return ageSeconds < lifeSeconds + this.#limits.staleSeconds ? 'stale' : 'outlived'
+  }
+
+  #answer<T extends Row>(status: CacheStatus, { result, loadedAtMs, ttlSeconds }: Loaded): AnalyticsResult<T> {
+    this.#counts[status] += 1
+    const { rows, columns, statistics, queryId } = result as QueryResult<T>
+    return { data: rows, columns, statistics, queryId, cache: { status, ageMs: Math.max(0, this.#now() - loadedAtMs), ttlSeconds } }
+  }
+
+  async #attempt<T extends Row>(query: AnalyticsQuery, batchSignal: AbortSignal | undefined): Promise<AnalyticsResult<T> | AnalyticsFailure> {
+    try {
+      const own = query.options?.signal
+      const signal = own && batchSignal ? AbortSignal.any([own, batchSignal]) : (own ?? batchSignal)
+      return await this.executeAnalyticsQuery<T>({ ...query, options: { ...query.options, signal } })
+    } catch (error) {
+      if (InfrastructureError.isInstance(error)) return { error }
+      return { error: new OperationalError('the query failed for a reason that this package does not know; see the cause', { cause: error }) }
+    }
+  }
+
+  #checkBatch(queries: readonly AnalyticsQuery[]): void {
+    const { maxBatchQueries } = this.#limits
+    if (Array.isArray(queries) && queries.length <= maxBatchQueries) return
+    const found = Array.isArray(queries) ? `${queries.length}` : typeof queries
+    const message = `must be a list of at most ${maxBatchQueries} queries, got ${found}`
+    const issues = [{ path: ['queries'], message }]
+    throw new ValidationError<ClickHouseErrorCode>(`queries ${message}`, { code: 'ERR_CLICKHOUSE_ANALYTICS_QUERY', issues })
+  }
+
+  async #cache(): Promise<AnalyticsCache> {
+    this.#open ??= openAnalyticsCache(this.#adapter, this.#options, this.#limits)
+    return (await this.#open).cache
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closed) throw closedError()
+  }
+
+  #now(): number {
+    return (this.#options.clock ?? systemClock).now()
+  }
+}
+
+function closedError(): OperationalError {
+  return new OperationalError('the analytics service is closed; make a new one', { code: 'ERR_CLICKHOUSE_CLOSED', status: 503 })
+}
+
+/** What ends the wait of one caller is an error of that caller's query, whatever becomes of the load. */
+function asQueryError(error: unknown, question: AnalyticsQuestion): unknown {
+  const code = InfrastructureError.isInstance(error) ? error.code : undefined
+  if (code === 'ERR_TIMEOUT') {
+    return new QueryExecutionTimeoutError(`the query took longer than ${question.timeoutMs} ms; narrow it or allow it more time`, { cause: error })
+  }
+  return code === 'ERR_ABORTED' && question.signal?.aborted ? abortedQuery(question.signal.reason) : error
+}
+
+function abortedQuery(reason: unknown): QueryCancellationError {
+  return new QueryCancellationError('the analytics query was aborted by its caller', { code: 'ERR_ABORTED', cause: reason })
+}

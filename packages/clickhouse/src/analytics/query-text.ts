@@ -1,0 +1,61 @@
+import { digest } from '../stable-digest.ts'
+import { type SqlToken, sqlTokens } from '../sql-tokens.ts'
+import { findTables, type TablesRead } from './find-tables.ts'
+
+/** What can be told of a query from its text alone. */
+export interface QueryText {
+  /** Equal for queries that differ only in spaces and comments. */
+  readonly hash: string
+  /** Whether it begins as a statement that reads. */
+  readonly reads: boolean
+  readonly tables: TablesRead | 'any'
+}
+
+const READING_WORDS = new Set(['SELECT', 'WITH', 'FROM', 'SHOW', 'DESCRIBE', 'DESC', 'EXISTS', 'EXPLAIN'])
+/** Statements whose tables `findTables` understands. */
+const SELECTING_WORDS = new Set(['SELECT', 'WITH', 'FROM'])
+
+const MAX_REMEMBERED = 500
+const remembered = new Map<string, QueryText>()
+
+/** What the text of a query tells. The latest few hundred are remembered: an application asks the same ones again and again. */
+export function describeQuery(text: string): QueryText {
+  const known = remembered.get(text)
+  if (known !== undefined) return known
+  const described = describe([...sqlTokens(text)])
+  if (remembered.size >= MAX_REMEMBERED) remembered.delete(remembered.keys().next().value ?? '')
+  // A few huge texts must not take the memory that hundreds of usual ones would.
+  if (text.length <= 10_000) remembered.set(text, described)
+  return described
+}
+
+function describe(all: readonly SqlToken[]): QueryText {
+  const end = all.findLastIndex(({ text }) => text !== ';') + 1
+  const tokens = all.slice(0, end)
+  const first = tokens.find(({ text }) => text !== '(')
+  return {
+    hash: digest(normalise(tokens)),
+    reads: first?.kind === 'word' && READING_WORDS.has(first.value),
+    tables: first?.kind === 'word' && SELECTING_WORDS.has(first.value) ? findTables(tokens) : 'any',
+  }
+}
+
+/** Any run of spaces and comments counts as one space: no rule of the language tells them apart. */
+function normalise(tokens: readonly SqlToken[]): string {
+  return tokens.map((token, index) => (index > 0 && token.start > (tokens[index - 1]?.end ?? 0) ? ` ${token.text}` : token.text)).join('')
+}
+
+/** The table that a materialized view writes to, by its `CREATE` statement; undefined for one that keeps its rows itself. */
+export function materializedInto(createStatement: string): string | undefined {
+  const parts: string[] = []
+  let target = false
+  for (const { kind, value, text } of sqlTokens(createStatement)) {
+    if (target) {
+      if (kind === 'word' || kind === 'name') parts.push(kind === 'word' ? text : value)
+      else if (text !== '.') break
+    } else if (text === '(' || (kind === 'word' && (value === 'AS' || value === 'ENGINE'))) break
+    else if (kind === 'word' && value === 'TO') target = true
+    if (target && parts.length === 2) break
+  }
+  return parts.length === 0 ? undefined : parts.join('.')
+}

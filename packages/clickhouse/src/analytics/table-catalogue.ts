@@ -1,0 +1,132 @@
+import type { Clock, Logger } from '@smart-whale/interfaces'
+import type { ClickHouseAdapter } from '../adapter-options.ts'
+import type { TablesRead } from './find-tables.ts'
+import { describeQuery, materializedInto } from './query-text.ts'
+import type { TableDependencies } from './table-dependencies.ts'
+
+/** What a {@link TableCatalogue} is made from. */
+export interface TableCatalogueOptions {
+  readonly adapter: ClickHouseAdapter
+  readonly maxAgeMs: number
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+interface CataloguedTable {
+  readonly engine: string
+  /** The view's own query. */
+  readonly select: string
+  /** Where a materialized view writes to; undefined for one that keeps its rows itself. */
+  readonly target: string | undefined
+  /** Materialized views that read it. */
+  readonly views: readonly string[]
+}
+
+interface CatalogueRow extends Record<string, unknown> {
+  database: string
+  name: string
+  engine: string
+  as_select: string
+  create_table_query: string
+  dependencies_database: string[]
+  dependencies_table: string[]
+}
+
+const CATALOGUE = `SELECT database, name, engine, as_select, create_table_query, dependencies_database, dependencies_table
+FROM system.tables WHERE database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema')`
+
+/** Engines whose rows are their own and change by inserts alone. Others read elsewhere, or change by themselves. */
+const HOLDS_ROWS = /^(?:\w*MergeTree|Memory|Log|TinyLog|StripeLog)$/
+
+/**
+ * Dependencies by the server's own list of tables and views, as the adapter's user sees it: views are followed to the tables
+ * that they read, materialized views to the tables that they fill. What can't be followed counts as any table.
+ */
+export class TableCatalogue implements TableDependencies {
+  readonly #options: TableCatalogueOptions
+  #tables: Promise<ReadonlyMap<string, CataloguedTable> | undefined> | undefined
+  #loadedAt = -Infinity
+
+  constructor(options: TableCatalogueOptions) {
+    this.#options = options
+  }
+
+  async readBy(query: string): Promise<readonly string[] | 'any'> {
+    const { tables } = describeQuery(query)
+    if (tables === 'any') return 'any'
+    // A query without a table needs no catalogue.
+    if (tables.named.length === 0) return []
+    const catalogue = await this.#catalogue()
+    if (catalogue === undefined) return 'any'
+    const found = new Set<string>()
+    return this.#follow(tables, catalogue, found) ? [...found] : 'any'
+  }
+
+  async affectedBy(table: string): Promise<readonly string[] | 'any'> {
+    const catalogue = await this.#catalogue()
+    const written = this.#qualified(table)
+    if (catalogue?.get(written) === undefined) return 'any'
+    const affected = new Set([written])
+    // The set grows while it is walked through: what a view fills may feed further views.
+    for (const name of affected) {
+      for (const view of catalogue.get(name)?.views ?? []) {
+        affected.add(view)
+        const known = catalogue.get(view)
+        if (known === undefined) return 'any'
+        if (known.target !== undefined) affected.add(known.target)
+      }
+    }
+    return [...affected]
+  }
+
+  /** Adds the tables to `found`, with all that the views among them read; false when one of them can't be followed. */
+  #follow(tables: TablesRead, catalogue: ReadonlyMap<string, CataloguedTable>, found: Set<string>): boolean {
+    return tables.named.every((reference) => {
+      const name = this.#qualified(reference.name)
+      const table = catalogue.get(name)
+      // The name of a subquery may also be that of a table, which the subquery itself may read.
+      if (table === undefined) return reference.maybeSubquery
+      if (found.has(name)) return true
+      found.add(name)
+      if (HOLDS_ROWS.test(table.engine)) return true
+      if (table.engine === 'MaterializedView') {
+        if (table.target !== undefined) found.add(table.target)
+        return true
+      }
+      const read = table.engine === 'View' ? describeQuery(table.select).tables : 'any'
+      return read !== 'any' && this.#follow(read, catalogue, found)
+    })
+  }
+
+  async #catalogue(): Promise<ReadonlyMap<string, CataloguedTable> | undefined> {
+    const now = this.#options.clock.monotonic()
+    if (this.#tables === undefined || now - this.#loadedAt >= this.#options.maxAgeMs) {
+      this.#loadedAt = now
+      this.#tables = this.#load()
+    }
+    return this.#tables
+  }
+
+  async #load(): Promise<ReadonlyMap<string, CataloguedTable> | undefined> {
+    try {
+      const { rows } = await this.#options.adapter.execute<CatalogueRow>(CATALOGUE)
+      return new Map(rows.map((row) => [`${row.database}.${row.name}`, catalogued(row)]))
+    } catch (error) {
+      this.#options.logger.warn({ err: error }, 'the list of tables could not be read; until it can, every insert voids every kept answer')
+      return undefined
+    }
+  }
+
+  #qualified(name: string): string {
+    return name.includes('.') ? name : `${this.#options.adapter.database}.${name}`
+  }
+}
+
+function catalogued(row: CatalogueRow): CataloguedTable {
+  return {
+    engine: row.engine,
+    select: row.as_select,
+    target: row.engine === 'MaterializedView' ? materializedInto(row.create_table_query) : undefined,
+    views: row.dependencies_table.map((name, index) => `${row.dependencies_database[index]}.${name}`),
+  }
+}
