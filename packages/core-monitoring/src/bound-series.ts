@@ -4,7 +4,7 @@ import type { MetricLabels } from '@smart-whale/interfaces'
 export const FOLDED = 'other'
 
 /** What {@link createSeriesBound} is made from. */
-interface SeriesBoundOptions<Series> {
+interface SeriesRules<Series> {
   /** Names that the labels of a series have. */
   readonly labelNames: readonly string[]
   /** Most series, not counting the one that the others fold into. */
@@ -19,8 +19,8 @@ interface SeriesBoundOptions<Series> {
  * Finds the series of a combination of label values, and opens at most so many: a label that takes ever new values would otherwise fill
  * the memory here and in Prometheus. Unknown labels are left out, missing ones are empty.
  */
-export function createSeriesBound<Series>(options: SeriesBoundOptions<Series>): (labels: MetricLabels) => Series {
-  const { labelNames, maxSeries, open, onFold } = options
+export function createSeriesBound<Series>(rules: SeriesRules<Series>): (labels: MetricLabels) => Series {
+  const { labelNames, maxSeries, open, onFold } = rules
   const known = new Map<string, Series>()
   let folded: Series | undefined
 

@@ -3,7 +3,7 @@ import type { Registry } from 'prom-client'
 import { wrongInput } from './errors.ts'
 
 /** What prom-client makes a metric from. */
-export interface MetricConfiguration {
+export interface MetricSetup {
   readonly name: string
   readonly help: string
   readonly labelNames: string[]
@@ -23,7 +23,7 @@ const METRIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/
 const LABEL_NAME = /^(?!__|le$)[a-zA-Z_][a-zA-Z0-9_]*$/
 
 /** Finds the metric that has a definition's name, or makes it. */
-export type MetricCatalog = <Metric extends object>(kind: Kind, definition: MetricDefinition, make: (configuration: MetricConfiguration) => Metric) => Metric
+export type MetricCatalog = <Metric extends object>(kind: Kind, definition: MetricDefinition, make: (configuration: MetricSetup) => Metric) => Metric
 
 /** Makes a catalog in which a name stands for one metric: one kind, one list of labels. */
 export function createMetricCatalog(registry: Registry, prefix: string): MetricCatalog {

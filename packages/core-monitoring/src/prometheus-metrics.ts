@@ -2,7 +2,7 @@ import { type Logger, type MetricLabels, type MetricsSink, silentLogger } from '
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { createSeriesBound, FOLDED } from './bound-series.ts'
 import { requireAtLeast, wrongInput } from './errors.ts'
-import { createMetricCatalog, type MetricConfiguration } from './metric-catalog.ts'
+import { createMetricCatalog, type MetricSetup } from './metric-catalog.ts'
 import type { PrometheusMetricsOptions } from './options.ts'
 import { startRuntimeMetrics } from './runtime-metrics.ts'
 
@@ -43,7 +43,7 @@ export function createPrometheusMetrics(options: PrometheusMetricsOptions = {}):
     { name: 'metrics_folded_total', help: 'Measurements folded into "other" because their metric has too many series', labelNames: ['metric'] },
     (configuration) => new Counter(configuration),
   )
-  function findSeries<Series>({ name, labelNames }: MetricConfiguration, least: number, open: (labels: Record<string, string>) => Series): SeriesFinder<Series> {
+  function findSeries<Series>({ name, labelNames }: MetricSetup, least: number, open: (labels: Record<string, string>) => Series): SeriesFinder<Series> {
     const isUsable = createValueCheck(logger, name, least)
     const sayFolded = once(() => logger.warn({ metric: name, maxSeriesPerMetric }, `a metric has too many series: further label values fold into "${FOLDED}"`))
     const onFold = (): void => {

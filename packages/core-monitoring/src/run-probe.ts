@@ -1,5 +1,4 @@
 import {
-  type Clock,
   type HealthProbe,
   type HealthResult,
   type HealthStatus,
@@ -8,6 +7,7 @@ import {
   OperationError,
   TimeoutError,
 } from '@smart-whale/interfaces'
+import type { HealthOptions } from './options.ts'
 
 /** What is known of one dependency. */
 export interface DependencyReport extends HealthResult {
@@ -28,20 +28,16 @@ export interface ProbeRunner {
   close(): void
 }
 
-interface ProbeRunnerOptions {
-  readonly timeoutMs: number
-  readonly cacheMs: number
-  readonly clock: Clock
-  readonly logger: Logger
-}
+/** What all probes of a service have in common. */
+type ProbeRules = Required<Pick<HealthOptions, 'timeoutMs' | 'cacheMs' | 'clock' | 'logger'>>
 
 /** A probe that ignores its signal hangs on after its deadline; beyond so many it isn't asked again until one lets go. */
 const MAX_HANGING = 3
 const STATUSES: readonly HealthStatus[] = ['up', 'degraded', 'down']
 
 /** Makes the runner of one probe: with a deadline, a cache, and a line in the log whenever the status changes. */
-export function createProbeRunner(probe: HealthProbe, options: ProbeRunnerOptions): ProbeRunner {
-  const { timeoutMs, cacheMs, clock, logger } = options
+export function createProbeRunner(probe: HealthProbe, rules: ProbeRules): ProbeRunner {
+  const { timeoutMs, cacheMs, clock, logger } = rules
   const { name, critical = true } = probe
   const closing = new AbortController()
   let running: Promise<DependencyReport> | undefined

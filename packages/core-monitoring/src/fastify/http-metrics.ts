@@ -1,6 +1,6 @@
 import { finished } from 'node:stream'
 import { type Clock, type MetricsSink, systemClock } from '@smart-whale/interfaces'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault } from 'fastify'
 
 /** What {@link httpMetrics} measures with. */
 export interface HttpMetricsOptions {
@@ -11,6 +11,14 @@ export interface HttpMetricsOptions {
   /** Source of the time. @default systemClock */
   clock?: Clock
 }
+
+/** An app with whatever logger: Fastify's own `FastifyInstance` takes only apps with its default one. */
+type AppWith<AppLogger extends FastifyBaseLogger> = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression<RawServerDefault>,
+  RawReplyDefaultExpression<RawServerDefault>,
+  AppLogger
+>
 
 const DEFAULT_BUCKETS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
@@ -23,7 +31,7 @@ const ABORTED = 499
  *
  * Not a plugin, because a plugin sees only the routes within itself: call it on the app before anything is registered.
  */
-export function httpMetrics(app: FastifyInstance, options: HttpMetricsOptions): void {
+export function httpMetrics<AppLogger extends FastifyBaseLogger>(app: AppWith<AppLogger>, options: HttpMetricsOptions): void {
   const { metrics, bucketsSeconds = DEFAULT_BUCKETS_SECONDS, clock = systemClock } = options
   const durations = metrics.histogram({
     name: 'smart_whale_http_request_duration_seconds',
