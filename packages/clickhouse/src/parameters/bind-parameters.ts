@@ -71,11 +71,18 @@ function bindValue(name: string, value: unknown, declared: string | undefined): 
 }
 
 function typeOf(name: string, value: unknown): string {
-  if (isTyped(value)) return value.type
+  if (isTyped(value)) return checkedType(name, value.type)
   if (value === undefined) throw parameterError(name, `parameter "${name}" is undefined; give null for no value`)
   const inferred = inferType(value)
   if ('type' in inferred) return inferred.type
   throw parameterError(name, `parameter "${name}" ${inferred.problem}`, kindOf(value))
+}
+
+/** A type that would end its own braces is none, and might be somebody's SQL. */
+function checkedType(name: string, type: string): string {
+  const [place, ...more] = findPlaceholders(`{type:${type}}`)
+  if (place?.kind === 'server' && place.type === type.trim() && more.length === 0) return type
+  throw parameterError(name, `parameter "${name}" was given a type that is none`)
 }
 
 function parameterError(name: string, message: string, found?: string): ValidationError<ClickHouseErrorCode> {

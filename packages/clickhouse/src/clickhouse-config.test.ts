@@ -1,0 +1,93 @@
+import { inspect } from 'node:util'
+import { ConfigurationError } from '@smart-whale/interfaces'
+import { describe, expect, it } from 'vitest'
+import { ClickHouseConfig, type ClickHouseOptions } from './clickhouse-config.ts'
+
+const config = (options: ClickHouseOptions = {}, environment: Record<string, string> = {}): ClickHouseConfig => new ClickHouseConfig(options, environment)
+const params = (options?: ClickHouseOptions, environment?: Record<string, string>) => config(options, environment).getConnectionParams()
+const refusal = (options: ClickHouseOptions, environment?: Record<string, string>): ConfigurationError => {
+  try {
+    config(options, environment)
+  } catch (error) {
+    if (ConfigurationError.isInstance(error)) return error
+  }
+  return expect.fail('nothing was refused')
+}
+
+describe('ClickHouseConfig', () => {
+  it('speaks to a local server when told nothing', () => {
+    expect(params()).toEqual({ url: 'http://localhost:8123', host: 'localhost', port: 8123, secure: false, database: 'default', user: 'default', password: '' })
+  })
+
+  it('takes a DSN apart', () => {
+    expect(params({ url: 'https://me:p%40ss@ch.example:9443/my%20db' })).toEqual({
+      url: 'https://ch.example:9443',
+      host: 'ch.example',
+      port: 9443,
+      secure: true,
+      database: 'my db',
+      user: 'me',
+      password: 'p@ss',
+    })
+    expect(params({ url: 'clickhouses://ch.example' }).port).toBe(8443)
+    expect(params({ url: 'http://ch.example:80/' }).port).toBe(80)
+    expect(params({ url: 'http://[::1]:8123' })).toMatchObject({ host: '::1', url: 'http://[::1]:8123' })
+  })
+
+  it('reads the environment', () => {
+    const environment = { CLICKHOUSE_HOST: 'h', CLICKHOUSE_PORT: '8124', CLICKHOUSE_DATABASE: 'd', CLICKHOUSE_USER: 'u', CLICKHOUSE_PASSWORD: 'p', CLICKHOUSE_SECURE: 'true' }
+    expect(params({}, environment)).toMatchObject({ url: 'https://h:8124', database: 'd', user: 'u', password: 'p' })
+    expect(params({}, { CLICKHOUSE_URL: 'http://u:p@h:1234/d' })).toMatchObject({ url: 'http://h:1234', database: 'd', user: 'u', password: 'p' })
+  })
+
+  it('lets options win over the environment, and fields over the address', () => {
+    expect(params({ user: 'mine' }, { CLICKHOUSE_USER: 'theirs', CLICKHOUSE_PASSWORD: 'p' })).toMatchObject({ user: 'mine', password: 'p' })
+    expect(params({ url: 'http://a:1@h:1234/one', database: 'two' }).database).toBe('two')
+  })
+
+  it("does not speak to a host of the options on the environment's port", () => {
+    expect(params({ host: 'mine' }, { CLICKHOUSE_HOST: 'theirs', CLICKHOUSE_PORT: '9999', CLICKHOUSE_SECURE: '1' }).url).toBe('http://mine:8123')
+  })
+
+  it.each([
+    [9000, 8123],
+    [9440, 8443],
+  ])('names the HTTP port when given the native port %i', (port, httpPort) => {
+    const error = refusal({ port })
+    expect(error.code).toBe('ERR_CLICKHOUSE_CONFIGURATION')
+    expect(error.message).toContain(String(httpPort))
+    expect(() => config({ url: `http://h:${port}` })).toThrow(String(httpPort))
+  })
+
+  it.each<[string, ClickHouseOptions, Record<string, string>]>([
+    ['port', { port: 0 }, {}],
+    ['port', {}, { CLICKHOUSE_PORT: 'http' }],
+    ['requestTimeoutMs', { requestTimeoutMs: -1 }, {}],
+    ['retry.maxAttempts', { retry: { maxAttempts: 0 } }, {}],
+    ['breaker.failureRate', { breaker: { failureRate: 2 } }, {}],
+    ['hots', { hots: 'h' } as ClickHouseOptions, {}],
+    ['url', { url: 'ch.example' }, {}],
+    ['url', { url: 'tcp://h:8123' }, {}],
+    ['url', { url: 'http://h?readonly=1' }, {}],
+    ['CLICKHOUSE_URL', {}, { CLICKHOUSE_URL: '::' }],
+  ])('names the wrong option: %s', (name, options, environment) => {
+    expect(refusal(options, environment).message).toContain(name)
+  })
+
+  it('shows no password but where it is asked for', () => {
+    const secret = config({ url: 'http://me:hush-hush@h:8123/d' })
+
+    for (const shown of [String(secret), JSON.stringify(secret), inspect(secret), inspect({ secret }, { depth: 9, showHidden: true })]) expect(shown).not.toContain('hush-hush')
+    expect(String(secret)).toBe('http://me:***@h:8123/d')
+    expect(secret.getDsn()).toBe('http://me:hush-hush@h:8123/d')
+  })
+
+  it('gives an address that means the same again', () => {
+    const first = config({ host: '::1', user: 'a b', password: 'p/@:?', database: 'd/e', port: 443, secure: true })
+    expect(params({ url: first.getDsn() })).toEqual(first.getConnectionParams())
+  })
+
+  it('does not tell a password in a refusal', () => {
+    expect(refusal({ url: 'http://me:hush-hush@h:9000' }).message).not.toContain('hush-hush')
+  })
+})
