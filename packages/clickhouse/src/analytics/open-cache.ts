@@ -1,4 +1,4 @@
-import { type CachingInterface, ConfigurationError, silentLogger, systemClock } from '@smart-whale/interfaces'
+import { type CachingInterface, type Clock, ConfigurationError, silentLogger, systemClock } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import type { ClickHouseErrorCode } from '../errors.ts'
 import { AnalyticsCache } from './analytics-cache.ts'
@@ -16,7 +16,7 @@ const DEFAULT_CACHE = { maxEntries: 10_000, maxBytes: 64 * 1024 * 1024 }
 
 /** The result cache of a service: over what was handed in, or over one of its own. */
 export async function openAnalyticsCache(adapter: ClickHouseAdapter, options: AnalyticsServiceOptions, limits: AnalyticsLimits): Promise<OpenAnalyticsCache> {
-  const own = options.cache === undefined ? await makeDefaultCache() : undefined
+  const own = options.cache === undefined ? await makeDefaultCache(options.clock ?? systemClock) : undefined
   const { clock = systemClock, logger = silentLogger } = options
   const cache = new AnalyticsCache({
     cache: own ?? (options.cache || null),
@@ -29,10 +29,10 @@ export async function openAnalyticsCache(adapter: ClickHouseAdapter, options: An
   return { cache, close: async () => own?.disconnect() }
 }
 
-async function makeDefaultCache(): Promise<CachingInterface> {
+async function makeDefaultCache(clock: Clock): Promise<CachingInterface> {
   try {
     const { createL1Cache } = await import('@smart-whale/core-cache')
-    const cache = createL1Cache(DEFAULT_CACHE)
+    const cache = createL1Cache({ ...DEFAULT_CACHE, clock })
     await cache.connect()
     return cache
   } catch (cause) {
