@@ -8,6 +8,7 @@ import { createBearerGuard } from '@smart-whale/core-security/fastify'
 import { ConfigurationError, type Logger, systemClock } from '@smart-whale/interfaces'
 import { createMigrationManager, createTimescaleAdapter } from '@smart-whale/timescaledb'
 import type { AnalyticsApiConfig } from './config.ts'
+import { checkStorage } from './check-storage.ts'
 import { createAnalyticsApi } from './create-analytics-api.ts'
 import { fetchIngestSummary } from './dashboard/fetch-ingest-summary.ts'
 
@@ -15,7 +16,7 @@ import { fetchIngestSummary } from './dashboard/fetch-ingest-summary.ts'
 export async function compose(config: AnalyticsApiConfig, logger: Logger): Promise<FastifyInstance> {
   const { CLICKHOUSE_URL: url, CLICKHOUSE_DATABASE: database, CLICKHOUSE_USER: user, CLICKHOUSE_PASSWORD: password, INGESTOR_URL: ingestorUrl } = config
   const clickhouse = createAdapter({ url, database, user, password }, { logger })
-  const timescaledb = createTimescaleAdapter({ connectionString: config.DATABASE_URL }, { logger })
+  const timescaledb = createTimescaleAdapter({ url: config.DATABASE_URL }, { logger })
   await Promise.all([clickhouse.connect(), timescaledb.connect()])
   await createMigrationManager(timescaledb, { logger }).up()
   const metrics = createPrometheusMetrics({ defaultMetrics: true, logger })
@@ -23,8 +24,8 @@ export async function compose(config: AnalyticsApiConfig, logger: Logger): Promi
   const guard = createBearerGuard({ verifier: createTokenVerifier({ issuer: config.AUTH_ISSUER, audience: config.AUTH_AUDIENCE, keys }), policy: createRolePolicy() })
   const health = createHealth({
     probes: [
-      { name: 'clickhouse', check: () => clickhouse.healthCheck() },
-      { name: 'postgres', check: () => timescaledb.healthCheck() },
+      { name: 'ClickHouse', check: (call) => clickhouse.healthCheck(call) },
+      { name: 'PostgreSQL', check: (call) => checkStorage(timescaledb, call) },
     ],
     logger,
   })
@@ -42,6 +43,7 @@ export async function compose(config: AnalyticsApiConfig, logger: Logger): Promi
     clock: systemClock,
   })
   fastify.addHook('onClose', async () => {
+    health.close()
     metrics.close()
     await Promise.all([clickhouse.close(), timescaledb.disconnect()])
   })

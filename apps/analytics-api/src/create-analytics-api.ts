@@ -1,17 +1,16 @@
 import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync, type preHandlerAsyncHookHandler } from 'fastify'
-import { type ClickHouseAdapter, createAnalyticsService, createGraphqlLayer } from '@smart-whale/clickhouse'
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync, type preHandlerAsyncHookHandler } from 'fastify'
+import { type ClickHouseAdapter, createAnalyticsService } from '@smart-whale/clickhouse'
 import { analyticsRoutes } from '@smart-whale/clickhouse/fastify'
-import { registerGraphql } from '@smart-whale/clickhouse/graphql'
-import type { Health } from '@smart-whale/core-monitoring'
-import type { PrometheusMetrics } from '@smart-whale/core-monitoring'
+import { createGraphqlLayer, registerGraphql } from '@smart-whale/clickhouse/graphql'
+import type { Health, HealthReport, PrometheusMetrics } from '@smart-whale/core-monitoring'
 import { healthRoutes, httpMetrics, metricsRoutes } from '@smart-whale/core-monitoring/fastify'
 import { type CachingInterface, type Clock, type Logger, toProblem } from '@smart-whale/interfaces'
 import type { TimescaleStorage } from '@smart-whale/timescaledb'
 import { timeSeriesRoutes } from '@smart-whale/timescaledb/fastify'
 import { createRowCounter } from './dashboard/count-rows.ts'
-import { type IngestSummary, summaryRoutes } from './dashboard/summary-routes.ts'
+import { type HealthSummary, type IngestSummary, summaryRoutes } from './dashboard/summary-routes.ts'
 import { pageRoutes } from './page/page-routes.ts'
 
 /** Everything that the API works with; whoever starts it owns and closes them. */
@@ -42,12 +41,15 @@ export interface AnalyticsApiOptions {
   clock: Clock
 }
 
+/** Events arrive all the time: an answer may be this old, and no older. */
+const CACHE_TTL_SECONDS = 5
+
 /** Puts the API together: a Fastify instance that isn't listening yet, so that tests use `inject`. */
 export async function createAnalyticsApi(options: AnalyticsApiOptions): Promise<FastifyInstance> {
   const { clickhouse, timescaledb, cache, guard, logger, clock } = options
   const fastify = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 1024 * 1024,
     requestTimeout: 60_000,
     routerOptions: { maxParamLength: 300 },
@@ -55,10 +57,10 @@ export async function createAnalyticsApi(options: AnalyticsApiOptions): Promise<
   }) as unknown as FastifyInstance
   answerEverythingAsProblem(fastify)
   sendSecurityHeaders(fastify)
-  const analyticsService = createAnalyticsService(clickhouse, { cache, logger, clock })
+  const analyticsService = createAnalyticsService(clickhouse, { cache, logger, clock, defaultTtlSeconds: CACHE_TTL_SECONDS })
   await fastify.register(fastifySwagger, { openapi: openapi(options.publicUrl) })
   await fastify.register(fastifySwaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', persistAuthorization: true } })
-  await httpMetrics(fastify, { metrics: options.metrics })
+  httpMetrics(fastify, { metrics: options.metrics })
   await fastify.register(healthRoutes, { health: options.health, guard })
   await fastify.register(metricsRoutes, { metrics: options.metrics, guard })
   await fastify.register(analyticsRoutes, { analyticsService, guard })
@@ -67,7 +69,7 @@ export async function createAnalyticsApi(options: AnalyticsApiOptions): Promise<
   await fastify.register(summaryRoutes, {
     countRows: createRowCounter({ tables: options.tables, clickhouse, timescaledb, clock }),
     cacheStats: () => analyticsService.getCacheStats(),
-    health: () => options.health.report(),
+    health: async () => healthSummary(await options.health.report()),
     ingest: options.ingest ?? null,
     guard,
     clock,
@@ -75,6 +77,10 @@ export async function createAnalyticsApi(options: AnalyticsApiOptions): Promise<
   if (options.extraRoutes !== undefined) await fastify.register(options.extraRoutes)
   await fastify.register(pageRoutes)
   return fastify
+}
+
+function healthSummary({ status, dependencies }: HealthReport): HealthSummary {
+  return { status, checks: dependencies.map(({ name, status: state, detail }) => ({ name, status: state, ...(detail === undefined ? {} : { detail }) })) }
 }
 
 /** For what no plugin answers itself: an unknown address, a broken request. */

@@ -1,13 +1,13 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import { createAnalyticsApi } from '@smart-whale/analytics-api'
+import { checkStorage, createAnalyticsApi } from '@smart-whale/analytics-api'
 import { createAdapter } from '@smart-whale/clickhouse'
 import { createL1Cache } from '@smart-whale/core-cache'
 import { createHealth, createPrometheusMetrics } from '@smart-whale/core-monitoring'
 import { createRolePolicy, createTokenIssuer, createTokenVerifier, generateSigningKeys } from '@smart-whale/core-security'
 import { createBearerGuard } from '@smart-whale/core-security/fastify'
-import { type Logger, systemClock } from '@smart-whale/interfaces'
+import { type CallOptions, type Logger, systemClock } from '@smart-whale/interfaces'
 import type { MessagingTransport } from '@smart-whale/messaging'
 import { createMemoryTransport } from '@smart-whale/messaging/memory'
 import { definePipelines } from '@smart-whale/messaging/pipeline'
@@ -63,7 +63,7 @@ export async function compose({ config, logger, signal, onStep }: ComposeOptions
     closers.add('ClickHouse (owner)', () => owner.close())
     const reader = createAdapter({ ...address, user: clickhouse.reader.username, password: clickhouse.reader.password }, { logger })
     closers.add('ClickHouse (reader)', () => reader.close())
-    const storage = createTimescaleAdapter({ connectionString: engines.postgres.current().url }, { logger })
+    const storage = createTimescaleAdapter({ url: engines.postgres.current().url }, { logger })
     closers.add('PostgreSQL', () => storage.disconnect())
     await Promise.all([owner.connect({ signal }), reader.connect({ signal }), storage.connect()])
     await createMigrationManager(storage, { logger }).up({ signal })
@@ -82,11 +82,12 @@ export async function compose({ config, logger, signal, onStep }: ComposeOptions
 
     const cache = createL1Cache({ maxEntries: 10_000, maxBytes: 64 * 1024 * 1024 })
     const probes = [
-      { name: 'clickhouse', check: () => reader.healthCheck() },
-      { name: 'postgres', check: async () => void (await storage.execute('select 1', [], { timeoutMs: 2000 })) ?? { status: 'up' as const } },
+      { name: 'ClickHouse', check: (call: CallOptions) => reader.healthCheck(call) },
+      { name: 'PostgreSQL', check: (call: CallOptions) => checkStorage(storage, call) },
       ...ingestor.probes,
     ]
     const health = createHealth({ probes, logger })
+    closers.add('health', async () => health.close())
     const fastify = await createAnalyticsApi({
       clickhouse: reader,
       timescaledb: storage,

@@ -14,14 +14,20 @@ export interface IngestSummary {
   }[]
 }
 
+/** How the service and each of its dependencies is. */
+export interface HealthSummary {
+  readonly status: string
+  readonly checks: readonly { readonly name: string; readonly status: string; readonly detail?: string }[]
+}
+
 /** What {@link summaryRoutes} asks. */
 export interface SummaryRoutesOptions {
   /** Rows by table and store. @default none, required */
   countRows: () => Promise<readonly TableCount[]>
   /** Hits and misses of the result cache. @default none, required */
-  cacheStats: () => { readonly hits: number; readonly misses: number }
+  cacheStats: () => Promise<{ readonly hits: number; readonly misses: number }>
   /** Status of each dependency. @default none, required */
-  health: () => Promise<{ status: string; checks: readonly { name: string; status: string; detail?: string | undefined }[] }>
+  health: () => Promise<HealthSummary>
   /** Streams; null when no ingestor is known. @default none, required */
   ingest: (() => Promise<IngestSummary>) | null
   /** Decides who may look. @default everybody */
@@ -39,7 +45,7 @@ export const summaryRoutes: FastifyPluginAsync<SummaryRoutesOptions> = async (fa
     return reply.code(problem.status).type('application/problem+json').send(problem)
   })
   fastify.get('/dashboard/summary', { schema: { tags: ['dashboard'], summary: 'Rows, streams, cache and health at a glance' }, ...(guard === undefined ? {} : { preHandler: guard }) }, async () => {
-    const [tables, health, ingest] = await Promise.all([options.countRows(), options.health(), options.ingest?.() ?? null])
-    return { status: 'success', data: toWire({ at: options.clock.now(), tables, cache: options.cacheStats(), health, ingest }) }
+    const [tables, cache, health, ingest] = await Promise.all([options.countRows(), options.cacheStats(), options.health(), options.ingest?.() ?? null])
+    return { status: 'success', data: toWire({ at: options.clock.now(), tables, cache, health, ingest }) }
   })
 }

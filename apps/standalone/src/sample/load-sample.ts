@@ -17,8 +17,8 @@ export interface LoadSampleOptions {
   logger: Logger
 }
 
-/** Messages of one send: large enough to be fast, small enough that a send has its answer in milliseconds. */
-const CHUNK = 5000
+/** Messages of one send: each send waits for the disk once. */
+const CHUNK = 20_000
 
 /** Sends what the topics don't have yet of the sample, as any producer would: through the broker, not into the stores. */
 export async function loadSample({ transport, size, signal, onSent, logger }: LoadSampleOptions): Promise<void> {

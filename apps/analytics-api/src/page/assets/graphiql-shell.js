@@ -7,7 +7,7 @@ const EXAMPLE = `# Every value keeps its digits: 64-bit integers and decimals ar
 {
   analytics(query: "SELECT origin, count() AS flights FROM flights GROUP BY origin ORDER BY flights DESC LIMIT 5") {
     columns { name type }
-    rows
+    data
   }
 }
 `

@@ -1,0 +1,74 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ask, eventually, processesOn, startStandalone, type StandaloneProcess, temporaryFolder } from './standalone-process.ts'
+
+type Answer = { data: Record<string, string>[] }
+
+const FLIGHTS = 200_000
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let standalone: StandaloneProcess | null = null
+
+beforeEach(async () => {
+  folder = await temporaryFolder()
+})
+
+afterEach(async () => {
+  standalone?.kill('SIGKILL')
+  await standalone?.exited
+  await eventually(() => processesOn(folder.path), (left) => left.length === 0, 20_000, 'processes left')
+  await folder.remove()
+})
+
+const start = (): StandaloneProcess => {
+  standalone = startStandalone(['--data', folder.path, '--port', '0'])
+  return standalone
+}
+
+async function expectEachFlightOnce(address: { url: string; token: string }): Promise<void> {
+  const clickhouse = await ask<Answer>(address, '/analytics', { query: 'SELECT count() AS n, uniqExact(id) AS flights, uniqExact(source_partition, source_offset) AS origins FROM flights', options: { cache: false } })
+  const postgres = await ask<Answer>(address, '/timeseries/flights/aggregate?start=2001-01-01T00:00:00Z&end=2001-07-01T00:00:00Z&interval=1%20year&metrics=count,sum:id')
+  const sumOfIds = (15n * BigInt(FLIGHTS) * BigInt(FLIGHTS - 1)) / 2n
+  expect(clickhouse.data).toEqual([{ n: String(FLIGHTS), flights: String(FLIGHTS), origins: String(FLIGHTS) }])
+  expect(postgres.data).toMatchObject([{ count: String(FLIGHTS), sum_id: String(sumOfIds) }])
+}
+
+/** Children of the standalone by a word of their command line. */
+async function engineOf(word: RegExp): Promise<number[]> {
+  const { readFile } = await import('node:fs/promises')
+  const found: number[] = []
+  for (const pid of await processesOn(folder.path)) {
+    const command = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ')
+    if (word.test(command)) found.push(pid)
+  }
+  return found
+}
+
+describe('a standalone whose processes are killed', () => {
+  it('has each flight once in both stores after ten kills of the main process at random moments', async () => {
+    for (let kill = 0; kill < 10; kill++) {
+      const victim = start()
+      const whileLoading = victim.serving.then(() => new Promise((resolve) => setTimeout(resolve, Math.random() * 3000)))
+      // One in three dies before it even serves.
+      await Promise.race([whileLoading, ...(kill % 3 === 0 ? [new Promise((resolve) => setTimeout(resolve, 300 + Math.random() * 2500))] : [])])
+      victim.kill('SIGKILL')
+      await victim.exited
+    }
+
+    const address = await start().ready
+
+    await expectEachFlightOnce(address)
+  }, 300_000)
+
+  it('goes on when either engine is killed while the sample is loaded', async () => {
+    const running = start()
+    await running.serving
+    for (const engine of [/clickhouse/, /postgres.* -D |postgres -D/]) {
+      await new Promise((resolve) => setTimeout(resolve, 700))
+      const [pid] = await eventually(() => engineOf(engine), (pids) => pids.length > 0, 10_000, `no process ${engine.source}`)
+      process.kill(pid as number, 'SIGKILL')
+    }
+
+    const address = await running.ready
+
+    await expectEachFlightOnce(address)
+  }, 180_000)
+})
