@@ -17,9 +17,9 @@ const LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 
 const FLUSH_DEADLINE_MS = 5000
 
 /**
- * Makes a logger that writes JSON lines (or text, with `pretty`) with ISO times and level names, and hides secrets in all of it: by the
- * names of fields and by what secrets look like, in messages, errors, causes and stacks, in what children and serializers add.
- * Logging never throws and never waits.
+ * Makes a logger that writes JSON lines, or text with `pretty`, and hides secrets in all of it.
+ * They are known by the names of fields and by what secrets look like, in messages, errors, causes and stacks, and in what children and
+ * serializers add. Logging never throws.
  *
  * @throws ValidationError `ERR_LOGGING_OPTIONS`; ConfigurationError `ERR_LOGGING_DESTINATION`
  */

@@ -42,8 +42,9 @@ export interface Health {
 }
 
 /**
- * Makes the health of a service from probes of its dependencies. Probes run side by side, each with a deadline; one that throws or hangs is
- * `down`. A critical dependency that is down makes the service `down`; anything else amiss makes it `degraded`, and it still serves.
+ * Makes the health of a service from probes of its dependencies.
+ * Probes run side by side, each with a deadline; one that throws or hangs is `down`. A critical dependency that is down makes the
+ * service `down`; anything else amiss makes it `degraded`, and it still serves.
  *
  * @throws ValidationError `ERR_MONITORING_OPTIONS`
  */

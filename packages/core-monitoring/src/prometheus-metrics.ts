@@ -26,8 +26,9 @@ export interface PrometheusMetrics extends MetricsSink {
 type SeriesFinder<Series> = (labels: MetricLabels, value: number) => Series | undefined
 
 /**
- * Makes a `MetricsSink` on prom-client. Measuring never throws and never grows without bound: past `maxSeriesPerMetric` combinations of
- * label values, further ones share a series whose values are all `other`; `metrics_folded_total` says of which metric.
+ * Makes a `MetricsSink` on prom-client.
+ * Measuring never throws and never grows without bound: past `maxSeriesPerMetric` combinations of label values, further ones share a
+ * series whose values are all `other`; `metrics_folded_total` says of which metric.
  *
  * @throws ValidationError `ERR_MONITORING_OPTIONS`; from `counter`, `gauge`, `histogram` `ERR_MONITORING_METRIC` for a malformed definition
  * and `ERR_MONITORING_METRIC_CONFLICT` for a name that another kind of metric has

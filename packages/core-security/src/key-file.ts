@@ -5,7 +5,7 @@ import type { KeyFileOptions } from './options.ts'
 import { exportSigningKeys, generateSigningKeys, importSigningKeys, type Jwk, type SigningKeys } from './signing-keys.ts'
 
 /**
- * The signing keys that lie in a file; made there (mode 600) when there are none yet, so that tokens outlive a restart.
+ * The signing keys that lie in a file, made there (mode 600) when there are none yet, so that tokens outlive a restart.
  * Several processes may call it at once: all end up with the same keys.
  *
  * @throws ConfigurationError `ERR_SECURITY_KEY_FILE` when the file can't be read or written, is broken, or others may read it

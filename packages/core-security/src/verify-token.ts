@@ -10,8 +10,9 @@ import { importJwkSet, isKeyList, type VerificationKey } from './signing-keys.ts
 const REQUIRED_CLAIMS = ['sub', 'exp', 'iat', 'jti']
 
 /**
- * Makes a verifier of the tokens of one issuer for one audience. The key is chosen by `kid` among those that are given,
- * and the algorithm is the key's own: what the header asks for never decides, keys embedded in a header are never used.
+ * Makes a verifier of the tokens of one issuer for one audience.
+ * The key is chosen by `kid` among those that are given, and the algorithm is the key's own: what the header asks for never decides,
+ * keys embedded in a header are never used.
  *
  * @throws ValidationError `ERR_SECURITY_OPTIONS` for a wrong option; ConfigurationError `ERR_SECURITY_KEY` for an unusable key.
  * `verify` throws a {@link TokenError} (status 401), and nothing else, for whatever is not a valid token.

@@ -44,7 +44,7 @@ const reportSchema = {
 } as const
 
 /**
- * `GET /health`, the summary; `GET /health/live` and `GET /health/ready`, for the orchestrator and the balancer, which are open always.
+ * `GET /health`, the summary; `GET /health/live` for the orchestrator and `GET /health/ready` for the balancer, both always open.
  * 503 means: not ready, or (on `/health`) down.
  */
 export const healthRoutes: FastifyPluginAsync<HealthRoutesOptions> = async (app, { health, guard }) => {

@@ -26,8 +26,9 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 const ABORTED = 499
 
 /**
- * Measures the requests of an app: how many, how long, with which status, and how many are under way. The label `route` is the route's
- * pattern (`/timeseries/:table`), never the address that was asked for, which anybody could make endlessly many of.
+ * Measures the requests of an app: how many, how long, with which status, and how many are under way.
+ * The label `route` is the route's pattern (`/timeseries/:table`), never the address that was asked for, which anybody could make
+ * endlessly many of.
  *
  * Not a plugin, because a plugin sees only the routes within itself: call it on the app before anything is registered.
  */

@@ -46,10 +46,10 @@ export type Guard = (permission: string) => preHandlerAsyncHookHandler
 const BEARER = /^bearer +([\w\-.~+/]+=*)$/i
 
 /**
- * Makes a guard for routes: `guard('timeseries:read')` is a `preHandler` that lets a request through when its bearer token is valid and
- * one of the token's roles has the permission; `request.principal` then says who it is. Otherwise it answers itself, as problem+json:
- * 401 with `WWW-Authenticate`, or 403 naming the permission. The token is taken from the `Authorization` header and from nowhere else,
- * since addresses end up in logs and histories.
+ * Makes a guard for routes: `guard('timeseries:read')` is a `preHandler` that lets only callers with that permission through.
+ * The bearer token must be valid and one of its roles must have the permission; `request.principal` then says who it is. Otherwise the
+ * guard answers itself, as problem+json: 401 with `WWW-Authenticate`, or 403 naming the permission. The token is taken from the
+ * `Authorization` header and from nowhere else, since addresses end up in logs and histories.
  *
  * @throws ValidationError `ERR_SECURITY_OPTIONS` for a malformed permission or option, when the guard is made
  */
