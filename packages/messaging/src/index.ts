@@ -61,7 +61,40 @@ export type {
   TransportCallOptions,
 } from './transport.ts'
 
+// The service
+export { KafkaService, type SendBatchOptions, type SendMessageOptions } from './kafka-service.ts'
+export type { KafkaServiceOptions } from './service-options.ts'
+export { KafkaMessaging, type KafkaMessagingOptions } from './kafka-messaging.ts'
+export { CONTENT_TYPE_HEADER, ENCRYPTION_HEADER } from './message-content.ts'
+
+// Messages
+export { DataRequest, DataResponse, type DataRequestFields, type DataResponseFields, isValidDataRequest, isValidDataResponse } from './schemas/data-message.ts'
+export {
+  createDataRequest,
+  type CreateDataRequestOptions,
+  createDataResponse,
+  type CreateDataResponseOptions,
+  type MessageMetadataOptions,
+  RESPONSE_MODEL_ID,
+} from './schemas/create-data-message.ts'
+export { DataSource, DataType, MessageStatus, OperationType, Priority, RequestSource } from './schemas/enumerations.ts'
+export {
+  dataRequestSchema,
+  dataResponseSchema,
+  type MessageMetadata,
+  messageMetadataSchema,
+  type RequestPayload,
+  requestPayloadSchema,
+  type ResponsePayload,
+  responsePayloadSchema,
+} from './schemas/message-schemas.ts'
+export { messageJsonSchema, type MessageSchemaName } from './schemas/json-schemas.ts'
+export { defineMessage, type DefineMessageOptions, type MessageDefinition, type MessageUpgrade } from './schemas/define-message.ts'
+export type { WithUnknownFields } from './schemas/wire-codec.ts'
+
 // Topics and dead letters
+export { BASE_TOPICS, TopicCategory, type TopicDrift, TopicManager, type TopicManagerOptions } from './topic-manager.ts'
+export { modelIdOfTopic, modelTopicName } from './model-topic.ts'
 export { checkTopicName, isTopicName, MAX_TOPIC_NAME_LENGTH } from './topic-name.ts'
 export { DEAD_LETTER_HEADERS, deadLetterRecord, deadLetterTopic, type DeadLetterReason, type FailedRecord } from './dead-letter.ts'
 
