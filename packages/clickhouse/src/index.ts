@@ -12,6 +12,52 @@ export type {
   QueryResult,
   QueryStatistics,
 } from './adapter-options.ts'
+export { type AdapterOptions, createAdapter, HttpAdapter } from './adapter/http-adapter.ts'
+
+// Tables and batches
+export { createTable, type CreateTableOptions } from './storage/create-table.ts'
+export { type BatchWriterOptions, createBatchWriter } from './storage/batch-writer.ts'
+
+// Analytics
+export { type AnalyticsBatchOptions, type AnalyticsService, createAnalyticsService } from './analytics/analytics-service.ts'
+export type { AnalyticsServiceOptions } from './analytics/analytics-options.ts'
+export type {
+  AnalyticsCacheStats,
+  AnalyticsFailure,
+  AnalyticsQuery,
+  AnalyticsQueryOptions,
+  AnalyticsResult,
+  CacheState,
+  CacheStatus,
+} from './analytics/analytics-query.ts'
+export { AnalyticsCache, type AnalyticsCacheOptions, type CacheLookup, type KeptAnswer } from './analytics/analytics-cache.ts'
+export type { AnalyticsKey, KeyedQuestion } from './analytics/answer-key.ts'
+export type { TableDependencies } from './analytics/table-dependencies.ts'
+export type { CacheStamp } from './analytics/tag-versions.ts'
+
+// Streams
+export {
+  createStreamProcessor,
+  type StreamCallOptions,
+  type StreamProcessor,
+  type StreamReceipt,
+  type StreamStats,
+} from './stream-processor/stream-processor.ts'
+export type { StreamProcessorOptions, TableInvalidation } from './stream-processor/stream-options.ts'
+export type { RejectedRow } from './stream-processor/stream-batch.ts'
+
+// Migrations
+export {
+  createMigrationManager,
+  type MigrationCallOptions,
+  type MigrationManager,
+  type MigrationManagerOptions,
+  type MigrationOutcome,
+  type MigrationReport,
+  type MigrationStatus,
+  type PlannedMigration,
+} from './migrations/migration-manager.ts'
+export { type Migration, readMigrations } from './migrations/migration-files.ts'
 
 // Errors
 export {

@@ -5,8 +5,10 @@ export interface TablesRead {
   readonly named: readonly TableReference[]
 }
 
-/** A table's name as a query writes it, with its database where the query names one. */
+/** A table as a query names it. */
 export interface TableReference {
+  /** Undefined where the query leaves it out. */
+  readonly database: string | undefined
   readonly name: string
   /** Whether the query also has a subquery of that name (`WITH name AS (…)`), which the reference may mean instead. */
   readonly maybeSubquery: boolean
@@ -42,7 +44,7 @@ interface Level {
 
 class TableSearch {
   readonly #tokens: readonly SqlToken[]
-  readonly #names = new Set<string>()
+  readonly #named: { database: string | undefined; name: string }[] = []
   readonly #levels: Level[] = [{ query: true, inTables: false }]
 
   constructor(tokens: readonly SqlToken[]) {
@@ -52,7 +54,7 @@ class TableSearch {
   run(): TablesRead | 'any' {
     for (let index = 0; index < this.#tokens.length; index++) if (!this.#look(index)) return 'any'
     const subqueries = this.#subqueries()
-    return { named: [...this.#names].map((name) => ({ name, maybeSubquery: subqueries.has(name) })) }
+    return { named: this.#named.map(({ database, name }) => ({ database, name, maybeSubquery: database === undefined && subqueries.has(name) })) }
   }
 
   /** Takes one token in; false when nobody can tell any more what the query reads. */
@@ -98,10 +100,14 @@ class TableSearch {
   }
 
   #name(index: number): boolean {
-    const parts = [nameOf(this.#tokens[index] as SqlToken)]
-    for (let next = index + 1; this.#text(next) === '.' && this.#isNameToken(next + 1); next += 2) parts.push(nameOf(this.#tokens[next + 1] as SqlToken))
-    this.#names.add(parts.join('.'))
-    return parts.length <= 2
+    const first = nameOf(this.#tokens[index] as SqlToken)
+    if (this.#text(index + 1) !== '.') {
+      this.#named.push({ database: undefined, name: first })
+      return true
+    }
+    if (!this.#isNameToken(index + 2) || this.#text(index + 3) === '.') return false
+    this.#named.push({ database: first, name: nameOf(this.#tokens[index + 2] as SqlToken) })
+    return true
   }
 
   #holdsQuery(index: number): boolean {
@@ -152,6 +158,7 @@ class TableSearch {
   }
 }
 
-function nameOf(token: SqlToken): string {
+/** The name that a token stands for. */
+export function nameOf(token: SqlToken): string {
   return token.kind === 'word' ? token.text : token.value
 }

@@ -5,7 +5,7 @@ import { describeQuery, materializedInto } from './query-text.ts'
 
 const tablesOf = (query: string): unknown => {
   const { tables } = describeQuery(query)
-  return tables === 'any' ? 'any' : tables.named.map(({ name, maybeSubquery }) => (maybeSubquery ? `${name}?` : name))
+  return tables === 'any' ? 'any' : tables.named.map(({ database, name, maybeSubquery }) => `${database === undefined ? '' : `${database}.`}${name}${maybeSubquery ? '?' : ''}`)
 }
 
 describe('the tables of a query', () => {
@@ -21,7 +21,7 @@ describe('the tables of a query', () => {
     ['SELECT * FROM (SELECT * FROM inner_one) AS s, second', ['inner_one', 'second']],
     ['SELECT x FROM a WHERE y IN (SELECT y FROM b) AND z IN c AND z NOT IN (1, 2)', ['a', 'b', 'c']],
     ['SELECT x FROM a WHERE y IN {list:Array(UInt8)} AND z IN [1, 2] AND s IN tuple(1, 2)', ['a']],
-    ['WITH s AS (SELECT * FROM s) SELECT * FROM s', ['s?']],
+    ['WITH s AS (SELECT * FROM s) SELECT * FROM s', ['s?', 's?']],
     ['WITH 1 AS x SELECT x, (SELECT max(t) FROM times) FROM numbers(10)', ['times']],
     ['SELECT extract(YEAR FROM at), trim(BOTH \'-\' FROM name) FROM a', ['a']],
     ['SELECT a IS NOT DISTINCT FROM b FROM c', ['c']],

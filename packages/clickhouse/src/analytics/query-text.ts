@@ -1,6 +1,6 @@
 import { digest } from '../stable-digest.ts'
 import { type SqlToken, sqlTokens } from '../sql-tokens.ts'
-import { findTables, type TablesRead } from './find-tables.ts'
+import { findTables, nameOf, type TablesRead } from './find-tables.ts'
 
 /** What can be told of a query from its text alone. */
 export interface QueryText {
@@ -45,17 +45,12 @@ function normalise(tokens: readonly SqlToken[]): string {
   return tokens.map((token, index) => (index > 0 && token.start > (tokens[index - 1]?.end ?? 0) ? ` ${token.text}` : token.text)).join('')
 }
 
-/** The table that a materialized view writes to, by its `CREATE` statement; undefined for one that keeps its rows itself. */
+/** The table that a materialized view writes to, as `database.table`, by its `CREATE` statement; undefined for one that keeps its rows itself. */
 export function materializedInto(createStatement: string): string | undefined {
-  const parts: string[] = []
-  let target = false
-  for (const { kind, value, text } of sqlTokens(createStatement)) {
-    if (target) {
-      if (kind === 'word' || kind === 'name') parts.push(kind === 'word' ? text : value)
-      else if (text !== '.') break
-    } else if (text === '(' || (kind === 'word' && (value === 'AS' || value === 'ENGINE'))) break
-    else if (kind === 'word' && value === 'TO') target = true
-    if (target && parts.length === 2) break
-  }
-  return parts.length === 0 ? undefined : parts.join('.')
+  const tokens = [...sqlTokens(createStatement)]
+  const end = tokens.findIndex(({ kind, value, text }) => text === '(' || (kind === 'word' && (value === 'AS' || value === 'ENGINE')))
+  const to = tokens.slice(0, Math.max(end, 0)).findIndex(({ kind, value }) => kind === 'word' && value === 'TO')
+  if (to === -1) return undefined
+  const [database, dot, table] = tokens.slice(to + 1)
+  return database === undefined || dot?.text !== '.' || table === undefined ? undefined : `${nameOf(database)}.${nameOf(table)}`
 }

@@ -1,4 +1,5 @@
 import type { Clock, Logger } from '@smart-whale/interfaces'
+import { splitTableName } from '../adapter/table-columns.ts'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import type { TablesRead } from './find-tables.ts'
 import { describeQuery, materializedInto } from './query-text.ts'
@@ -64,7 +65,7 @@ export class TableCatalogue implements TableDependencies {
 
   async affectedBy(table: string): Promise<readonly string[] | 'any'> {
     const catalogue = await this.#catalogue()
-    const written = this.#qualified(table)
+    const written = splitTableName(table, this.#options.adapter.database).join('.')
     if (catalogue?.get(written) === undefined) return 'any'
     const affected = new Set([written])
     // The set grows while it is walked through: what a view fills may feed further views.
@@ -82,7 +83,7 @@ export class TableCatalogue implements TableDependencies {
   /** Adds the tables to `found`, with all that the views among them read; false when one of them can't be followed. */
   #follow(tables: TablesRead, catalogue: ReadonlyMap<string, CataloguedTable>, found: Set<string>): boolean {
     return tables.named.every((reference) => {
-      const name = this.#qualified(reference.name)
+      const name = `${reference.database ?? this.#options.adapter.database}.${reference.name}`
       const table = catalogue.get(name)
       // The name of a subquery may also be that of a table, which the subquery itself may read.
       if (table === undefined) return reference.maybeSubquery
@@ -115,10 +116,6 @@ export class TableCatalogue implements TableDependencies {
       this.#options.logger.warn({ err: error }, 'the list of tables could not be read; until it can, every insert voids every kept answer')
       return undefined
     }
-  }
-
-  #qualified(name: string): string {
-    return name.includes('.') ? name : `${this.#options.adapter.database}.${name}`
   }
 }
 

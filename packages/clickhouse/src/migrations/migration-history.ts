@@ -1,6 +1,6 @@
 import type { CallOptions } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
-import { quoteName } from './quote-name.ts'
+import { quoteName } from '../adapter/table-columns.ts'
 
 /** Which way a migration runs. */
 export type Direction = 'up' | 'down'

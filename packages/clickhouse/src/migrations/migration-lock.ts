@@ -2,7 +2,7 @@ import { type CallOptions, type Clock, InfrastructureError, type TimerHandle } f
 import { sleep } from '@smart-whale/core-resilience'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import { OperationalError } from '../operational-errors.ts'
-import { quoteName } from './quote-name.ts'
+import { quoteName } from '../adapter/table-columns.ts'
 
 /** How the lock is taken and kept. */
 export interface MigrationLockOptions {

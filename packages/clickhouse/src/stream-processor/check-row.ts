@@ -14,7 +14,15 @@ export interface StreamColumn {
 }
 
 /** A row that fits its table, coerced, or why it doesn't. */
-export type CheckedRow = { readonly row: Row; readonly bytes: number } | { readonly issues: readonly ValidationIssue[] }
+export type CheckedRow = FittingRow | { readonly issues: readonly ValidationIssue[] }
+
+/** A row that fits its table. */
+export interface FittingRow {
+  readonly row: Row
+  readonly bytes: number
+  /** Equal for rows that fill the same columns. An insert names its columns: what a row leaves out is the default only where all rows leave it out. */
+  readonly shape: string
+}
 
 /** Checks rows of one table, with what was compiled for its columns. */
 export interface RowCheck {
@@ -59,7 +67,7 @@ export function compileRowCheck(columns: readonly StreamColumn[]): RowCheck {
         const message = check === undefined ? 'is not a column of the table' : computed.has(name) ? 'is computed by the table; leave it out' : tryValue(check, value, scratch, coerced, name)
         if (message !== undefined) issues.push({ path: [name], message })
       }
-      return issues.length > 0 ? { issues } : { row: coerced, bytes: scratch.at }
+      return issues.length > 0 ? { issues } : { row: coerced, bytes: scratch.at, shape: Object.keys(coerced).sort().join('\0') }
     },
   }
 }

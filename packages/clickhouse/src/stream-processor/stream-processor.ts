@@ -129,11 +129,12 @@ class BatchingStreamProcessor implements StreamProcessor {
     const rejected: RejectedRow[] = []
     const stored: Promise<readonly RejectedRow[]>[] = []
     try {
-      for (const [part, checked] of partsOf(call.rows, table, this.#limits, rejected)) {
+      let part = 0
+      for (const checked of partsOf(call.rows, table, this.#limits, rejected)) {
         call.waitsForRoom = true
         await this.#room.enter(checked.rows.length, checked.bytes, signal)
         call.waitsForRoom = false
-        stored.push(this.#hand(table, checked, call.key, part))
+        stored.push(this.#hand(table, checked, call.key, part++))
       }
     } catch (error) {
       // The parts that were let in are on their way; nobody waits for them any more.
@@ -192,25 +193,37 @@ function columnsOf(rows: readonly Row[]): readonly string[] {
   return [...new Set(rows.slice(0, 10).flatMap((row) => (typeof row === 'object' && row !== null ? Object.keys(row) : [])))]
 }
 
-/** Checks rows and cuts those that fit into parts that fit a batch. The cut depends on the rows alone, so that a repeat is cut the same way. */
-function* partsOf(rows: readonly Row[], table: StreamTable, limits: StreamLimits, rejected: RejectedRow[]): Generator<[part: number, checked: CheckedRows]> {
-  let part = 0
-  let current: { rows: Row[]; indexes: number[]; bytes: number } = { rows: [], indexes: [], bytes: 0 }
+/**
+ * Checks rows and puts those that fit into parts that fit a batch, each of rows that fill the same columns.
+ * What goes into which part depends on the rows alone, so that a repeat is cut the same way.
+ */
+function* partsOf(rows: readonly Row[], table: StreamTable, limits: StreamLimits, rejected: RejectedRow[]): Generator<CheckedRows> {
+  const open = new Map<string, OpenPart>()
   for (const [index, row] of rows.entries()) {
     const checked: CheckedRow = table.check(row)
     if ('issues' in checked) {
       rejected.push({ index, issues: checked.issues })
       continue
     }
-    if (current.rows.length >= limits.maxBatchRows || (current.rows.length > 0 && current.bytes + checked.bytes > limits.maxBatchBytes)) {
-      yield [part++, current]
-      current = { rows: [], indexes: [], bytes: 0 }
+    const { shape, bytes } = checked
+    let part = open.get(shape)
+    if (part !== undefined && (part.rows.length >= limits.maxBatchRows || part.bytes + bytes > limits.maxBatchBytes)) {
+      yield part
+      part = undefined
     }
-    current.rows.push(checked.row)
-    current.indexes.push(index)
-    current.bytes += checked.bytes
+    part ??= { shape, rows: [], indexes: [], bytes: 0 }
+    open.set(shape, part)
+    part.rows.push(checked.row)
+    part.indexes.push(index)
+    part.bytes += bytes
   }
-  if (current.rows.length > 0) yield [part, current]
+  yield* open.values()
+}
+
+interface OpenPart extends CheckedRows {
+  readonly rows: Row[]
+  readonly indexes: number[]
+  bytes: number
 }
 
 /** Waits for all, so that no failure goes unheard, and then fails with the first one. */

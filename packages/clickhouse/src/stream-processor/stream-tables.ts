@@ -1,11 +1,12 @@
 import { type Clock, ConfigurationError } from '@smart-whale/interfaces'
+import { quoteName, quoteTableName, splitTableName } from '../adapter/table-columns.ts'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import { type ClickHouseErrorCode, QueryError } from '../errors.ts'
 import { type CheckedRow, compileRowCheck, type StreamColumn } from './check-row.ts'
 
 /** A table as a stream needs to know it. */
 export interface StreamTable {
-  /** `database.table`. */
+  /** `database.table`, each part quoted. */
   readonly name: string
   /** Whether the table keeps a batch once that is sent twice under the same token. */
   readonly deduplicates: boolean
@@ -54,7 +55,7 @@ export class StreamTables {
   }
 
   async #read(name: string): Promise<Described> {
-    const [database, table] = this.#partsOf(name)
+    const [database, table] = splitTableName(name, this.#adapter.database)
     const params = { database, table }
     const [columns, tables] = await this.#adapter.executeMany([
       ['SELECT name, type, default_kind FROM system.columns WHERE database = {database:String} AND table = {table:String} ORDER BY position', params],
@@ -68,14 +69,9 @@ export class StreamTables {
     const check = compileRowCheck(described)
     const deduplicates = dropsRepeats(found.engine, found.engine_full)
     const assertDeduplicates = (): void => {
-      if (!deduplicates) throw noDeduplication(`${database}.${table}`)
+      if (!deduplicates) throw noDeduplication(name)
     }
-    return { table: { name: `${database}.${table}`, deduplicates, check: check.check, assertDeduplicates }, columns: check.columns, at: this.#clock.monotonic() }
-  }
-
-  #partsOf(name: string): [database: string, table: string] {
-    const dot = name.indexOf('.')
-    return dot === -1 ? [this.#adapter.database, name] : [name.slice(0, dot), name.slice(dot + 1)]
+    return { table: { name: `${quoteName(database)}.${quoteName(table)}`, deduplicates, check: check.check, assertDeduplicates }, columns: check.columns, at: this.#clock.monotonic() }
   }
 }
 
@@ -91,7 +87,7 @@ function unknownTable(name: string): QueryError {
 
 function noDeduplication(name: string): ConfigurationError<ClickHouseErrorCode> {
   return new ConfigurationError<ClickHouseErrorCode>(
-    `table ${name} keeps rows twice that are sent twice, so an idempotency key can't hold there; run ALTER TABLE ${name} MODIFY SETTING non_replicated_deduplication_window = 10000`,
+    `table ${name} keeps rows twice that are sent twice, so an idempotency key can't hold there; run ALTER TABLE ${quoteTableName(name)} MODIFY SETTING non_replicated_deduplication_window = 10000`,
     { code: 'ERR_CLICKHOUSE_NO_DEDUPLICATION' },
   )
 }

@@ -19,20 +19,24 @@ export interface StreamWork {
   readonly count: (outcome: 'batches' | 'failures', rows: number) => void
 }
 
-/** Some rows of one call, checked, with their places in the call. */
+/** Some rows of one call that fill the same columns, checked, with their places in the call. */
 export interface CheckedRows {
+  readonly shape: string
   readonly rows: readonly Row[]
   readonly indexes: readonly number[]
   readonly bytes: number
 }
+
+/** Rows that fill ever other columns would otherwise leave ever more batches open. */
+const MAX_OPEN_BATCHES = 16
 
 /** The rows on their way into one table: put together into batches, which are inserted one after the other. */
 export class TableStream {
   readonly #table: StreamTable
   readonly #work: StreamWork
   readonly #sealed: StreamBatch[] = []
-  #building: BatchBuilder | undefined
-  #timer: TimerHandle
+  /** Batches that are being put together, by the columns that their rows fill; the oldest first. */
+  readonly #building = new Map<string, { readonly builder: BatchBuilder; readonly timer: TimerHandle }>()
   #draining: Promise<void> | undefined
 
   constructor(table: StreamTable, work: StreamWork) {
@@ -41,16 +45,13 @@ export class TableStream {
   }
 
   /** Adds rows to the batch that is being put together. Resolves, once they are stored, to those that were refused. */
-  add({ rows, indexes, bytes }: CheckedRows): Promise<readonly RejectedRow[]> {
-    const { limits, clock } = this.#work
-    const open = this.#building
-    if (open !== undefined && (open.rows + rows.length > limits.maxBatchRows || open.bytes + bytes > limits.maxBatchBytes)) this.#seal()
-    if (this.#building === undefined) {
-      this.#building = new BatchBuilder()
-      this.#timer = clock.setTimeout(() => this.#seal(), limits.maxBatchAgeMs)
-    }
-    const stored = this.#building.add(rows, indexes, bytes)
-    if (this.#building.rows >= limits.maxBatchRows || this.#building.bytes >= limits.maxBatchBytes) this.#seal()
+  add({ shape, rows, indexes, bytes }: CheckedRows): Promise<readonly RejectedRow[]> {
+    const { limits } = this.#work
+    const open = this.#building.get(shape)?.builder
+    if (open !== undefined && (open.rows + rows.length > limits.maxBatchRows || open.bytes + bytes > limits.maxBatchBytes)) this.#seal(shape)
+    const builder = this.#building.get(shape)?.builder ?? this.#begin(shape)
+    const stored = builder.add(rows, indexes, bytes)
+    if (builder.rows >= limits.maxBatchRows || builder.bytes >= limits.maxBatchBytes) this.#seal(shape)
     return stored
   }
 
@@ -64,16 +65,25 @@ export class TableStream {
 
   /** Sends what there is and resolves when nothing is under way any more. */
   async flush(): Promise<void> {
-    this.#seal()
+    for (const shape of [...this.#building.keys()]) this.#seal(shape)
     await this.#draining
   }
 
-  #seal(): void {
-    const builder = this.#building
-    if (builder === undefined) return
-    this.#building = undefined
-    this.#work.clock.clearTimeout(this.#timer)
-    this.#send(builder.build(this.#table.name, this.#table.deduplicates ? this.#work.nextToken() : undefined))
+  #begin(shape: string): BatchBuilder {
+    const [oldest] = this.#building.keys()
+    if (oldest !== undefined && this.#building.size >= MAX_OPEN_BATCHES) this.#seal(oldest)
+    const { clock, limits } = this.#work
+    const builder = new BatchBuilder()
+    this.#building.set(shape, { builder, timer: clock.setTimeout(() => this.#seal(shape), limits.maxBatchAgeMs) })
+    return builder
+  }
+
+  #seal(shape: string): void {
+    const building = this.#building.get(shape)
+    if (building === undefined) return
+    this.#building.delete(shape)
+    this.#work.clock.clearTimeout(building.timer)
+    this.#send(building.builder.build(this.#table.name, this.#table.deduplicates ? this.#work.nextToken() : undefined))
   }
 
   #send(batch: StreamBatch): void {
