@@ -187,7 +187,7 @@ function fromClient(code: string, cause: unknown): Error {
       context: { reason: code },
     })
   }
-  if (BROKEN.test(code) || /connection (terminated|ended|closed)|Connection terminated|closed unexpectedly/i.test(words)) {
+  if (BROKEN.test(code) || /connection (terminated|ended|closed)|Connection terminated|closed unexpectedly|not queryable/i.test(words)) {
     return new TimescaleConnectionError(`the connection to PostgreSQL broke: ${words}`, { code: 'ERR_TIMESCALEDB_CONNECTION_LOST', cause, context: { reason: code } })
   }
   if (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/.test(code) || /SSL|certificate/i.test(words)) {

@@ -22,6 +22,8 @@ export interface TargetTable {
   readonly sql: string
   readonly columns: ReadonlyMap<string, TargetColumn>
   readonly primaryKey: readonly string[]
+  /** Equal for two descriptions that come to the same. */
+  readonly shape: string
 }
 
 /** What can run a query: a storage's connection or transaction. */
@@ -82,7 +84,7 @@ export async function describeTable(reader: TableReader, table: string, options?
   const [first] = rows
   if (!first) throw new TimescaleOperationError(`table ${quoteTable(table)} has no columns to write to`, { code: 'ERR_TIMESCALEDB_UNDEFINED', context: { table } })
   const key = rows.filter((row) => row.key_position !== null).sort((a, b) => Number(a.key_position) - Number(b.key_position))
-  return { sql: first.table_sql, columns: new Map(rows.map((row) => [row.name, columnOf(row)])), primaryKey: key.map((row) => row.name) }
+  return { sql: first.table_sql, columns: new Map(rows.map((row) => [row.name, columnOf(row)])), primaryKey: key.map((row) => row.name), shape: JSON.stringify(rows) }
 }
 
 function columnOf(row: ColumnRow): TargetColumn {

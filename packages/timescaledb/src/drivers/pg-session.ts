@@ -35,9 +35,8 @@ export class PgSession implements RawSession {
     this.#client = client
     this.#names = prepare ? new StatementNames() : undefined
     this.closed = new Promise((resolve) => {
-      let reason: unknown
-      client.on('error', (error) => (reason ??= error))
-      client.once('end', () => resolve(reason ?? Object.assign(new RangeError('connection ended'), { code: 'CONNECTION_ENDED' })))
+      client.on('error', resolve)
+      client.once('end', () => resolve(Object.assign(new RangeError('connection ended'), { code: 'CONNECTION_ENDED' })))
     })
   }
 

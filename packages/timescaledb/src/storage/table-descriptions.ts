@@ -26,10 +26,14 @@ export class TableDescriptions {
 /** SQLSTATEs of a table that is not, or no longer, as described: gone, a column gone, other types. */
 const STALE = new Set(['42P01', '42703', '42804', '42P10', '22P03', '22P04', '08P01'])
 
-/** Whether a failure may come from a description that is out of date. */
-export function isStaleDescription(error: unknown): boolean {
+/** Whether a failure may come from a description that is out of date: said by the server, or by our own check of the rows. */
+export function mayBeStale(error: unknown): boolean {
   if (!InfrastructureError.isInstance(error)) return false
-  // A column that was added after the description was made.
-  if (error.code === 'ERR_TIMESCALEDB_INPUT') return true
-  return STALE.has(String(error.context['sqlState']))
+  return wasChecked(error) || STALE.has(String(error.context['sqlState']))
+}
+
+/** Whether our own check refused the rows, so that the server has seen nothing of them. */
+export function wasChecked(error: unknown): boolean {
+  if (!InfrastructureError.isInstance(error) || error.context['sqlState'] !== undefined) return false
+  return error.code === 'ERR_TIMESCALEDB_INPUT' || error.code === 'ERR_TIMESCALEDB_DATA'
 }

@@ -14,7 +14,7 @@ import { createTableStatement } from './create-table.ts'
 import { createDefaultPolicies, type StoragePolicies } from './default-policy.ts'
 import { makingRoom } from './make-room.ts'
 import { PooledTransaction } from './pooled-transaction.ts'
-import { isStaleDescription, TableDescriptions } from './table-descriptions.ts'
+import { mayBeStale, TableDescriptions, wasChecked } from './table-descriptions.ts'
 
 /** What a storage works with besides its pool. */
 export interface TimescaleDBStorageOptions {
@@ -136,7 +136,8 @@ export class TimescaleDBStorage implements TimescaleStorage {
 
   async #insert(connection: SqlConnection, table: string, rows: readonly Row[], options: BulkInsertOptions): Promise<number> {
     if (rows.length === 0) return 0
-    const target = await this.#tables.get(table, () => describeTable(connection, table, options))
+    const describe = (): Promise<TargetTable> => describeTable(connection, table, options)
+    const target = await this.#tables.get(table, describe)
     try {
       return await this.#send(connection, target, rows, options)
     } catch (error) {
@@ -144,10 +145,13 @@ export class TimescaleDBStorage implements TimescaleStorage {
         this.partitions.forget(table)
         throw partitionMissingError(table, error)
       }
-      if (!isStaleDescription(error)) throw error
+      if (!mayBeStale(error)) throw error
       this.#tables.forget(table)
-      if (connection.inTransaction) throw error
-      return this.#send(connection, await this.#tables.get(table, () => describeTable(connection, table, options)), rows, options)
+      // After a refusal by the server a transaction takes no more questions.
+      if (connection.inTransaction && !wasChecked(error)) throw error
+      const fresh = await this.#tables.get(table, describe)
+      if (fresh.shape === target.shape) throw error
+      return this.#send(connection, fresh, rows, options)
     }
   }
 
