@@ -97,7 +97,8 @@ export class EndpointPool {
   #wait({ signal, timeoutMs = this.#settings.acquireTimeoutMs }: { signal?: AbortSignal | undefined; timeoutMs?: number | undefined }): Promise<Member> {
     const { clock, maxWaiting, maxConnections, meter } = this.#settings
     const hasRoom = this.#busy.size + this.#opening + this.#idle.length < maxConnections
-    if (!hasRoom && this.#waiting.length >= maxWaiting) {
+    // Those for whom a connection is being opened don't wait for another caller.
+    if (!hasRoom && this.#waiting.length - this.#opening >= maxWaiting) {
       meter.refused('full')
       throw this.#fullError()
     }
