@@ -102,6 +102,7 @@ export async function compose({ config, logger, signal, onStep }: ComposeOptions
       clock: systemClock,
     })
     closers.add('server', () => fastify.close())
+    closers.add('readiness', async () => health.markStopping())
     const adminToken = await createTokenIssuer({ issuer: ISSUER, audience: AUDIENCE, keys, ttlSeconds: TOKEN_TTL_SECONDS }).issue({ subject: 'admin', roles: ['admin'] })
     const adminTokenFile = await writeAdminToken(dataDir, adminToken)
     return { fastify, transport, ingestor, adminToken, adminTokenFile, close: () => closers.close() }

@@ -15,7 +15,7 @@ const STOP_DEADLINE_MS = 9000
 /** Runs until it is told to stop. Answers the exit code. */
 export async function runStandalone(config: StandaloneConfig): Promise<number> {
   if (config.checkOnly) return checkConfig(config)
-  const logger = createLogger({ level: config.logLevel, service: 'smart-whale', destination: { write: (line: string) => process.stderr.write(line) }, pretty: process.stderr.isTTY === true })
+  const logger = createLogger({ level: config.logLevel, service: 'smart-whale', destination: { write: (line: string) => process.stderr.write(line) }, pretty: process.stderr.isTTY === true, color: process.stderr.isTTY === true })
   const progress = createProgress()
   const stop = stopSignal()
   let standalone: Standalone
@@ -26,17 +26,22 @@ export async function runStandalone(config: StandaloneConfig): Promise<number> {
     progress.say('stopped before it was ready')
     return 0
   }
-  const deadline = setTimeout.bind(null, () => process.exit(1), STOP_DEADLINE_MS)
   try {
     await serve(standalone, config, { logger, progress, signal: stop.signal })
     await stop.received
     progress.say(`stopping (${String(stop.signal.reason)})`)
   } finally {
-    deadline().unref()
-    await standalone.close()
+    await closeInTime(standalone)
   }
   progress.say('stopped')
   return 0
+}
+
+/** Closes everything; past the deadline the process ends as it is. What was acknowledged is on disk either way. */
+async function closeInTime(standalone: Standalone): Promise<void> {
+  const deadline = setTimeout(() => process.exit(1), STOP_DEADLINE_MS)
+  await standalone.close()
+  clearTimeout(deadline)
 }
 
 async function checkConfig(config: StandaloneConfig): Promise<number> {

@@ -1,0 +1,100 @@
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findChromium } from '../../../tools/engines/chromium.ts'
+import { startStandalone, type StandaloneProcess, temporaryFolder } from './standalone-process.ts'
+
+const browserFound = findChromium()
+const name = browserFound.path === null ? `the live page [skipped: ${browserFound.remedy}]` : 'the live page'
+
+describe.skipIf(browserFound.path === null)(name, () => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>
+  let standalone: StandaloneProcess
+  let address: { url: string; token: string }
+  let browser: Browser
+
+  beforeAll(async () => {
+    folder = await temporaryFolder()
+    standalone = startStandalone(['--data', folder.path, '--port', '0'])
+    browser = await chromium.launch({
+      executablePath: browserFound.path as string,
+      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    })
+    address = await standalone.ready
+  }, 240_000)
+
+  afterAll(async () => {
+    await browser?.close()
+    standalone.kill('SIGTERM')
+    await standalone.exited
+    await folder.remove()
+  })
+
+  /** Opens a page and keeps what it complains of and whom it asks. */
+  async function open(path: string): Promise<{ page: Page; errors: string[]; foreign: string[] }> {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, timezoneId: 'America/New_York' })
+    const errors: string[] = []
+    const foreign: string[] = []
+    page.on('console', (message) => void (message.type() === 'error' && errors.push(message.text())))
+    page.on('pageerror', (error) => errors.push(error.message))
+    page.on('request', (request) => void (!request.url().startsWith(address.url) && !request.url().startsWith('data:') && !request.url().startsWith('blob:') && foreign.push(request.url())))
+    await page.goto(address.url + path)
+    return { page, errors, foreign }
+  }
+
+  it('shows the true counts of both stores, both charts, and asks nobody else', async () => {
+    const { page, errors, foreign } = await open(`/#token=${address.token}`)
+
+    await page.waitForFunction(() => document.getElementById('rows-timescaledb')?.textContent === '205,105')
+    await page.waitForSelector('#chart-flights canvas')
+    await page.waitForSelector('#chart-sp500 canvas')
+    await page.waitForSelector('#chart-rate canvas')
+
+    expect(await page.textContent('#rows-clickhouse')).toBe('205,105')
+    expect(await page.textContent('#status')).toBe('up')
+    expect((await page.textContent('#tables'))?.replace(/\s+/g, '')).toBe('flights200,000200,000sp5005,1055,105')
+    expect(await page.textContent('#lag')).toBe('0')
+    expect(await page.locator('#health li.up').count()).toBe(4)
+    expect(page.url()).toBe(`${address.url}/`)
+    expect(errors).toEqual([])
+    expect(foreign).toEqual([])
+    await page.close()
+  })
+
+  it('asks for a token where there is none, and says what is wrong with a wrong one', async () => {
+    const { page } = await open('/')
+
+    await page.waitForSelector('#sign-in:not([hidden])')
+    expect(await page.isVisible('#board')).toBe(false)
+    await page.fill('#token', 'wrong')
+    await page.click('#sign-in button')
+    await page.waitForFunction(() => (document.getElementById('sign-in-error')?.textContent ?? '') !== '')
+    await page.fill('#token', address.token)
+    await page.click('#sign-in button')
+    await page.waitForFunction(() => document.getElementById('rows-clickhouse')?.textContent === '205,105')
+    await page.close()
+  })
+
+  it('has GraphiQL that runs a query, without any outside address', async () => {
+    const { page, errors, foreign } = await open('/graphiql')
+
+    await page.fill('#token', address.token)
+    await page.click('#sign-in button')
+    await page.click('.graphiql-execute-button')
+    await page.waitForFunction(() => /"origin"/.test(document.querySelector('.result-window')?.textContent ?? ''))
+
+    // Before the token was given the schema was refused: that one answer may be told.
+    expect(errors.filter((error) => !/401/.test(error))).toEqual([])
+    expect(foreign).toEqual([])
+    await page.close()
+  })
+
+  it('has an API reference, without any outside address', async () => {
+    const { page, errors, foreign } = await open('/docs')
+
+    await page.getByText('/timeseries/{table}/aggregate').first().waitFor()
+
+    expect(errors).toEqual([])
+    expect(foreign).toEqual([])
+    await page.close()
+  })
+})
