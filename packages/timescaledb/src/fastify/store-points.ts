@@ -1,6 +1,6 @@
 import type { CallOptions, Clock, JsonValue } from '@smart-whale/interfaces'
 import { TimescaleValidationError } from '../errors.ts'
-import { PartitionManager } from '../partitions/partition-manager.ts'
+import { type PartitionManager, partitionsOf } from '../partitions/partition-manager.ts'
 import { isPartitionMissing, partitionMissingError } from '../partitions/partition-missing.ts'
 import { forgetExpired, type IdempotentRequest, keepAnswer, takeKey } from '../time-series/idempotency-keys.ts'
 import { kindOf } from '../time-series/parse-time.ts'
@@ -44,7 +44,7 @@ export class PointStore {
 
   constructor(options: PointStoreOptions) {
     this.#options = options
-    this.#partitions = new PartitionManager(options.storage, { timeoutMs: options.timeoutMs })
+    this.#partitions = partitionsOf(options.storage)
     this.#forgotAtMs = options.clock.monotonic()
   }
 

@@ -9,7 +9,7 @@ import {
   ValidationError,
 } from '@smart-whale/interfaces'
 import { TimescaleOperationError, TimescaleValidationError } from '../errors.ts'
-import { PartitionManager, type PartitionStorage } from '../partitions/partition-manager.ts'
+import { type PartitionManager, partitionsOf, type PartitionStorage } from '../partitions/partition-manager.ts'
 import { isPartitionMissing, partitionMissingError } from '../partitions/partition-missing.ts'
 import { quoteTable } from '../quote-identifier.ts'
 import type { TimescaleStorage, TimescaleTransaction } from '../timescale-storage.ts'
@@ -22,7 +22,7 @@ export interface TransactionalBatchWriterOptions {
   ledger: Pick<IngestLedger, 'completeWithin'>
   /** Columns to fill; a row that lacks one gets null there. @default every key that a row of the batch has */
   columns?: readonly string[]
-  /** Makes the partitions that rows need. @default one over the storage */
+  /** Makes the partitions that rows need. @default the storage's */
   partitions?: Pick<PartitionManager, 'makeRoomFor' | 'forget'>
   /** How long one statement may take. @default 60_000 */
   timeoutMs?: number
@@ -34,7 +34,7 @@ export interface TransactionalBatchWriterOptions {
 }
 
 /** What the writer needs of the storage. */
-export type BatchWriterStorage = PartitionStorage & Pick<TimescaleStorage, 'beginTransaction'>
+export type BatchWriterStorage = PartitionStorage & Pick<TimescaleStorage, 'beginTransaction'> & { readonly partitions?: PartitionManager }
 
 type Signalled = { signal?: AbortSignal | undefined }
 
@@ -55,7 +55,7 @@ export function createTransactionalBatchWriter<R extends object = Row>(
     table,
     ledger: options.ledger,
     columns: options.columns,
-    partitions: options.partitions ?? new PartitionManager(storage),
+    partitions: options.partitions ?? partitionsOf(storage),
     timeoutMs: options.timeoutMs ?? 60_000,
     idleTimeoutMs: options.idleTimeoutMs ?? 30_000,
   }
@@ -89,13 +89,16 @@ class CopyTransaction<R extends object> implements BatchTransaction<R> {
   async write(rows: readonly R[]): Promise<void> {
     this.#mustBe('open')
     if (rows.length === 0) return
+    const batch = rows as readonly Row[]
     await this.#orFail(async () => {
-      const { partitions, table, columns } = this.#settings
-      const batch = rows as readonly Row[]
-      const [refused] = await partitions.makeRoomFor(table, batch, this.#call)
-      if (refused) throw new TimescaleValidationError(`row ${refused.index} is refused: ${refused.reason}`, { issues: [{ path: [refused.index], message: refused.reason }] })
-      const transaction = await this.#open()
-      await transaction.bulkInsert(table, batch, { columns: columns ?? columnsOf(batch), ...this.#call })
+      const isFirst = this.#transaction === undefined
+      await this.#copy(batch).catch(async (error: unknown) => {
+        // A partition was dropped after it was last seen. Nothing else is in the transaction yet: begin again, and make it.
+        if (!isFirst || !isPartitionMissing(error)) throw error
+        await this.#abandon()
+        this.#settings.partitions.forget(this.#settings.table)
+        await this.#copy(batch)
+      })
     })
   }
 
@@ -113,6 +116,7 @@ class CopyTransaction<R extends object> implements BatchTransaction<R> {
   }
 
   async rollback(): Promise<void> {
+    if (this.#state === 'ended') return
     this.#state = 'ended'
     const transaction = this.#transaction
     this.#transaction = undefined
@@ -120,7 +124,15 @@ class CopyTransaction<R extends object> implements BatchTransaction<R> {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#state !== 'ended') await this.rollback()
+    await this.rollback()
+  }
+
+  async #copy(batch: readonly Row[]): Promise<void> {
+    const { partitions, table, columns } = this.#settings
+    const [refused] = await partitions.makeRoomFor(table, batch, this.#call)
+    if (refused) throw new TimescaleValidationError(`row ${refused.index} is refused: ${refused.reason}`, { issues: [{ path: [refused.index], message: refused.reason }] })
+    const transaction = await this.#open()
+    await transaction.bulkInsert(table, batch, { columns: columns ?? columnsOf(batch), ...this.#call })
   }
 
   /** The connection is taken as late as that, so that making partitions never waits for one that this very transaction holds. */
@@ -135,11 +147,16 @@ class CopyTransaction<R extends object> implements BatchTransaction<R> {
       await work()
     } catch (error) {
       this.#state = 'failed'
-      const transaction = this.#transaction
-      this.#transaction = undefined
-      await transaction?.rollback().catch(() => {})
+      await this.#abandon()
       throw explained(error, this.#settings)
     }
+  }
+
+  /** Rolls back; on a broken connection the server does. */
+  async #abandon(): Promise<void> {
+    const transaction = this.#transaction
+    this.#transaction = undefined
+    await transaction?.rollback().catch(() => {})
   }
 
   #mustBe(expected: 'open' | 'completed'): void {
@@ -171,15 +188,23 @@ async function beginWriting(settings: WriterSettings, call: CallOptions): Promis
 
 async function findRefused(settings: WriterSettings, rows: readonly Row[], signal: AbortSignal | undefined): Promise<readonly RefusedRow[]> {
   if (rows.length === 0) return []
+  try {
+    return await searchRefused(settings, rows, signal)
+  } catch (error) {
+    if (!isPartitionMissing(error)) throw error
+    settings.partitions.forget(settings.table)
+    return searchRefused(settings, rows, signal)
+  }
+}
+
+async function searchRefused(settings: WriterSettings, rows: readonly Row[], signal: AbortSignal | undefined): Promise<readonly RefusedRow[]> {
   const call = { signal, timeoutMs: settings.timeoutMs }
   const columns = settings.columns ?? columnsOf(rows)
-  const timeless = await settings.partitions.makeRoomFor(settings.table, rows, call)
+  const known = await settings.partitions.makeRoomFor(settings.table, rows, call)
   const transaction = await beginWriting(settings, call)
   try {
     const store = async (part: readonly Row[]): Promise<void> => void (await transaction.bulkInsert(settings.table, part, { columns, ...call }))
-    return await findRefusedRows(transaction, rows, { store, known: timeless, isRefusal, call })
-  } catch (error) {
-    throw explained(error, settings)
+    return await findRefusedRows(transaction, rows, { store, known, isRefusal, call })
   } finally {
     await transaction.rollback().catch(() => {})
   }

@@ -246,6 +246,11 @@ export class PartitionManager {
   }
 }
 
+/** The storage's own partitions where it has some, so that what one write learns of them helps the next. */
+export function partitionsOf(storage: PartitionStorage & { readonly partitions?: PartitionManager }): PartitionManager {
+  return storage.partitions ?? new PartitionManager(storage)
+}
+
 /** The partitions of a storage's tables. */
 export function createPartitionManager(storage: PartitionStorage, options?: PartitionManagerOptions): PartitionManager {
   return new PartitionManager(storage, options)

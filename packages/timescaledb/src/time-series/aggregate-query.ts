@@ -4,7 +4,7 @@ import { quoteIdentifier, quoteLiteral } from '../quote-identifier.ts'
 import { type Aggregation, type Metric, parseAggregation, toMetric } from './aggregation.ts'
 import { bucketExpression, intervalLiteral, localBucket } from './bucket-expression.ts'
 import type { ColumnDescription } from './column-kind.ts'
-import { countSeries, fillGaps, type GapFill } from './fill-gaps.ts'
+import { fillGaps, type GapFill } from './fill-gaps.ts'
 import { rangeConditions, timeAsTimestamptz, whereAll } from './range-conditions.ts'
 import type { BoundStatement } from './range-query.ts'
 import { BoundValues, filterConditions, type RowFilter } from './row-filter.ts'
@@ -32,6 +32,8 @@ export interface AggregatePlan {
 const GROUPABLE = ['integer', 'decimal', 'float', 'boolean', 'text', 'timestamp', 'date', 'uuid', 'enum']
 const MAX_METRICS = 50
 const MAX_GROUPS = 10
+/** Number of a row's series, in the order in which series are given. */
+const SERIES_COLUMN = '~series'
 
 /** @throws TimescaleValidationError naming the metric, by its place in the list */
 export function planMetrics(aggregations: readonly (Aggregation | string)[], context: { table: TableDescription; timescale: boolean }): Metric[] {
@@ -75,9 +77,10 @@ export function aggregateStatement(plan: AggregatePlan): BoundStatement {
   const columns = [`${bucket} as bucket`, ...groups, ...metrics.map(({ name, sql }) => `${sql} as ${quoteIdentifier(name)}`)]
   const places = Array.from({ length: groups.length + 1 }, (_, index) => index + 1)
   // By code point, on every server alike, whatever its collation is.
-  const order = ['bucket', ...groupBy.map(({ kind }, index) => `${groups[index]}${kind === 'text' ? ' collate "C"' : ''}`)]
-  const sql = `select * from (select ${columns.join(', ')} from ${tableName(table)} ${whereAll(conditions)} group by ${places.join(', ')}) as aggregated
-    order by ${order.join(', ')} limit ${values.add(plan.maxRows + 1)}::int`
+  const seriesOrder = groupBy.map(({ kind }, index) => `${groups[index]}${kind === 'text' ? ' collate "C"' : ''}`)
+  const series = groups.length > 0 && plan.fill !== 'none' ? `, dense_rank() over (order by ${seriesOrder.join(', ')})::int as ${quoteIdentifier(SERIES_COLUMN)}` : ''
+  const sql = `select *${series} from (select ${columns.join(', ')} from ${tableName(table)} ${whereAll(conditions)} group by ${places.join(', ')}) as aggregated
+    order by ${['bucket', ...seriesOrder].join(', ')} limit ${values.add(plan.maxRows + 1)}::int`
   return { sql, params: values.list }
 }
 
@@ -100,10 +103,11 @@ export function finishRows(plan: AggregatePlan, rows: readonly Row[], buckets: r
   for (const row of rows) for (const { name } of whole) row[name] = typeof row[name] === 'string' ? BigInt(row[name]) : row[name]
   if (plan.fill === 'none') return [...rows]
   const groupBy = plan.groupBy.map(({ name }) => name)
-  const cells = buckets.length * Math.max(1, countSeries(rows, groupBy))
+  const seriesOf = (row: Row): number => (row[SERIES_COLUMN] as number | undefined) ?? 0
+  const cells = buckets.length * Math.max(1, new Set(rows.map(seriesOf)).size)
   if (cells > plan.maxRows) throw tooManyRows(plan, String(cells))
   const metrics = plan.metrics.map(({ name, kind, isCount }) => ({ name, isCount, isNumber: kind === 'integer' || kind === 'decimal' || kind === 'float' }))
-  return fillGaps(rows, { buckets, groupBy, metrics, fill: plan.fill })
+  return fillGaps(rows, { buckets, groupBy, seriesOf, metrics, fill: plan.fill })
 }
 
 function tooManyRows(plan: AggregatePlan, found: string): TimescaleOperationError {

@@ -1,7 +1,6 @@
 import type { CallOptions, JsonValue, Row } from '@smart-whale/interfaces'
 import { TimescaleOperationError, TimescaleValidationError } from '../errors.ts'
-import { PartitionManager } from '../partitions/partition-manager.ts'
-import { isPartitionMissing, partitionMissingError } from '../partitions/partition-missing.ts'
+import { isPartitionMissing } from '../partitions/partition-missing.ts'
 import { quoteTable } from '../quote-identifier.ts'
 import type { OnConflict, TimescaleStorage } from '../timescale-storage.ts'
 import { toTime } from './parse-time.ts'
@@ -19,8 +18,6 @@ export interface DatabaseServiceOptions {
   maxRows?: number
   /** How long one statement may take. @default 30_000 */
   timeoutMs?: number
-  /** Makes the partitions that points need. @default one over the storage */
-  partitions?: Pick<PartitionManager, 'ensureForRows' | 'forget'>
 }
 
 /** One point as {@link DatabaseService.storeMany} takes it. */
@@ -33,7 +30,7 @@ export interface TimeSeriesPoint {
 }
 
 /** What this class needs of the storage. */
-export type DatabaseServiceStorage = Pick<TimescaleStorage, 'execute' | 'bulkInsert' | 'withTransaction' | 'capabilities'>
+export type DatabaseServiceStorage = Pick<TimescaleStorage, 'execute' | 'bulkInsert'>
 
 type Signalled = { signal?: AbortSignal | undefined }
 
@@ -43,7 +40,6 @@ type Signalled = { signal?: AbortSignal | undefined }
  */
 export class DatabaseService {
   readonly #storage: DatabaseServiceStorage
-  readonly #partitions: Pick<PartitionManager, 'ensureForRows' | 'forget'>
   readonly #onConflict: OnConflict
   readonly #maxRows: number
   readonly #timeoutMs: number
@@ -51,7 +47,6 @@ export class DatabaseService {
   constructor(storage: DatabaseServiceStorage, options: DatabaseServiceOptions = {}) {
     const onConflict = options.onConflict ?? 'update'
     this.#storage = storage
-    this.#partitions = options.partitions ?? new PartitionManager(storage)
     this.#onConflict = onConflict === 'update' ? { update: ['value', 'metadata'], key: ['id', 'timestamp'] } : onConflict
     this.#maxRows = options.maxRows ?? 100_000
     this.#timeoutMs = options.timeoutMs ?? 30_000
@@ -107,16 +102,14 @@ export class DatabaseService {
 
   async #store(table: string, points: readonly TimeSeriesData[], options: Signalled): Promise<number> {
     const rows = lastOfEach(points).map(({ id, timestamp, value, metadata }) => ({ id, timestamp, value, metadata }))
-    // A partition that was dropped after it was last seen is made again.
-    for (let attempt = 1; ; attempt++) {
-      await this.#partitions.ensureForRows(table, rows, options)
-      try {
-        return await this.#storage.bulkInsert(table, rows, { columns: ['id', 'timestamp', 'value', 'metadata'], onConflict: this.#onConflict, ...this.#call(options) })
-      } catch (error) {
-        if (!isPartitionMissing(error)) throw error
-        this.#partitions.forget(table)
-        if (attempt === 2) throw partitionMissingError(table, error)
-      }
+    const insert = () =>
+      this.#storage.bulkInsert(table, rows, { columns: ['id', 'timestamp', 'value', 'metadata'], onConflict: this.#onConflict, ...this.#call(options) })
+    try {
+      return await insert()
+    } catch (error) {
+      // It was dropped after it was last seen; the second attempt makes it again.
+      if (isPartitionMissing(error)) return insert()
+      throw error
     }
   }
 

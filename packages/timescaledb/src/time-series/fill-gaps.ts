@@ -9,6 +9,8 @@ export interface FillPlan {
   /** Every bucket of the range, ascending. */
   readonly buckets: readonly Date[]
   readonly groupBy: readonly string[]
+  /** Which series a row belongs to, counted in the order in which series are given. */
+  seriesOf(row: Row): number
   /** The values; counts are 0 where there is nothing to count, however gaps are filled, and only numbers have a line between them. */
   readonly metrics: readonly { readonly name: string; readonly isCount: boolean; readonly isNumber: boolean }[]
   readonly fill: Exclude<GapFill, 'none'>
@@ -19,36 +21,29 @@ interface Series {
   readonly byBucket: Map<number, Row>
 }
 
-/** One row for every series in every bucket, in the order of time and then as `rows` come. Series without a single row are unknown. */
+/** One row for every series in every bucket, in the order of time and then of series. Series without a single row are unknown. */
 export function fillGaps(rows: readonly Row[], plan: FillPlan): Row[] {
-  const series = groupSeries(rows, plan)
-  const filled = series.map((one) => fillSeries(one, plan))
+  const filled = groupSeries(rows, plan).map((one) => fillSeries(one, plan))
   return plan.buckets.flatMap((_, index) => filled.map((column) => column[index] as Row))
 }
 
-/** How many rows {@link fillGaps} gives. */
-export function countSeries(rows: readonly Row[], groupBy: readonly string[]): number {
-  return new Set(rows.map((row) => keyOf(row, groupBy))).size
-}
-
-function groupSeries(rows: readonly Row[], { groupBy }: FillPlan): Series[] {
-  const series = new Map<string, Series>()
+function groupSeries(rows: readonly Row[], { groupBy, seriesOf }: FillPlan): Series[] {
+  const series = new Map<number, Series>()
   // Without groups there is one series, also when it has no row.
-  if (groupBy.length === 0) series.set(keyOf({}, []), { group: {}, byBucket: new Map() })
+  if (groupBy.length === 0) series.set(seriesOf({}), { group: {}, byBucket: new Map() })
   for (const row of rows) {
-    const key = keyOf(row, groupBy)
+    const key = seriesOf(row)
     const known = series.get(key) ?? { group: Object.fromEntries(groupBy.map((name) => [name, row[name]])), byBucket: new Map<number, Row>() }
     known.byBucket.set((row['bucket'] as Date).getTime(), row)
     series.set(key, known)
   }
-  return [...series.values()]
+  return [...series].sort(([a], [b]) => a - b).map(([, one]) => one)
 }
 
 function fillSeries({ group, byBucket }: Series, plan: FillPlan): Row[] {
   const rows = plan.buckets.map((bucket): Row => {
     const row = byBucket.get(bucket.getTime())
-    if (row) return { ...row }
-    const values = plan.metrics.map(({ name, isCount }) => [name, isCount ? 0n : null])
+    const values = plan.metrics.map(({ name, isCount }) => [name, row ? row[name] : isCount ? 0n : null])
     return { bucket, ...group, ...Object.fromEntries(values) }
   })
   for (const { name, isCount, isNumber } of plan.metrics) {
@@ -88,8 +83,4 @@ function drawLine(rows: readonly Row[], name: string, [from, to]: readonly [numb
 
 function timeOf(row: Row): number {
   return (row['bucket'] as Date).getTime()
-}
-
-function keyOf(row: Row, groupBy: readonly string[]): string {
-  return JSON.stringify(groupBy.map((name) => [typeof row[name], row[name] instanceof Date ? row[name].getTime() : String(row[name])]))
 }

@@ -1,0 +1,46 @@
+import { createTimescaleAdapter, type TimescaleDBStorage, type TimescaleStorage } from '@smart-whale/timescaledb'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, inject } from 'vitest'
+import { freshDatabase } from '../../../tools/engines/fresh-database.ts'
+
+/** A database of a test's own. */
+export interface TestDatabase {
+  readonly storage: TimescaleDBStorage
+  /** Another pool on the same database, as another process would have. */
+  connect(options?: { maxConnections?: number }): Promise<TimescaleDBStorage>
+  close(): Promise<void>
+}
+
+/** Opens an empty database on the run's server; `close` ends every connection and drops it. */
+export async function openTestDatabase(): Promise<TestDatabase> {
+  const database = await freshDatabase(inject('postgres'))
+  const opened: TimescaleDBStorage[] = []
+  const connect = async (options: { maxConnections?: number } = {}): Promise<TimescaleDBStorage> => {
+    const storage = createTimescaleAdapter({ url: database.url, ...options })
+    opened.push(storage)
+    await storage.connect()
+    return storage
+  }
+  const close = async (): Promise<void> => {
+    await Promise.all(opened.map((storage) => storage.disconnect()))
+    await database.drop()
+  }
+  return { storage: await connect(), connect, close }
+}
+
+/** Waits until a condition holds, for at most five seconds. */
+export async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
+  const deadline = performance.now() + 5_000
+  while (!(await condition())) {
+    if (performance.now() > deadline) expect.fail(`it did not happen within five seconds: ${what}`)
+    await sleep(10)
+  }
+}
+
+/** Waits until some session of the database waits for another one's lock. */
+export function untilSomebodyWaits(storage: Pick<TimescaleStorage, 'execute'>): Promise<void> {
+  return until(async () => {
+    const waiting = await storage.execute(`select 1 as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)
+    return waiting.length > 0
+  }, 'a session waits for a lock')
+}
