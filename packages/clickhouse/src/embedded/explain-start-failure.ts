@@ -20,17 +20,14 @@ export function classifyStartFailure(exit: ServerExit): StartFailure {
 /** One clear error for a start that failed. */
 export function explainStartFailure(exit: ServerExit, dataDir: string, port: number): InfrastructureError<ClickHouseErrorCode | 'ERR_ABORTED'> {
   const context = { dataDir, port, exitCode: exit.code, exitSignal: exit.signal }
-  const reason = serverReason(exit)
+  const reason = serverReason(exit.lastWords) ?? (exit.signal ? `killed by ${exit.signal}` : `exit code ${exit.code ?? 'unknown'}, without a word`)
   switch (classifyStartFailure(exit)) {
     case 'folder-busy':
       return folderBusyError(dataDir)
     case 'port-in-use':
       return portInUseError(port)
     case 'folder-corrupt':
-      return new OperationalError(
-        `the ClickHouse data in "${dataDir}" can't be opened: ${reason}; restore the folder from a backup, or start with an empty one`,
-        { code: 'ERR_CLICKHOUSE_FOLDER_CORRUPT', context },
-      )
+      return folderCorruptError(dataDir, reason, context)
     case 'other':
       return new OperationalError(`the embedded ClickHouse ended while starting on "${dataDir}": ${reason}`, { code: 'ERR_CLICKHOUSE_START_FAILED', context })
   }
@@ -52,12 +49,28 @@ export function portInUseError(port: number): ConfigurationError<ClickHouseError
   })
 }
 
-/** The server's own sentence, without code, stack and version; or how the process ended where it said nothing. */
-function serverReason(exit: ServerExit): string {
-  const sentences = [...exit.lastWords.matchAll(/DB::(?:\w+)?Exception: ([^\n]+)/g)].map((match) => match[1] ?? '')
-  const sentence = sentences.at(-1)?.replace(/ \(version [^)]*\).*$/, '').replace(/^(?:Code: \d+\. DB::\w*Exception: )+/, '')
-  if (sentence) return sentence.slice(0, 500)
-  const firstLine = exit.lastWords.split('\n').find((line) => line.trim() !== '')
-  if (firstLine) return firstLine.trim().slice(0, 500)
-  return exit.signal ? `killed by ${exit.signal}` : `exit code ${exit.code ?? 'unknown'}, without a word`
+/** A server that runs and still refuses its owner's first statement can't work with its folder. */
+export function explainRefusal(answer: string, dataDir: string): OperationalError {
+  return folderCorruptError(dataDir, serverReason(answer) ?? 'it gave no reason', { dataDir })
+}
+
+function folderCorruptError(dataDir: string, reason: string, context: Readonly<Record<string, unknown>>): OperationalError {
+  return new OperationalError(`the ClickHouse data in "${dataDir}" can't be opened: ${reason}; restore the folder from a backup, or start with an empty one`, {
+    code: 'ERR_CLICKHOUSE_FOLDER_CORRUPT',
+    context,
+  })
+}
+
+/** The server's own sentence on one line, without code, version and stack. */
+function serverReason(text: string): string | undefined {
+  const sentences = [...text.matchAll(/DB::\w*Exception: ([^\n]+)/g)].map((match) => match[1] ?? '')
+  const sentence = sentences.at(-1) ?? text.split('\n').find((line) => line.trim() !== '')
+  return sentence
+    ?.replace(/ \(version [^)]*\).*$/, '')
+    .replace(/\.? \([A-Z_]+\)$/, '')
+    .replace(/^(?:Code: \d+\. DB::\w*Exception: )+/, '')
+    .replace(/Expected one of: .*?(?=: (?:Cannot|while)|$)/, '')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .slice(0, 500)
 }

@@ -29,7 +29,7 @@ export function renderServerConfig(dataDir: string, port: number, usersFile: str
 
 const MIB = 1024 * 1024
 
-/** For a laptop and a test: small caches, no telemetry; the query log is kept, because it answers "what did my query cost?". */
+/** For a laptop and a test: small caches, no telemetry; the query log of the running server is kept, because it answers "what did my query cost?". */
 const DEFAULTS: ServerConfig = {
   max_server_memory_usage: 1024 * MIB,
   max_concurrent_queries: 100,
@@ -75,11 +75,14 @@ export function renderUsersConfig(users: readonly ServerUser[]): string {
   const accounts = users.map((user) => [user.username, renderUser(user, local)] as const)
   const profiles = users.map((user) => [profileName(user), profileSettings(user)] as const)
   return `${renderXml('clickhouse', {
-    profiles: { default: '', launcher: { max_sessions_for_user: 1 }, ...Object.fromEntries(profiles) },
+    profiles: { default: LONG_PARAMETERS, launcher: { max_sessions_for_user: 1 }, ...Object.fromEntries(profiles) },
     quotas: { default: '' },
     users: { default: launcher, ...Object.fromEntries(accounts) },
   })}\n`
 }
+
+/** Bound values travel in the address; of a list of ids a hundred kilobytes are soon full. Read before anyone has logged in. */
+const LONG_PARAMETERS: ServerConfig = { http_max_uri_size: 16 * MIB, http_max_field_value_size: 16 * MIB }
 
 const profileName = (user: ServerUser): string => `profile_of_${user.username}`
 
@@ -91,21 +94,29 @@ function renderUser(user: ServerUser, networks: ServerConfig): ServerConfig {
     quota: 'default',
   }
   if (user.access === 'everything') return { ...common, access_management: 1 }
-  const rights = user.access.readOnly ? 'SELECT, SHOW, dictGet' : 'SELECT, INSERT, ALTER, CREATE, DROP, TRUNCATE, OPTIMIZE, SHOW, dictGet'
+  const rights = user.access.readOnly ? 'SELECT, SHOW, dictGet' : 'SELECT, INSERT, ALTER, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW, TRUNCATE, OPTIMIZE, SHOW, dictGet'
   return {
     ...common,
     // Table functions that compute (`numbers`, `values`) need the temporary-table right; those that reach out (`file`, `url`, `s3`,
     // `remote`) need a right of their own on the source as well, which is not given.
-    grants: { query: ['GRANT CREATE TEMPORARY TABLE ON *.*', ...user.access.databases.map((name) => `GRANT ${rights} ON ${quoteDatabase(name)}.*`)] },
+    grants: { query: ['GRANT CREATE TEMPORARY TABLE ON *.*', ...(user.access.readOnly ? [] : ENGINE_GRANTS), ...user.access.databases.map((name) => `GRANT ${rights} ON ${databasePattern(name)}.*`)] },
   }
 }
 
-/** Backtick-quoted; a name that ends in a wildcard is plain (the options check that) and must not be quoted. */
-function quoteDatabase(name: string): string {
-  const wildcard = name.endsWith('*')
-  const plain = (wildcard ? name.slice(0, -1) : name).replaceAll('\\', '\\\\').replaceAll('`', '\\`')
-  if (wildcard) return `${plain}*`
-  return `\`${plain}\``
+/** Engines that keep their data here; `File`, `URL`, `S3` and the like reach out. */
+const ENGINE_GRANTS = ['', 'Replacing', 'Summing', 'Aggregating', 'Collapsing', 'VersionedCollapsing']
+  .map((prefix) => `${prefix}MergeTree`)
+  .concat('Null', 'Memory')
+  .map((engine) => `GRANT TABLE ENGINE ON ${engine}`)
+
+/** A name that ends in a wildcard is plain (the options check that) and must not be quoted. */
+function databasePattern(name: string): string {
+  return name.endsWith('*') ? name : quoteIdentifier(name)
+}
+
+/** A name as it stands in a statement. */
+export function quoteIdentifier(name: string): string {
+  return `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``
 }
 
 function profileSettings(user: ServerUser): ServerConfigValue {

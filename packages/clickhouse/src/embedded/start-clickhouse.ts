@@ -3,22 +3,23 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type Clock, type Logger, silentLogger, systemClock } from '@smart-whale/interfaces'
-import { OperationalError } from '../operational-errors.ts'
 import { askServer } from './ask-server.ts'
 import { checkStartOptions } from './check-start-options.ts'
 import { forgetLauncher, prepareFolders, previousLauncher, recordLauncher } from './data-folder.ts'
-import { classifyStartFailure, explainStartFailure, portInUseError } from './explain-start-failure.ts'
+import { classifyStartFailure, explainRefusal, explainStartFailure, portInUseError, type StartFailure } from './explain-start-failure.ts'
 import { findLibrary } from './find-library.ts'
 import { findFreePort, isPortFree } from './find-port.ts'
-import { renderServerConfig, renderUsersConfig, type ServerUser, serverFolders } from './server-config.ts'
+import { quoteIdentifier, renderServerConfig, renderUsersConfig, type ServerUser, serverFolders } from './server-config.ts'
 import { type ServerProcess, spawnServer } from './server-process.ts'
 import { StartDeadline } from './start-deadline.ts'
 import type { EmbeddedAccount, EmbeddedClickHouse, EmbeddedUserOptions, ServerExit, StartClickHouseOptions } from './start-options.ts'
 
 const POLL_MS = 15
 const PREDECESSOR_POLL_MS = 200
+const JUST_KILLED_MS = 1000
 const PORT_ATTEMPTS = 5
 const FLUSH_TIMEOUT_MS = 2000
+const BROKEN_PARTS_TIMEOUT_MS = 2000
 
 /**
  * Starts a real ClickHouse server on 127.0.0.1 as a child process, and resolves when it answers queries.
@@ -33,7 +34,6 @@ export async function startClickHouse(options: StartClickHouseOptions): Promise<
   checkStartOptions(options)
   const launch = planLaunch(options)
   await prepareFolders(launch.dataDir)
-  const predecessor = await previousLauncher(launch.dataDir)
 
   for (let portAttempt = 1; ; ) {
     launch.deadline.check()
@@ -41,12 +41,20 @@ export async function startClickHouse(options: StartClickHouseOptions): Promise<
     if ('server' in outcome) return outcome.server
 
     // A server whose parent was killed may still be about to end: it then holds the folder, and the port.
-    const inTheWay = outcome.failure === 'folder-busy' ? predecessor !== 'alive' : outcome.failure === 'port-in-use' && predecessor === 'gone'
+    const inTheWay = outcome.failure !== 'other' && (await isPredecessorLeaving(launch, outcome.failure))
     if (inTheWay && launch.deadline.mayWaitForPredecessor()) await launch.deadline.pause(PREDECESSOR_POLL_MS)
     // Somebody was faster at taking the port that was free a moment ago.
     else if (outcome.failure === 'port-in-use' && !options.port && portAttempt < PORT_ATTEMPTS) portAttempt++
     else throw outcome.error
   }
+}
+
+/** The folder's lock decides who has it; here it is only about how long to wait for it. */
+async function isPredecessorLeaving({ dataDir, deadline }: Launch, failure: StartFailure): Promise<boolean> {
+  const predecessor = await previousLauncher(dataDir)
+  // A process that was just killed still looks alive until its own parent has taken note.
+  if (predecessor === 'alive') return deadline.elapsedMs() < JUST_KILLED_MS
+  return failure === 'folder-busy' || (failure === 'port-in-use' && predecessor === 'gone')
 }
 
 /** What stays the same over the attempts of one start. */
@@ -66,7 +74,7 @@ interface Launch {
 
 type LaunchOutcome =
   | { readonly server: EmbeddedClickHouse }
-  | { readonly failure: ReturnType<typeof classifyStartFailure>; readonly error: Error }
+  | { readonly failure: StartFailure; readonly error: Error }
 
 function planLaunch(options: StartClickHouseOptions): Launch {
   const clock = options.clock ?? systemClock
@@ -116,6 +124,8 @@ async function tryLaunch(launch: Launch): Promise<LaunchOutcome> {
     })
     if (exit) return { failure: classifyStartFailure(exit), error: explainStartFailure(exit, launch.dataDir, port) }
     await recordLauncher(launch.dataDir)
+    await beginQueryLog(launch, port)
+    await reportBrokenParts(launch, port)
     launch.logger.info({ port, pid: child.pid, dataDir: launch.dataDir }, 'the embedded ClickHouse is ready')
     return { server: runningServer(launch, child, port) }
   } finally {
@@ -134,9 +144,10 @@ async function writeConfig(launch: Launch, folder: string, port: number): Promis
 /** Waits until the server answers its owner; answers how the child ended if it did not get there. */
 async function becomeReady(launch: Launch, child: ServerProcess, port: number): Promise<ServerExit | undefined> {
   // The owner's password is known to this server alone: another one that took the port can't pass for it.
+  const asOwner = (text: string) => ({ path: '/', query: { text, account: launch.owner } })
   const steps = [
     { path: '/ping', query: undefined },
-    { path: '/', query: { text: `CREATE DATABASE IF NOT EXISTS \`${launch.database.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``, account: launch.owner } },
+    asOwner(`CREATE DATABASE IF NOT EXISTS ${quoteIdentifier(launch.database)}`),
   ]
   for (const step of steps) {
     for (;;) {
@@ -145,21 +156,33 @@ async function becomeReady(launch: Launch, child: ServerProcess, port: number): 
       launch.deadline.check()
       const answer = await askServer(port, step.path, step.query, Math.ceil(launch.deadline.leftMs())).catch(() => undefined)
       if (answer?.status === 200) break
-      if (answer && step.query) throw new OperationalError(`the embedded ClickHouse refused its owner: ${answer.text.slice(0, 500)}`, { code: 'ERR_CLICKHOUSE_START_FAILED' })
+      // Not listening yet is no answer; a refusal is one, and comes from data that can't be worked with.
+      if (answer && step.query) throw explainRefusal(answer.text, launch.dataDir)
       await launch.deadline.pause(POLL_MS)
     }
   }
   return undefined
 }
 
+/** The library forgets the log's table at the end of each life, and can't make it again over the files that stay. The folder is ours now. */
+async function beginQueryLog(launch: Launch, port: number): Promise<void> {
+  await rm(join(serverFolders(launch.dataDir).server, 'data', 'system', 'query_log'), { recursive: true, force: true })
+  await askServer(port, '/', { text: 'SYSTEM FLUSH LOGS', account: launch.owner }, FLUSH_TIMEOUT_MS).catch(() => {})
+}
+
+/** ClickHouse starts without the parts that it can't read: their rows are missing from then on, and nobody would know. */
+async function reportBrokenParts(launch: Launch, port: number): Promise<void> {
+  const text = "SELECT database, table, name FROM system.detached_parts WHERE startsWith(reason, 'broken') LIMIT 100 FORMAT JSONCompactEachRow"
+  const answer = await askServer(port, '/', { text, account: launch.owner }, BROKEN_PARTS_TIMEOUT_MS).catch(() => undefined)
+  if (answer?.status !== 200 || answer.text === '') return
+  launch.logger.warn({ dataDir: launch.dataDir, parts: answer.text.split('\n') }, 'the embedded ClickHouse set aside parts that it could not read; their rows are missing')
+}
+
 function runningServer(launch: Launch, child: ServerProcess, port: number): EmbeddedClickHouse {
   let stopped: Promise<void> | undefined
+  // All that is acknowledged is in files already: there is nothing to wait for.
   const stop = async (): Promise<void> => {
-    if (!child.exit()) {
-      // All that is acknowledged is in files already, but for the last seconds of the query log.
-      await askServer(port, '/', { text: 'SYSTEM FLUSH LOGS', account: launch.owner }, FLUSH_TIMEOUT_MS).catch(() => {})
-      await child.kill()
-    }
+    if (!child.exit()) await child.kill()
     await forgetLauncher(launch.dataDir)
   }
   const server: EmbeddedClickHouse = {

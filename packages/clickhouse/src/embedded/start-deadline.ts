@@ -27,6 +27,10 @@ export class StartDeadline {
     )
   }
 
+  elapsedMs(): number {
+    return this.#startTimeoutMs - this.leftMs()
+  }
+
   leftMs(): number {
     return this.#startEnds - this.#clock.monotonic()
   }
