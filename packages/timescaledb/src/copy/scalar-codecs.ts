@@ -2,6 +2,7 @@ import { type Codec, Unfit, wanted } from './codec.ts'
 
 const WHOLE = /^[+-]?\d+$/
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
+const SPECIAL = new Set(['NaN', 'Infinity', '-Infinity'])
 const UUID = /^\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?$/i
 
 export const booleanCodec: Codec = (value, writer) => {
@@ -61,8 +62,7 @@ function numberOf(value: unknown): number | undefined {
   if (typeof value === 'number') return value
   if (typeof value === 'bigint') return Number(value)
   if (typeof value !== 'string') return undefined
-  if (DECIMAL.test(value)) return Number(value)
-  return { NaN: NaN, Infinity: Infinity, '-Infinity': -Infinity }[value]
+  return DECIMAL.test(value) || SPECIAL.has(value) ? Number(value) : undefined
 }
 
 /** text and its kin; `maxLength` counts characters. */

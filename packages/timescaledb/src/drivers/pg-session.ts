@@ -1,3 +1,5 @@
+// Declares a module that has no declarations, which an import can not do.
+// eslint-disable-next-line @typescript-eslint/triple-slash-reference
 /// <reference path="./pg-cursor.d.ts" />
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'

@@ -3,7 +3,7 @@ import { TimescaleOperationError } from '../errors.ts'
 import type { PooledConnection } from '../pool/connection-pool.ts'
 import type { SqlConnection, SqlResult } from '../sql-driver.ts'
 import type { BulkInsertOptions, TimescaleTransaction } from '../timescale-storage.ts'
-import { CallBudget } from './call-budget.ts'
+import type { CallBudget } from './call-budget.ts'
 
 /** What a transaction works with. */
 export interface TransactionParts {
