@@ -18,7 +18,7 @@ export function commandEnv(source) {
   for (const [name, value] of Object.entries(source)) {
     if (/^npm_/i.test(name) && !KEPT_FROM_NPM.test(name)) continue
     const forPnpm = ALSO_FOR_PNPM.exec(name)?.[1]?.toLowerCase()
-    if (forPnpm !== undefined) env[`pnpm_config_${forPnpm}`] = source[`pnpm_config_${forPnpm}`] ?? value
+    if (forPnpm !== undefined && value !== '') env[`pnpm_config_${forPnpm}`] = source[`pnpm_config_${forPnpm}`] ?? value
     env[/^path$/i.test(name) ? 'PATH' : name] = value // Windows spells it `Path`
   }
   return env

@@ -19,7 +19,11 @@ describe('commandEnv', () => {
   })
 
   it('tells pnpm the registry and the proxy in its own words, unless it was told already', () => {
-    const env = commandEnv({ npm_config_registry: 'https://a.example/', NPM_CONFIG_PROXY: 'http://b.example', pnpm_config_proxy: 'http://c.example' })
+    const env = commandEnv({
+      npm_config_registry: 'https://a.example/',
+      NPM_CONFIG_PROXY: 'http://b.example',
+      pnpm_config_proxy: 'http://c.example',
+    })
 
     expect(env).toMatchObject({ pnpm_config_registry: 'https://a.example/', pnpm_config_proxy: 'http://c.example' })
   })

@@ -35,6 +35,7 @@ async function npmInstall({ folder, root, names, env, npm, supervisor, noteChild
     '--no-audit',
     '--no-fund',
     '--no-update-notifier',
+    '--fetch-retry-maxtimeout=15000',
     '--loglevel=error',
   ]
   let complaint = ''
@@ -49,7 +50,12 @@ async function npmInstall({ folder, root, names, env, npm, supervisor, noteChild
       child.stderr?.on('data', (chunk) => (complaint += chunk))
     },
   })
-  if (code !== 0) throw new SetupError(`npm could not fetch ${names.join(' and ')}. Is the registry reachable?\n${complaint.trim()}`)
+  if (code !== 0) throw new SetupError(`npm could not fetch ${names.join(' and ')}. Is the registry reachable?\n${firstLines(complaint)}`)
+}
+
+/** npm says what happened first, and much that nobody reads after it. */
+function firstLines(text) {
+  return text.trim().split('\n').slice(0, 6).join('\n')
 }
 
 /** What pnpm's install script would do, had it been allowed to run: put the native binary where the placeholder is. */
