@@ -74,6 +74,8 @@ export interface AnalyticsCacheStats {
   readonly entries: number | null
   /** Loads under way. */
   readonly inFlight: number
+  /** Callers who wait for them. */
+  readonly waiting: number
   /** Share of answers that needed no load of their own, 0 to 1. */
   readonly hitRatio: number
 }

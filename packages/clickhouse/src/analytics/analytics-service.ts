@@ -137,6 +137,7 @@ class CachedAnalyticsService implements AnalyticsService {
       ...cache.counts,
       entries: await cache.countEntries(),
       inFlight: this.#flights.size,
+      waiting: this.#flights.passengers,
       hitRatio: answers === 0 ? 0 : (hit + stale + shared) / answers,
     }
   }

@@ -32,6 +32,11 @@ export class SharedFlights<T> {
     return this.#flights.size
   }
 
+  /** Callers who wait for them. */
+  get passengers(): number {
+    return [...this.#flights.values()].reduce((sum, flight) => sum + flight.passengers, 0)
+  }
+
   /** Boards the flight of that key, or starts one. `shared` tells whether it was already under way. */
   join(key: string, load: (signal: AbortSignal) => Promise<T>, passenger: Passenger): { shared: boolean; result: Promise<T> } {
     const underWay = this.#flights.get(key)

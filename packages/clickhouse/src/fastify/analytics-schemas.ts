@@ -116,7 +116,7 @@ export const cacheStatsSchema = {
       type: 'object',
       properties: {
         ...Object.fromEntries(
-          ['hits', 'staleHits', 'misses', 'shared', 'bypassed', 'outdated', 'invalidations', 'failures', 'inFlight'].map((name) => [name, { type: 'integer' }]),
+          ['hits', 'staleHits', 'misses', 'shared', 'bypassed', 'outdated', 'invalidations', 'failures', 'inFlight', 'waiting'].map((name) => [name, { type: 'integer' }]),
         ),
         entries: { type: ['integer', 'null'], description: 'Answers kept, counted up to 10,000; null when the cache can not be asked.' },
         hitRatio: { type: 'number', minimum: 0, maximum: 1 },

@@ -88,6 +88,7 @@ const TYPES = /* GraphQL */ `
     "Answers kept, counted up to 10,000."
     entries: Float
     inFlight: Float!
+    waiting: Float!
     hitRatio: Float!
   }
 `
