@@ -20,11 +20,12 @@ function dieWithParent(): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 }
 
-/** Returns only when the server could not start, or ended against our will: the reason is on standard error then. */
+/** Resolves only when the server could not start, or ended against our will: the reason is on standard error then. */
 async function serve(libraryPath: string, configFile: string): Promise<void> {
   open({ library: LIBRARY, path: libraryPath })
   const commandLine = ['clickhouse', `--config-file=${configFile}`, '--query', SERVE]
-  const result: unknown = await load({
+  // The result's own error is not asked for: the library has written it to standard error, and crashes when asked.
+  await load({
     library: LIBRARY,
     funcName: 'chdb_query_cmdline',
     retType: DataType.External,
@@ -32,23 +33,6 @@ async function serve(libraryPath: string, configFile: string): Promise<void> {
     paramsValue: [commandLine.length, commandLine],
     runInNewThread: true,
   })
-  process.stderr.write(`${errorOf(result)}\n`)
-}
-
-/** The error text of a result. The binding throws for a null string: then the library has written the reason itself. */
-function errorOf(result: unknown): string {
-  try {
-    const error: unknown = load({
-      library: LIBRARY,
-      funcName: 'chdb_result_error',
-      retType: DataType.String,
-      paramsType: [DataType.External],
-      paramsValue: [result],
-    })
-    return typeof error === 'string' ? error : ''
-  } catch {
-    return ''
-  }
 }
 
 const [libraryPath = '', configFile = ''] = process.argv.slice(2)
