@@ -44,7 +44,7 @@ describe.skipIf(browserFound.path === null)(name, () => {
   it('shows the true counts of both stores, both charts, and asks nobody else', async () => {
     const { page, errors, foreign } = await open(`/#token=${address.token}`)
 
-    await page.waitForFunction(() => document.getElementById('rows-timescaledb')?.textContent === '205,105')
+    await page.locator('#rows-timescaledb', { hasText: /^205,105$/ }).waitFor()
     await page.waitForSelector('#chart-flights canvas')
     await page.waitForSelector('#chart-sp500 canvas')
     await page.waitForSelector('#chart-rate canvas')
@@ -67,10 +67,10 @@ describe.skipIf(browserFound.path === null)(name, () => {
     expect(await page.isVisible('#board')).toBe(false)
     await page.fill('#token', 'wrong')
     await page.click('#sign-in button')
-    await page.waitForFunction(() => (document.getElementById('sign-in-error')?.textContent ?? '') !== '')
+    await page.locator('#sign-in-error', { hasText: /\S/ }).waitFor()
     await page.fill('#token', address.token)
     await page.click('#sign-in button')
-    await page.waitForFunction(() => document.getElementById('rows-clickhouse')?.textContent === '205,105')
+    await page.locator('#rows-clickhouse', { hasText: /^205,105$/ }).waitFor()
     await page.close()
   })
 
@@ -80,7 +80,7 @@ describe.skipIf(browserFound.path === null)(name, () => {
     await page.fill('#token', address.token)
     await page.click('#sign-in button')
     await page.click('.graphiql-execute-button')
-    await page.waitForFunction(() => /"origin"/.test(document.querySelector('.result-window')?.textContent ?? ''))
+    await page.locator('.result-window', { hasText: '"origin"' }).waitFor()
 
     // Before the token was given the schema was refused: that one answer may be told.
     expect(errors.filter((error) => !/401/.test(error))).toEqual([])
