@@ -5,6 +5,8 @@ import { freshDatabase } from '../../../tools/engines/fresh-database.ts'
 
 /** A database of a test's own. */
 export interface TestDatabase {
+  /** Its address, for another process. */
+  readonly url: string
   readonly storage: TimescaleDBStorage
   /** Another pool on the same database, as another process would have. */
   connect(options?: { maxConnections?: number }): Promise<TimescaleDBStorage>
@@ -25,7 +27,7 @@ export async function openTestDatabase(): Promise<TestDatabase> {
     await Promise.all(opened.map((storage) => storage.disconnect()))
     await database.drop()
   }
-  return { storage: await connect(), connect, close }
+  return { url: database.url, storage: await connect(), connect, close }
 }
 
 /** Waits until a condition holds, for at most five seconds. */

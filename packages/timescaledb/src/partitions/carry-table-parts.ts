@@ -12,15 +12,10 @@ export interface CarriedParts {
   afterDrop(name: string): string[]
 }
 
-interface Obstacles {
-  readonly keysWithoutTime: readonly string[]
-  readonly others: readonly string[]
-}
-
 type Table = { schema: string; name: string }
 
-/** What makes a table impossible to replace: unique keys without the time, and things that would silently be lost. */
-export async function findObstacles(executor: PartitionExecutor, table: Table, timeColumn: string, call?: CallOptions): Promise<Obstacles> {
+/** Unique keys without the time: no partition could keep them alone. */
+export async function findKeysWithoutTime(executor: PartitionExecutor, table: Table, timeColumn: string, call?: CallOptions): Promise<string[]> {
   const keys = await executor.execute<{ name: string }>(
     `select c.relname as name from pg_index i join pg_class c on c.oid = i.indexrelid
      where i.indrelid = to_regclass($1) and i.indisunique
@@ -28,6 +23,11 @@ export async function findObstacles(executor: PartitionExecutor, table: Table, t
     [partitionedName(table), timeColumn],
     call,
   )
+  return keys.map(({ name }) => name)
+}
+
+/** What hangs on a table and would silently be lost, or be left behind, when the table is replaced. */
+export async function findObstacles(executor: PartitionExecutor, table: Table, call?: CallOptions): Promise<string[]> {
   const others = await executor.execute<{ what: string }>(
     `with t as (select to_regclass($1)::oid as id)
      select 'trigger ' || tgname as what from pg_trigger, t where tgrelid = t.id and not tgisinternal
@@ -46,7 +46,7 @@ export async function findObstacles(executor: PartitionExecutor, table: Table, t
     [partitionedName(table)],
     call,
   )
-  return { keysWithoutTime: keys.map(({ name }) => name), others: others.map(({ what }) => what) }
+  return others.map(({ what }) => what)
 }
 
 /** Reads what has to be carried over, before the old table is renamed. */

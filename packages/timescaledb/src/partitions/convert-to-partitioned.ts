@@ -10,8 +10,8 @@ import {
   type TableKind,
 } from './partition-catalog.ts'
 import { createMissing, lockPartitioning, type PartitionLimits, tooMany } from './create-partitions.ts'
-import { findObstacles, readCarriedParts } from './carry-table-parts.ts'
-import { quoteIdentifier, quoteTable } from '../quote-identifier.ts'
+import { findKeysWithoutTime, findObstacles, readCarriedParts } from './carry-table-parts.ts'
+import { quoteIdentifier } from '../quote-identifier.ts'
 import { formatTimeInterval, type TimeInterval } from '../time-series/time-interval.ts'
 import { bucketExpression } from '../time-series/bucket-expression.ts'
 
@@ -40,8 +40,9 @@ export async function convertToPartitioned(transaction: PartitionExecutor, plan:
   refuseOtherKinds(kind)
   const name = partitionedName(kind)
   await transaction.execute(`lock table ${name} in access exclusive mode`, [], call)
-  const timeType = await checkTimeColumn(transaction, kind, plan, call)
-  await refuseObstacles(transaction, kind, plan, call)
+  const timeType = await checkPartitionable(transaction, kind, plan, call)
+  const others = await findObstacles(transaction, kind, call)
+  if (others.length > 0) throw notPartitionable(kind.name, `has what partitioning would lose or break: ${others.join(', ')}. Drop and make them again afterwards`)
   const table: PartitionedTable = { schema: kind.schema, name: kind.name, timeColumn: plan.timeColumn, timeType, interval: plan.interval }
   await transaction.execute(`alter table ${name} alter column ${quoteIdentifier(plan.timeColumn)} set not null`, [], call)
   await replaceByPartitioned(transaction, table, plan.limits, call)
@@ -108,26 +109,31 @@ function refuseOtherKinds(kind: TableKind): void {
   if (why) throw notPartitionable(kind.name, why)
 }
 
-async function checkTimeColumn(transaction: PartitionExecutor, kind: TableKind, plan: ConversionPlan, call?: CallOptions): Promise<PartitionTimeType> {
+/**
+ * Whether a table can be cut along a column at all, whatever does the cutting: the type of its time.
+ *
+ * @throws TimescaleValidationError when the column isn't there, is no time, or isn't part of every unique key
+ */
+export async function checkPartitionable(
+  transaction: PartitionExecutor,
+  table: { schema: string; name: string },
+  plan: Pick<ConversionPlan, 'timeColumn' | 'interval'>,
+  call?: CallOptions,
+): Promise<PartitionTimeType> {
+  const { timeColumn, interval } = plan
   const [column] = await transaction.execute<{ type: string }>(
     `select t.typname as type from pg_attribute a join pg_type t on t.oid = a.atttypid
      where a.attrelid = to_regclass($1) and a.attname = $2 and a.attnum > 0 and not a.attisdropped`,
-    [partitionedName(kind), plan.timeColumn],
+    [partitionedName(table), timeColumn],
     call,
   )
-  if (!column) throw columnRefusal('timeColumn', `is ${plan.timeColumn}, but table ${quoteTable(plan.table)} has no such column`)
-  if (!isTimeType(column.type)) throw columnRefusal('timeColumn', `must be of type timestamptz, timestamp or date; ${plan.timeColumn} is ${column.type}`)
-  const wholeDays = plan.interval.months > 0 || plan.interval.milliseconds % DAY_MS === 0
+  if (!column) throw columnRefusal('timeColumn', `is ${timeColumn}, but table ${table.name} has no such column`)
+  if (!isTimeType(column.type)) throw columnRefusal('timeColumn', `must be of type timestamptz, timestamp or date; ${timeColumn} is ${column.type}`)
+  const wholeDays = interval.months > 0 || interval.milliseconds % DAY_MS === 0
   if (column.type === 'date' && !wholeDays) throw columnRefusal('chunkInterval', 'must be whole days for a column of type date')
-  return column.type
-}
-
-async function refuseObstacles(transaction: PartitionExecutor, kind: TableKind, plan: ConversionPlan, call?: CallOptions): Promise<void> {
-  const { keysWithoutTime, others } = await findObstacles(transaction, kind, plan.timeColumn, call)
-  if (keysWithoutTime.length > 0) {
-    throw columnRefusal('timeColumn', `must be part of every unique key of ${plan.table}: add ${plan.timeColumn} to ${keysWithoutTime.join(', ')}`)
-  }
-  if (others.length > 0) throw notPartitionable(kind.name, `has what partitioning would lose or break: ${others.join(', ')}. Drop and make them again afterwards`)
+  const keys = await findKeysWithoutTime(transaction, table, timeColumn, call)
+  if (keys.length === 0) return column.type
+  throw columnRefusal('timeColumn', `must be part of every unique key of ${table.name}: add ${timeColumn} to ${keys.join(', ')}`)
 }
 
 function isTimeType(type: string): type is PartitionTimeType {

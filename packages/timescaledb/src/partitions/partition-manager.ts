@@ -1,6 +1,7 @@
 import { type CallOptions, type Clock, type RefusedRow, type Row, systemClock } from '@smart-whale/interfaces'
 import { TimescaleOperationError, TimescaleValidationError } from '../errors.ts'
 import { findTableKind, keepInterval, partitionedName, type PartitionedTable, readBounds } from './partition-catalog.ts'
+import { convertToHypertable } from './convert-to-hypertable.ts'
 import { convertToPartitioned } from './convert-to-partitioned.ts'
 import { PartitionCoverage } from './partition-coverage.ts'
 import { adviseLonger } from './choose-interval.ts'
@@ -90,11 +91,7 @@ export class PartitionManager {
     const interval = parseTimeInterval(options.chunkInterval ?? this.#chunkInterval, 'chunkInterval')
     const call = this.#call(options)
     if ((await this.#storage.capabilities()).hypertables) {
-      await transaction.execute(
-        `select create_hypertable($1::regclass, $2::name, chunk_time_interval => $3::interval, if_not_exists => true, migrate_data => true)::text`,
-        [quoteTable(table), timeColumn, intervalToSql(interval)],
-        call,
-      )
+      await convertToHypertable(transaction, { table, timeColumn, interval }, call)
     } else {
       await convertToPartitioned(transaction, { table, timeColumn, interval, limits: this.#limits }, call)
     }

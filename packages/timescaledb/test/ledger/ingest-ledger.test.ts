@@ -112,20 +112,21 @@ describe('IngestLedger', () => {
     const work = async (owner: string): Promise<void> => {
       const ledger = new IngestLedger(await database.connect())
       for (let round = 0; round < 15; round++) {
-        let claim = await ledger.claim(scope, owner)
-        for (let count = 0; count < 3; count++) {
-          const next = claim.inFlight ?? slice(Number(claim.nextOffset), Number(claim.nextOffset) + (round % 3), `${owner}-${round}-${count}`)
-          try {
-            if (!claim.inFlight) await ledger.record(claim, next)
-            await ledger.complete(claim, next)
-          } catch (error) {
-            expect((error as { code: string }).code).toBe('ERR_STALE_EPOCH')
-            break
-          }
-          done.push(next)
-          claim = { ...claim, nextOffset: next.lastOffset + 1n, inFlight: null }
-        }
+        let claim: SliceClaim | undefined = await ledger.claim(scope, owner)
+        for (let count = 0; count < 3 && claim; count++) claim = await doOne(ledger, claim, { token: `${owner}-${round}-${count}`, length: round % 3 })
       }
+    }
+    const doOne = async (ledger: IngestLedger, claim: SliceClaim, { token, length }: { token: string; length: number }): Promise<SliceClaim | undefined> => {
+      const next = claim.inFlight ?? slice(Number(claim.nextOffset), Number(claim.nextOffset) + length, token)
+      try {
+        if (!claim.inFlight) await ledger.record(claim, next)
+        await ledger.complete(claim, next)
+      } catch (error) {
+        expect((error as { code: string }).code).toBe('ERR_STALE_EPOCH')
+        return undefined
+      }
+      done.push(next)
+      return { ...claim, nextOffset: next.lastOffset + 1n, inFlight: null }
     }
 
     await Promise.all(['a', 'b', 'c', 'd'].map(work))
