@@ -18,6 +18,7 @@ import { QueryCancellationError, QueryError, QueryExecutionTimeoutError } from '
 import type { FailedQuery } from '../map-error.ts'
 import { OperationalError } from '../operational-errors.ts'
 import { type BoundQuery, bindParameters } from '../parameters/bind-parameters.ts'
+import { refuseServerFiles } from '../parameters/refuse-server-files.ts'
 import { HttpTransport, type ServerAnswer } from './http-transport.ts'
 import { encodeInsert } from './insert-format.ts'
 import { answerBytes, answerRows } from './read-answer.ts'
@@ -75,6 +76,7 @@ export class HttpAdapter implements ClickHouseAdapter {
   async execute<T extends Row = Row>(query: string, params?: QueryParams, options: QueryOptions = {}): Promise<QueryResult<T>> {
     const bound = bindParameters(query, params ?? {})
     const { maySet } = await this.#abilitiesOnce(options)
+    if (!maySet) refuseServerFiles(query, params)
     const once = (signal: AbortSignal): Promise<QueryResult<T>> => this.#executeOnce(bound, { maySet }, options, signal)
     // A statement that changes something may have done so before the connection broke: only reads are sent again.
     return options.retry === false || !isRead(query) ? this.#bounded('query', options, once) : this.#policy.execute(({ signal }) => this.#bounded('query', { ...options, signal }, once), { signal: options.signal })
@@ -101,22 +103,10 @@ export class HttpAdapter implements ClickHouseAdapter {
   async insert(table: string, rows: readonly Row[], options: InsertOptions = {}): Promise<InsertResult> {
     const queryId = options.queryId ?? randomUUID()
     if (rows.length === 0) return { rows: 0, queryId }
-    const { statement, body } = encodeInsert(table, await this.#columns.of(table, options.signal), rows)
-    const attempt = async (signal: AbortSignal, id: string): Promise<InsertResult> => {
-      const search = { query: statement, ...insertSettings(this.#timeoutOf(options), options.token, options.settings) }
-      const answer = await this.#transport.send({ search, body, queryId: id, signal })
-      for await (const chunk of answerBytes(answer, { server: this.#transport.server, queryId: id })) void chunk
-      return { rows: rows.length, queryId: id }
-    }
     try {
-      if (options.token === undefined) return await this.#bounded('insert', { ...options, queryId }, (signal) => attempt(signal, queryId))
-      let attempts = 0
-      return await this.#policy.execute(({ signal }) => {
-        const id = attempts++ === 0 ? queryId : `${queryId}-${attempts}`
-        return this.#bounded('insert', { ...options, queryId: id, signal }, (inner) => attempt(inner, id))
-      }, { signal: options.signal })
+      return await this.#insert(table, rows, { ...options, queryId })
     } catch (error) {
-      // Whatever was wrong, the table may have changed: the next insert looks at its columns again.
+      // Whatever was wrong, the table may have changed, also when it was the encoder that refused: the next insert looks at its columns again.
       this.#columns.forget(table)
       throw error
     }
@@ -138,6 +128,23 @@ export class HttpAdapter implements ClickHouseAdapter {
     await this.#transport.close()
   }
 
+  async #insert(table: string, rows: readonly Row[], options: InsertOptions & { queryId: string }): Promise<InsertResult> {
+    const { queryId, token, signal: caller } = options
+    const { statement, body } = encodeInsert(table, await this.#columns.of(table, caller), rows)
+    const attempt = async (signal: AbortSignal, id: string): Promise<InsertResult> => {
+      const search = { query: statement, ...insertSettings(this.#timeoutOf(options), token, options.settings) }
+      const answer = await this.#transport.send({ search, body, queryId: id, signal })
+      for await (const chunk of answerBytes(answer, { server: this.#transport.server, queryId: id })) void chunk
+      return { rows: rows.length, queryId: id }
+    }
+    if (token === undefined) return this.#bounded('insert', options, (signal) => attempt(signal, queryId))
+    let attempts = 0
+    return this.#policy.execute(({ signal }) => {
+      const id = attempts++ === 0 ? queryId : `${queryId}-${attempts}`
+      return this.#bounded('insert', { ...options, queryId: id, signal }, (inner) => attempt(inner, id))
+    }, { signal: caller })
+  }
+
   async #executeOnce<T extends Row>(bound: BoundQuery, abilities: UserAbilities, options: QueryOptions, signal: AbortSignal): Promise<QueryResult<T>> {
     const queryId = options.queryId ?? randomUUID()
     const failed = { server: this.#transport.server, queryId }
@@ -153,6 +160,7 @@ export class HttpAdapter implements ClickHouseAdapter {
   async *#streamed<R>(query: string, params: QueryParams | undefined, options: QueryOptions, format: string, read: (answer: ServerAnswer, failed: FailedQuery) => AsyncIterable<R>): AsyncIterable<R> {
     const bound = bindParameters(query, params ?? {})
     const abilities = await this.#abilitiesOnce(options)
+    if (!abilities.maySet) refuseServerFiles(query, params)
     const queryId = options.queryId ?? randomUUID()
     const timeoutMs = this.#timeoutOf(options)
     const ended = new AbortController()

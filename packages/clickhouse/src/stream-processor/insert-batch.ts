@@ -1,6 +1,7 @@
 import { type CallOptions, type Row, ValidationError, type ValidationIssue } from '@smart-whale/interfaces'
 import { hash } from 'node:crypto'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
+import { ClickHouseBaseError } from '../errors.ts'
 import type { StreamBatch } from './stream-batch.ts'
 
 type Refused = Map<number, readonly ValidationIssue[]>
@@ -19,19 +20,28 @@ export async function insertBatch(adapter: ClickHouseAdapter, batch: StreamBatch
 /** Halves what is refused until the row is found that is to blame. Every part is another set of rows, so it has a token of its own. */
 async function insertPart(adapter: ClickHouseAdapter, batch: StreamBatch, places: readonly number[], token: string | undefined, call: CallOptions, refused: Refused): Promise<void> {
   if (places.length === 0) return
-  try {
-    await adapter.insert(
-      batch.table,
-      places.map((place) => batch.rows[place] as Row),
-      { ...call, token },
-    )
-  } catch (error) {
-    if (!ValidationError.isInstance(error)) throw error
-    const blamed = findBlamed(error, places)
-    if (blamed.size === 0) return await insertHalves(adapter, batch, places, token, call, refused)
-    for (const [place, issues] of blamed) refused.set(place, issues)
-    const rest = places.filter((place) => !blamed.has(place))
-    await insertPart(adapter, batch, rest, token && `${token}/without-${hash('sha256', [...blamed.keys()].join(), 'hex').slice(0, 16)}`, call, refused)
+  const refusal = await tryPart(adapter, batch, places, token, call)
+  if (refusal === undefined) return
+  const blamed = findBlamed(refusal, places)
+  if (blamed.size === 0) return await insertHalves(adapter, batch, places, token, call, refused)
+  for (const [place, issues] of blamed) refused.set(place, issues)
+  const rest = places.filter((place) => !blamed.has(place))
+  await insertPart(adapter, batch, rest, token && `${token}/without-${hash('sha256', [...blamed.keys()].join(), 'hex').slice(0, 16)}`, call, refused)
+}
+
+/** Stores the rows, or tells why the server or the encoder refuses them. */
+async function tryPart(adapter: ClickHouseAdapter, batch: StreamBatch, places: readonly number[], token: string | undefined, call: CallOptions): Promise<ValidationError | undefined> {
+  const rows = places.map((place) => batch.rows[place] as Row)
+  // The rows were checked against the columns as they are now; an adapter that knows them from before forgets them when it refuses.
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await adapter.insert(batch.table, rows, { ...call, token })
+      return undefined
+    } catch (error) {
+      if (!ValidationError.isInstance(error)) throw error
+      const byServer = ClickHouseBaseError.isInstance(error) && error.serverCode !== undefined
+      if (byServer || attempt === 2) return error
+    }
   }
 }
 

@@ -39,14 +39,21 @@ export class StreamTables {
 
   /** The table as it is, or was a short while ago; read again when rows have a column that it had not. */
   async describe(name: string, columns: readonly string[]): Promise<StreamTable> {
-    const known = await this.#described.get(name)
-    if (known !== undefined && !this.#outdated(known, columns)) return known.table
-    // Without the caller's signal: others wait for the same answer.
+    const reading = this.#described.get(name) ?? this.#describeAnew(name)
+    const known = await reading
+    if (!this.#outdated(known, columns)) return known.table
+    // Only the first who finds it outdated reads it again; the others find the new reading.
+    if (this.#described.get(name) === reading) this.#described.delete(name)
+    return (await (this.#described.get(name) ?? this.#describeAnew(name))).table
+  }
+
+  /** Without anybody's signal: whoever asks meanwhile waits for the same answer. */
+  #describeAnew(name: string): Promise<Described> {
     const reading = this.#read(name)
     this.#described.set(name, reading)
-    // A failure is the caller's to hear, and no reason to fail the next one.
+    // A failure is for those to hear who wait, and no reason to fail the next one.
     reading.catch(() => this.#described.get(name) === reading && this.#described.delete(name))
-    return (await reading).table
+    return reading
   }
 
   #outdated({ at, columns: known }: Described, columns: readonly string[]): boolean {
