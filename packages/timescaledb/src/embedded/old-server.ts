@@ -1,7 +1,7 @@
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isAlive, isSameProcess, markProcess, type ProcessMark, programName } from './process-state.ts'
+import { isAlive, isSameProcess, markProcess, type ProcessMark, programName, workingFolder } from './process-state.ts'
 import type { ServerFolder } from './server-folder.ts'
 import { StartFailure } from './supervisor-protocol.ts'
 
@@ -48,8 +48,9 @@ async function runningServer(folder: ServerFolder): Promise<number | undefined> 
   const lock = join(folder.cluster, 'postmaster.pid')
   const pid = Number((await readFile(lock, 'utf8').catch(() => '')).split('\n')[0])
   if (!isAlive(pid)) return undefined
-  const program = programName(pid)
-  if (program === null || program === 'postgres') return pid
+  const standsIn = workingFolder(pid)
+  const isOther = (programName(pid) ?? 'postgres') !== 'postgres' || (standsIn !== null && standsIn !== (await realpath(folder.cluster)))
+  if (!isOther) return pid
   // The id belongs to something else by now: usual in containers, where ids begin anew with each start.
   await rm(lock, { force: true })
   return undefined

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 
 /** Whether a process of that id exists, ours or not. */
 export function isAlive(pid: number): boolean {
@@ -31,6 +31,15 @@ export function isSameProcess(mark: ProcessMark | undefined): boolean {
 /** Name of a process's program, where the system tells (Linux). */
 export function programName(pid: number): string | null {
   return readProcess(pid, 'comm')?.trim() ?? null
+}
+
+/** Where a process stands, where the system tells (Linux) and lets us know. */
+export function workingFolder(pid: number): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`)
+  } catch {
+    return null
+  }
 }
 
 function startedAt(pid: number): string | null {
