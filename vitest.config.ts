@@ -11,7 +11,7 @@ export default defineConfig({
       {
         resolve: source,
         ssr: { resolve: source },
-        test: { name: 'unit', include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tools/**/*.test.{ts,mjs}'], testTimeout: 10_000 },
+        test: { name: 'unit', include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tools/**/*.test.{ts,mjs}'], exclude: ['tools/*/test/**', '**/node_modules/**'], testTimeout: 10_000 },
       },
       {
         resolve: source,
@@ -20,7 +20,7 @@ export default defineConfig({
         environments: { __vitest__: { resolve: source } },
         test: {
           name: 'integration',
-          include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts'],
+          include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'tools/*/test/**/*.test.ts'],
           globalSetup: ['tools/engines/global-setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,

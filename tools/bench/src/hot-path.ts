@@ -1,0 +1,47 @@
+/** Where the engines of a run answer. */
+export interface BenchEngines {
+  readonly clickhouse: { readonly url: string; readonly username: string; readonly password: string }
+  /** `pid` is the server's main process, whose tree's CPU time counts; null leaves the server out. */
+  readonly postgres: { readonly url: string; readonly pid: number | null }
+}
+
+/** One way to do the job. */
+export interface Contender {
+  readonly name: string
+  /** How many operations one repeat does. */
+  readonly operationsPerRepeat: number
+  /** Does the job so many times; only this is measured. */
+  run(repeats: number): Promise<void> | void
+  /** Clears up before each slice, unmeasured. */
+  prepare?(): Promise<void>
+  /** Throws unless one repeat did the whole job, so that nobody wins by doing less. */
+  verify(): Promise<void>
+}
+
+/** What a contender has to reach against another one of the same run. */
+export type Goal = { readonly contender: string; readonly against: string } & ({ readonly speedAtLeast: number } | { readonly timeAtMost: number })
+
+/** What decides: CPU time of this process, of this process and the server, or the time on the clock. */
+export type Measure = 'client CPU' | 'client and server CPU' | 'wall'
+
+/** A hot path that is open: contenders over living connections. */
+export interface OpenHotPath {
+  readonly contenders: readonly Contender[]
+  /** Main process of the server whose CPU time counts; null when only the client's does. */
+  readonly serverPid: number | null
+  close(): Promise<void>
+}
+
+/** A job that is done often enough for its cost to matter. */
+export interface HotPath {
+  /** For the command line. */
+  readonly name: string
+  readonly title: string
+  /** What is counted: a row, a query. */
+  readonly operation: string
+  readonly measure: Measure
+  /** The contender that the table's ratios are against. */
+  readonly baseline: string
+  readonly goals: readonly Goal[]
+  open(engines: BenchEngines): Promise<OpenHotPath>
+}

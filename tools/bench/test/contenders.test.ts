@@ -1,0 +1,23 @@
+import { describe, expect, inject, it } from 'vitest'
+import type { BenchEngines } from '../src/hot-path.ts'
+import { HOT_PATHS } from '../src/hot-paths.ts'
+import { interleave } from '../src/interleave.ts'
+import { resultOf } from '../src/results.ts'
+
+const ONE_ROUND = { rounds: 1, warmUpRounds: 0, sliceMs: 1 }
+
+describe('the benchmarks', () => {
+  it.each(HOT_PATHS)('$name: every contender does the whole job, and every goal names two of them', async (hotPath) => {
+    const { url, owner } = inject('clickhouse')
+    const engines: BenchEngines = { clickhouse: { url, ...owner }, postgres: { url: inject('postgres').url, pid: null } }
+    const opened = await hotPath.open(engines)
+    try {
+      const { contenders, goals } = resultOf(hotPath, await interleave(opened, hotPath.measure, ONE_ROUND))
+
+      for (const { cost, ratio } of contenders) expect([cost, ratio.median].every((value) => Number.isFinite(value) && value > 0)).toBe(true)
+      for (const { reached } of goals) expect(reached.median).toBeGreaterThan(0)
+    } finally {
+      await opened.close()
+    }
+  })
+})
