@@ -14,6 +14,9 @@ export type {
 } from './adapter-options.ts'
 export { type AdapterOptions, createAdapter, HttpAdapter } from './adapter/http-adapter.ts'
 
+export { ClickHouseConfig, type ClickHouseBreakerOptions, type ClickHouseOptions, type ClickHouseRetryOptions, type ConnectionParams } from './clickhouse-config.ts'
+export { typed, type TypedValue } from './parameters/typed-value.ts'
+
 // Tables and batches
 export { createTable, type CreateTableOptions } from './storage/create-table.ts'
 export { type BatchWriterOptions, createBatchWriter } from './storage/batch-writer.ts'

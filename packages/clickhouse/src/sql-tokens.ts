@@ -59,12 +59,13 @@ function endOfSpace(text: string, start: number): number {
   return newline === -1 ? text.length : newline + 1
 }
 
-/** Just behind the closing quote. Inside, a backslash escapes and a doubled quote stands for itself. */
-function endOfQuote(text: string, start: number, closing: string): number {
+/** Just behind the closing quote. Inside plain quotes, a backslash escapes and a doubled quote stands for itself. */
+export function endOfQuote(text: string, start: number, closing: string): number {
+  const typographic = closing.charCodeAt(0) > 127
   for (let at = start + 1; at < text.length; at++) {
-    if (text[at] === '\\' && closing.charCodeAt(0) < 128) at++
+    if (text[at] === '\\' && !typographic) at++
     else if (text[at] === closing) {
-      if (text[at + 1] !== closing) return at + 1
+      if (typographic || text[at + 1] !== closing) return at + 1
       at++
     }
   }
@@ -94,7 +95,8 @@ function endOfHeredoc(text: string, start: number): number | undefined {
 }
 
 function unquote(inside: string, closing: string): string {
-  return inside.replace(/\\(.)/gs, '$1').replaceAll(closing + closing, closing)
+  if (closing.charCodeAt(0) > 127) return inside
+  return inside.replace(/\\(?:x([\da-fA-F]{2})|(.))/gs, (_escape, hex?: string, plain = '') => (hex === undefined ? plain : String.fromCharCode(Number.parseInt(hex, 16)))).replaceAll(closing + closing, closing)
 }
 
 function matchAt(pattern: RegExp, text: string, at: number): string | undefined {

@@ -1,3 +1,5 @@
+import { endOfQuote, type SqlToken, sqlTokens } from '../sql-tokens.ts'
+
 /** A place in a query where a value belongs. */
 export type Placeholder =
   /** `:name`: its type follows from the value. */
@@ -7,87 +9,109 @@ export type Placeholder =
   /** `{name:Type}`: ClickHouse's own form, left as it is. */
   | { readonly kind: 'server'; readonly name: string; readonly type: string; readonly start: number; readonly end: number }
 
+const MAX_REMEMBERED = 500
+const MAX_REMEMBERED_LENGTH = 10_000
+const remembered = new Map<string, readonly Placeholder[]>()
+
 /**
  * Finds the places of a query's values, by ClickHouse's own lexical rules: what stands in strings, quoted identifiers,
  * comments and heredocs is no place, nor is what follows the `FORMAT` of an `INSERT`.
  *
  * A colon makes a parameter when a name follows it directly and no operand comes before it. So these are none: the cast
  * `x::Int8`, the JSON path `j.a.:Int64`, the entry `{'a':b}`, and the second half of `c ? a : b`, however it is spaced.
+ *
+ * The latest few hundred queries are remembered: an application asks the same ones again and again.
  */
-export function findPlaceholders(query: string): Placeholder[] {
-  const scan = new PlaceholderScan(query)
-  while (scan.step());
-  return scan.found
+export function findPlaceholders(query: string): readonly Placeholder[] {
+  if (!/[:$]/.test(query)) return []
+  const known = remembered.get(query)
+  if (known !== undefined) return known
+  const found = new PlaceholderScan(query).run()
+  if (remembered.size >= MAX_REMEMBERED) remembered.delete(remembered.keys().next().value ?? '')
+  if (query.length <= MAX_REMEMBERED_LENGTH) remembered.set(query, found)
+  return found
 }
 
-// Before these words stands an operator or a clause, so that an operand, and with it a parameter, may follow.
+// Behind these words an operand, and with it a parameter, may stand; any other word is an operand itself.
 const NOT_OPERANDS = new Set(
   'AND OR NOT IN LIKE ILIKE REGEXP BETWEEN IS DIV MOD THEN ELSE WHEN CASE INTERVAL SELECT DISTINCT WHERE PREWHERE HAVING QUALIFY ON BY LIMIT OFFSET FROM SAMPLE ARRAY JOIN WITH GLOBAL SET VALUES TO STEP'.split(' '),
 )
 
-const WORD = /[\p{L}_][\p{L}\p{N}_$]*/uy
-const NUMBER = /\d[\w.]*/y
-const NAME_AFTER_COLON = /:([A-Za-z_]\w*)/y
-const POSITION = /\$(\d+)(?![\w$])/y
-const HEREDOC_START = /\$\w*\$/y
 const SERVER_PARAMETER = /\{\s*([A-Za-z_]\w*)\s*:/y
-
-const CLOSING_QUOTE: Readonly<Record<string, string>> = { "'": "'", '"': '"', '`': '`', '‘': '’', '“': '”' }
+const PARAMETER_NAME = /^[A-Za-z_]\w*$/
 
 /** What came last, as far as it tells whether an operand may follow. */
 type Before = 'operator' | 'operand' | 'word' | 'dot'
 
 class PlaceholderScan {
-  readonly found: Placeholder[] = []
   readonly #query: string
-  #at = 0
+  readonly #tokens: readonly SqlToken[]
+  readonly #found: Placeholder[] = []
+  #index = 0
   #before: Before = 'operator'
   #lastWord = ''
-  #firstWord = ''
   /** For each open bracket, how many `?` wait for their colon. */
   readonly #openTernaries = [0]
 
   constructor(query: string) {
     this.#query = query
+    this.#tokens = [...sqlTokens(query)]
   }
 
-  /** Goes on by one token; false at the end. */
-  step(): boolean {
-    const character = this.#query[this.#at]
-    if (character === undefined) return false
-    if (/\s/.test(character)) this.#at++
-    else if (!this.#skipComment() && !this.#skipHeredoc()) this.#token(character)
-    return true
-  }
-
-  #token(character: string): void {
-    const closingQuote = CLOSING_QUOTE[character]
-    if (closingQuote !== undefined) return this.#finish(this.#endOfQuote(closingQuote), 'operand')
-    if (character === ':') return this.#colon()
-    if (character === '?') return this.#question()
-    if (character === '{' && this.#serverParameter()) return
-    if ('([{'.includes(character)) this.#openTernaries.push(0)
-    if (')]}'.includes(character)) {
-      if (this.#openTernaries.length > 1) this.#openTernaries.pop()
-      return this.#finish(this.#at + 1, 'operand')
+  run(): readonly Placeholder[] {
+    const isInsert = this.#tokens[0]?.value === 'INSERT'
+    for (let token = this.#tokens[0]; token !== undefined; token = this.#tokens[this.#index]) {
+      if (isInsert && token.kind === 'word' && token.value === 'FORMAT' && this.#before !== 'dot') break
+      this.#step(token)
     }
-    const position = this.#match(POSITION)
-    if (position) return this.#add({ kind: 'positional', index: Number(position[1]), start: this.#at, end: POSITION.lastIndex })
-    if (this.#match(NUMBER)) return this.#finish(NUMBER.lastIndex, 'operand')
-    const word = this.#match(WORD)
-    if (word) return this.#word(word[0])
-    this.#finish(this.#at + 1, character === '.' ? 'dot' : 'operator')
+    return this.#found
   }
 
-  #colon(): void {
-    if (this.#query[this.#at + 1] === ':') return this.#finish(this.#at + 2, 'operator')
-    const name = this.#match(NAME_AFTER_COLON)?.[1]
-    const directlyAfterWord = this.#before === 'word' && /[\p{L}\p{N}_$]/u.test(this.#query[this.#at - 1] ?? '')
-    if (name === undefined || directlyAfterWord || this.#before === 'operand' || this.#before === 'dot' || this.#endsTernary()) {
+  #step(token: SqlToken): void {
+    if (token.kind === 'word') {
+      this.#lastWord = token.value
+      return this.#advance(1, this.#before === 'dot' ? 'operand' : 'word')
+    }
+    if (token.kind !== 'sign') return this.#advance(1, 'operand')
+    switch (token.text) {
+      case ':':
+        return this.#colon(token)
+      case '$':
+        return this.#dollar(token)
+      case '?':
+        this.#openTernaries.push((this.#openTernaries.pop() ?? 0) + 1)
+        return this.#advance(1, 'operator')
+      case '{':
+        if (!this.#serverParameter(token)) this.#open()
+        return
+      case '(':
+      case '[':
+        return this.#open()
+      case ')':
+      case ']':
+      case '}':
+        if (this.#openTernaries.length > 1) this.#openTernaries.pop()
+        return this.#advance(1, 'operand')
+      default:
+        return this.#advance(1, token.text === '.' ? 'dot' : 'operator')
+    }
+  }
+
+  #open(): void {
+    this.#openTernaries.push(0)
+    this.#advance(1, 'operator')
+  }
+
+  #colon(token: SqlToken): void {
+    const next = this.#adjacent(token)
+    if (next?.text === ':') return this.#advance(2, 'operator')
+    const isName = next?.kind === 'word' && PARAMETER_NAME.test(next.text)
+    const directlyAfterWord = this.#before === 'word' && this.#tokens[this.#index - 1]?.end === token.start
+    if (!isName || directlyAfterWord || this.#before === 'operand' || this.#before === 'dot' || this.#endsTernary()) {
       if (this.#before !== 'dot') this.#closeTernary()
-      return this.#finish(this.#at + 1, 'operator')
+      return this.#advance(1, 'operator')
     }
-    this.#add({ kind: 'named', name, start: this.#at, end: NAME_AFTER_COLON.lastIndex })
+    this.#add({ kind: 'named', name: next.text, start: token.start, end: next.end }, 2)
   }
 
   /** `c ? a :b`: after a word that is an operand, the colon belongs to the open `?`. */
@@ -96,105 +120,52 @@ class PlaceholderScan {
   }
 
   #closeTernary(): void {
-    const open = this.#openTernaries.at(-1) ?? 0
-    if (open > 0) this.#openTernaries[this.#openTernaries.length - 1] = open - 1
+    const open = this.#openTernaries.pop() ?? 0
+    this.#openTernaries.push(Math.max(open - 1, 0))
   }
 
-  #question(): void {
-    this.#openTernaries[this.#openTernaries.length - 1] = (this.#openTernaries.at(-1) ?? 0) + 1
-    this.#finish(this.#at + 1, 'operator')
+  #dollar(token: SqlToken): void {
+    const number = this.#adjacent(token)
+    const follower = number && this.#adjacent(number, 1)
+    const isPosition = number?.kind === 'number' && /^\d+$/.test(number.text) && follower?.text !== '$'
+    if (!isPosition) return this.#advance(1, 'operator')
+    this.#add({ kind: 'positional', index: Number(number.text), start: token.start, end: number.end }, 2)
   }
 
-  #serverParameter(): boolean {
-    const name = this.#match(SERVER_PARAMETER)?.[1]
-    if (name === undefined) return false
-    const end = this.#endOfType(SERVER_PARAMETER.lastIndex)
-    if (end === -1) return false
-    this.#add({ kind: 'server', name, type: this.#query.slice(SERVER_PARAMETER.lastIndex, end).trim(), start: this.#at, end: end + 1 })
+  /** A map literal has a text or a number where a parameter has its name. */
+  #serverParameter(token: SqlToken): boolean {
+    SERVER_PARAMETER.lastIndex = token.start
+    const name = SERVER_PARAMETER.exec(this.#query)?.[1]
+    const end = name === undefined ? -1 : endOfType(this.#query, SERVER_PARAMETER.lastIndex)
+    if (name === undefined || end === -1) return false
+    const tokens = this.#tokens.slice(this.#index).findIndex(({ start }) => start >= end)
+    this.#add({ kind: 'server', name, type: this.#query.slice(SERVER_PARAMETER.lastIndex, end).trim(), start: token.start, end: end + 1 }, tokens + 1)
     return true
   }
 
-  /** The brace that ends a `{name:Type}`; quotes in the type (enum entries, time zones) may hold one. */
-  #endOfType(from: number): number {
-    for (let at = from; at < this.#query.length; at++) {
-      const character = this.#query[at]
-      if (character === '}') return at
-      if (character === "'" || character === '`') at = endOfQuote(this.#query, at, character) - 1
-    }
-    return -1
+  /** The token that follows with nothing in between. */
+  #adjacent(token: SqlToken, distance = 0): SqlToken | undefined {
+    const next = this.#tokens[this.#index + distance + 1]
+    return next?.start === token.end ? next : undefined
   }
 
-  #word(word: string): void {
-    this.#lastWord = word.toUpperCase()
-    this.#firstWord ||= this.#lastWord
-    const insertData = this.#firstWord === 'INSERT' && this.#lastWord === 'FORMAT' && this.#before !== 'dot'
-    this.#finish(insertData ? this.#query.length : this.#at + word.length, this.#before === 'dot' ? 'operand' : 'word')
+  #add(placeholder: Placeholder, tokens: number): void {
+    this.#found.push(placeholder)
+    this.#advance(tokens, 'operand')
   }
 
-  #add(placeholder: Placeholder): void {
-    this.found.push(placeholder)
-    this.#finish(placeholder.end, 'operand')
-  }
-
-  #finish(end: number, before: Before): void {
-    this.#at = end
+  #advance(tokens: number, before: Before): void {
+    this.#index += tokens
     this.#before = before
   }
-
-  #skipComment(): boolean {
-    const query = this.#query
-    if (query.startsWith('/*', this.#at)) {
-      this.#at = endOfBlockComment(query, this.#at)
-      return true
-    }
-    if (!query.startsWith('--', this.#at) && !/^(?:\/\/|#[ !])/.test(query.slice(this.#at, this.#at + 2))) return false
-    const newline = query.indexOf('\n', this.#at)
-    this.#at = newline === -1 ? query.length : newline + 1
-    return true
-  }
-
-  #skipHeredoc(): boolean {
-    const tag = this.#match(HEREDOC_START)?.[0]
-    const end = tag === undefined ? -1 : this.#query.indexOf(tag, this.#at + tag.length)
-    if (tag === undefined || end === -1) return false
-    this.#finish(end + tag.length, 'operand')
-    return true
-  }
-
-  #endOfQuote(closing: string): number {
-    return endOfQuote(this.#query, this.#at, closing)
-  }
-
-  #match(pattern: RegExp): RegExpExecArray | null {
-    pattern.lastIndex = this.#at
-    return pattern.exec(this.#query)
-  }
 }
 
-/** Just behind the closing quote. Inside, a backslash escapes and a doubled quote stands for itself. */
-function endOfQuote(query: string, start: number, closing: string): number {
-  for (let at = start + 1; at < query.length; at++) {
-    if (query[at] === '\\' && closing.charCodeAt(0) < 128) at++
-    else if (query[at] === closing) {
-      if (query[at + 1] !== closing) return at + 1
-      at++
-    }
+/** The brace that ends a `{name:Type}`; quotes in the type (enum entries, time zones) may hold one. */
+function endOfType(query: string, from: number): number {
+  for (let at = from; at < query.length; at++) {
+    const character = query[at]
+    if (character === '}') return at
+    if (character === "'" || character === '`') at = endOfQuote(query, at, character) - 1
   }
-  return query.length
-}
-
-/** Just behind the end of a block comment; they nest. */
-function endOfBlockComment(query: string, start: number): number {
-  let depth = 0
-  for (let at = start; at < query.length; at++) {
-    if (query.startsWith('/*', at)) {
-      depth++
-      at++
-    } else if (query.startsWith('*/', at)) {
-      depth--
-      at++
-      if (depth === 0) return at + 1
-    }
-  }
-  return query.length
+  return -1
 }
