@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -56,15 +56,21 @@ export async function temporaryFolder(): Promise<{ path: string; remove(): Promi
   return { path, remove: () => rm(path, { recursive: true, force: true, maxRetries: 5 }) }
 }
 
-/** Processes that have the folder in their command line: engines and whatever watches them. */
+/** Processes that work on the folder: it stands in their command line, or they have a file of it open, or live in it. */
 export async function processesOn(folder: string): Promise<number[]> {
   const found: number[] = []
   for (const entry of await readdir('/proc')) {
     if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue
-    const command = await readFile(`/proc/${entry}/cmdline`, 'utf8').catch(() => '')
-    if (command.includes(folder)) found.push(Number(entry))
+    if ((await tracesOf(entry)).some((trace) => trace.includes(folder))) found.push(Number(entry))
   }
   return found
+}
+
+async function tracesOf(pid: string): Promise<string[]> {
+  const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  const files = await readdir(`/proc/${pid}/fd`).catch(() => [])
+  const links = [`/proc/${pid}/cwd`, ...files.map((file) => `/proc/${pid}/fd/${file}`)]
+  return [command, ...(await Promise.all(links.map((link) => readlink(link).catch(() => ''))))]
 }
 
 /** Asks again and again until the answer is right. @throws when it isn't within the deadline */

@@ -1,11 +1,11 @@
 import type { FastifyPluginAsync, preHandlerAsyncHookHandler } from 'fastify'
-import { type ClickHouseAdapter, createBatchWriter, createTable } from '@smart-whale/clickhouse'
+import { type ClickHouseAdapter, createBatchWriter } from '@smart-whale/clickhouse'
 import type { HealthProbe, Lifecycle, Logger, MetricsSink } from '@smart-whale/interfaces'
 import type { MessagingTransport } from '@smart-whale/messaging'
 import { ingestRoutes } from '@smart-whale/messaging/fastify'
 import { createPipeline, type IngestRow, type Pipeline, type PipelineDefinition, type PipelineStatus } from '@smart-whale/messaging/pipeline'
 import { createTransactionalBatchWriter, IngestLedger, type TimescaleStorage } from '@smart-whale/timescaledb'
-import { clickhouseTable, timescaledbTable } from './table-columns.ts'
+import { prepareTables } from './prepare-tables.ts'
 
 /** Everything that the ingestor works with; whoever starts it owns and closes them. */
 export interface IngestorOptions {
@@ -44,7 +44,7 @@ export function createIngestor(options: IngestorOptions): Ingestor {
   const pipelines = definitions.map((definition) => createPipeline({ definition, transport, stores: storesOf(definition, options), logger, metrics }))
   return {
     start: async ({ signal } = {}) => {
-      for (const definition of definitions) await makeTables(definition, options, signal)
+      for (const definition of definitions) await prepareTables(definition, options, signal)
       for (const pipeline of pipelines) await pipeline.start({ signal })
     },
     stop: async ({ signal } = {}) => {
@@ -69,11 +69,4 @@ function storesOf(definition: PipelineDefinition, { clickhouse, timescaledb }: I
     clickhouse: definition.sinks.includes('clickhouse') ? createBatchWriter<IngestRow>(clickhouse, definition.table) : null,
     timescaledb: definition.sinks.includes('timescaledb') ? createTransactionalBatchWriter<IngestRow>(timescaledb, definition.table, { ledger }) : null,
   }
-}
-
-async function makeTables(definition: PipelineDefinition, { clickhouse, timescaledb }: IngestorOptions, signal: AbortSignal | undefined): Promise<void> {
-  if (definition.sinks.includes('clickhouse')) await createTable(clickhouse, definition.table, clickhouseTable(definition), { signal })
-  if (!definition.sinks.includes('timescaledb')) return
-  await timescaledb.createTable(definition.table, timescaledbTable(definition), { signal })
-  await timescaledb.createHypertable(definition.table, definition.time, { signal })
 }
