@@ -21,6 +21,7 @@ const table: TableDescription = {
   timeColumn: time,
   tiebreak: [],
   hasRowIds: true,
+  timeIndexed: true,
 }
 const read = (filter: RowFilter) => {
   const values = new BoundValues()

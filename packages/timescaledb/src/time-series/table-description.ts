@@ -16,6 +16,8 @@ export interface TableDescription {
   readonly tiebreak: readonly ColumnDescription[]
   /** Whether rows lie somewhere: those of a view don't. */
   readonly hasRowIds: boolean
+  /** Whether rows of one moment are found without looking at all. */
+  readonly timeIndexed: boolean
 }
 
 /** What is known of the table beforehand. */
@@ -88,7 +90,8 @@ export async function describeTable(reader: TableReader, table: string, hints: T
   const tiebreak = key.filter((column) => column !== timeColumn.name).map((column) => findOwn(table, columns, column))
   const nullable = tiebreak.find(({ notNull }) => !notNull)
   if (nullable) throw new TimescaleConfigurationError(`tiebreak column ${nullable.name} of ${table} may be null, so it can't order rows: declare it not null`)
-  return { schema: first.schema, name: first.table, columns, timeColumn, tiebreak, hasRowIds: first.has_row_ids }
+  const timeIndexed = rows.some((row) => row.name === timeColumn.name && row.leads_index)
+  return { schema: first.schema, name: first.table, columns, timeColumn, tiebreak, hasRowIds: first.has_row_ids, timeIndexed }
 }
 
 /** The table's name as SQL. */

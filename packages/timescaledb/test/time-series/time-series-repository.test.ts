@@ -129,6 +129,21 @@ describe('getLatest', () => {
     await storage.execute(`delete from keyless where host is null`)
   })
 
+  it('gives the same row of each series with an index by time as without', async () => {
+    await storage.execute(`insert into parted values ('2001-02-05', null, -1)`)
+    await storage.execute('create table parted_alike as select * from parted')
+    const filter = { value: { lt: 200 } }
+    const [indexed, plain] = await Promise.all(
+      ['parted', 'parted_alike'].map((table) => new TimeSeriesRepository(storage, table, { tiebreak: [] }).getLatest(1, { perSeries: ['host'], filter })),
+    )
+
+    const distinct = await storage.execute(`select at, host from (select distinct on (host) * from parted where value < 200 order by host, at desc) as newest order by host`)
+    expect(indexed?.map((row) => [row['at'], row['host']])).toEqual(distinct.map((row) => [row['at'], row['host']]))
+    expect(plain?.map((row) => [row['at'], row['host']])).toEqual(indexed?.map((row) => [row['at'], row['host']]))
+    expect(indexed).toHaveLength(5)
+    await storage.execute('delete from parted where host is null')
+  })
+
   it('looks only where it is told to', async () => {
     const latest = await new TimeSeriesRepository<{ at: Date }>(storage, 'keyed').getLatest(3, { range: january, filter: { host: 'h2' } })
 
