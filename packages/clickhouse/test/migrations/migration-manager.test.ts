@@ -1,0 +1,369 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type ClickHouseAdapter, ConnectionError, createMigrationManager, type MigrationManager, type MigrationManagerOptions, type QueryOptions, type QueryParams } from '../../src/index.ts'
+import { takeMigrationLock } from '../../src/migrations/migration-lock.ts'
+import { systemClock } from '@smart-whale/interfaces'
+import { type OwnDatabase, ownDatabase } from '../own-database.ts'
+
+const databases: OwnDatabase[] = []
+const folders: string[] = []
+let database: OwnDatabase
+
+beforeEach(async () => {
+  database = await ownDatabase()
+  databases.push(database)
+})
+afterEach(async () => {
+  await Promise.all(databases.splice(0).map((each) => each.drop()))
+})
+afterAll(async () => {
+  await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })))
+})
+
+async function folderWith(files: Record<string, string>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'migrations-'))
+  folders.push(folder)
+  await write(folder, files)
+  return folder
+}
+
+async function write(folder: string, files: Record<string, string>): Promise<void> {
+  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
+}
+
+const manage = (options: MigrationManagerOptions = {}, adapter: ClickHouseAdapter = database.owner): MigrationManager => createMigrationManager(adapter, options)
+
+async function tables(): Promise<string[]> {
+  const { rows } = await database.owner.execute<{ name: string }>("SELECT name FROM system.tables WHERE database = currentDatabase() AND name NOT LIKE 'smart_whale_%' ORDER BY name")
+  return rows.map(({ name }) => name)
+}
+
+async function lockTables(): Promise<number> {
+  const { rows } = await database.owner.execute<{ n: bigint }>("SELECT count() AS n FROM system.tables WHERE database = currentDatabase() AND name LIKE 'smart_whale_migrations_lock_%'")
+  return Number(rows[0]?.n)
+}
+
+/** The real adapter, which breaks where the test says: before a statement is sent, or after it took effect and before anybody hears of it. */
+function breaking(where: (query: string) => 'before' | 'after' | undefined): ClickHouseAdapter {
+  const execute = async (query: string, params?: QueryParams, options?: QueryOptions) => {
+    const place = where(query)
+    if (place === 'before') throw new ConnectionError('the connection broke')
+    const result = await database.owner.execute(query, params, options)
+    if (place === 'after') throw new ConnectionError('the connection broke')
+    return result
+  }
+  return new Proxy(database.owner, {
+    get: (target, name) => {
+      if (name === 'execute') return execute
+      const value: unknown = Reflect.get(target, name)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
+const TWO = {
+  '001_flights.up.sql': "-- the first; table\nCREATE TABLE flights (id UInt64, note String DEFAULT ';') ENGINE = MergeTree ORDER BY id;\nINSERT INTO flights VALUES (1, 'a;b'), (2, 'it''s');",
+  '001_flights.down.sql': 'DROP TABLE flights;',
+  '002_airports.up.sql': 'CREATE TABLE airports (code String) ENGINE = MergeTree ORDER BY code',
+}
+
+describe('a folder of migrations', () => {
+  it('is applied in order, once', async () => {
+    const folder = await folderWith(TWO)
+
+    const first = await manage().runMigrations(folder)
+    const second = await manage().runMigrations(folder)
+
+    expect(first).toMatchObject({ dryRun: false, succeeded: [{ version: 1, name: 'flights', statements: 2 }, { version: 2, name: 'airports', statements: 1 }], failed: [], planned: [] })
+    expect(second).toMatchObject({ succeeded: [], failed: [], planned: [] })
+    expect(await tables()).toEqual(['airports', 'flights'])
+    expect((await database.owner.execute('SELECT * FROM flights ORDER BY id')).rows).toEqual([{ id: 1n, note: 'a;b' }, { id: 2n, note: "it's" }])
+    expect(await lockTables()).toBe(0)
+  })
+
+  it('is told and not touched by a dry run', async () => {
+    const folder = await folderWith(TWO)
+
+    const report = await manage().runMigrations(folder, { dryRun: true })
+
+    expect(report).toMatchObject({ dryRun: true, succeeded: [], failed: [] })
+    expect(report.planned.map(({ version, statements }) => [version, statements.length])).toEqual([[1, 2], [2, 1]])
+    expect((await database.owner.execute('SELECT name FROM system.tables WHERE database = currentDatabase()')).rows).toEqual([])
+  })
+
+  it('says where each of its migrations stands', async () => {
+    const folder = await folderWith(TWO)
+    await manage().runMigrations(folder)
+    await write(folder, { '001_flights.up.sql': 'SELECT 1', '003_more.up.sql': 'SELECT 1' })
+    await rm(join(folder, '002_airports.up.sql'))
+
+    const status = await manage().getStatus(folder)
+
+    expect(status.map(({ version, name, state }) => [version, name, state])).toEqual([[1, 'flights', 'changed'], [2, 'airports', 'missing'], [3, 'more', 'pending']])
+    await expect(manage().runMigrations(folder)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_CHANGED', message: expect.stringContaining('flights') as string })
+  })
+
+  it('does not change by other line ends', async () => {
+    const folder = await folderWith(TWO)
+    await manage().runMigrations(folder)
+    await write(folder, { '001_flights.up.sql': TWO['001_flights.up.sql'].replaceAll('\n', '\r\n') })
+
+    expect((await manage().getStatus(folder))[0]).toMatchObject({ state: 'applied' })
+  })
+
+  it('may get a migration in between only where that is allowed', async () => {
+    const folder = await folderWith({ '002_b.up.sql': 'CREATE TABLE b (x Int8) ENGINE = Memory' })
+    await manage().runMigrations(folder)
+    await write(folder, { '001_a.up.sql': 'CREATE TABLE a (x Int8) ENGINE = Memory' })
+
+    await expect(manage().runMigrations(folder)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_ORDER' })
+    await manage({ allowOutOfOrder: true }).runMigrations(folder)
+
+    expect(await tables()).toEqual(['a', 'b'])
+  })
+
+  it.each([
+    [{ 'first.sql': 'SELECT 1' }, 'first.sql'],
+    [{ '1_a.up.sql': 'SELECT 1', '01_b.up.sql': 'SELECT 1' }, '1_a.up.sql'],
+    [{ '1_a.down.sql': 'SELECT 1' }, '1_a.down.sql'],
+    [{ '1_a.up.sql': ' \n' }, '1_a.up.sql'],
+    [{ '1_a.up.sql': 'SELECT 1', '1_b.down.sql': 'SELECT 1' }, '1_b.down.sql'],
+  ])('that is wrong is refused: %o', async (files, named) => {
+    await expect(manage().runMigrations(await folderWith(files as Record<string, string>))).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_FILE', message: expect.stringContaining(named) as string })
+  })
+
+  it('that is not there is refused', async () => {
+    await expect(manage().runMigrations('/nowhere')).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_FILE' })
+  })
+})
+
+describe('a migration that fails', () => {
+  const THREE = {
+    '1_a.up.sql': 'CREATE TABLE a (x Int8) ENGINE = Memory',
+    '2_b.up.sql': 'CREATE TABLE b (x Int8) ENGINE = Memory;\nCREATE TABLE c (x NoSuchType) ENGINE = Memory;\nCREATE TABLE d (x Int8) ENGINE = Memory',
+    '3_e.up.sql': 'CREATE TABLE e (x Int8) ENGINE = Memory',
+  }
+
+  it('stops the run, and is gone on with where it stopped once its statement is mended', async () => {
+    const folder = await folderWith(THREE)
+
+    const failed = await manage().runMigrations(folder)
+    const status = await manage().getStatus(folder)
+    await write(folder, { '2_b.up.sql': THREE['2_b.up.sql'].replace('NoSuchType', 'Int8') })
+    const mended = await manage().runMigrations(folder)
+
+    expect(failed).toMatchObject({ succeeded: [{ version: 1 }], failed: [{ version: 2, error: { code: 'ERR_CLICKHOUSE_UNKNOWN_OBJECT' } }], planned: [{ version: 3 }] })
+    expect(status[1]).toMatchObject({ state: 'half-done', statementsDone: 1, uncertain: false, error: expect.stringContaining('NoSuchType') as string })
+    expect(mended).toMatchObject({ succeeded: [{ version: 2, statements: 2 }, { version: 3 }], failed: [] })
+    expect(await tables()).toEqual(['a', 'b', 'c', 'd', 'e'])
+  })
+
+  it('is not gone on with when what took effect reads differently', async () => {
+    const folder = await folderWith(THREE)
+    await manage().runMigrations(folder)
+    await write(folder, { '2_b.up.sql': THREE['2_b.up.sql'].replace('TABLE b (x Int8)', 'TABLE b (x Int16)') })
+
+    const report = await manage().runMigrations(folder)
+
+    expect(report.failed).toMatchObject([{ version: 2, error: { code: 'ERR_CLICKHOUSE_MIGRATION_CHANGED', message: expect.stringContaining('statement 1') as string } }])
+  })
+})
+
+describe('a run that was cut off', () => {
+  const INSERT = { '1_a.up.sql': 'CREATE TABLE a (x Int8) ENGINE = Memory;\nINSERT INTO a SELECT 1;\nINSERT INTO a SELECT 2' }
+
+  it.each([
+    ['before a statement that can be sent again', 'before', 'CREATE TABLE IF NOT EXISTS b (x Int8) ENGINE = Memory'],
+    ['after a statement that can be sent again', 'after', 'CREATE TABLE IF NOT EXISTS b (x Int8) ENGINE = Memory'],
+  ] as const)('%s goes on by itself', async (_where, place, statement) => {
+    const folder = await folderWith({ '1_a.up.sql': `CREATE TABLE a (x Int8) ENGINE = Memory; ${statement}; CREATE TABLE c (x Int8) ENGINE = Memory` })
+    await manage({}, breaking((query) => (query.includes('TABLE IF NOT EXISTS b ') ? place : undefined))).runMigrations(folder)
+
+    const report = await manage().runMigrations(folder)
+
+    expect(report).toMatchObject({ succeeded: [{ version: 1, statements: 2 }], failed: [] })
+    expect(await tables()).toEqual(['a', 'b', 'c'])
+  })
+
+  it.each([
+    ['after it took effect', 'after', 'took-effect'],
+    ['before it took effect', 'before', 'took-no-effect'],
+  ] as const)('at a statement that must not be sent twice asks whether it took effect: %s', async (_where, place, outcome) => {
+    const folder = await folderWith(INSERT)
+    const cut = await manage({}, breaking((query) => (query === 'INSERT INTO a SELECT 1' ? place : undefined))).runMigrations(folder)
+    const uncertain = await manage().runMigrations(folder)
+    const status = await manage().getStatus(folder)
+
+    await manage().settleMigration(1, outcome)
+    const settled = await manage().runMigrations(folder)
+
+    expect(cut.failed).toMatchObject([{ error: { code: 'ERR_CLICKHOUSE_CONNECTION' } }])
+    expect(uncertain.failed).toMatchObject([{ error: { code: 'ERR_CLICKHOUSE_MIGRATION_UNCERTAIN', message: expect.stringContaining('INSERT INTO a SELECT 1') as string } }])
+    expect(status).toMatchObject([{ state: 'half-done', statementsDone: 1, uncertain: true }])
+    expect(settled.failed).toEqual([])
+    expect((await database.owner.execute('SELECT x FROM a ORDER BY x')).rows).toEqual([{ x: 1 }, { x: 2 }])
+  })
+
+  it.each(['begun', 'done', 'finished', 'started'])('while it wrote down that a statement was %s loses nothing and repeats nothing', async (event) => {
+    const folder = await folderWith({ '1_a.up.sql': 'CREATE TABLE IF NOT EXISTS a (x Int8) ENGINE = Memory; CREATE TABLE IF NOT EXISTS b (x Int8) ENGINE = Memory' })
+    for (const place of ['before', 'after'] as const) {
+      let broken = false
+      const execute = async (query: string, params?: QueryParams, options?: QueryOptions) => {
+        const hit = !broken && params?.event === event
+        broken ||= hit
+        if (hit && place === 'before') throw new ConnectionError('the connection broke')
+        const result = await database.owner.execute(query, params, options)
+        if (hit) throw new ConnectionError('the connection broke')
+        return result
+      }
+      await manage({}, new Proxy(database.owner, { get: (target, name) => (name === 'execute' ? execute : Reflect.get(target, name)) as unknown })).runMigrations(folder)
+    }
+
+    const report = await manage().runMigrations(folder)
+
+    expect(report.failed).toEqual([])
+    expect(await manage().getStatus(folder)).toMatchObject([{ state: 'applied' }])
+    expect(await tables()).toEqual(['a', 'b'])
+  })
+
+  it('can not be settled where nothing is uncertain', async () => {
+    await expect(manage().settleMigration(7, 'took-effect')).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_ORDER', issues: [{ path: ['version'] }] })
+  })
+})
+
+describe('several runners at once', () => {
+  it('apply each migration once', async () => {
+    const files = Object.fromEntries(Array.from({ length: 5 }, (_value, index) => [`${index + 1}_t.up.sql`, `CREATE TABLE t${index} (x Int8) ENGINE = Memory; INSERT INTO t${index} SELECT 1`]))
+    const folder = await folderWith(files)
+
+    const reports = await Promise.all(Array.from({ length: 5 }, () => manage({}, database.connect()).runMigrations(folder)))
+
+    expect(reports.flatMap(({ failed }) => failed)).toEqual([])
+    expect(reports.flatMap(({ succeeded }) => succeeded).map(({ version }) => version).sort()).toEqual([1, 2, 3, 4, 5])
+    for (let index = 0; index < 5; index++) expect((await database.owner.execute(`SELECT x FROM t${index}`)).rows).toEqual([{ x: 1 }])
+    expect(await lockTables()).toBe(0)
+  })
+
+  const lock = (leaseSeconds: number, holder: string, lockTimeoutMs = 0) =>
+    takeMigrationLock({ adapter: database.owner, prefix: 'smart_whale_migrations_lock_', holder, leaseSeconds, lockTimeoutMs, clock: systemClock }, async () => 1, {})
+
+  it('wait for one that lives, and say who it is when that takes too long', async () => {
+    const folder = await folderWith(TWO)
+    const held = await lock(30, 'host-7:42')
+
+    await expect(manage({ lockTimeoutMs: 300 }).runMigrations(folder)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_LOCKED', retryable: true, message: expect.stringContaining('host-7:42') as string })
+    const waiting = manage({ lockTimeoutMs: 10_000 }).runMigrations(folder)
+    await held.release()
+
+    expect((await waiting).succeeded).toHaveLength(2)
+  })
+
+  it('take over from one that died', async () => {
+    const folder = await folderWith(TWO)
+    // What a holder leaves behind that was killed: its table, and nobody who renews it.
+    await database.owner.execute("CREATE TABLE smart_whale_migrations_lock_5 (unused UInt8) ENGINE = Memory COMMENT 'dead:1; lease 1 s; renewed 0 times'")
+
+    const report = await manage({ lockTimeoutMs: 10_000 }).runMigrations(folder)
+
+    expect(report.succeeded).toHaveLength(2)
+    expect(await lockTables()).toBe(0)
+  })
+
+  it('leave alone one that renews its lease', async () => {
+    const held = await lock(2, 'slow')
+
+    await expect(lock(2, 'other', 4000)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_LOCKED' })
+    await held.assertHeld()
+    await held.release()
+  })
+
+  it('stop when their lock was taken over', async () => {
+    const folder = await folderWith(TWO)
+    const adapter = breaking(() => undefined)
+    const execute = adapter.execute.bind(adapter)
+    const losing = new Proxy(adapter, {
+      get: (target, name) => {
+        if (name !== 'execute') return Reflect.get(target, name) as unknown
+        return async (query: string, params?: QueryParams, options?: QueryOptions) => {
+          const result = await execute(query, params, options)
+          if (query.startsWith('CREATE TABLE flights')) await dropLocks()
+          return result
+        }
+      },
+    })
+
+    const report = await manage({}, losing).runMigrations(folder)
+    const again = await manage().runMigrations(folder)
+
+    expect(report.failed).toMatchObject([{ version: 1, error: { code: 'ERR_CLICKHOUSE_MIGRATION_LOCK_LOST', retryable: true } }])
+    expect(again).toMatchObject({ succeeded: [{ version: 1, statements: 1 }, { version: 2 }], failed: [] })
+  })
+
+  async function dropLocks(): Promise<void> {
+    const { rows } = await database.owner.execute<{ name: string }>("SELECT name FROM system.tables WHERE database = currentDatabase() AND name LIKE 'smart_whale_migrations_lock_%'")
+    for (const { name } of rows) await database.owner.execute(`DROP TABLE ${name} SYNC`)
+  }
+})
+
+describe('a migration that is taken back', () => {
+  it('is undone by the text that was there when it was applied, and may be applied again', async () => {
+    const folder = await folderWith({ '1_a.up.sql': 'CREATE TABLE a (x Int8) ENGINE = Memory', '1_a.down.sql': 'DROP TABLE a' })
+    await manage().runMigrations(folder)
+    await write(folder, { '1_a.down.sql': 'DROP TABLE something_else' })
+
+    const dry = await manage().rollbackMigration(1, { dryRun: true })
+    const report = await manage().rollbackMigration(1)
+    const afterwards = await tables()
+    await manage().runMigrations(folder)
+
+    expect(dry.planned).toMatchObject([{ statements: ['DROP TABLE a'] }])
+    expect(report.succeeded).toMatchObject([{ version: 1, statements: 1 }])
+    expect(afterwards).toEqual([])
+    expect(await tables()).toEqual(['a'])
+  })
+
+  it('must be the latest, be applied, and have a way back', async () => {
+    const folder = await folderWith(TWO)
+    await manage().runMigrations(folder)
+
+    await expect(manage().rollbackMigration(1)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_ORDER' })
+    await expect(manage().rollbackMigration(2)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_IRREVERSIBLE' })
+    await expect(manage().rollbackMigration(9)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_ORDER' })
+  })
+
+  it('by halves is finished before anything else', async () => {
+    const folder = await folderWith({ '1_a.up.sql': 'CREATE TABLE a (x Int8) ENGINE = Memory', '1_a.down.sql': 'DROP TABLE IF EXISTS a; SELECT broken' })
+    await manage().runMigrations(folder)
+
+    const halves = await manage().rollbackMigration(1)
+
+    expect(halves.failed).toMatchObject([{ error: { code: 'ERR_CLICKHOUSE_UNKNOWN_OBJECT' } }])
+    await expect(manage().runMigrations(folder)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_ORDER', message: expect.stringContaining('half taken back') as string })
+  })
+})
+
+describe('a single migration', () => {
+  it('is applied without a folder', async () => {
+    const migration = { version: 1, name: 'a', up: 'CREATE TABLE a (x Int8) ENGINE = Memory', down: null }
+
+    await manage().initialize()
+    const first = await manage().applyMigration(migration)
+    const second = await manage().applyMigration(migration)
+
+    expect([first.succeeded.length, second.succeeded.length]).toEqual([1, 0])
+    expect(await tables()).toEqual(['a'])
+  })
+
+  it('is ended by its signal', async () => {
+    const ending = new AbortController()
+    const running = manage().applyMigration({ version: 1, name: 'slow', up: 'CREATE TABLE a (x UInt64) ENGINE = Memory; INSERT INTO a SELECT max(sipHash64(toString(number))) FROM numbers(1000000000)', down: null }, { signal: ending.signal })
+    while (!(await tables()).includes('a')) await new Promise((resolve) => setTimeout(resolve, 10))
+
+    ending.abort()
+
+    expect((await running).failed).toMatchObject([{ error: { code: 'ERR_ABORTED' } }])
+    expect(await lockTables()).toBe(0)
+  })
+})
