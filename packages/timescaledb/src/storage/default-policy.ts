@@ -14,7 +14,10 @@ const NOTHING_WAS_DONE: ReadonlySet<string> = new Set<TimescaleDBErrorCode>([
 ])
 
 /** Failures after which a read may be asked again. */
-const READ_AGAIN: ReadonlySet<string> = new Set<TimescaleDBErrorCode>([...NOTHING_WAS_DONE, 'ERR_TIMESCALEDB_CONNECTION_LOST'] as TimescaleDBErrorCode[])
+const READ_AGAIN: ReadonlySet<string> = new Set<string>([...NOTHING_WAS_DONE, 'ERR_TIMESCALEDB_CONNECTION_LOST' satisfies TimescaleDBErrorCode])
+
+/** A restarted server is ready within seconds, and asking whether it is there costs it little. */
+const OPEN_MS = 2_000
 
 /** How calls are guarded, by what may be repeated. */
 export interface StoragePolicies {
@@ -24,7 +27,7 @@ export interface StoragePolicies {
 
 /** Three attempts for what is known to be harmless, behind a breaker that opens when the server stays away. */
 export function createDefaultPolicies({ metrics, clock }: { metrics?: MetricsSink | undefined; clock?: Clock | undefined } = {}): StoragePolicies {
-  const breaker = createBreaker({ name: 'timescaledb', isFailure: isServerAway, metrics, clock })
+  const breaker = createBreaker({ name: 'timescaledb', openMs: OPEN_MS, isFailure: isServerAway, metrics, clock })
   const retrying = (codes: ReadonlySet<string>, name: string): Policy =>
     compose(createRetry({ name, metrics, clock, isRetryable: (error) => InfrastructureError.isInstance(error) && error.retryable && codes.has(error.code) }), breaker)
   return { reads: retrying(READ_AGAIN, 'timescaledb-reads'), writes: retrying(NOTHING_WAS_DONE, 'timescaledb-writes') }
