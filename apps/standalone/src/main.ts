@@ -1,6 +1,5 @@
 import { InfrastructureError } from '@smart-whale/interfaces'
 import { HELP, readConfig } from './config.ts'
-import { runStandalone } from './run-standalone.ts'
 
 /** One line for what the user can mend; the stack only for what nobody foresaw. */
 function explain(error: unknown): string {
@@ -11,7 +10,11 @@ function explain(error: unknown): string {
 try {
   const config = readConfig()
   if (config.help) process.stdout.write(`${HELP}\n`)
-  else process.exitCode = await runStandalone(config)
+  else {
+    // Loaded only now: a wrong option or a look at the help shouldn't wait for everything that a run needs.
+    const { runStandalone } = await import('./run-standalone.ts')
+    process.exitCode = await runStandalone(config)
+  }
 } catch (error) {
   process.stderr.write(`smart-whale: ${explain(error)}\n`)
   process.exitCode = 1

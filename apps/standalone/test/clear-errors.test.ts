@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -58,14 +58,21 @@ describe('a start that can’t succeed', () => {
     expect(await refusal('--no-sample', '--fresh', '--port', '0')).toEqual({ code: 1, line: expect.stringMatching(/is in use by another Smart Whale/) as string, lines: 1 })
   })
 
-  it('names what is wrong with a damaged data folder', async () => {
-    await mkdir(join(folder.path, 'postgres', 'data'), { recursive: true })
-    await writeFile(join(folder.path, 'postgres', 'PG_VERSION'), 'garbage')
-    await writeFile(join(folder.path, 'postgres', 'data', 'PG_VERSION'), 'garbage')
+  it.each([
+    ['PostgreSQL', 'postgres', 'cluster/global/pg_control'],
+    ['ClickHouse', 'clickhouse', 'server/metadata/system.sql'],
+    ['the broker', 'broker', 'topics.json'],
+  ])('says in one line that the data of %s is damaged', async (_engine, part, file) => {
+    const first = start('--no-sample', '--port', '0')
+    await first.ready
+    first.kill('SIGTERM')
+    await first.exited
+    await writeFile(join(folder.path, part, file), 'garbage')
 
-    const { code, lines } = await refusal('--no-sample', '--port', '0')
+    const { code, line, lines } = await refusal('--no-sample', '--port', '0')
 
     expect({ code, lines }).toEqual({ code: 1, lines: 1 })
+    expect(line).toContain(join(folder.path, part))
   })
 })
 
