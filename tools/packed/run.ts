@@ -22,17 +22,29 @@ async function testPacked(workspace: Workspace, folder: string): Promise<Outcome
       return []
     }),
   )
+  tell(packed)
   if (packed.some((outcome) => outcome.state === 'failed')) return packed
   parcels.sort((a, b) => (a.name < b.name ? -1 : 1))
 
   const nodeTypes = `@types/node@${installedVersion(workspace, '@types/node')}`
-  const single = await inParallel(parcels, WIDTH, async (parcel) => [
-    await attempt(`${parcel.name}: publint`, () => packagingProblems(parcel)),
-    await attempt(`${parcel.name}: are the types wrong`, () => typeResolutionProblems(parcel, folder)),
-    ...(await testAlone(parcel, { all: parcels, folder: join(folder, 'alone'), nodeTypes })),
-  ])
-  const together = await testTogether(parcels, { workspace, folder: join(folder, 'together'), nodeTypes })
+  const single = await inParallel(parcels, WIDTH, async (parcel) =>
+    tell([
+      await attempt(`${parcel.name}: publint`, () => packagingProblems(parcel)),
+      await attempt(`${parcel.name}: are the types wrong`, () => typeResolutionProblems(parcel, folder)),
+      ...(await testAlone(parcel, { all: parcels, folder: join(folder, 'alone'), nodeTypes })),
+    ]),
+  )
+  const together = tell(await testTogether(parcels, { workspace, folder: join(folder, 'together'), nodeTypes }))
   return [...packed, ...single.flat(), ...together]
+}
+
+/** Shows outcomes as soon as they are known, and hands them on. */
+function tell(outcomes: Outcome[]): Outcome[] {
+  for (const { name, state, reason } of outcomes) {
+    process.stdout.write(`${state === 'passed' ? '✓' : '✗'} ${name}\n`)
+    if (reason !== undefined) process.stdout.write(`${reason.replace(/^/gm, '    ')}\n`)
+  }
+  return outcomes
 }
 
 function installedVersion(workspace: Workspace, name: string): string {
@@ -45,9 +57,5 @@ process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 
 const outcomes = await testPacked(openWorkspace(join(import.meta.dirname, '../..')), folder)
-for (const { name, state, reason } of outcomes) {
-  process.stdout.write(`${state === 'passed' ? '✓' : '✗'} ${name}\n`)
-  if (reason !== undefined) process.stdout.write(`${reason.replace(/^/gm, '    ')}\n`)
-}
 writeOutcomes(outcomes)
 process.exitCode = outcomes.every((outcome) => outcome.state === 'passed') ? 0 : 1

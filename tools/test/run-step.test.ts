@@ -58,7 +58,9 @@ describe('runStep', () => {
   })
 
   it('stops a step when the run is stopped', async () => {
-    expect(await run(step('setTimeout(() => {}, 60000)'), [], AbortSignal.timeout(300))).toMatchObject([{ state: 'failed' }])
+    expect(await run(step('setTimeout(() => {}, 60000)'), [], AbortSignal.timeout(300))).toMatchObject([
+      { state: 'failed', reason: expect.stringContaining('was stopped') },
+    ])
   })
 
   it('says that a command does not exist', async () => {

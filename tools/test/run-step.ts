@@ -16,8 +16,8 @@ export interface RunOptions {
 }
 
 interface Ended {
-  /** `undefined` when it had to be stopped. */
-  code: number | undefined
+  /** `limit` and `stopped`: it did not end by itself. */
+  code: number | 'limit' | 'stopped'
   output: string
 }
 
@@ -36,16 +36,17 @@ export async function runStep(step: Step, { signal, print }: RunOptions): Promis
 
 function outcomesOf(step: Step, { code }: Ended, counted: Outcome[] | undefined): Outcome[] {
   const named = (counted ?? []).map((outcome) => ({ ...outcome, name: `${step.title} › ${outcome.name}` }))
-  const explained = code === 0 || (code !== undefined && named.some((outcome) => outcome.state === 'failed'))
+  const explained = code === 0 || (typeof code === 'number' && named.some((outcome) => outcome.state === 'failed'))
   if (!explained) return [...named, { name: step.title, state: 'failed', reason: whyItEnded(step, code) }]
   if (step.counts === 'one') return [{ name: step.title, state: 'passed' }]
   if (counted === undefined) return [{ name: step.title, state: 'failed', reason: 'ended well, but did not say what it had run' }]
   return named
 }
 
-function whyItEnded(step: Step, code: number | undefined): string {
+function whyItEnded(step: Step, code: Ended['code']): string {
   const command = step.command.join(' ')
-  if (code === undefined) return `\`${command}\` did not finish within ${step.limitMs / 60_000} minutes`
+  if (code === 'limit') return `\`${command}\` did not finish within ${step.limitMs / 60_000} minutes`
+  if (code === 'stopped') return `\`${command}\` was stopped`
   return `\`${command}\` ended with exit code ${code}`
 }
 
@@ -59,24 +60,26 @@ function runCommand(step: Step, { file, signal, print }: RunOptions & { file: st
   for (const pipe of [child.stdout, child.stderr]) pipe?.on('data', (chunk) => (output += String(chunk)))
 
   return new Promise((resolve) => {
-    let stopped = false
-    const stop = () => {
-      stopped = true
+    let ended: 'limit' | 'stopped' | undefined
+    const end = (why: 'limit' | 'stopped') => {
+      ended ??= why
       if (child.pid !== undefined) void endTree(child.pid, { graceMs: GRACE_MS })
     }
-    const limit = setTimeout(stop, step.limitMs)
-    const signOfLife = setInterval(() => print(`  … ${Math.round((Date.now() - startedAt) / 1000)} s`), SIGN_OF_LIFE_MS)
+    const limit = setTimeout(() => end('limit'), step.limitMs)
+    const stop = () => end('stopped')
     signal.addEventListener('abort', stop, { once: true })
-    const finish = (code: number | undefined) => {
+    const showLife = () => print(`  … ${Math.round((Date.now() - startedAt) / 1000)} s`)
+    const signOfLife = step.quiet === true ? setInterval(showLife, SIGN_OF_LIFE_MS) : undefined
+    const finish = (code: number) => {
       clearTimeout(limit)
       clearInterval(signOfLife)
       signal.removeEventListener('abort', stop)
-      resolve({ code: stopped ? undefined : code, output })
+      resolve({ code: ended ?? code, output })
     }
     child.once('error', (error) => {
       print(error.message)
       finish(127)
     })
-    child.once('exit', (code) => finish(code ?? 1))
+    child.once('close', (code) => finish(code ?? 1))
   })
 }
