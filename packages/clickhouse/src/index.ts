@@ -20,6 +20,7 @@ export { typed, type TypedValue } from './parameters/typed-value.ts'
 // Tables and batches
 export { createTable, type CreateTableOptions } from './storage/create-table.ts'
 export { type BatchWriterOptions, createBatchWriter } from './storage/batch-writer.ts'
+export { ClickHouseStorage } from './storage/clickhouse-storage.ts'
 
 // Analytics
 export { type AnalyticsBatchOptions, type AnalyticsService, createAnalyticsService } from './analytics/analytics-service.ts'

@@ -16,7 +16,7 @@ export interface BoundQuery {
 }
 
 /**
- * Brings values to their places in a query: `:name` by name, `$1` by position, `{name:Type}` as the type says.
+ * Brings values to their places in a query: `:name` by name, `$1` by position (or under the key `$1`), `{name:Type}` as the type says.
  * Values never become part of the text. Values that the query has no place for are left out.
  *
  * @throws ValidationError `ERR_CLICKHOUSE_PARAMETER` naming the parameter that is missing or doesn't fit
@@ -52,11 +52,12 @@ interface BoundValue {
 }
 
 function valueOf(place: Placeholder, values: Readonly<Record<string, unknown>> | readonly unknown[]): unknown {
-  const [key, shown] = place.kind === 'positional' ? [place.index - 1, `$${place.index}`] : [place.name, place.kind === 'named' ? `:${place.name}` : `{${place.name}:${place.type}}`]
-  if (Array.isArray(values) !== (place.kind === 'positional') || !Object.hasOwn(values, key)) {
-    throw parameterError(place.kind === 'positional' ? `$${place.index}` : place.name, `the query asks for ${shown}, and no value was given for it`)
-  }
-  return (values as Readonly<Record<string | number, unknown>>)[key]
+  const name = place.kind === 'positional' ? `$${place.index}` : place.name
+  const key = place.kind === 'positional' && Array.isArray(values) ? String(place.index - 1) : name
+  const isList = Array.isArray(values)
+  if (Object.hasOwn(values, key) && (!isList || place.kind === 'positional')) return (values as Readonly<Record<string, unknown>>)[key]
+  const shown = place.kind === 'server' ? `{${place.name}:${place.type}}` : place.kind === 'named' ? `:${place.name}` : name
+  throw parameterError(name, `the query asks for ${shown}, and no value was given for it`)
 }
 
 function bindValue(name: string, value: unknown, declared: string | undefined): BoundValue {

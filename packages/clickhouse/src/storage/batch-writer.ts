@@ -1,6 +1,6 @@
 import { type Batch, type BatchReceipt, ConfigurationError, type RecoverableBatchWriter, type RefusedRow, type Row, type SliceSource, ValidationError } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
-import { quoteName, quoteTableName, splitTableName } from '../adapter/table-columns.ts'
+import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
 import type { ClickHouseErrorCode } from '../errors.ts'
 import { DEFAULT_DEDUPLICATION_WINDOW } from './create-table.ts'
 import { findRefusedRows } from './find-refused-rows.ts'
@@ -15,7 +15,7 @@ export interface BatchWriterOptions {
  * Writes batches into one table under their tokens. Before the first one it checks that the table remembers tokens at all.
  *
  * `storedOffsets` reads the columns `source_topic`, `source_partition` and `source_offset`.
- * @throws ConfigurationError `ERR_CLICKHOUSE_CONFIGURATION`, from any method, when the table would not drop a repeat
+ * @throws ConfigurationError `ERR_CLICKHOUSE_NO_DEDUPLICATION`, from `write`, when the table would not drop a repeat
  */
 export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, table: string, options: BatchWriterOptions = {}): RecoverableBatchWriter<R> {
   const { timeoutMs = 30_000 } = options
@@ -59,9 +59,9 @@ async function checkDeduplicates(adapter: ClickHouseAdapter, table: string, sign
   const window = Number(/non_replicated_deduplication_window\s*=\s*(\d+)/.exec(found.definition)?.[1] ?? 0)
   if (found.engine.startsWith('Replicated') || found.engine.startsWith('Shared') || window > 0) return
   if (!found.engine.endsWith('MergeTree')) throw notReady(table, `its engine is ${found.engine}, which keeps no tokens: use a MergeTree`)
-  throw notReady(table, `run ALTER TABLE ${quoteTableName(table)} MODIFY SETTING ${quoteName('non_replicated_deduplication_window').slice(1, -1)} = ${DEFAULT_DEDUPLICATION_WINDOW}`)
+  throw notReady(table, `run ALTER TABLE ${quoteTableName(table)} MODIFY SETTING non_replicated_deduplication_window = ${DEFAULT_DEDUPLICATION_WINDOW}`)
 }
 
 function notReady(table: string, remedy: string): ConfigurationError<ClickHouseErrorCode> {
-  return new ConfigurationError<ClickHouseErrorCode>(`table "${table}" would store a repeated batch twice: ${remedy}`, { code: 'ERR_CLICKHOUSE_CONFIGURATION' })
+  return new ConfigurationError<ClickHouseErrorCode>(`table "${table}" would store a repeated batch twice: ${remedy}`, { code: 'ERR_CLICKHOUSE_NO_DEDUPLICATION', context: { table } })
 }

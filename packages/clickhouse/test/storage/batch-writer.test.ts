@@ -1,0 +1,55 @@
+import type { Row } from '@smart-whale/interfaces'
+import { batchWriterContract, type BatchWriterFixture } from '@smart-whale/interfaces/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createBatchWriter, createTable } from '../../src/index.ts'
+import { type OwnDatabase, ownDatabase } from '../own-database.ts'
+
+let database: OwnDatabase
+let made = 0
+beforeAll(async () => void (database = await ownDatabase()))
+afterAll(() => database.drop())
+
+const columns = { source_topic: 'LowCardinality(String)', source_partition: 'Int32', source_offset: 'Int64', event_id: 'String', level: 'UInt8' }
+
+/** `makeRefusedRow` decides who refuses: the encoder, or only the server. */
+async function fixture(makeRefusedRow: (row: Row) => Row): Promise<BatchWriterFixture<Row>> {
+  const table = `events_${made++}`
+  await createTable(database.owner, table, { columns, primaryKey: ['source_partition', 'source_offset'] })
+  await database.owner.execute(`ALTER TABLE ${table} ADD CONSTRAINT low CHECK level < 100`)
+  const writer = createBatchWriter(database.owner, table)
+  const makeRow = (index: number): Row => ({ source_topic: 'topic', source_partition: 3, source_offset: BigInt(index), event_id: `e${index}`, level: index % 100 })
+  return {
+    writer,
+    makeRow,
+    makeRefusedRow: (index) => makeRefusedRow(makeRow(index)),
+    storedIndexes: async () => (await database.owner.execute(`SELECT source_offset FROM ${table}`)).rows.map((row) => Number(row['source_offset'])),
+    recovery: { writer, topic: 'topic', partition: 3 },
+    dispose: async () => void (await database.owner.execute(`DROP TABLE ${table}`)),
+  }
+}
+
+describe('createBatchWriter', () => {
+  it.each(batchWriterContract)('$name (refused by the encoder)', ({ run }) => run({ create: () => fixture((row) => ({ ...row, level: 1000 })) }))
+  it.each(batchWriterContract)('$name (refused by the server)', ({ run }) => run({ create: () => fixture((row) => ({ ...row, level: 200 })) }))
+
+  it('refuses a table that would store a repeat twice, and names the remedy', async () => {
+    await database.owner.execute('CREATE TABLE plain (n UInt8) ENGINE = MergeTree ORDER BY n')
+    const error = (await createBatchWriter(database.owner, 'plain')
+      .write({ rows: [{ n: 1 }], token: 't' })
+      .catch((reason: unknown) => reason)) as Error
+    expect(error).toMatchObject({ code: 'ERR_CLICKHOUSE_NO_DEDUPLICATION', message: expect.stringContaining('ALTER TABLE') as string })
+
+    await database.owner.execute(/ALTER TABLE .* = \d+/.exec(error.message)?.[0] ?? 'no remedy')
+    await createBatchWriter(database.owner, 'plain').write({ rows: [{ n: 1 }], token: 't' })
+  })
+
+  it('leaves no table behind when it looks for refused rows', async () => {
+    const { writer, makeRow, makeRefusedRow, recovery } = await fixture((row) => ({ ...row, level: 200 }))
+    const refused = await recovery?.writer.findRefused([makeRow(0), makeRefusedRow(1)])
+    expect(refused?.map(({ index }) => index)).toEqual([1])
+    expect(refused?.[0]?.reason).toContain('low')
+    expect(writer).toBeDefined()
+    const { rows } = await database.owner.execute("SELECT name FROM system.tables WHERE database = currentDatabase() AND name LIKE '%probe%'")
+    expect(rows).toEqual([])
+  })
+})
