@@ -5,7 +5,7 @@ import { mapServerError } from '../map-error.ts'
 import { publicQueryError } from './public-error.ts'
 
 const query = { server: 'db-7.internal:8123', queryId: 'q1' }
-const told = (text: string) => toProblem(publicQueryError(mapServerError(text, query), ['body', 'query']))
+const told = (text: string) => toProblem(publicQueryError(mapServerError(text, query), ['body']))
 
 describe('the failure of a query that a stranger wrote', () => {
   it('says what is wrong with it, and where', () => {
@@ -43,7 +43,7 @@ describe('the failure of a query that a stranger wrote', () => {
   })
 
   it('tells nothing of a server that is away', () => {
-    const problem = toProblem(publicQueryError(new ConnectionError('ClickHouse at db-7.internal:8123 is away'), ['query']))
+    const problem = toProblem(publicQueryError(new ConnectionError('ClickHouse at db-7.internal:8123 is away'), []))
 
     expect(problem.status).toBe(503)
     expect(JSON.stringify(problem)).not.toContain('db-7')

@@ -13,5 +13,5 @@ export function answerAnalyticsProblem(error: FastifyError, request: FastifyRequ
 
 /** What a caller may read of a failure: which field is to blame and why, nothing of the inside. */
 export function analyticsProblem(error: unknown): ProblemDetails {
-  return toProblem(publicQueryError(error, ['body', 'query']))
+  return toProblem(publicQueryError(error, ['body']))
 }

@@ -72,19 +72,32 @@ const queryText = (limits: AnalyticsRequestLimits) =>
     .refine((text) => text.trim() !== '', { message: 'must not be empty' })
 
 const queryParams = (limits: AnalyticsRequestLimits) =>
-  z.record(z.string(), z.unknown()).refine((params) => Object.keys(params).length <= limits.maxParams, { message: `must have at most ${limits.maxParams} members` })
+  z
+    .record(z.string(), z.unknown())
+    .refine((params) => Object.keys(params).length <= limits.maxParams, { message: `must have at most ${limits.maxParams} members` })
+    .superRefine((params, context) => {
+      for (const [name, value] of Object.entries(params)) {
+        if (holdsInexactInteger(value)) context.addIssue({ code: 'custom', path: [name], message: 'has a number beyond 2^53, which JSON can not hold exactly; write it as text, with its type in the query: {name:UInt64}' })
+      }
+    })
+
+/** A whole number that large has been rounded by whoever read the JSON: the caller meant another one. */
+function holdsInexactInteger(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isInteger(value) && !Number.isSafeInteger(value)
+  return typeof value === 'object' && value !== null && Object.values(value).some(holdsInexactInteger)
+}
 
 function check<T>(wanted: z.ZodType<T>, body: unknown): T {
   const outcome = wanted.safeParse(body)
   if (outcome.success) return outcome.data
   const issues = outcome.error.issues.flatMap(issuesOf)
-  const sentence = issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')
+  const sentence = issues.map(({ path, message }) => `${['body', ...path].join('.')}: ${message}`).join('; ')
   throw new ValidationError<ClickHouseErrorCode>(sentence, { code: 'ERR_CLICKHOUSE_ANALYTICS_QUERY', issues })
 }
 
 /** zod reports unknown members at their parent; each is named where it stands. */
 function issuesOf(issue: z.core.$ZodIssue): ValidationIssue[] {
-  const path = ['body', ...issue.path.map((step) => (typeof step === 'number' ? step : String(step)))]
+  const path = issue.path.map((step) => (typeof step === 'number' ? step : String(step)))
   if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }]
   return issue.keys.map((key) => ({ path: [...path, key], message: 'is not known here; leave it out' }))
 }

@@ -1,4 +1,4 @@
-import { InfrastructureError, type Logger, toProblem, ValidationError, type ValidationIssue } from '@smart-whale/interfaces'
+import { InfrastructureError, type Logger, toProblem, type ValidationIssue } from '@smart-whale/interfaces'
 import { GraphQLError, type GraphQLFormattedError } from 'graphql'
 import { publicQueryError } from '../analytics/public-error.ts'
 import type { ClickHouseErrorCode } from '../errors.ts'
@@ -15,7 +15,7 @@ export function formatGraphqlError(error: unknown, logger: Logger): GraphqlProbl
   const cause = causeOf(error)
   if (cause === undefined) return { message: (error as GraphQLError).message, ...place, extensions: refusalOf(error as GraphQLError) }
 
-  const problem = toProblem(publicQueryError(cause, path ? [...path, 'query'] : ['query']))
+  const problem = toProblem(publicQueryError(cause, path ?? []))
   if (problem.status >= 500) logger.error({ err: cause }, 'a GraphQL field failed')
   const { detail, code, status, issues } = problem
   return { message: detail, ...place, extensions: { code, status, ...(issues ? { issues } : {}) } }
@@ -35,9 +35,4 @@ function isGraphqlError(error: unknown): error is GraphQLError {
 function refusalOf(error: GraphQLError): GraphqlProblem['extensions'] {
   const invalid: ClickHouseErrorCode = 'ERR_CLICKHOUSE_GRAPHQL_INVALID'
   return { code: typeof error.extensions?.code === 'string' ? error.extensions.code : invalid, status: 400 }
-}
-
-/** The error for a request that isn't a GraphQL request. */
-export function invalidRequest(message: string, path: readonly string[]): ValidationError<ClickHouseErrorCode> {
-  return new ValidationError<ClickHouseErrorCode>(message, { code: 'ERR_CLICKHOUSE_GRAPHQL_INVALID', issues: [{ path, message }] })
 }
