@@ -335,6 +335,42 @@ describe('subscriptions and topics', () => {
       expect((await transport.groupLag('g', 't'))[0]?.committed).toBe(1n)
     }))
 
+  it('leave a message whose handler failed while they ended to the next member', () =>
+    withService({}, async ({ service, transport, received, collect }) => {
+      const begun = Promise.withResolvers<void>()
+      const fail = Promise.withResolvers<never>()
+      await service.sendMessage('t', 'again')
+      await service.subscribe('t', 'g', () => (begun.resolve(), fail.promise))
+      await begun.promise
+
+      const leaving = service.unsubscribe('t', 'g')
+      await turn()
+      fail.reject(new ValidationError('interrupted'))
+      await leaving
+      await collect('t')
+      await until('it has come again', () => received.length === 1)
+
+      expect(await transport.topics.describe('t.dlq')).toBeNull()
+    }))
+
+  it('wait for what is being sent before they disconnect', async () => {
+    const transport = createMemoryTransport()
+    const service = new KafkaService(transport)
+    await service.connect()
+    await service.createTopic('t', 1)
+    const gate = Promise.withResolvers<void>()
+    const send = transport.send.bind(transport)
+    transport.send = (topic, records, options) => gate.promise.then(() => send(topic, records, options))
+
+    const sending = service.sendMessage('t', 'last')
+    const leaving = service.disconnect()
+    await turn()
+    gate.resolve()
+
+    expect(await sending).toBe(true)
+    await leaving
+  })
+
   it('tell a handler that takes too long to stop', () =>
     withService({ drainTimeoutMs: 20 }, async ({ service }) => {
       const begun = Promise.withResolvers<void>()

@@ -1,6 +1,6 @@
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import { describe, expect, it } from 'vitest'
-import { holder, readTopic, until } from '../../test/contract/subject.ts'
+import { aborted, holder, readTopic, until } from '../../test/contract/subject.ts'
 import { createMemoryBroker } from './broker.ts'
 import { createMemoryTransport, type MemoryTransport, type MemoryTransportOptions } from './transport.ts'
 
@@ -125,6 +125,52 @@ describe('a handler that does not return', () => {
     await stuck.stop()
     await broker.stop()
     expect(clock.pendingTimers).toBe(0)
+  })
+})
+
+describe('a member that leaves', () => {
+  it('is not waited for longer than it says', async () => {
+    const broker = createMemoryBroker()
+    const transport = createMemoryTransport({ broker })
+    await transport.start()
+    await transport.topics.create('t', { partitions: 1 })
+    const begun = Promise.withResolvers<void>()
+    const join = { groupId: 'g', topics: ['t'] }
+    const membership = await transport.join({ ...join, onPartition: () => (begun.resolve(), new Promise(() => {})) })
+    await begun.promise
+
+    await membership.leave({ timeoutMs: 10 })
+    const next = holder()
+    await transport.join({ ...join, onPartition: next.onPartition })
+
+    await until('the next one has the partition', () => next.readers.length === 1)
+    await transport.stop()
+    await broker.stop()
+  })
+
+  it('may still send while its transport stops', async () => {
+    const broker = createMemoryBroker()
+    const [transport, observer] = [createMemoryTransport({ broker }), createMemoryTransport({ broker })]
+    await transport.start()
+    await observer.start()
+    await transport.topics.create('t', { partitions: 1 })
+    const begun = Promise.withResolvers<void>()
+    await transport.join({
+      groupId: 'g',
+      topics: ['t'],
+      onPartition: async (reader) => {
+        begun.resolve()
+        await aborted(reader.signal)
+        await transport.send('t', [{ value: 'last words' }])
+      },
+    })
+    await begun.promise
+
+    await transport.stop()
+
+    expect((await readTopic(observer, 't')).map((record) => record.value)).toEqual(['last words'])
+    await observer.stop()
+    await broker.stop()
   })
 })
 

@@ -105,11 +105,12 @@ export class LogPartitionReader implements PartitionReader {
 
   /** The next batch, if there is a record at all. */
   async #take({ maxBytes, maxRecords }: ReadOptions): Promise<RecordBatch | null> {
-    if (this.#ahead === undefined) {
+    while (this.#ahead === undefined) {
       const wanted = this.#position
       const found = await this.#log.read(wanted)
       // Whoever seeks during a read gets the records of the new place.
-      if (this.#position !== wanted || found === null) return null
+      if (this.#position !== wanted) continue
+      if (found === null) return null
       this.#ahead = { chunk: found.chunk, from: 0 }
       this.#position = found.next
     }

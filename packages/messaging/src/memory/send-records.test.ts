@@ -10,7 +10,7 @@ import { sendRecords } from './send-records.ts'
 import { Topic } from './topic.ts'
 
 /** What becomes of a partition's writes. */
-type Fate = 'works' | 'fails' | 'hangs'
+type Fate = 'works' | 'fails' | 'hangs' | Promise<void>
 
 class FatefulBytes extends MemorySegmentBytes {
   readonly #fate: Fate
@@ -23,14 +23,14 @@ class FatefulBytes extends MemorySegmentBytes {
   override append(bytes: Buffer): Promise<void> {
     if (this.#fate === 'fails') return Promise.reject(Object.assign(new Error('disk'), { code: 'ENOSPC' }))
     if (this.#fate === 'hangs') return new Promise(() => {})
-    return super.append(bytes)
+    return this.#fate === 'works' ? super.append(bytes) : this.#fate.then(() => super.append(bytes))
   }
 }
 
 async function topicWith(...fates: Fate[]): Promise<Topic> {
   const logs = fates.map((fate) =>
     PartitionLog.open({
-      name: `a partition that ${fate}`,
+      name: 'a partition',
       store: {
         ...createMemorySegmentStore(),
         open: () => Promise.resolve([new Segment({ bytes: new FatefulBytes(fate), baseOffset: 0, salt: 0, preambleBytes: 0 })]),
@@ -69,6 +69,23 @@ describe('a send to several partitions', () => {
       stored: [null, { partition: 1, offset: 0n }, null, { partition: 1, offset: 1n }],
       cause: { code: 'ERR_MESSAGING_TIMEOUT' },
     })
+  })
+
+  it('takes back what still waited when its time was up', async () => {
+    const clock = new FakeClock()
+    const gate = Promise.withResolvers<void>()
+    const topic = await topicWith(gate.promise)
+    const first = sendRecords(topic, [{ value: 'being written' }], clock, { timeoutMs: 60_000 })
+    await clock.advance(0)
+    const second = sendRecords(topic, [{ value: 'waiting' }], clock, { timeoutMs: 500 }).catch((error: unknown) => error)
+
+    await clock.advance(500)
+    expect(await second).toMatchObject({ code: 'ERR_MESSAGING_TIMEOUT' })
+    gate.resolve()
+
+    expect(await first).toEqual([{ partition: 0, offset: 0n }])
+    await topic.close()
+    expect(topic.logs[0]?.latest).toBe(1)
   })
 
   it('fails as a whole when nothing was stored', async () => {

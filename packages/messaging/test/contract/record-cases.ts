@@ -149,6 +149,24 @@ export const recordCases: readonly TransportCase[] = [
     },
   },
   {
+    name: 'goes where seek said even when a read was under way',
+    async run(subject) {
+      const transport = await subject.connect()
+      const topic = await makeTopic(transport)
+      await transport.send(topic, ['a', 'b', 'c'].map((value) => ({ value })))
+      const reader = await transport.openPartition(topic, 0)
+
+      reader.seek(2n)
+      const reading = reader.read({ ...READ, maxWaitMs: 5_000 })
+      reader.seek(0n)
+      await reading
+      const next = await reader.read({ ...READ, maxWaitMs: 5_000 })
+
+      // The read that was under way may still be of the old place; the one after it may not.
+      assert.ok(plain(await reading)[0]?.value === 'a' || plain(next)[0]?.value === 'a')
+    },
+  },
+  {
     name: 'ends a read when its caller gives up, and the next one goes on',
     async run(subject) {
       const transport = await subject.connect()

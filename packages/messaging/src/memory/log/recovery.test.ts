@@ -99,6 +99,16 @@ describe('a log with a byte that changed', () => {
       }
     }))
 
+  it('refuses to open when a sector was lost in front of what was acknowledged later', () =>
+    withFolder(async (folder) => {
+      const written = await writeLog(folder, [['x'.repeat(3_000)], ['y']])
+
+      const holed = Buffer.from(written.bytes)
+      holed.fill(0, 1_024, 1_536)
+
+      await expect(reopen(folder, holed)).rejects.toMatchObject({ code: 'ERR_MESSAGING_LOG_CORRUPT' })
+    }))
+
   it('is found when it is read, where it was not looked at when the log was opened', () =>
     withFolder(async (folder) => {
       const log = await openLog(folder, { segmentBytes: 300 })
