@@ -63,6 +63,9 @@ export {
 } from './migrations/migration-manager.ts'
 export { type Migration, readMigrations } from './migrations/migration-files.ts'
 
+// All together
+export { type ClickHouseParts, type ClickHouseSetup, type NamedClickHouseParts, setupClickHouse } from './setup-clickhouse.ts'
+
 // Errors
 export {
   AuthenticationError,
