@@ -1,0 +1,108 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import type { PipelineInput } from '@smart-whale/messaging/pipeline'
+import { type IngestorBench, startIngestorBench, storedIds } from './ingestor-bench.ts'
+
+const RIDES: PipelineInput = { topic: 'rides', fields: { id: 'int64', time: 'timestamp', city: 'string', fare: 'decimal(8,2)' }, time: 'time', id: 'id', partitions: 2 }
+
+let bench: IngestorBench | null = null
+
+afterEach(async () => {
+  await bench?.close()
+  bench = null
+})
+
+const ride = (id: number, more: object = {}): string => JSON.stringify({ id, time: new Date(Date.UTC(2026, 0, 1) + id * 1000).toISOString(), city: 'Oslo', fare: '1.50', ...more })
+const numbers = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, index) => from + index)
+const settled = (running: IngestorBench): Promise<void> => expect.poll(async () => (await running.ingestor.status()).pipelines[0]?.lag, { timeout: 30_000, interval: 50 }).toBe(0)
+
+describe('an ingestor on real engines', () => {
+  it('puts each event into both stores once', async () => {
+    bench = await startIngestorBench([RIDES])
+    await bench.transport.send('rides', numbers(0, 5000).map((id) => ({ key: String(id), value: ride(id) })))
+    await settled(bench)
+
+    const wanted = numbers(0, 5000).map(String)
+    expect(await storedIds(bench, 'rides')).toEqual({ clickhouse: wanted, timescaledb: wanted })
+    const { rows } = await bench.clickhouse.execute('SELECT toString(sum(fare)) AS fare FROM rides')
+    expect(rows).toEqual([{ fare: '7500' }])
+    expect(await bench.timescaledb.execute('select sum(fare) as fare from rides')).toEqual([{ fare: '7500.00' }])
+  })
+
+  it('sends bad records to the dead letters, byte for byte, and stores the good ones around them', async () => {
+    bench = await startIngestorBench([RIDES])
+    const bad: (Buffer | null)[] = [Buffer.from('{"id":'), Buffer.from([0xff, 0xfe, 0x00]), null, Buffer.from(ride(1, { fare: 'much' })), Buffer.from('['.repeat(100_000)), Buffer.from(ride(2, { time: '10000-01-01' }))]
+    const good = numbers(100, 400)
+    const records = good.map((id) => ({ value: ride(id) as string | Buffer | null, partition: id % 2 }))
+    bad.forEach((value, index) => records.splice(index * 40, 0, { value, partition: 0 }))
+    await bench.transport.send('rides', records)
+    await settled(bench)
+
+    expect(await storedIds(bench, 'rides')).toEqual({ clickhouse: good.map(String), timescaledb: good.map(String) })
+    const letters = await bench.deadLetters('rides')
+    expect(letters.map(({ value }) => value?.toString('hex') ?? null).sort()).toEqual(bad.map((value) => value?.toString('hex') ?? null).sort())
+    for (const { headers } of letters) expect(headers).toMatchObject({ 'smartwhale-dlq-topic': 'rides', 'smartwhale-dlq-partition': '0', 'smartwhale-dlq-reason': expect.stringMatching(/\w/) as string, 'smartwhale-dlq-offset': expect.stringMatching(/^\d+$/) as string })
+    expect(letters.map(({ headers }) => headers['smartwhale-dlq-reason'])).toContain('field "fare" must be a decimal number without exponent, or its digits in a string; is a string')
+  })
+
+  it.each(['clickhouse', 'timescaledb'] as const)('keeps a row that only %s refuses out of both, and only that row', async (refusing) => {
+    bench = await startIngestorBench([RIDES])
+    const constraint = { clickhouse: () => bench?.clickhouse.execute('ALTER TABLE rides ADD CONSTRAINT not_atlantis CHECK city != \'Atlantis\''), timescaledb: () => bench?.timescaledb.execute("alter table rides add constraint not_atlantis check (city <> 'Atlantis')") }
+    await constraint[refusing]()
+    const refused = [13, 14, 77, 199]
+    await bench.transport.send('rides', numbers(0, 200).map((id) => ({ value: ride(id, refused.includes(id) ? { city: 'Atlantis' } : {}), partition: 0 })))
+    await settled(bench)
+
+    const wanted = numbers(0, 200).filter((id) => !refused.includes(id)).map(String)
+    expect(await storedIds(bench, 'rides')).toEqual({ clickhouse: wanted, timescaledb: wanted })
+    const letters = await bench.deadLetters('rides')
+    expect(letters.map(({ value }) => (JSON.parse(String(value)) as { id: number }).id)).toEqual(refused)
+    for (const { headers } of letters) expect(headers).toMatchObject({ 'smartwhale-dlq-reason-code': 'refused-by-store', 'smartwhale-dlq-reason': expect.stringContaining('not_atlantis') as string })
+  })
+
+  it.each(['clickhouse', 'timescaledb'] as const)('waits while %s is away, loses nothing, and goes on', async (away) => {
+    bench = await startIngestorBench([RIDES])
+    await bench.transport.send('rides', numbers(0, 500).map((id) => ({ value: ride(id), partition: id % 2 })))
+    await settled(bench)
+
+    bench.lines[away].cut()
+    await bench.transport.send('rides', numbers(500, 1500).map((id) => ({ value: ride(id), partition: id % 2 })))
+    await expect.poll(async () => (await bench?.ingestor.status())?.pipelines[0]?.state, { timeout: 20_000 }).toBe('paused')
+    expect(await bench.ingestor.probes[0]?.check({ signal: AbortSignal.timeout(1000) })).toMatchObject({ status: 'degraded' })
+    bench.lines[away].mend()
+    await settled(bench)
+
+    const wanted = numbers(0, 1500).map(String)
+    expect(await storedIds(bench, 'rides')).toEqual({ clickhouse: wanted, timescaledb: wanted })
+    expect(await bench.deadLetters('rides')).toEqual([])
+    await expect.poll(async () => (await bench?.ingestor.status())?.pipelines[0]?.state).toBe('running')
+  })
+
+  it('halts rather than dead-lettering a flood', async () => {
+    bench = await startIngestorBench([{ ...RIDES, partitions: 1, limits: { maxRows: 500 } }])
+    await bench.transport.send('rides', numbers(0, 6000).map((id) => ({ value: id < 1000 ? ride(id) : '{}' })))
+    await expect.poll(async () => (await bench?.ingestor.status())?.pipelines[0]?.state, { timeout: 20_000 }).toBe('halted')
+
+    expect((await bench.deadLetters('rides')).length).toBeLessThan(2000)
+    expect(await bench.ingestor.probes[0]?.check({ signal: AbortSignal.timeout(1000) })).toMatchObject({ status: 'down', detail: expect.stringContaining('are bad') as string })
+  })
+
+  it('stops in the middle of a stream and goes on after it with nothing twice', async () => {
+    bench = await startIngestorBench([{ ...RIDES, limits: { maxRows: 200 } }])
+    await bench.transport.send('rides', numbers(0, 6000).map((id) => ({ value: ride(id), partition: id % 2 })))
+    await expect.poll(async () => (await bench?.ingestor.status())?.pipelines[0]?.stored, { timeout: 20_000, interval: 10 }).toBeGreaterThan(0)
+    await bench.ingestor.stop()
+    await bench.ingestor.start()
+    await settled(bench)
+
+    const wanted = numbers(0, 6000).map(String)
+    expect(await storedIds(bench, 'rides')).toEqual({ clickhouse: wanted, timescaledb: wanted })
+  })
+
+  it('refuses to run on tables that lack a field, and names it', async () => {
+    const start = startIngestorBench([RIDES], async ({ timescaledb }) => {
+      await timescaledb.execute('create table rides (id bigint, time timestamptz not null)')
+    })
+
+    await expect(start).rejects.toThrow(/table "rides" in PostgreSQL has no column for: city text not null, fare/)
+  })
+})
