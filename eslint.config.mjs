@@ -97,7 +97,8 @@ export default defineConfig(
   },
   { files: CONFIG_FILES, rules: restrict(NOT_STRIPPABLE, HIDDEN_SURFACE, BARE_ERROR) },
   { files: TEST_SUPPORT, rules: { ...restrict(NOT_STRIPPABLE, HIDDEN_SURFACE, ENVIRONMENT), 'max-lines-per-function': 'off' } },
-  { files: ['apps/*/src/compose.ts'], rules: { 'max-lines': ['error', 120] } },
+  // One list of `create…` calls in start order reads better whole; the file's own limit keeps it in bounds.
+  { files: ['apps/*/src/compose.ts'], rules: { 'max-lines': ['error', 120], 'max-lines-per-function': 'off' } },
   { files: ['apps/*/src/main.ts'], rules: { 'max-lines': ['error', 40] } },
   {
     files: TESTS,
