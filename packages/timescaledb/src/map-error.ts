@@ -36,6 +36,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '23503': data('the row refers to one that is not there', 'ERR_TIMESCALEDB_FOREIGN_KEY', 409),
   '23505': data('a row with the same key is there already', 'ERR_TIMESCALEDB_UNIQUE', 409),
   '23514': data('a check refuses the row', 'ERR_TIMESCALEDB_CHECK'),
+  '54': data('a value is too large for a row, an index or the server'),
   '44': data('the row does not belong to the view that it is written through', 'ERR_TIMESCALEDB_CHECK'),
 
   // Cancelled or too slow

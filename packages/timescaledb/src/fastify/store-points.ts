@@ -2,6 +2,7 @@ import type { CallOptions, Clock, JsonValue } from '@smart-whale/interfaces'
 import { TimescaleValidationError } from '../errors.ts'
 import { type PartitionManager, partitionsOf } from '../partitions/partition-manager.ts'
 import { isPartitionMissing, partitionMissingError } from '../partitions/partition-missing.ts'
+import { refuseInput } from '../refuse-input.ts'
 import { forgetExpired, type IdempotentRequest, keepAnswer, takeKey } from '../time-series/idempotency-keys.ts'
 import { kindOf } from '../time-series/parse-time.ts'
 import { pointsToRows } from '../time-series/point-values.ts'
@@ -96,18 +97,18 @@ export class PointStore {
 }
 
 function readPoints(body: unknown, maxPoints: number): readonly unknown[] {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) refuse(['body'], `must be an object { "points": [...] }, found ${kindOf(body)}`)
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) refuseInput(['body'], `must be an object { "points": [...] }, found ${kindOf(body)}`)
   const extra = Object.keys(body).find((field) => field !== 'points')
-  if (extra !== undefined) refuse(['body', extra.slice(0, 100)], 'is unknown; the body is { "points": [...] }')
+  if (extra !== undefined) refuseInput(['body', extra.slice(0, 100)], 'is unknown; the body is { "points": [...] }')
   const { points } = body as { points?: unknown }
-  if (!Array.isArray(points)) return refuse(['body', 'points'], `must be an array, found ${kindOf(points)}`)
-  if (points.length === 0 || points.length > maxPoints) refuse(['body', 'points'], `must hold 1 to ${maxPoints} points, found ${points.length}`)
+  if (!Array.isArray(points)) return refuseInput(['body', 'points'], `must be an array, found ${kindOf(points)}`)
+  if (points.length === 0 || points.length > maxPoints) refuseInput(['body', 'points'], `must hold 1 to ${maxPoints} points, found ${points.length}`)
   return points
 }
 
 function readKey(key: string | undefined): string | undefined {
   if (key === undefined || /^[\x21-\x7e]{1,255}$/.test(key)) return key
-  return refuse(['headers', 'idempotency-key'], 'must be 1 to 255 visible ASCII characters')
+  return refuseInput(['headers', 'idempotency-key'], 'must be 1 to 255 visible ASCII characters')
 }
 
 /** Points that name the same columns, together; columns that a point leaves out get their defaults. */
@@ -128,8 +129,4 @@ function aboutBody(error: unknown): unknown {
   if (!(error instanceof TimescaleValidationError) || error.issues[0]?.path[0] === 'body') return error
   const issues = error.issues.map(({ path, message }) => ({ path: ['body', 'points', ...path], message }))
   return new TimescaleValidationError(error.message, { code: error.code, status: error.status, issues, cause: error.cause })
-}
-
-function refuse(path: readonly (string | number)[], message: string): never {
-  throw new TimescaleValidationError(`${path.join('.')} ${message}`, { issues: [{ path, message }] })
 }

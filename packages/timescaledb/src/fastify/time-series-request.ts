@@ -1,6 +1,7 @@
 import type { Clock, ValidationIssue } from '@smart-whale/interfaces'
 import { ValidationError } from '@smart-whale/interfaces'
-import { TimescaleValidationError } from '../errors.ts'
+import { type TimescaleDBErrorCode, TimescaleValidationError } from '../errors.ts'
+import { refuseInput } from '../refuse-input.ts'
 import type { GapFill } from '../time-series/fill-gaps.ts'
 import type { RangeBounds } from '../time-series/range-conditions.ts'
 import type { TimeOrder } from '../time-series/range-cursor.ts'
@@ -43,12 +44,12 @@ const MAX_PARAMETERS = 100
  */
 export function readQuery(parameters: QueryParameters, allowed: readonly Reserved[], clock: Pick<Clock, 'now'>): TimeSeriesQuery {
   const names = Object.keys(parameters)
-  if (names.length > MAX_PARAMETERS) refuse('parameters', `must be at most ${MAX_PARAMETERS}, found ${names.length}`)
+  if (names.length > MAX_PARAMETERS) refuseInput(['parameters'], `must be at most ${MAX_PARAMETERS}, found ${names.length}`)
   const misplaced = names.find((name) => (RESERVED as readonly string[]).includes(name) && !(allowed as readonly string[]).includes(name))
-  if (misplaced !== undefined) refuse(misplaced, `has no meaning here; this route takes ${allowed.join(', ')}, and columns to filter by`)
+  if (misplaced !== undefined) refuseInput([misplaced], `has no meaning here; this route takes ${allowed.join(', ')}, and columns to filter by`)
   const one = (name: Reserved): string | undefined => {
     const value = parameters[name]
-    return value === undefined || typeof value === 'string' ? value : refuse(name, 'must be given once')
+    return value === undefined || typeof value === 'string' ? value : refuseInput([name], 'must be given once')
   }
   return {
     range: readRange({ start: one('start'), end: one('end'), range: one('range') }, clock),
@@ -72,19 +73,20 @@ export async function aboutQuery<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (!ValidationError.isInstance(error)) throw error
     const issues = error.issues.map(({ path, message }): ValidationIssue => ({ path: ['querystring', ...(path[0] === 'filter' ? path.slice(1) : path)], message }))
-    throw new TimescaleValidationError(error.message.replace(/^filter\./, ''), { code: error.code as 'ERR_TIMESCALEDB_INPUT', status: error.status, issues, cause: error })
+    const code = error.code as TimescaleDBErrorCode
+    throw new TimescaleValidationError(error.message.replace(/^filter\./, ''), { code, status: error.status, issues, cause: error })
   }
 }
 
 function readRange(given: Record<'start' | 'end' | 'range', string | undefined>, clock: Pick<Clock, 'now'>): RangeBounds {
   if (given.range !== undefined) {
-    if (given.start !== undefined || given.end !== undefined) refuse('range', 'must stand alone: give range, or start and end')
+    if (given.start !== undefined || given.end !== undefined) refuseInput(['range'], 'must stand alone: give range, or start and end')
     const { start, end } = TimeRange.parse(mendPlus(given.range), { clock })
     return { start, end }
   }
   const start = given.start === undefined ? undefined : parseMoment(mendPlus(given.start), 'start', { clock })
   const end = given.end === undefined ? undefined : parseMoment(mendPlus(given.end), 'end', { clock })
-  if (start && end && start > end) refuse('end', 'must not be before start')
+  if (start && end && start > end) refuseInput(['end'], 'must not be before start')
   return { start, end }
 }
 
@@ -95,7 +97,7 @@ function mendPlus(text: string): string {
 
 function readLimit(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
-  return /^\d{1,9}$/.test(text) ? Number(text) : refuse('limit', 'must be a whole number')
+  return /^\d{1,9}$/.test(text) ? Number(text) : refuseInput(['limit'], 'must be a whole number')
 }
 
 function readList(value: string | readonly string[] | undefined): string[] {
@@ -118,17 +120,13 @@ function readFilter(parameters: QueryParameters): RowFilter {
 
 function comparison({ name, operator, value }: { name: string; operator: string; value: string | readonly string[] }): ColumnComparison {
   if (operator === 'in') return { in: readList(value) }
-  if (typeof value !== 'string') return operator === 'eq' ? { in: value } : refuse(name, 'must be given once')
+  if (typeof value !== 'string') return operator === 'eq' ? { in: value } : refuseInput([name], 'must be given once')
   if (operator !== 'null') return { [operator]: value }
-  if (value !== 'true' && value !== 'false') refuse(name, 'must be true or false')
+  if (value !== 'true' && value !== 'false') refuseInput([name], 'must be true or false')
   return value === 'true' ? { eq: null } : { ne: null }
 }
 
 function oneOf<T extends string>(field: string, text: string | undefined, allowed: readonly T[]): T | undefined {
   if (text === undefined) return undefined
-  return allowed.find((candidate) => candidate === text) ?? refuse(field, `must be one of ${allowed.join(', ')}`)
-}
-
-function refuse(field: string, message: string): never {
-  throw new TimescaleValidationError(`${field} ${message}`, { issues: [{ path: [field], message }] })
+  return allowed.find((candidate) => candidate === text) ?? refuseInput([field], `must be one of ${allowed.join(', ')}`)
 }

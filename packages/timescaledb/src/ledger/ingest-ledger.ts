@@ -149,7 +149,8 @@ export class IngestLedger implements SliceLedger {
     if (slice.firstOffset < state.nextOffset) {
       return refusal('firstOffset', `offset ${slice.firstOffset} is already done; the next one is ${state.nextOffset}`)
     }
-    return refusal('firstOffset', `${rangeOf(slice)} can't be recorded while ${state.inFlight ? rangeOf(state.inFlight) : 'another range'} is in flight: complete that first`)
+    const inTheWay = state.inFlight ? rangeOf(state.inFlight) : 'another range'
+    return refusal('firstOffset', `${rangeOf(slice)} can't be recorded while ${inTheWay} is in flight: complete that first`)
   }
 
   async #explainRefusedComplete(

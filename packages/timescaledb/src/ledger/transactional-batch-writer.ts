@@ -130,7 +130,10 @@ class CopyTransaction<R extends object> implements BatchTransaction<R> {
   async #copy(batch: readonly Row[]): Promise<void> {
     const { partitions, table, columns } = this.#settings
     const [refused] = await partitions.makeRoomFor(table, batch, this.#call)
-    if (refused) throw new TimescaleValidationError(`row ${refused.index} is refused: ${refused.reason}`, { issues: [{ path: [refused.index], message: refused.reason }] })
+    if (refused) {
+      const issues = [{ path: [refused.index], message: refused.reason }]
+      throw new TimescaleValidationError(`row ${refused.index} is refused: ${refused.reason}`, { issues })
+    }
     const transaction = await this.#open()
     await transaction.bulkInsert(table, batch, { columns: columns ?? columnsOf(batch), ...this.#call })
   }

@@ -15,7 +15,7 @@ export interface MigrationManagerOptions {
   table?: string
   /** How long to wait for another deployer, or for a table that is in use. @default 60_000 */
   lockTimeoutMs?: number
-  /** How long one statement may take. @default 600_000 */
+  /** How long one migration may take. @default 600_000 */
   timeoutMs?: number
   /** Whether a migration may be applied that comes before one that is applied already. @default false */
   allowOutOfOrder?: boolean
@@ -164,14 +164,20 @@ export class MigrationManager {
         return
       }
       const capabilities = await this.#storage.capabilities()
-      await step.run({ transaction, capabilities, partitions: new PartitionManager(this.#storage, { lockTimeoutMs: this.#lockTimeoutMs }), signal: call.signal })
+      const partitions = new PartitionManager(this.#storage, { lockTimeoutMs: this.#lockTimeoutMs })
+      await step.run({ transaction, capabilities, partitions, signal: call.signal })
     } catch (error) {
       const words = error instanceof Error ? error.message : String(error)
       throw this.#failure(migration.id, `failed at step ${index + 1}, and nothing of it was kept: ${words}`, 'ERR_TIMESCALEDB_MIGRATION', error)
     }
   }
 
-  async #writeDown(direction: Direction, migration: Migration, at: { transaction: TimescaleTransaction; durationMs: number }, call: CallOptions): Promise<void> {
+  async #writeDown(
+    direction: Direction,
+    migration: Migration,
+    at: { transaction: TimescaleTransaction; durationMs: number },
+    call: CallOptions,
+  ): Promise<void> {
     if (direction === 'down') {
       await at.transaction.execute(`delete from ${this.#table} where id = $1`, [migration.id], call)
       return
@@ -187,7 +193,8 @@ export class MigrationManager {
   #checkHistory(applied: ReadonlyMap<string, AppliedMigration>): void {
     const changed = this.#migrations.find((migration) => applied.has(migration.id) && applied.get(migration.id)?.checksum !== checksumOf(migration))
     if (changed) {
-      throw this.#failure(changed.id, 'was altered after it was applied: restore it and put the change into a new migration', 'ERR_TIMESCALEDB_MIGRATION_CHANGED')
+      const remedy = 'restore it and put the change into a new migration'
+      throw this.#failure(changed.id, `was altered after it was applied: ${remedy}`, 'ERR_TIMESCALEDB_MIGRATION_CHANGED')
     }
     const lastApplied = this.#migrations.findLastIndex(({ id }) => applied.has(id))
     const skipped = this.#migrations.slice(0, Math.max(0, lastApplied)).find(({ id }) => !applied.has(id))

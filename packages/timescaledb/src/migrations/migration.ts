@@ -57,7 +57,9 @@ export function describeStep(step: MigrationStep): string {
 export function inOrder(migrations: readonly Migration[]): readonly Migration[] {
   const sorted = [...migrations].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0))
   for (const [index, { id }] of sorted.entries()) {
-    if (!ID.test(id)) throw new TimescaleConfigurationError(`migration id "${id}" must be 1 to 63 small letters, digits and underscores, such as v004_add_region`)
+    if (!ID.test(id)) {
+      throw new TimescaleConfigurationError(`migration id "${id}" must be 1 to 63 small letters, digits and underscores, such as v004_add_region`)
+    }
     if (sorted[index + 1]?.id === id) throw new TimescaleConfigurationError(`there are two migrations with the id ${id}: give one of them another`)
   }
   return sorted

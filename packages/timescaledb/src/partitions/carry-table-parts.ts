@@ -105,12 +105,14 @@ async function readStatements(executor: PartitionExecutor, params: readonly unkn
        select 2, c.relname::text, pg_get_indexdef(i.indexrelid) from t join pg_index i on i.indrelid = t.id join pg_class c on c.oid = i.indexrelid
        where not exists (select from pg_constraint k where k.conindid = i.indexrelid and k.conrelid = t.id)),
      owners as (
-       select 3, '', format('alter table {table} owner to %I', pg_get_userbyid(relowner)) from pg_class, t where oid = t.id and pg_get_userbyid(relowner) <> current_user),
+       select 3, '', format('alter table {table} owner to %I', pg_get_userbyid(relowner))
+       from pg_class, t where oid = t.id and pg_get_userbyid(relowner) <> current_user),
      grants as (
        select 4, a.privilege_type, format('grant %s on {table} to %s%s', a.privilege_type,
          case when a.grantee = 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end, case when a.is_grantable then ' with grant option' else '' end)
        from t join pg_class c on c.oid = t.id cross join lateral aclexplode(c.relacl) a where a.grantee <> c.relowner)
-     select statement from (select * from constraints union all select * from indexes union all select * from owners union all select * from grants) as all_of_it
+     select statement
+     from (select * from constraints union all select * from indexes union all select * from owners union all select * from grants) as all_of_it
      order by place, name`,
     params,
     call,

@@ -1,6 +1,6 @@
 import type { CallOptions } from '@smart-whale/interfaces'
-import { TimescaleValidationError } from '../errors.ts'
 import { quoteTable } from '../quote-identifier.ts'
+import { refuseInput } from '../refuse-input.ts'
 import { intervalToSql } from '../time-series/time-interval.ts'
 import { checkPartitionable, type ConversionPlan } from './convert-to-partitioned.ts'
 import { findTableKind, type PartitionExecutor } from './partition-catalog.ts'
@@ -16,10 +16,7 @@ export async function convertToHypertable(transaction: PartitionExecutor, plan: 
     call,
   )
   if (dimension?.column_name === timeColumn) return
-  if (dimension) {
-    const message = `is ${timeColumn}, but table ${kind.name} is partitioned by ${dimension.column_name} already`
-    throw new TimescaleValidationError(`timeColumn ${message}`, { issues: [{ path: ['timeColumn'], message }] })
-  }
+  if (dimension) refuseInput(['timeColumn'], `is ${timeColumn}, but table ${kind.name} is partitioned by ${dimension.column_name} already`)
   await checkPartitionable(transaction, kind, { timeColumn, interval }, call)
   await transaction.execute(
     `select create_hypertable($1::regclass, $2::name, chunk_time_interval => $3::interval, if_not_exists => true, migrate_data => true)::text`,

@@ -1,5 +1,5 @@
 import type { CallOptions } from '@smart-whale/interfaces'
-import { TimescaleOperationError, TimescaleValidationError } from '../errors.ts'
+import { TimescaleOperationError } from '../errors.ts'
 import {
   findTableKind,
   keepInterval,
@@ -12,6 +12,7 @@ import {
 import { createMissing, lockPartitioning, type PartitionLimits, tooMany } from './create-partitions.ts'
 import { findKeysWithoutTime, findObstacles, readCarriedParts } from './carry-table-parts.ts'
 import { quoteIdentifier } from '../quote-identifier.ts'
+import { refuseInput } from '../refuse-input.ts'
 import { formatTimeInterval, type TimeInterval } from '../time-series/time-interval.ts'
 import { bucketExpression } from '../time-series/bucket-expression.ts'
 
@@ -24,6 +25,8 @@ export interface ConversionPlan {
 }
 
 const DAY_MS = 86_400_000
+/** What the new table takes over by `like`; keys and indexes follow once their names are free. */
+const COPIED = ['defaults', 'constraints', 'generated', 'identity', 'storage', 'compression', 'statistics', 'comments']
 
 /**
  * Turns an ordinary table, with its rows, keys, indexes, sequences and grants, into one partitioned by time. A table that already is stays as it is.
@@ -42,7 +45,9 @@ export async function convertToPartitioned(transaction: PartitionExecutor, plan:
   await transaction.execute(`lock table ${name} in access exclusive mode`, [], call)
   const timeType = await checkPartitionable(transaction, kind, plan, call)
   const others = await findObstacles(transaction, kind, call)
-  if (others.length > 0) throw notPartitionable(kind.name, `has what partitioning would lose or break: ${others.join(', ')}. Drop and make them again afterwards`)
+  if (others.length > 0) {
+    throw notPartitionable(kind.name, `has what partitioning would lose or break: ${others.join(', ')}. Drop and make them again afterwards`)
+  }
   const table: PartitionedTable = { schema: kind.schema, name: kind.name, timeColumn: plan.timeColumn, timeType, interval: plan.interval }
   await transaction.execute(`alter table ${name} alter column ${quoteIdentifier(plan.timeColumn)} set not null`, [], call)
   await replaceByPartitioned(transaction, table, plan.limits, call)
@@ -67,7 +72,7 @@ async function replaceByPartitioned(transaction: PartitionExecutor, table: Parti
   const oldName = `${table.name.slice(0, 40)}_before_partitions`
   const old = partitionedName({ schema: table.schema, name: oldName })
   await transaction.execute(`alter table ${name} rename to ${quoteIdentifier(oldName)}`, [], call)
-  const like = 'including defaults including constraints including generated including identity including storage including compression including statistics including comments'
+  const like = COPIED.map((part) => `including ${part}`).join(' ')
   await transaction.execute(`create table ${name} (like ${old} ${like}) partition by range (${quoteIdentifier(table.timeColumn)})`, [], call)
   await keepInterval(transaction, table, table.timeColumn, formatTimeInterval(table.interval))
   const steps = await readSteps(transaction, old, table, limits, call)
@@ -94,19 +99,19 @@ async function readSteps(transaction: PartitionExecutor, old: string, table: Par
   return rows.map(({ moment: found }) => {
     const timeMs = found instanceof Date ? found.getTime() : Number.NaN
     if (!Number.isNaN(timeMs)) return timeMs
-    throw columnRefusal(table.timeColumn, 'holds infinite times, which no partition can hold: set them to a moment first')
+    return refuseInput([table.timeColumn], 'holds infinite times, which no partition can hold: set them to a moment first')
   })
 }
 
 function sameColumn(partitioned: PartitionedTable, timeColumn: string): PartitionedTable {
   if (partitioned.timeColumn === timeColumn) return partitioned
-  throw columnRefusal('timeColumn', `is ${timeColumn}, but table ${partitioned.name} is partitioned by ${partitioned.timeColumn} already`)
+  refuseInput(['timeColumn'], `is ${timeColumn}, but table ${partitioned.name} is partitioned by ${partitioned.timeColumn} already`)
 }
 
 function refuseOtherKinds(kind: TableKind): void {
-  const why =
-    kind.kind === 'p' ? 'is partitioned already, in another way' : kind.isPartition ? 'is itself a partition' : kind.kind === 'r' ? undefined : 'is not an ordinary table'
-  if (why) throw notPartitionable(kind.name, why)
+  if (kind.kind === 'p') throw notPartitionable(kind.name, 'is partitioned already, in another way')
+  if (kind.isPartition) throw notPartitionable(kind.name, 'is itself a partition')
+  if (kind.kind !== 'r') throw notPartitionable(kind.name, 'is not an ordinary table')
 }
 
 /**
@@ -127,13 +132,13 @@ export async function checkPartitionable(
     [partitionedName(table), timeColumn],
     call,
   )
-  if (!column) throw columnRefusal('timeColumn', `is ${timeColumn}, but table ${table.name} has no such column`)
-  if (!isTimeType(column.type)) throw columnRefusal('timeColumn', `must be of type timestamptz, timestamp or date; ${timeColumn} is ${column.type}`)
+  if (!column) refuseInput(['timeColumn'], `is ${timeColumn}, but table ${table.name} has no such column`)
+  if (!isTimeType(column.type)) refuseInput(['timeColumn'], `must be of type timestamptz, timestamp or date; ${timeColumn} is ${column.type}`)
   const wholeDays = interval.months > 0 || interval.milliseconds % DAY_MS === 0
-  if (column.type === 'date' && !wholeDays) throw columnRefusal('chunkInterval', 'must be whole days for a column of type date')
+  if (column.type === 'date' && !wholeDays) refuseInput(['chunkInterval'], 'must be whole days for a column of type date')
   const keys = await findKeysWithoutTime(transaction, table, timeColumn, call)
   if (keys.length === 0) return column.type
-  throw columnRefusal('timeColumn', `must be part of every unique key of ${table.name}: add ${timeColumn} to ${keys.join(', ')}`)
+  refuseInput(['timeColumn'], `must be part of every unique key of ${table.name}: add ${timeColumn} to ${keys.join(', ')}`)
 }
 
 function isTimeType(type: string): type is PartitionTimeType {
@@ -146,8 +151,4 @@ function notPartitionable(table: string, why: string): TimescaleOperationError {
     context: { table },
     status: 409,
   })
-}
-
-function columnRefusal(field: string, message: string): TimescaleValidationError {
-  return new TimescaleValidationError(`${field} ${message}`, { issues: [{ path: [field], message }] })
 }

@@ -109,7 +109,8 @@ export class PartitionManager {
     const [first] = await this.makeRoomFor(table, rows, options)
     if (!first) return
     const timeColumn = (await this.#coverageOf(table, options))?.table.timeColumn ?? 'time'
-    throw new TimescaleValidationError(`row ${first.index} is refused: ${first.reason}`, { issues: [{ path: [first.index, timeColumn], message: first.reason }] })
+    const issues = [{ path: [first.index, timeColumn], message: first.reason }]
+    throw new TimescaleValidationError(`row ${first.index} is refused: ${first.reason}`, { issues })
   }
 
   /** Like {@link ensureForRows}, but names the rows without a usable time instead of throwing. */

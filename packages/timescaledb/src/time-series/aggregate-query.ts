@@ -1,6 +1,7 @@
 import type { Row } from '@smart-whale/interfaces'
-import { TimescaleOperationError, TimescaleValidationError } from '../errors.ts'
+import { TimescaleOperationError } from '../errors.ts'
 import { quoteIdentifier, quoteLiteral } from '../quote-identifier.ts'
+import { refuseInput } from '../refuse-input.ts'
 import { type Aggregation, type Metric, parseAggregation, toMetric } from './aggregation.ts'
 import { bucketExpression, intervalLiteral, localBucket } from './bucket-expression.ts'
 import type { ColumnDescription } from './column-kind.ts'
@@ -37,7 +38,9 @@ const SERIES_COLUMN = '~series'
 
 /** @throws TimescaleValidationError naming the metric, by its place in the list */
 export function planMetrics(aggregations: readonly (Aggregation | string)[], context: { table: TableDescription; timescale: boolean }): Metric[] {
-  if (aggregations.length === 0 || aggregations.length > MAX_METRICS) refuse(['metrics'], `must be 1 to ${MAX_METRICS} aggregations, found ${aggregations.length}`)
+  if (aggregations.length === 0 || aggregations.length > MAX_METRICS) {
+    refuseInput(['metrics'], `must be 1 to ${MAX_METRICS} aggregations, found ${aggregations.length}`)
+  }
   return aggregations.map((given, index) => {
     const path = ['metrics', index]
     return toMetric(typeof given === 'string' ? parseAggregation(given, path) : given, context, path)
@@ -46,10 +49,10 @@ export function planMetrics(aggregations: readonly (Aggregation | string)[], con
 
 /** @throws TimescaleValidationError naming the column, by its place in the list */
 export function planGroups(names: readonly string[], table: TableDescription): ColumnDescription[] {
-  if (names.length > MAX_GROUPS) refuse(['groupBy'], `must be at most ${MAX_GROUPS} columns, found ${names.length}`)
+  if (names.length > MAX_GROUPS) refuseInput(['groupBy'], `must be at most ${MAX_GROUPS} columns, found ${names.length}`)
   return names.map((name, index) => {
     const column = columnOf(table, name, ['groupBy', index])
-    return GROUPABLE.includes(column.kind) ? column : refuse(['groupBy', index], `can't be ${name}: rows can't be grouped by ${column.type}`)
+    return GROUPABLE.includes(column.kind) ? column : refuseInput(['groupBy', index], `can't be ${name}: rows can't be grouped by ${column.type}`)
   })
 }
 
@@ -60,10 +63,12 @@ export function planGroups(names: readonly string[], table: TableDescription): C
  */
 export function checkPlan(plan: AggregatePlan): void {
   const buckets = Math.ceil((plan.end.getTime() - plan.start.getTime()) / approximateMs(plan.interval))
-  if (buckets > plan.maxRows) refuse(['interval'], `makes about ${buckets} buckets of the range; at most ${plan.maxRows} are answered: take a longer one or a shorter range`)
+  if (buckets > plan.maxRows) {
+    refuseInput(['interval'], `makes about ${buckets} buckets of the range; at most ${plan.maxRows} are answered: take a longer one or a shorter range`)
+  }
   const names = ['bucket', ...plan.groupBy.map(({ name }) => name), ...plan.metrics.map(({ name }) => name)]
   const twice = names.find((name, index) => names.indexOf(name) !== index)
-  if (twice !== undefined) refuse(['metrics'], `gives two columns the name ${twice}: name one of them with "as"`)
+  if (twice !== undefined) refuseInput(['metrics'], `gives two columns the name ${twice}: name one of them with "as"`)
   for (const { name } of plan.metrics) quoteIdentifier(name, 'metrics')
 }
 
@@ -78,8 +83,10 @@ export function aggregateStatement(plan: AggregatePlan): BoundStatement {
   const places = Array.from({ length: groups.length + 1 }, (_, index) => index + 1)
   // By code point, on every server alike, whatever its collation is.
   const seriesOrder = groupBy.map(({ kind }, index) => `${groups[index]}${kind === 'text' ? ' collate "C"' : ''}`)
-  const series = groups.length > 0 && plan.fill !== 'none' ? `, dense_rank() over (order by ${seriesOrder.join(', ')})::int as ${quoteIdentifier(SERIES_COLUMN)}` : ''
-  const sql = `select *${series} from (select ${columns.join(', ')} from ${tableName(table)} ${whereAll(conditions)} group by ${places.join(', ')}) as aggregated
+  const isFilled = groups.length > 0 && plan.fill !== 'none'
+  const series = isFilled ? `, dense_rank() over (order by ${seriesOrder.join(', ')})::int as ${quoteIdentifier(SERIES_COLUMN)}` : ''
+  const sql = `select *${series}
+    from (select ${columns.join(', ')} from ${tableName(table)} ${whereAll(conditions)} group by ${places.join(', ')}) as aggregated
     order by ${['bucket', ...seriesOrder].join(', ')} limit ${values.add(plan.maxRows + 1)}::int`
   return { sql, params: values.list }
 }
@@ -111,12 +118,9 @@ export function finishRows(plan: AggregatePlan, rows: readonly Row[], buckets: r
 }
 
 function tooManyRows(plan: AggregatePlan, found: string): TimescaleOperationError {
-  return new TimescaleOperationError(`the answer would have ${found} rows (buckets × series); at most ${plan.maxRows} are given: take a longer interval, fewer groups or a shorter range`, {
+  const remedy = 'take a longer interval, fewer groups or a shorter range'
+  return new TimescaleOperationError(`the answer would have ${found} rows (buckets × series); at most ${plan.maxRows} are given: ${remedy}`, {
     code: 'ERR_TIMESCALEDB_TOO_MANY_ROWS',
     status: 422,
   })
-}
-
-function refuse(path: readonly (string | number)[], message: string): never {
-  throw new TimescaleValidationError(`${path.join('.')} ${message}`, { issues: [{ path, message }] })
 }

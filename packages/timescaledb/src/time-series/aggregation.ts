@@ -1,5 +1,5 @@
-import { TimescaleValidationError } from '../errors.ts'
 import { quoteIdentifier } from '../quote-identifier.ts'
+import { type InputPath, refuseInput } from '../refuse-input.ts'
 import { type ColumnDescription, type ColumnKind, isNumeric } from './column-kind.ts'
 import { columnOf, type TableDescription } from './table-description.ts'
 
@@ -39,12 +39,14 @@ const KEPT: readonly ColumnKind[] = [...ORDERED, 'boolean', 'uuid', 'enum', 'jso
  *
  * @throws TimescaleValidationError naming what of it can't be read
  */
-export function parseAggregation(text: string, path: readonly (string | number)[] = ['metrics']): Aggregation {
+export function parseAggregation(text: string, path: InputPath = ['metrics']): Aggregation {
   const [name = '', column, fraction, ...rest] = text.split(':')
   const percentile = PERCENTILE.exec(name)
-  if (rest.length > 0 || (fraction !== undefined && name !== 'percentile')) refuse(path, `has too many parts: ${JSON.stringify(text.slice(0, 100))}; write function:column`)
+  if (rest.length > 0 || (fraction !== undefined && name !== 'percentile')) {
+    refuseInput(path, `has too many parts: ${JSON.stringify(text.slice(0, 100))}; write function:column`)
+  }
   if (percentile) return { function: 'percentile', fraction: Number(percentile[1]) / 100, ...(column === undefined ? {} : { column }) }
-  if (!isFunction(name)) refuse(path, `must begin with one of ${FUNCTIONS.join(', ')} or p95; found ${JSON.stringify(name.slice(0, 100))}`)
+  if (!isFunction(name)) refuseInput(path, `must begin with one of ${FUNCTIONS.join(', ')} or p95; found ${JSON.stringify(name.slice(0, 100))}`)
   return {
     function: name,
     ...(column === undefined ? {} : { column }),
@@ -64,11 +66,11 @@ export interface MetricContext {
  *
  * @throws TimescaleValidationError naming the column or function that doesn't fit
  */
-export function toMetric(aggregation: Aggregation, context: MetricContext, path: readonly (string | number)[]): Metric {
-  if (!isFunction(aggregation.function)) refuse(path, `must be one of ${FUNCTIONS.join(', ')}`)
+export function toMetric(aggregation: Aggregation, context: MetricContext, path: InputPath): Metric {
+  if (!isFunction(aggregation.function)) refuseInput(path, `must be one of ${FUNCTIONS.join(', ')}`)
   const name = aggregation.as ?? defaultName(aggregation)
   if (aggregation.column === undefined) {
-    if (aggregation.function !== 'count') refuse(path, `${aggregation.function} needs a column: write ${aggregation.function}:column`)
+    if (aggregation.function !== 'count') refuseInput(path, `${aggregation.function} needs a column: write ${aggregation.function}:column`)
     return { name, sql: 'count(*)', type: 'bigint', kind: 'integer', isCount: true, isWhole: false }
   }
   const column = columnOf(context.table, aggregation.column, path)
@@ -78,7 +80,7 @@ export function toMetric(aggregation: Aggregation, context: MetricContext, path:
 interface BuildContext {
   readonly aggregation: Aggregation
   readonly context: MetricContext
-  readonly path: readonly (string | number)[]
+  readonly path: InputPath
 }
 
 type Built = Pick<Metric, 'sql' | 'type' | 'kind'> & Partial<Pick<Metric, 'isWhole'>>
@@ -113,7 +115,7 @@ function sum(column: ColumnDescription, build: BuildContext): Built {
 /** The first or last value in time; of several at the same moment, the one that the table's key puts first or last. */
 function atEnd(column: ColumnDescription, { context, path }: BuildContext, order: 'asc' | 'desc'): Built {
   const value = quoteIdentifier(column.name)
-  if (!KEPT.includes(column.kind)) refuse(path, `can't be taken of ${column.name}, which is ${column.type}`)
+  if (!KEPT.includes(column.kind)) refuseInput(path, `can't be taken of ${column.name}, which is ${column.type}`)
   const { table, timescale } = context
   const time = quoteIdentifier(table.timeColumn.name)
   const shared = { type: column.type, kind: column.kind }
@@ -124,17 +126,17 @@ function atEnd(column: ColumnDescription, { context, path }: BuildContext, order
 
 function percentile(column: ColumnDescription, build: BuildContext): Built {
   const fraction = build.aggregation.fraction ?? Number.NaN
-  if (!(fraction >= 0 && fraction <= 1)) refuse(build.path, 'percentile needs a fraction from 0 to 1: write percentile:column:0.95 or p95:column')
+  if (!(fraction >= 0 && fraction <= 1)) refuseInput(build.path, 'percentile needs a fraction from 0 to 1: write percentile:column:0.95 or p95:column')
   const value = `${quoteIdentifier(numeric(column, build).name)}::float8`
   return { sql: `percentile_cont(${fraction}::float8) within group (order by ${value})`, type: 'double precision', kind: 'float' }
 }
 
 function numeric(column: ColumnDescription, { aggregation, path }: BuildContext): ColumnDescription {
-  return isNumeric(column.kind) ? column : refuse(path, `${aggregation.function} needs a numeric column; ${column.name} is ${column.type}`)
+  return isNumeric(column.kind) ? column : refuseInput(path, `${aggregation.function} needs a numeric column; ${column.name} is ${column.type}`)
 }
 
 function ordered(column: ColumnDescription, { aggregation, path }: BuildContext): string {
-  if (!ORDERED.includes(column.kind)) refuse(path, `${aggregation.function} needs a column that can be ordered; ${column.name} is ${column.type}`)
+  if (!ORDERED.includes(column.kind)) refuseInput(path, `${aggregation.function} needs a column that can be ordered; ${column.name} is ${column.type}`)
   return quoteIdentifier(column.name)
 }
 
@@ -146,8 +148,4 @@ function defaultName({ function: name, column, fraction }: Aggregation): string 
 
 function isFunction(name: string): name is AggregateFunction {
   return (FUNCTIONS as readonly string[]).includes(name)
-}
-
-function refuse(path: readonly (string | number)[], message: string): never {
-  throw new TimescaleValidationError(`${path.join('.')} ${message}`, { issues: [{ path, message }] })
 }

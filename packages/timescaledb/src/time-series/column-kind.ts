@@ -1,4 +1,4 @@
-import { TimescaleValidationError } from '../errors.ts'
+import { type InputPath, refuseInput } from '../refuse-input.ts'
 import { kindOf, parseIsoTime } from './parse-time.ts'
 
 /** What one can do with a column: add it up, order it, compare it. */
@@ -64,11 +64,10 @@ export function isNumeric(kind: ColumnKind): boolean {
  *
  * @throws TimescaleValidationError naming the column when no value of the column could look like this
  */
-export function bindValue(column: ColumnDescription, value: Exclude<ColumnValue, null>, path: readonly (string | number)[]): string {
+export function bindValue(column: ColumnDescription, value: Exclude<ColumnValue, null>, path: InputPath): string {
   const bound = READERS[column.kind](value, column)
   if (bound !== undefined) return bound
-  const message = `must be ${EXPECTED[column.kind]} (${column.type}), found ${kindOf(value)}`
-  throw new TimescaleValidationError(`${path.join('.')} ${message}`, { issues: [{ path, message }] })
+  return refuseInput(path, `must be ${EXPECTED[column.kind]} (${column.type}), found ${kindOf(value)}`)
 }
 
 type Reader = (value: unknown, column: ColumnDescription) => string | undefined

@@ -1,7 +1,8 @@
 import type { CallOptions, JsonValue, Row } from '@smart-whale/interfaces'
-import { TimescaleOperationError, TimescaleValidationError } from '../errors.ts'
+import { TimescaleOperationError } from '../errors.ts'
 import { isPartitionMissing } from '../partitions/partition-missing.ts'
 import { quoteTable } from '../quote-identifier.ts'
+import { refuseInput } from '../refuse-input.ts'
 import type { OnConflict, TimescaleStorage } from '../timescale-storage.ts'
 import { toTime } from './parse-time.ts'
 import type { TimeInput } from './time-range.ts'
@@ -57,7 +58,14 @@ export class DatabaseService {
    *
    * @throws TimescaleValidationError naming the part of it that is wrong
    */
-  async storeTimeSeriesData(table: string, id: string, time: TimeInput, value: number | null, metadata: Record<string, JsonValue> = {}, options: Signalled = {}): Promise<void> {
+  async storeTimeSeriesData(
+    table: string,
+    id: string,
+    time: TimeInput,
+    value: number | null,
+    metadata: Record<string, JsonValue> = {},
+    options: Signalled = {},
+  ): Promise<void> {
     await this.#store(table, [TimeSeriesData.parse({ id, timestamp: time, value, metadata })], options)
   }
 
@@ -78,7 +86,7 @@ export class DatabaseService {
    */
   async getTimeSeriesData(table: string, start: TimeInput, end: TimeInput, options: Signalled & { id?: string } = {}): Promise<TimeSeriesData[]> {
     const range = { start: toTime(start, 'start'), end: toTime(end, 'end') }
-    if (range.start > range.end) throw new TimescaleValidationError('end must not be before start', { issues: [{ path: ['end'], message: 'must not be before start' }] })
+    if (range.start > range.end) refuseInput(['end'], 'must not be before start')
     const series = options.id === undefined ? '' : 'and id = $3'
     const rows = await this.#storage.execute<{ id: string; timestamp: Date; value: number | null; metadata: Record<string, JsonValue> | null }>(
       `select id, "timestamp", value, metadata from ${quoteTable(table)}
@@ -87,10 +95,8 @@ export class DatabaseService {
       this.#call(options),
     )
     if (rows.length > this.#maxRows) {
-      throw new TimescaleOperationError(`there are more than ${this.#maxRows} points in the range: read a shorter one, or page through it with TimeSeriesRepository`, {
-        code: 'ERR_TIMESCALEDB_TOO_MANY_ROWS',
-        status: 422,
-      })
+      const remedy = 'read a shorter one, or page through it with TimeSeriesRepository'
+      throw new TimescaleOperationError(`there are more than ${this.#maxRows} points in the range: ${remedy}`, { code: 'ERR_TIMESCALEDB_TOO_MANY_ROWS', status: 422 })
     }
     return rows.map(({ metadata, ...row }) => TimeSeriesData.parse({ ...row, metadata: metadata ?? {} }))
   }

@@ -56,7 +56,12 @@ export async function takeKey(
 }
 
 /** Keeps the answer under the key that {@link takeKey} took. */
-export async function keepAnswer(transaction: Pick<TimescaleTransaction, 'execute'>, request: IdempotentRequest, answer: JsonValue, call: CallOptions): Promise<void> {
+export async function keepAnswer(
+  transaction: Pick<TimescaleTransaction, 'execute'>,
+  request: IdempotentRequest,
+  answer: JsonValue,
+  call: CallOptions,
+): Promise<void> {
   await transaction.execute(
     `update ${IDEMPOTENCY_KEYS_TABLE} set answer = $3::text::jsonb where scope = $1 and key = $2`,
     [request.scope, request.key, JSON.stringify(answer)],

@@ -1,5 +1,5 @@
-import { TimescaleValidationError } from '../errors.ts'
 import { quoteIdentifier } from '../quote-identifier.ts'
+import { refuseInput } from '../refuse-input.ts'
 import { type RangeBounds, rangeConditions, whereAll } from './range-conditions.ts'
 import type { BoundStatement } from './range-query.ts'
 import { BoundValues, filterConditions, type RowFilter } from './row-filter.ts'
@@ -53,7 +53,8 @@ function newest({ columns, table, conditions, order }: LatestParts): string {
 function newestOfEach(parts: LatestParts): string {
   const { table, time, conditions, series, columns } = parts
   const names = series.map((_, index) => `"~series ${index}"`)
-  const last = `select ${series.map((column, index) => `${column} as ${names[index]}`).join(', ')}, max(${time}) as "~last" from ${table} ${whereAll(conditions)} group by ${series.join(', ')}`
+  const named = series.map((column, index) => `${column} as ${names[index]}`).join(', ')
+  const last = `select ${named}, max(${time}) as "~last" from ${table} ${whereAll(conditions)} group by ${series.join(', ')}`
   const same = series.map((column, index) => `${column} is not distinct from "~moments".${names[index]}`)
   const row = newest({ ...parts, conditions: [...conditions, `${time} = "~moments"."~last"`, ...same] })
   return `select ${columns} from (${last}) as "~moments" cross join lateral (${row} limit 1) as newest order by ${series.join(', ')}`
@@ -72,6 +73,5 @@ function tiebreakOf({ tiebreak, hasRowIds }: TableDescription): string[] {
 function seriesColumn(table: TableDescription, name: string, index: number): string {
   const column = columnOf(table, name, ['perSeries', index])
   if (column.kind !== 'json' && column.kind !== 'other') return quoteIdentifier(column.name)
-  const message = `can't be ${name}: rows can't be grouped by ${column.type}`
-  throw new TimescaleValidationError(`perSeries.${index} ${message}`, { issues: [{ path: ['perSeries', index], message }] })
+  return refuseInput(['perSeries', index], `can't be ${name}: rows can't be grouped by ${column.type}`)
 }

@@ -1,4 +1,4 @@
-import { TimescaleValidationError } from '../errors.ts'
+import { refuseInput } from '../refuse-input.ts'
 
 const ISO_TIME = /^([+-]\d{6}|\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d\d(?::?\d\d)?)?)?$/i
 
@@ -28,8 +28,7 @@ export function parseIsoTime(text: string, finer: 'refuse' | 'cut' = 'refuse'): 
 export function toTime(value: unknown, field: string): Date {
   const time = readTime(value)
   if (time) return time
-  const message = `must be a Date, an ISO 8601 time with at most milliseconds, or milliseconds since the epoch; found ${kindOf(value)}`
-  throw new TimescaleValidationError(`${field} ${message}`, { issues: [{ path: [field], message }] })
+  return refuseInput([field], `must be a Date, an ISO 8601 time with at most milliseconds, or milliseconds since the epoch; found ${kindOf(value)}`)
 }
 
 /** Like {@link toTime}, with `undefined` for what is none. */

@@ -1,5 +1,6 @@
 import type { Row, ValidationIssue } from '@smart-whale/interfaces'
 import { TimescaleValidationError } from '../errors.ts'
+import { type InputPath, refuseInput } from '../refuse-input.ts'
 import { bindValue, type ColumnDescription, type ColumnValue } from './column-kind.ts'
 import { kindOf, parseIsoTime } from './parse-time.ts'
 import type { TableDescription } from './table-description.ts'
@@ -12,7 +13,7 @@ const MAX_ISSUES = 20
  *
  * @throws TimescaleValidationError naming point and column of what is wrong, up to twenty of them
  */
-export function pointsToRows(table: TableDescription, points: readonly unknown[], path: readonly (string | number)[]): Row[] {
+export function pointsToRows(table: TableDescription, points: readonly unknown[], path: InputPath): Row[] {
   const byName = new Map(table.columns.map((column) => [column.name, column]))
   const required = table.columns.filter(({ notNull, hasDefault, generated }) => notNull && !hasDefault && !generated)
   const issues: ValidationIssue[] = []
@@ -37,7 +38,7 @@ export function pointsToRows(table: TableDescription, points: readonly unknown[]
 interface PointContext {
   readonly table: TableDescription
   readonly byName: ReadonlyMap<string, ColumnDescription>
-  readonly place: readonly (string | number)[]
+  readonly place: InputPath
   readonly issues: ValidationIssue[]
 }
 
@@ -64,10 +65,12 @@ function collect(read: () => unknown, issues: ValidationIssue[]): void {
 }
 
 /** A JSON value in the form that a column is written in. */
-function toColumnValue(column: ColumnDescription, value: unknown, path: readonly (string | number)[]): unknown {
+function toColumnValue(column: ColumnDescription, value: unknown, path: InputPath): unknown {
   if (column.kind === 'json') return checkedJson(value, path)
   if (column.kind === 'bytes') return bytesOf(value, path)
-  if (column.kind === 'other') return typeof value === 'string' ? value : refuse(path, `must be a text that PostgreSQL reads as ${column.type}, found ${kindOf(value)}`)
+  if (column.kind === 'other') {
+    return typeof value === 'string' ? value : refuseInput(path, `must be a text that PostgreSQL reads as ${column.type}, found ${kindOf(value)}`)
+  }
   const text = bindValue(column, value as Exclude<ColumnValue, null>, path)
   if (column.kind === 'integer') return column.baseType === 'int8' ? BigInt(text) : Number(text)
   if (column.kind === 'float') return /^[+-]?inf/i.test(text) ? (text.startsWith('-') ? -Infinity : Infinity) : Number(text)
@@ -78,17 +81,13 @@ function toColumnValue(column: ColumnDescription, value: unknown, path: readonly
 }
 
 /** PostgreSQL can't keep a zero byte or half a character, not even within json. */
-function checkedJson(value: unknown, path: readonly (string | number)[]): unknown {
+function checkedJson(value: unknown, path: InputPath): unknown {
   const text = JSON.stringify(value)
-  if (text.includes('\\u0000') || !text.isWellFormed() || /\\ud[89a-f]/i.test(text)) refuse(path, 'must not hold zero bytes or broken characters')
+  if (text.includes('\\u0000') || !text.isWellFormed() || /\\ud[89a-f]/i.test(text)) refuseInput(path, 'must not hold zero bytes or broken characters')
   return value
 }
 
-function bytesOf(value: unknown, path: readonly (string | number)[]): Uint8Array {
-  if (typeof value !== 'string' || !/^[A-Za-z0-9+/]*={0,2}$/.test(value)) return refuse(path, 'must be bytes in base64')
+function bytesOf(value: unknown, path: InputPath): Uint8Array {
+  if (typeof value !== 'string' || !/^[A-Za-z0-9+/]*={0,2}$/.test(value)) return refuseInput(path, 'must be bytes in base64')
   return Buffer.from(value, 'base64')
-}
-
-function refuse(path: readonly (string | number)[], message: string): never {
-  throw new TimescaleValidationError(`${path.join('.')} ${message}`, { issues: [{ path, message }] })
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { TimescaleValidationError } from '../errors.ts'
+import type { TimescaleValidationError } from '../errors.ts'
+import { wrongInput } from '../refuse-input.ts'
 
 /** In which order rows come. */
 export type TimeOrder = 'asc' | 'desc'
@@ -37,8 +38,7 @@ export function decodeCursor(scope: CursorScope, cursor: string): string[] {
 
 /** The refusal of a cursor. */
 export function refusal(): TimescaleValidationError {
-  const message = 'must be the nextCursor of an earlier answer for the same table and order, unchanged'
-  return new TimescaleValidationError(`cursor ${message}`, { issues: [{ path: ['cursor'], message }] })
+  return wrongInput(['cursor'], 'must be the nextCursor of an earlier answer for the same table and order, unchanged')
 }
 
 function parse(cursor: unknown): unknown[] | undefined {

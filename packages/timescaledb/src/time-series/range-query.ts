@@ -48,7 +48,8 @@ export function rangeStatement(table: TableDescription, page: RangePage): BoundS
   const columns = table.columns.map(({ name }) => quoteIdentifier(name))
   const position = `json_build_array(${ordering.map(({ text }) => text).join(', ')}) as ${quoteIdentifier(POSITION_COLUMN)}`
   const order = ordering.map(({ sql }) => `${sql} ${page.order}`).join(', ')
-  const sql = `select ${columns.join(', ')}, ${position} from ${tableName(table)} ${whereAll(conditions)} order by ${order} limit ${values.add(page.limit + 1)}::int`
+  const rows = `select ${columns.join(', ')}, ${position} from ${tableName(table)} ${whereAll(conditions)}`
+  const sql = `${rows} order by ${order} limit ${values.add(page.limit + 1)}::int`
   return { sql, params: values.list }
 }
 

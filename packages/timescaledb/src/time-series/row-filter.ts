@@ -1,5 +1,5 @@
-import { TimescaleValidationError } from '../errors.ts'
 import { quoteIdentifier } from '../quote-identifier.ts'
+import { refuseInput } from '../refuse-input.ts'
 import { bindValue, type ColumnDescription, type ColumnValue } from './column-kind.ts'
 import { kindOf } from './parse-time.ts'
 import { columnOf, type TableDescription } from './table-description.ts'
@@ -54,7 +54,7 @@ function comparisonsOf(wanted: RowFilter[string], path: readonly string[]): Reco
   if (typeof wanted !== 'object' || wanted === null || wanted instanceof Date) return { eq: wanted }
   const entries = Object.entries(wanted).filter(([, value]) => value !== undefined)
   const unknown = entries.find(([operator]) => !OPERATORS.includes(operator))
-  if (unknown) refuse([...path, unknown[0]], `is no comparison; there are ${OPERATORS.join(', ')}`)
+  if (unknown) refuseInput([...path, unknown[0]], `is no comparison; there are ${OPERATORS.join(', ')}`)
   return Object.fromEntries(entries)
 }
 
@@ -69,22 +69,18 @@ function condition(column: ColumnDescription, wanted: { operator: string; value:
   if (operator === 'in') return inList(left, value, { bind, path })
   if (operator === 'eq') return value === null ? `${left} is null` : `${left} = ${bind(value)}`
   if (operator === 'ne') return value === null ? `${left} is not null` : `${left} is distinct from ${bind(value)}`
-  if (value === null) refuse(path, 'must be a value; nothing is larger or smaller than null')
+  if (value === null) refuseInput(path, 'must be a value; nothing is larger or smaller than null')
   return `${left} ${ORDERED[operator as keyof typeof ORDERED]} ${bind(value)}`
 }
 
 function inList(left: string, value: unknown, { bind, path }: { bind: (item: unknown) => string; path: readonly string[] }): string {
-  if (!Array.isArray(value)) refuse(path, `must be a list, found ${kindOf(value)}`)
+  if (!Array.isArray(value)) refuseInput(path, `must be a list, found ${kindOf(value)}`)
   const list = value as readonly unknown[]
-  if (list.length > MAX_LIST) refuse(path, `must not have more than ${MAX_LIST} values, found ${list.length}`)
+  if (list.length > MAX_LIST) refuseInput(path, `must not have more than ${MAX_LIST} values, found ${list.length}`)
   const present = list.filter((item) => item !== null)
   const alternatives = [
     ...(present.length > 0 ? [`${left} in (${present.map(bind).join(', ')})`] : []),
     ...(present.length < list.length ? [`${left} is null`] : []),
   ]
   return alternatives.length > 0 ? `(${alternatives.join(' or ')})` : 'false'
-}
-
-function refuse(path: readonly string[], message: string): never {
-  throw new TimescaleValidationError(`${path.join('.')} ${message}`, { issues: [{ path, message }] })
 }

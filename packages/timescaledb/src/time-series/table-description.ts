@@ -1,6 +1,7 @@
 import type { CallOptions, Row } from '@smart-whale/interfaces'
-import { TimescaleConfigurationError, TimescaleOperationError, TimescaleValidationError } from '../errors.ts'
+import { TimescaleConfigurationError, TimescaleOperationError } from '../errors.ts'
 import { quoteIdentifier, quoteTable } from '../quote-identifier.ts'
+import { type InputPath, refuseInput } from '../refuse-input.ts'
 import { type ColumnDescription, kindOfType } from './column-kind.ts'
 
 /** What reads by time need to know of a table. */
@@ -104,16 +105,19 @@ export function tableName(table: TableDescription): string {
  *
  * @throws TimescaleValidationError naming the field and the columns there are
  */
-export function columnOf(table: TableDescription, name: string, path: readonly (string | number)[]): ColumnDescription {
+export function columnOf(table: TableDescription, name: string, path: InputPath): ColumnDescription {
   const column = table.columns.find((candidate) => candidate.name === name)
   if (column) return column
-  const message = `names no column of ${table.name}; there are ${table.columns.map((candidate) => candidate.name).join(', ')}`
-  throw new TimescaleValidationError(`${path.join('.')} ${message}`, { issues: [{ path, message }] })
+  return refuseInput(path, `names no column of ${table.name}; there are ${table.columns.map((candidate) => candidate.name).join(', ')}`)
 }
 
 /** The refusal of a table that isn't there, or isn't meant to be seen. */
 export function unknownTable(table: string): TimescaleOperationError {
-  return new TimescaleOperationError(`there is no time-series table ${JSON.stringify(table)}`, { code: 'ERR_TIMESCALEDB_UNKNOWN_TABLE', status: 404, context: { table } })
+  return new TimescaleOperationError(`there is no time-series table ${JSON.stringify(table)}`, {
+    code: 'ERR_TIMESCALEDB_UNKNOWN_TABLE',
+    status: 404,
+    context: { table },
+  })
 }
 
 function toColumn(row: ColumnRow): ColumnDescription {

@@ -1,4 +1,4 @@
-import { TimescaleValidationError } from '../errors.ts'
+import { refuseInput } from '../refuse-input.ts'
 
 /**
  * A length of time that can cut a time line into equal steps: whole months, or milliseconds (a day is 24 hours).
@@ -62,9 +62,7 @@ const MAX_MILLISECONDS = 1000 * 366 * DAY
  * @throws TimescaleValidationError when it isn't a length of time, is zero, or mixes months with fixed lengths
  */
 export function parseTimeInterval(text: string, field = 'interval'): TimeInterval {
-  const refuse = (message: string): never => {
-    throw new TimescaleValidationError(`${field} ${message}`, { issues: [{ path: [field], message }] })
-  }
+  const refuse = (message: string): never => refuseInput([field], message)
   if (typeof text !== 'string') return refuse(`must be a text such as "15 minutes", found ${text === null ? 'null' : typeof text}`)
   const total = sumOfParts(text.trim().toLowerCase())
   if (!total) return refuse('must be a length of time such as "15 minutes", "1 day", "1 month" or "PT15M"')

@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '@smart-whale/interfaces'
 import { z } from 'zod'
-import { TimescaleValidationError } from '../errors.ts'
+import { refuseInput } from '../refuse-input.ts'
 import { readTime, toTime } from './parse-time.ts'
 import { addInterval, approximateMs, parseTimeInterval, stepAround, type TimeInterval } from './time-interval.ts'
 
@@ -27,7 +27,7 @@ export class TimeRange {
   constructor(start: TimeInput, end: TimeInput) {
     this.startMs = toTime(start, 'start').getTime()
     this.endMs = toTime(end, 'end').getTime()
-    if (this.startMs >= this.endMs) throw refusal('end', 'must be after start')
+    if (this.startMs >= this.endMs) refuseInput(['end'], 'must be after start')
     Object.freeze(this)
   }
 
@@ -42,7 +42,7 @@ export class TimeRange {
     const last = LAST.exec(trimmed)
     if (last) return new TimeRange(addInterval(now, parseTimeInterval(last[1] as string, 'range'), -1), now)
     const [from = '', to, ...rest] = trimmed.split('/')
-    if (rest.length > 0 || from === '') throw refusal('range', 'must be like 2001-01-01/2001-02-01, 2001-01-01/P1M, "last 15 minutes" or -1d')
+    if (rest.length > 0 || from === '') refuseInput(['range'], 'must be like 2001-01-01/2001-02-01, 2001-01-01/P1M, "last 15 minutes" or -1d')
     if (to === undefined) return new TimeRange(parseMoment(from, 'range', options), now)
     if (/^p/i.test(to)) {
       const start = parseMoment(from, 'range', options)
@@ -96,7 +96,9 @@ export class TimeRange {
   buckets(interval: string | TimeInterval): TimeRange[] {
     const step = this.#stepOf(interval)
     const buckets: TimeRange[] = []
-    for (let { start, end } = stepAround(this.start, step); start.getTime() < this.endMs; { start, end } = stepAround(end, step)) buckets.push(new TimeRange(start, end))
+    for (let { start, end } = stepAround(this.start, step); start.getTime() < this.endMs; { start, end } = stepAround(end, step)) {
+      buckets.push(new TimeRange(start, end))
+    }
     return buckets
   }
 
@@ -116,7 +118,7 @@ export class TimeRange {
   #stepOf(interval: string | TimeInterval): TimeInterval {
     const step = typeof interval === 'string' ? parseTimeInterval(interval) : interval
     if (this.durationMs / approximateMs(step) <= MAX_PIECES) return step
-    throw refusal('interval', `would cut the range into more than ${MAX_PIECES} pieces: take a longer one`)
+    return refuseInput(['interval'], `would cut the range into more than ${MAX_PIECES} pieces: take a longer one`)
   }
 }
 
@@ -133,24 +135,22 @@ export function parseMoment(text: string, field: string, options: TimeRangeOptio
   if (time) return time
   const relative = RELATIVE.exec(trimmed)
   if (relative) return toTime(addInterval(now, parseTimeInterval(relative[2] as string, field), relative[1] === '-' ? -1 : 1), field)
-  throw refusal(field, 'must be an ISO 8601 time such as 2001-01-31T12:00:00Z (with at most milliseconds), now, or relative such as -1d')
+  return refuseInput([field], 'must be an ISO 8601 time such as 2001-01-31T12:00:00Z (with at most milliseconds), now, or relative such as -1d')
 }
 
 /** A {@link TimeRange} from one, from its text, or from `{ start, end }`. */
-export const timeRangeSchema = z.union([z.instanceof(TimeRange), z.string(), z.object({ start: timeInput(), end: timeInput() })]).transform((input, context) => {
-  if (input instanceof TimeRange) return input
-  try {
-    return typeof input === 'string' ? TimeRange.parse(input) : new TimeRange(input.start, input.end)
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'is not a range of time' })
-    return z.NEVER
-  }
-})
+export const timeRangeSchema = z
+  .union([z.instanceof(TimeRange), z.string(), z.object({ start: timeInput(), end: timeInput() })])
+  .transform((input, context) => {
+    if (input instanceof TimeRange) return input
+    try {
+      return typeof input === 'string' ? TimeRange.parse(input) : new TimeRange(input.start, input.end)
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'is not a range of time' })
+      return z.NEVER
+    }
+  })
 
 function timeInput() {
   return z.union([z.date(), z.string(), z.number()])
-}
-
-function refusal(field: string, message: string): TimescaleValidationError {
-  return new TimescaleValidationError(`${field} ${message}`, { issues: [{ path: [field], message }] })
 }

@@ -57,7 +57,10 @@ export class TimeSeriesData {
 export function parseOr<T>(schema: z.ZodType<T>, input: unknown, { what, path }: { what: string; path: readonly (string | number)[] }): T {
   const outcome = schema.safeParse(input)
   if (outcome.success) return outcome.data
-  const issues = outcome.error.issues.map((issue) => ({ path: [...path, ...issue.path.map((part) => (typeof part === 'number' ? part : String(part)))], message: issue.message }))
+  const issues = outcome.error.issues.map((issue) => {
+    const within = issue.path.map((part) => (typeof part === 'number' ? part : String(part)))
+    return { path: [...path, ...within], message: issue.message }
+  })
   const sentence = issues.map((issue) => `${issue.path.join('.') || 'it'}: ${issue.message}`).join('; ')
   throw new TimescaleValidationError(`${what} is wrong: ${sentence}`, { issues })
 }

@@ -1,6 +1,7 @@
 import type { CallOptions, Row } from '@smart-whale/interfaces'
-import { TimescaleOperationError, TimescaleValidationError } from '../errors.ts'
+import { TimescaleOperationError } from '../errors.ts'
 import { quoteTable } from '../quote-identifier.ts'
+import { refuseInput } from '../refuse-input.ts'
 import type { TimescaleStorage } from '../timescale-storage.ts'
 import { aggregateStatement, type AggregatePlan, bucketsStatement, checkPlan, finishRows, planGroups, planMetrics } from './aggregate-query.ts'
 import type { Aggregation } from './aggregation.ts'
@@ -144,7 +145,8 @@ export class TimeSeriesRepository<T = Row> {
     if (!bounds) return { rows: [], columns }
     const fill = checkFill(options.fill ?? 'none')
     const timeZone = checkTimeZone(options.timeZone)
-    const plan: AggregatePlan = { table, ...bounds, interval: step, timeZone, metrics, groupBy, filter: options.filter, fill, maxRows: this.#maxRows, timescale }
+    const { filter } = options
+    const plan: AggregatePlan = { table, ...bounds, interval: step, timeZone, metrics, groupBy, filter, fill, maxRows: this.#maxRows, timescale }
     checkPlan(plan)
     const rows = await this.#read(aggregateStatement(plan), options)
     const buckets = fill === 'none' ? [] : await this.#read(bucketsStatement(plan), options)
@@ -158,7 +160,8 @@ export class TimeSeriesRepository<T = Row> {
     const plan = { limit: this.#checkLimit(limit), perSeries, filter: options.filter, range: checkRange(options.range ?? null), maxRows: this.#maxRows }
     const rows = await this.#read(latestStatement(table, plan), options)
     if (rows.length > this.#maxRows) {
-      throw new TimescaleOperationError(`there are more than ${this.#maxRows} rows to give: ask for fewer a series, or filter`, { code: 'ERR_TIMESCALEDB_TOO_MANY_ROWS', status: 422 })
+      const message = `there are more than ${this.#maxRows} rows to give: ask for fewer a series, or filter`
+      throw new TimescaleOperationError(message, { code: 'ERR_TIMESCALEDB_TOO_MANY_ROWS', status: 422 })
     }
     return rows.map((row) => this.#toResult(row))
   }
@@ -176,11 +179,15 @@ export class TimeSeriesRepository<T = Row> {
   }
 
   /** `undefined` when there is nothing to aggregate. An open end becomes that of the table. */
-  async #boundsOf(table: TableDescription, { start, end }: RangeBounds, options: { signal?: AbortSignal | undefined }): Promise<{ start: Date; end: Date } | undefined> {
+  async #boundsOf(
+    table: TableDescription,
+    { start, end }: RangeBounds,
+    options: { signal?: AbortSignal | undefined },
+  ): Promise<{ start: Date; end: Date } | undefined> {
     if (start && end) return start < end ? { start, end } : undefined
     const time = timeAsTimestamptz(table)
-    const finite = `isfinite(${time})`
-    const [extent] = await this.#read({ sql: `select min(${time}) as first, max(${time}) as last from ${tableName(table)} where ${finite}`, params: [] }, options)
+    const sql = `select min(${time}) as first, max(${time}) as last from ${tableName(table)} where isfinite(${time})`
+    const [extent] = await this.#read({ sql, params: [] }, options)
     const { first, last } = (extent ?? {}) as { first?: Date | null; last?: Date | null }
     const from = start ?? first
     // The last row itself belongs to it, to the microsecond that a Date doesn't show.
@@ -202,32 +209,32 @@ export class TimeSeriesRepository<T = Row> {
 
   #checkLimit(limit: number): number {
     if (Number.isInteger(limit) && limit >= 1 && limit <= this.#maxRows) return limit
-    return refuse('limit', `must be a whole number from 1 to ${this.#maxRows}`)
+    return refuseInput(['limit'], `must be a whole number from 1 to ${this.#maxRows}`)
   }
 }
 
 function checkRange(range: RangeBounds | null): RangeBounds {
   const { start, end } = range ?? {}
   for (const [field, time] of Object.entries({ start, end })) {
-    if (time !== undefined && (!(time instanceof Date) || Number.isNaN(time.getTime()))) refuse(field, 'must be a valid Date')
-    if (time !== undefined && (time.getUTCFullYear() < 1 || time.getUTCFullYear() > 9999)) refuse(field, 'must lie in the years 1 to 9999')
+    if (time !== undefined && (!(time instanceof Date) || Number.isNaN(time.getTime()))) refuseInput([field], 'must be a valid Date')
+    if (time !== undefined && (time.getUTCFullYear() < 1 || time.getUTCFullYear() > 9999)) refuseInput([field], 'must lie in the years 1 to 9999')
   }
   return { start, end }
 }
 
 function checkOrder(order: TimeOrder): TimeOrder {
-  return order === 'asc' || order === 'desc' ? order : refuse('order', 'must be asc or desc')
+  return order === 'asc' || order === 'desc' ? order : refuseInput(['order'], 'must be asc or desc')
 }
 
 function checkFill(fill: GapFill): GapFill {
-  return ['none', 'null', 'locf', 'linear'].includes(fill) ? fill : refuse('fill', 'must be none, null, locf or linear')
+  return ['none', 'null', 'locf', 'linear'].includes(fill) ? fill : refuseInput(['fill'], 'must be none, null, locf or linear')
 }
 
 /** PostgreSQL reads more than IANA names as zones, some of them with the sign turned round; only names are let through. */
 function checkTimeZone(timeZone: string | undefined): string | undefined {
   if (timeZone === undefined) return undefined
   const known = /^[A-Za-z][\w+/-]{0,63}$/.test(timeZone) && isKnownZone(timeZone)
-  return known ? timeZone : refuse('timeZone', 'must be the name of a time zone, such as Europe/Berlin')
+  return known ? timeZone : refuseInput(['timeZone'], 'must be the name of a time zone, such as Europe/Berlin')
 }
 
 function isKnownZone(timeZone: string): boolean {
@@ -250,8 +257,4 @@ function columnsOf(table: TableDescription): ResultColumn[] {
 
 function resultColumn({ name, type }: ResultColumn): ResultColumn {
   return { name, type }
-}
-
-function refuse(field: string, message: string): never {
-  throw new TimescaleValidationError(`${field} ${message}`, { issues: [{ path: [field], message }] })
 }

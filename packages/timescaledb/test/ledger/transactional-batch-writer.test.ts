@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Slice, SliceClaim } from '@smart-whale/interfaces'
 import { createMigrationManager, createPartitionManager, createTransactionalBatchWriter, IngestLedger, type TimescaleStorage } from '@smart-whale/timescaledb'
 import fc from 'fast-check'
@@ -208,6 +209,7 @@ describe('rows that the store refuses', () => {
     ['a time that is none', { date: 'tomorrow' }, 'date'],
     ['no time', { date: null }, 'date'],
     ['a text with a zero byte', { event_id: 'a\0b' }, ''],
+    ['a key too long for its index', { event_id: randomBytes(8_000).toString('base64') }, 'too large'],
   ])('%s: nothing is stored, and the row is found', async (_what, change, named) => {
     const rows = flights(20)
     rows[13] = { ...(rows[13] as Flight), ...change }
