@@ -33,6 +33,8 @@ export class BoundedConnection implements SqlConnection {
   /** The server's own limit as it stands, and as it stood before the transaction: a rollback brings it back. */
   #serverTimeoutMs = 0
   #timeoutBeforeMs = 0
+  /** Whether a cancel request is under way whose statement was done before it came. */
+  #strayCancel = false
   #last: Promise<unknown> = Promise.resolve()
 
   private constructor(raw: RawSession, options: SqlConnectionOptions, clock: Clock) {
@@ -99,6 +101,7 @@ export class BoundedConnection implements SqlConnection {
       yield* this.#read(this.#raw.openCursor(sql, encoded, options.batchRows ?? BATCH_ROWS), end, options.signal) as AsyncIterable<T[]>
       await this.#setServerTimeout(this.#options.statementTimeoutMs, undefined)
     } finally {
+      await this.#absorbStrayCancel()
       turn.end()
     }
   }
@@ -145,7 +148,7 @@ export class BoundedConnection implements SqlConnection {
         yield rows
       }
     } finally {
-      if (!this.#failure) await this.#bounded({ limitMs: GOODBYE_MS, signal: undefined }, () => cursor.close()).catch((error: Error) => this.destroy(error))
+      if (!this.#failure) await this.#bounded({ limitMs: GOODBYE_MS, signal: undefined }, () => cursor.close()).catch((error: Error) => (this.#strayCancel ? undefined : this.destroy(error)))
     }
   }
 
@@ -158,8 +161,18 @@ export class BoundedConnection implements SqlConnection {
       if (wantedMs !== undefined && this.#serverTimeoutMs > 0 && wantedMs > this.#serverTimeoutMs) await this.#setServerTimeout(Math.ceil(wantedMs), options)
       return await this.#bounded({ limitMs: this.#clientLimit(wantedMs), signal: options?.signal }, work)
     } finally {
+      await this.#absorbStrayCancel()
       turn.end()
     }
+  }
+
+  /** The request has reached the server by now: a statement that may be cancelled in another's stead takes it away. */
+  async #absorbStrayCancel(): Promise<void> {
+    if (!this.#strayCancel) return
+    this.#strayCancel = false
+    if (this.#failure) return
+    await this.#bounded({ limitMs: GOODBYE_MS, signal: undefined }, () => this.#raw.query('select 1', [])).catch(() => {})
+    if (this.#strayCancel) this.destroy()
   }
 
   #clientLimit(wantedMs: number | undefined): number {
@@ -182,6 +195,7 @@ export class BoundedConnection implements SqlConnection {
         clock: this.#clock,
         closed: this.#raw.closed,
         cancel: () => sendCancel({ ...this.#options, tls: this.#options.tls ?? false, processId: this.processId, secretKey: this.#raw.secretKey }),
+        cancelledTooLate: () => (this.#strayCancel = true),
         destroy: (reason) => this.destroy(reason),
       })
     } catch (error) {

@@ -20,14 +20,16 @@ async function connect(options: SqlConnectionOptions): Promise<SqlConnection> {
   const library = await loadLibrary()
   if (signal?.aborted) throw abortedError('connecting to PostgreSQL', signal)
   const closed = Promise.withResolvers<unknown>()
-  const client = library({ ...libraryOptions(options), onclose: () => closed.resolve(Object.assign(new RangeError('connection closed'), { code: 'CONNECTION_CLOSED' })) })
+  let whyClosed: Error | undefined
+  const onclose = (): void => closed.resolve((whyClosed ??= Object.assign(new RangeError('connection closed'), { code: 'CONNECTION_CLOSED' })))
+  const client = library({ ...libraryOptions(options), onclose })
   const giveUp = (): void => void client.end({ timeout: 0 }).catch(() => {})
   signal?.addEventListener('abort', giveUp, { once: true })
   try {
     // Opens the connection; reserving one that isn't open yet would wait forever where array types aren't fetched.
     const { state } = await client.unsafe('select 1')
     const session = await client.reserve()
-    const parts = { client, session, closed: closed.promise, prepare: options.prepare ?? false, processId: state.pid, secretKey: state.secret }
+    const parts = { client, session, closed: closed.promise, whyClosed: () => whyClosed, prepare: options.prepare ?? false, processId: state.pid, secretKey: state.secret }
     return await BoundedConnection.open(new PostgresSession(parts), options)
   } catch (error) {
     giveUp()

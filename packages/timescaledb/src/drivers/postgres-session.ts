@@ -15,6 +15,8 @@ export interface PostgresSessionParts {
   /** The client's only connection. */
   readonly session: ReservedSql
   readonly closed: Promise<unknown>
+  /** Why it has ended, known at once; `undefined` while it has not. */
+  whyClosed(): Error | undefined
   readonly prepare: boolean
   readonly processId: number
   readonly secretKey: number
@@ -28,6 +30,7 @@ export class PostgresSession implements RawSession {
   readonly #client: Sql
   readonly #session: ReservedSql
   readonly #names: StatementNames | undefined
+  readonly #whyClosed: () => Error | undefined
 
   constructor(parts: PostgresSessionParts) {
     this.processId = parts.processId
@@ -35,6 +38,7 @@ export class PostgresSession implements RawSession {
     this.closed = parts.closed
     this.#client = parts.client
     this.#session = parts.session
+    this.#whyClosed = parts.whyClosed
     this.#names = parts.prepare ? new StatementNames() : undefined
   }
 
@@ -43,18 +47,18 @@ export class PostgresSession implements RawSession {
   }
 
   async runScript(sql: string): Promise<void> {
-    await this.#session.unsafe(sql)
+    await this.#open().unsafe(sql)
   }
 
   async executeMany(sql: string, paramsList: readonly RawParameters[], withinTransaction: boolean): Promise<number> {
     if (withinTransaction) return this.#pipeline(sql, paramsList)
-    await this.#session.unsafe('begin')
+    await this.#open().unsafe('begin')
     try {
       const count = await this.#pipeline(sql, paramsList)
-      await this.#session.unsafe('commit')
+      await this.#open().unsafe('commit')
       return count
     } catch (error) {
-      await this.#session.unsafe('rollback')
+      if (!this.#whyClosed()) await this.#session.unsafe('rollback')
       throw error
     }
   }
@@ -63,10 +67,12 @@ export class PostgresSession implements RawSession {
     const batches = this.#send(sql, params, false).cursor(batchRows)[Symbol.asyncIterator]()
     return {
       read: async () => {
+        this.#open()
         const { value, done } = (await batches.next()) as IteratorResult<Row[]>
         return done === true ? [] : [...value]
       },
       close: async () => {
+        this.#open()
         await batches.return?.()
         // Answered after the cursor's own end, which nobody is told of.
         await this.#send('select 1', [], false)
@@ -75,7 +81,7 @@ export class PostgresSession implements RawSession {
   }
 
   async copyIn(sql: string, source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
-    const copy = this.#session.unsafe(sql)
+    const copy = this.#open().unsafe(sql)
     const refused = whenRefused(copy)
     const target = (await Promise.race([copy.writable(), refused])) as Writable
     await Promise.race([pipeline(Readable.from(source, { objectMode: true, highWaterMark: 1 }), target), refused])
@@ -99,9 +105,16 @@ export class PostgresSession implements RawSession {
     return count
   }
 
+  /** The library writes to a session that has ended as if it had not, and throws where nobody can catch it. */
+  #open(): ReservedSql {
+    const reason = this.#whyClosed()
+    if (reason) throw reason
+    return this.#session
+  }
+
   #send(sql: string, params: RawParameters, prepare: boolean): Pending {
     // Never the simple protocol: it takes several statements, so that something could be appended to one.
-    return this.#session.unsafe(sql, [...params], { prepare, simple: false } as { prepare: boolean })
+    return this.#open().unsafe(sql, [...params], { prepare, simple: false } as { prepare: boolean })
   }
 }
 

@@ -17,11 +17,15 @@ export interface Watch {
   readonly closed: Promise<unknown>
   /** Asks the server to stop; resolves when it has been told. */
   cancel(): Promise<void>
+  /** Told when the work was done before the server was: the request may yet hit the next statement. */
+  cancelledTooLate(): void
   destroy(reason: Error): void
 }
 
 /** How long the server may take to stop what it was asked to stop, before its session is dropped. */
 const OBEY_MS = 2_000
+/** SQLSTATE of a cancelled statement. */
+const CANCELLED = '57014'
 
 /**
  * Runs work on a session until it is done, the deadline passes, the caller aborts, or the session ends.
@@ -60,22 +64,23 @@ function watchEarlyEnd({ bounds, clock }: Watch): { ended: Promise<'aborted' | '
   return { ended: promise, stopWatching }
 }
 
-/**
- * A cancel request names the session, not the statement: one that comes late hits the next statement. The session
- * is therefore used again only if the statement is known to have been what was cancelled.
- */
+/** A cancel request names the session, not the statement: one that comes late hits the next statement. */
 async function stopOnServer(running: Promise<unknown>, watch: Watch, reason: Error): Promise<void> {
   const told = watch.cancel()
   const settled = running.then(
-    () => false,
-    (error: { code?: unknown }) => error.code === '57014',
+    () => 'done' as const,
+    (error: { code?: unknown }) => (error.code === CANCELLED ? ('cancelled' as const) : ('done' as const)),
   )
-  const { promise: patience, resolve } = Promise.withResolvers<boolean>()
-  const timer = watch.clock.setTimeout(() => resolve(false), OBEY_MS)
-  const cancelled = await Promise.race([settled, patience])
+  const { promise: patience, resolve } = Promise.withResolvers<'deaf'>()
+  const timer = watch.clock.setTimeout(() => resolve('deaf'), OBEY_MS)
+  const outcome = await Promise.race([settled, patience])
   watch.clock.clearTimeout(timer)
-  if (!cancelled) return watch.destroy(new TimescaleConnectionError('the session was dropped with the statement that it ran', { code: 'ERR_TIMESCALEDB_CONNECTION_LOST', cause: reason }))
+  if (outcome === 'deaf') {
+    watch.destroy(new TimescaleConnectionError('the session was dropped with the statement that it ran', { code: 'ERR_TIMESCALEDB_CONNECTION_LOST', cause: reason }))
+    return
+  }
   await told
+  if (outcome === 'done') watch.cancelledTooLate()
 }
 
 /** The failure of a statement that took too long. */
