@@ -41,6 +41,17 @@ export type MessagingErrorCode =
   | 'ERR_MESSAGING_LOG_CORRUPT'
   | 'ERR_MESSAGING_LOG_FAILED'
 
+/** Every code that the pipeline and its ingest routes throw, beside those of the messages themselves. */
+export type PipelineErrorCode =
+  | 'ERR_MESSAGING_BATCH_REFUSED'
+  | 'ERR_MESSAGING_DEFINITION_CHANGED'
+  | 'ERR_MESSAGING_LEDGER_AHEAD'
+  | 'ERR_MESSAGING_PIPELINE_HALTED'
+  | 'ERR_MESSAGING_SLICE_DOUBLED'
+  | 'ERR_MESSAGING_SLICE_GONE'
+  | 'ERR_MESSAGING_SLICE_NOT_STORED'
+  | 'ERR_MESSAGING_UNKNOWN_TOPIC'
+
 type Context = Readonly<Record<string, unknown>>
 
 /** Whether a value is an error that this package made, also across copies of it. */
