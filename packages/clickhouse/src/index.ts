@@ -63,7 +63,9 @@ export {
 } from './migrations/migration-manager.ts'
 export { type Migration, readMigrations } from './migrations/migration-files.ts'
 
-// All together
+// All together; what makes and serves a GraphQLLayer stands in @smart-whale/clickhouse/graphql
+export type { Authorize, GraphqlContext, GraphqlRequest } from './graphql/graphql-context.ts'
+export type { FieldCosts, GraphqlAnswer, GraphqlExtension, GraphQLLayer, GraphqlLayerOptions, GraphqlLimits, GraphqlProblem, GraphqlResolver, GraphqlResolvers } from './graphql/graphql-options.ts'
 export { type ClickHouseParts, type ClickHouseSetup, type NamedClickHouseParts, setupClickHouse } from './setup-clickhouse.ts'
 
 // Errors

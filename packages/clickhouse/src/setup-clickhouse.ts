@@ -5,7 +5,7 @@ import type { AnalyticsServiceOptions } from './analytics/analytics-options.ts'
 import { type AnalyticsService, createAnalyticsService } from './analytics/analytics-service.ts'
 import type { ClickHouseOptions } from './clickhouse-config.ts'
 import type { ClickHouseErrorCode } from './errors.ts'
-import type { GraphQLLayer, GraphqlLayerOptions } from './graphql/graphql-layer.ts'
+import type { GraphQLLayer, GraphqlLayerOptions } from './graphql/graphql-options.ts'
 
 /** What {@link setupClickHouse} puts together, and what it takes ready-made. */
 export interface ClickHouseSetup {

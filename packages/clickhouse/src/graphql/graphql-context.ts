@@ -1,15 +1,21 @@
-import type { FastifyRequest } from 'fastify'
-
 /** What resolvers know of a request. */
 export interface GraphqlContext {
-  /** The HTTP request; absent when the layer is called directly. */
-  readonly request?: FastifyRequest | undefined
+  /** The HTTP request; absent when the layer is called directly. Served by Fastify it is Fastify's own, with all that plugins added to it. */
+  readonly request?: GraphqlRequest | undefined
   /** Aborts when the caller has gone. */
   readonly signal?: AbortSignal | undefined
   /** ClickHouse role under which analytics queries run. */
   readonly role?: string | undefined
   /** Whom kept answers may be served to. */
   readonly scope?: string | undefined
+}
+
+/** The smallest part of a `FastifyRequest`, so that this package's front door needs no types of Fastify. */
+export interface GraphqlRequest {
+  readonly id: string
+  readonly ip: string
+  readonly url: string
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
 }
 
 /** Refuses by throwing an error with status 401 or 403. */

@@ -1,12 +1,8 @@
-import { InfrastructureError, type Logger, toProblem, type ValidationIssue } from '@smart-whale/interfaces'
-import { GraphQLError, type GraphQLFormattedError } from 'graphql'
+import { InfrastructureError, type Logger, toProblem } from '@smart-whale/interfaces'
+import { GraphQLError } from 'graphql'
 import { publicQueryError } from '../analytics/public-error.ts'
 import type { ClickHouseErrorCode } from '../errors.ts'
-
-/** An error as a GraphQL answer carries it: a code to decide from, and nothing of the inside. */
-export interface GraphqlProblem extends GraphQLFormattedError {
-  readonly extensions: { readonly code: string; readonly status: number; readonly issues?: readonly ValidationIssue[] }
-}
+import type { GraphqlProblem } from './graphql-options.ts'
 
 /** What a caller may read of a failure. What is wrong inside goes to the log alone. */
 export function formatGraphqlError(error: unknown, logger: Logger): GraphqlProblem {

@@ -5,7 +5,8 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { AnalyticsQuery } from '../analytics/analytics-query.ts'
 import type { AnalyticsService } from '../analytics/analytics-service.ts'
 import { mapServerError } from '../map-error.ts'
-import { createGraphqlLayer, type GraphqlLayerOptions } from './graphql-layer.ts'
+import { createGraphqlLayer } from './graphql-layer.ts'
+import type { GraphqlLayerOptions } from './graphql-options.ts'
 import { type GraphqlRouteOptions, registerGraphql } from './register-graphql.ts'
 
 /** Answers what the test wants and remembers what it was asked; the real service is tried in the integration tests. */

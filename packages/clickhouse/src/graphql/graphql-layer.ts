@@ -1,43 +1,20 @@
-import { ConfigurationError, type Logger, silentLogger } from '@smart-whale/interfaces'
-import { type DocumentNode, execute, GraphQLError, parse, printSchema, specifiedRules, validate, type ValidationRule } from 'graphql'
+import { ConfigurationError, silentLogger } from '@smart-whale/interfaces'
+import { type DocumentNode, execute, GraphQLError, parse, specifiedRules, printSchema, validate, type ValidationRule } from 'graphql'
 import type { QueryParams } from '../adapter-options.ts'
 import type { AnalyticsQueryOptions } from '../analytics/analytics-query.ts'
 import type { AnalyticsService } from '../analytics/analytics-service.ts'
 import type { ClickHouseErrorCode } from '../errors.ts'
-import type { Authorize, GraphqlContext } from './graphql-context.ts'
-import { formatGraphqlError, type GraphqlProblem } from './graphql-error.ts'
-import { type GraphqlExecutable, type GraphqlExtension, type GraphqlResolvers, makeGraphqlSchema } from './graphql-schema.ts'
-import { GRAPHQL_LIMITS, type GraphqlLimits, limitRules, overLimit } from './limit-rules.ts'
+import type { GraphqlContext } from './graphql-context.ts'
+import { formatGraphqlError } from './graphql-error.ts'
+import { GRAPHQL_LIMITS, type GraphqlAnswer, type GraphQLLayer, type GraphqlLayerOptions, type GraphqlLimits, type GraphqlProblem, type GraphqlResolvers } from './graphql-options.ts'
+import { type GraphqlExecutable, makeGraphqlSchema } from './graphql-schema.ts'
+import { limitRules, overLimit } from './limit-rules.ts'
 
-/** What a `GraphQLLayer` is made from. */
-export interface GraphqlLayerOptions {
-  /** Answers the `analytics` fields. The user of its adapter must be a read-only one: it runs what callers send. */
-  analyticsService: AnalyticsService
-  /** Refuses a field by throwing. @default everybody may read everything */
-  authorize?: Authorize | undefined
-  /** Fields of one's own. @default none */
-  extend?: GraphqlExtension | undefined
-  /** Bounds of a request. @default see {@link GraphqlLimits} */
-  limits?: Partial<GraphqlLimits> | undefined
-  /** Hears of what fails inside. @default silentLogger */
-  logger?: Logger | undefined
-}
-
-/** An answer as GraphQL has it. */
-export interface GraphqlAnswer {
-  readonly data?: Record<string, unknown> | null
-  readonly errors?: readonly GraphqlProblem[]
-}
-
-/** ClickHouse analytics as a GraphQL schema, served by mercurius or called directly. */
-export interface GraphQLLayer extends GraphqlExecutable {
+/** A layer with what a server needs to serve it. */
+export interface ServableGraphqlLayer extends GraphQLLayer, GraphqlExecutable {
   /** The rules that bound a document, besides GraphQL's own. */
   readonly rules: readonly ValidationRule[]
   readonly limits: GraphqlLimits
-  /** Answers one operation. Never rejects: what is wrong stands in `errors`. */
-  resolveQuery(text: string, variables?: Record<string, unknown>, context?: GraphqlContext): Promise<GraphqlAnswer>
-  /** The schema as SDL. */
-  getSchema(): string
   /** The document, if it is GraphQL within the limits of length. @throws GraphQLError */
   parse(text: string): DocumentNode
   /** What a caller may read of a failure. */
@@ -53,7 +30,7 @@ const MAX_KNOWN_DOCUMENTS = 128
  * Makes a {@link GraphQLLayer}.
  * @throws ConfigurationError `ERR_CLICKHOUSE_CONFIGURATION`
  */
-export function createGraphqlLayer(options: GraphqlLayerOptions): GraphQLLayer {
+export function createGraphqlLayer(options: GraphqlLayerOptions): ServableGraphqlLayer {
   const limits = checkLimits(options.limits)
   const executable = makeGraphqlSchema(analyticsResolvers(options.analyticsService), options.extend ?? {}, options.authorize ?? (() => {}))
   const { schema } = executable

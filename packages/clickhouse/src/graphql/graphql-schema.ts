@@ -2,26 +2,8 @@ import { ConfigurationError } from '@smart-whale/interfaces'
 import { assertValidSchema, buildSchema, extendSchema, type GraphQLScalarType, type GraphQLSchema, isObjectType, parse } from 'graphql'
 import type { ClickHouseErrorCode } from '../errors.ts'
 import type { Authorize, GraphqlContext } from './graphql-context.ts'
+import type { GraphqlExtension, GraphqlResolver, GraphqlResolvers } from './graphql-options.ts'
 import { jsonScalar } from './json-scalar.ts'
-import type { FieldCosts } from './limit-rules.ts'
-
-/** Computes a field. */
-export type GraphqlResolver = (source: unknown, args: Record<string, unknown>, context: GraphqlContext) => unknown
-
-/** Resolvers by type and field. */
-export type GraphqlResolvers = Readonly<Record<string, Readonly<Record<string, GraphqlResolver>>>>
-
-/** Fields of one's own beside the analytics ones. */
-export interface GraphqlExtension {
-  /** SDL, e.g. `extend type Query { timeseries(table: String!): [Point!]! } type Point { … }`. @default '' */
-  typeDefs?: string
-  /** What computes the fields. @default {} */
-  resolvers?: GraphqlResolvers
-  /** Permission that each root field needs, by `Query.field`; `null` for a field that everybody may read. Each root field must be named. @default {} */
-  permissions?: Readonly<Record<string, string | null>>
-  /** Cost of fields by `Type.field`. @default 1 each */
-  costs?: FieldCosts
-}
 
 const TYPES = /* GraphQL */ `
   scalar JSON

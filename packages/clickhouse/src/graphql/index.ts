@@ -1,6 +1,15 @@
-export type { Authorize, GraphqlContext } from './graphql-context.ts'
-export type { GraphqlProblem } from './graphql-error.ts'
-export { createGraphqlLayer, type GraphqlAnswer, type GraphQLLayer, type GraphqlLayerOptions } from './graphql-layer.ts'
-export type { GraphqlExecutable, GraphqlExtension, GraphqlResolver, GraphqlResolvers } from './graphql-schema.ts'
-export type { FieldCosts, GraphqlLimits } from './limit-rules.ts'
+export type { Authorize, GraphqlContext, GraphqlRequest } from './graphql-context.ts'
+export { createGraphqlLayer, type ServableGraphqlLayer } from './graphql-layer.ts'
+export type {
+  FieldCosts,
+  GraphqlAnswer,
+  GraphqlExtension,
+  GraphQLLayer,
+  GraphqlLayerOptions,
+  GraphqlLimits,
+  GraphqlProblem,
+  GraphqlResolver,
+  GraphqlResolvers,
+} from './graphql-options.ts'
+export type { GraphqlExecutable } from './graphql-schema.ts'
 export { type GraphqlRouteOptions, registerGraphql } from './register-graphql.ts'

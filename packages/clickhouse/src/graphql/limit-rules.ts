@@ -12,26 +12,7 @@ import {
   type ValidationRule,
 } from 'graphql'
 import type { ClickHouseErrorCode } from '../errors.ts'
-
-/** Bounds of what one GraphQL request may ask. */
-export interface GraphqlLimits {
-  /** Longest document, in characters. @default 32768 */
-  maxDocumentLength: number
-  /** Most words and signs of a document. @default 1000 */
-  maxTokens: number
-  /** Deepest nesting of fields; introspection has a limit of its own. @default 8 */
-  maxDepth: number
-  /** Most fields under another name than their own. @default 16 */
-  maxAliases: number
-  /** Most that the fields may cost together: 1 each, and what `costs` says. @default 1000 */
-  maxCost: number
-}
-
-/** Every default, once. */
-export const GRAPHQL_LIMITS: GraphqlLimits = { maxDocumentLength: 32_768, maxTokens: 1000, maxDepth: 8, maxAliases: 16, maxCost: 1000 }
-
-/** Cost of a field by `Type.field`; a field that isn't named costs 1. */
-export type FieldCosts = Readonly<Record<string, number>>
+import type { FieldCosts, GraphqlLimits } from './graphql-options.ts'
 
 /** Rules that refuse, before anything runs, a document which asks for too much. */
 export function limitRules(limits: GraphqlLimits, costs: FieldCosts): ValidationRule[] {

@@ -1,12 +1,15 @@
+import { ConfigurationError } from '@smart-whale/interfaces'
 import type { FastifyInstance, FastifyReply, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify'
-import type { GraphQLFormattedError } from 'graphql'
 import mercurius, { type MercuriusOptions } from 'mercurius'
+import type { ClickHouseErrorCode } from '../errors.ts'
 import type { GraphqlContext } from './graphql-context.ts'
-import type { GraphQLLayer } from './graphql-layer.ts'
+import type { ServableGraphqlLayer } from './graphql-layer.ts'
+import type { GraphQLLayer, GraphqlProblem } from './graphql-options.ts'
 import { abortWhenCallerLeaves } from '../fastify/caller-leaves.ts'
 
 /** How a {@link GraphQLLayer} is served. */
 export interface GraphqlRouteOptions {
+  /** Made by `createGraphqlLayer` or `setupClickHouse`. */
   layer: GraphQLLayer
   /** Where it is served. @default '/graphql' */
   path?: string | undefined
@@ -28,13 +31,20 @@ const COMPILE_AFTER = 1
 /** Serves the layer at `GET` and `POST /graphql`, by mercurius with compiled queries. GraphiQL is the application's own to serve. */
 export async function registerGraphql(fastify: FastifyInstance, options: GraphqlRouteOptions): Promise<void> {
   // In a context of its own: mercurius decorates whatever it is registered on.
+  const layer = servable(options.layer)
   await fastify.register(async (scope) => {
-    await scope.register(mercurius, mercuriusOptions(options))
-    refuseWhatIsNoGraphql(scope, options.layer)
+    await scope.register(mercurius, mercuriusOptions(layer, options))
+    refuseWhatIsNoGraphql(scope, layer)
   })
 }
 
-function mercuriusOptions({ layer, path = '/graphql', guard, permission = 'analytics:query', readerOf, maxBodyBytes = 1_048_576 }: GraphqlRouteOptions) {
+/** The front door of the package hides what only a server needs. */
+function servable(layer: GraphQLLayer): ServableGraphqlLayer {
+  if ('rules' in layer && 'resolvers' in layer) return layer as ServableGraphqlLayer
+  throw new ConfigurationError<ClickHouseErrorCode>('layer must be made by createGraphqlLayer or setupClickHouse', { code: 'ERR_CLICKHOUSE_CONFIGURATION' })
+}
+
+function mercuriusOptions(layer: ServableGraphqlLayer, { path = '/graphql', guard, permission = 'analytics:query', readerOf, maxBodyBytes = 1_048_576 }: GraphqlRouteOptions) {
   return {
     // As text, not as an object: mercurius may work with another copy of graphql than this file, which would refuse it.
     schema: layer.getSchema(),
@@ -56,8 +66,8 @@ function mercuriusOptions({ layer, path = '/graphql', guard, permission = 'analy
 }
 
 /** An operation that ran is answered with 200, whatever became of its fields: each error says what it is in its extensions. */
-function formatExecution(layer: GraphQLLayer, execution: { data?: unknown; errors: readonly unknown[] }) {
-  const errors: GraphQLFormattedError[] = execution.errors.flatMap(errorsWithin).map(layer.formatError)
+function formatExecution(layer: ServableGraphqlLayer, execution: { data?: unknown; errors: readonly unknown[] }) {
+  const errors: GraphqlProblem[] = execution.errors.flatMap(errorsWithin).map(layer.formatError)
   return { statusCode: 200, response: { data: (execution.data ?? null) as Record<string, unknown> | null, errors } }
 }
 
@@ -72,7 +82,7 @@ function errorsWithin(error: unknown): unknown[] {
  * mercurius takes a document that it can't parse for JSON of a syntax tree, and would validate and run whatever tree it finds there.
  * Only text that is GraphQL gets that far.
  */
-function refuseWhatIsNoGraphql(scope: FastifyInstance, layer: GraphQLLayer): void {
+function refuseWhatIsNoGraphql(scope: FastifyInstance, layer: ServableGraphqlLayer): void {
   const known = new Set<string>()
   scope.graphql.addHook('preParsing', async (_schema, source) => {
     if (known.has(source)) return
