@@ -2,7 +2,6 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { checkStorage, createAnalyticsApi } from '@smart-whale/analytics-api'
-import { createAdapter } from '@smart-whale/clickhouse'
 import { createL1Cache } from '@smart-whale/core-cache'
 import { createHealth, createPrometheusMetrics } from '@smart-whale/core-monitoring'
 import { createRolePolicy, createTokenIssuer, createTokenVerifier, generateSigningKeys } from '@smart-whale/core-security'
@@ -12,13 +11,12 @@ import type { MessagingTransport } from '@smart-whale/messaging'
 import { createMemoryTransport } from '@smart-whale/messaging/memory'
 import { definePipelines } from '@smart-whale/messaging/pipeline'
 import { createIngestor, type Ingestor, readPipelinesFile } from '@smart-whale/stream-ingestor'
-import { createMigrationManager, createTimescaleAdapter } from '@smart-whale/timescaledb'
 import { writeAdminToken } from './admin-token.ts'
 import { createClosers } from './close-in-reverse.ts'
 import type { StandaloneConfig } from './config.ts'
 import { lockDataFolder } from './lock-data-folder.ts'
+import { openStores } from './open-stores.ts'
 import { FLIGHTS, SP500 } from './sample/sample-pipelines.ts'
-import { startEngines } from './start-engines.ts'
 
 /** A standalone that serves. */
 export interface Standalone {
@@ -55,19 +53,7 @@ export async function compose({ config, logger, signal, onStep }: ComposeOptions
     if (config.fresh) await emptyFolder(dataDir)
     const definitions = [...(config.sample === null ? [] : definePipelines([FLIGHTS, SP500])), ...(config.pipelinesFile === null ? [] : await readPipelinesFile(config.pipelinesFile))]
 
-    const engines = await startEngines({ dataDir, signal, logger, onReady: (name) => onStep(`${name} runs`) })
-    closers.add('engines', () => engines.stop())
-    const clickhouse = engines.clickhouse.current()
-    const address = { url: clickhouse.url, database: clickhouse.database }
-    const owner = createAdapter({ ...address, user: clickhouse.owner.username, password: clickhouse.owner.password }, { logger })
-    closers.add('ClickHouse (owner)', () => owner.close())
-    const reader = createAdapter({ ...address, user: clickhouse.reader.username, password: clickhouse.reader.password }, { logger })
-    closers.add('ClickHouse (reader)', () => reader.close())
-    const storage = createTimescaleAdapter({ url: engines.postgres.current().url }, { logger })
-    closers.add('PostgreSQL', () => storage.disconnect())
-    await Promise.all([owner.connect({ signal }), reader.connect({ signal }), storage.connect()])
-    await createMigrationManager(storage, { logger }).up({ signal })
-
+    const { owner, reader, storage } = await openStores({ dataDir, logger, signal, onReady: (name) => onStep(`${name} runs`) }, closers)
     const transport = createMemoryTransport({ dataDir: join(dataDir, 'broker'), logger })
     closers.add('broker', () => transport.stop())
     await transport.start({ signal })

@@ -1,4 +1,4 @@
-import type { MessagingTransport } from '@smart-whale/messaging'
+import type { MessagingTransport, RecordBatch } from '@smart-whale/messaging'
 
 /** Header of every sample message: the index of its row. Messages without it were sent by somebody else. */
 export const SAMPLE_HEADER = 'smartwhale-sample-row'
@@ -35,22 +35,28 @@ export class IdSet {
 export async function sentIds(transport: MessagingTransport, topic: string, signal: AbortSignal): Promise<IdSet> {
   const ids = new IdSet()
   const description = await transport.topics.describe(topic, { signal })
-  for (let partition = 0; partition < (description?.partitions ?? 0); partition++) {
-    const reader = await transport.openPartition(topic, partition, { signal })
-    try {
-      const { latest } = await reader.bounds({ signal })
-      for (let next = 0n; next < latest; ) {
-        const batch = await reader.read({ maxBytes: 4 * 1024 * 1024, maxRecords: 50_000, maxWaitMs: 1000, signal })
-        if (batch.length === 0) break
-        for (let index = 0; index < batch.length; index++) {
-          const row = batch.headersAt(index)[SAMPLE_HEADER]
-          if (row !== undefined) ids.add(Number(Buffer.from(row).toString('latin1')))
-        }
-        next = batch.nextOffset
-      }
-    } finally {
-      await reader.close()
-    }
-  }
+  for (let partition = 0; partition < (description?.partitions ?? 0); partition++) await collectIds(transport, topic, partition, ids, signal)
   return ids
+}
+
+async function collectIds(transport: MessagingTransport, topic: string, partition: number, ids: IdSet, signal: AbortSignal): Promise<void> {
+  const reader = await transport.openPartition(topic, partition, { signal })
+  try {
+    const { latest } = await reader.bounds({ signal })
+    for (let next = 0n; next < latest; ) {
+      const batch = await reader.read({ maxBytes: 4 * 1024 * 1024, maxRecords: 50_000, maxWaitMs: 1000, signal })
+      if (batch.length === 0) break
+      addIds(batch, ids)
+      next = batch.nextOffset
+    }
+  } finally {
+    await reader.close()
+  }
+}
+
+function addIds(batch: RecordBatch, ids: IdSet): void {
+  for (let index = 0; index < batch.length; index++) {
+    const row = batch.headersAt(index)[SAMPLE_HEADER]
+    if (row !== undefined) ids.add(Number(Buffer.from(row).toString('latin1')))
+  }
 }

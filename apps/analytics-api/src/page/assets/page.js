@@ -120,14 +120,9 @@ async function showSp500() {
 async function keepShowing(step, everyMs, onFailure) {
   const mine = token
   while (token !== null && token === mine) {
-    if (!document.hidden) {
-      try {
-        await step()
-      } catch (error) {
-        if (error instanceof Refused) return askForToken(error.message)
-        onFailure(error)
-      }
-    }
+    const failure = document.hidden ? null : await step().then(() => null, (error) => error)
+    if (failure instanceof Refused) return askForToken(failure.message)
+    if (failure !== null) onFailure(failure)
     await new Promise((resolve) => setTimeout(resolve, everyMs))
   }
 }
