@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { abortedError, type CallOptions, type Clock, type HealthResult, InfrastructureError, type Logger, type MetricsSink, type Policy, type Row, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
-import { compose, createBreaker, createRetry, withDeadline } from '@smart-whale/core-resilience'
+import { BreakerOpenError, compose, createBreaker, createRetry } from '@smart-whale/core-resilience'
 import type {
   ClickHouseAdapter,
   ColumnDescription,
@@ -14,15 +14,16 @@ import type {
   QueryResult,
 } from '../adapter-options.ts'
 import { ClickHouseConfig, type ClickHouseOptions } from '../clickhouse-config.ts'
-import { QueryCancellationError, QueryError, QueryExecutionTimeoutError } from '../errors.ts'
 import type { FailedQuery } from '../map-error.ts'
-import { OperationalError } from '../operational-errors.ts'
 import { type BoundQuery, bindParameters } from '../parameters/bind-parameters.ts'
 import { refuseServerFiles } from '../parameters/refuse-server-files.ts'
 import { HttpTransport, type ServerAnswer } from './http-transport.ts'
 import { encodeInsert } from './insert-format.ts'
+import { circuitOpenError, refuseOtherFormat } from './adapter-failures.ts'
+import { contentTypeOf, isRead } from './describe-statement.ts'
 import { answerBytes, answerRows } from './read-answer.ts'
 import { runBounded } from './run-bounded.ts'
+import { RunningQueries } from './running-queries.ts'
 import { statisticsOf } from './statistics.ts'
 import { TableColumns } from './table-columns.ts'
 import { ABILITIES_QUERY, abilitiesOf, insertSettings, readSettings, type UserAbilities } from './user-settings.ts'
@@ -39,9 +40,6 @@ export interface AdapterOptions {
   policy?: Policy | undefined
 }
 
-/** How long the server may take to end a query that nobody waits for any more. */
-const KILL_TIMEOUT_MS = 2000
-
 /** The {@link ClickHouseAdapter} over HTTP. */
 export class HttpAdapter implements ClickHouseAdapter {
   readonly server: string
@@ -50,10 +48,8 @@ export class HttpAdapter implements ClickHouseAdapter {
   readonly #transport: HttpTransport
   readonly #policy: Policy
   readonly #clock: Clock
-  readonly #logger: Logger
   readonly #columns: TableColumns
-  readonly #closing = new AbortController()
-  readonly #kills = new Set<Promise<void>>()
+  readonly #queries: RunningQueries
   #abilities: Promise<UserAbilities> | null = null
 
   constructor(config: ClickHouseConfig, options: AdapterOptions = {}) {
@@ -64,7 +60,7 @@ export class HttpAdapter implements ClickHouseAdapter {
     this.server = `${this.#transport.server}/${connection.database}`
     this.database = connection.database
     this.#clock = clock
-    this.#logger = logger
+    this.#queries = new RunningQueries(this.#transport, clock, logger)
     this.#policy = options.policy ?? defaultPolicy(config, this.#transport.server, metrics, clock)
     this.#columns = new TableColumns(this)
   }
@@ -75,11 +71,11 @@ export class HttpAdapter implements ClickHouseAdapter {
 
   async execute<T extends Row = Row>(query: string, params?: QueryParams, options: QueryOptions = {}): Promise<QueryResult<T>> {
     const bound = bindParameters(query, params ?? {})
-    const { maySet } = await this.#abilitiesOnce(options)
-    if (!maySet) refuseServerFiles(query, params)
-    const once = (signal: AbortSignal): Promise<QueryResult<T>> => this.#executeOnce(bound, { maySet }, options, signal)
+    const abilities = await this.#abilitiesOnce(options)
+    if (!abilities.maySet) refuseServerFiles(query, params)
     // A statement that changes something may have done so before the connection broke: only reads are sent again.
-    return options.retry === false || !isRead(query) ? this.#bounded('query', options, once) : this.#policy.execute(({ signal }) => this.#bounded('query', { ...options, signal }, once), { signal: options.signal })
+    const mayRepeat = options.retry !== false && isRead(query)
+    return this.#guarded(mayRepeat, options, (call) => this.#executeOnce(bound, abilities, call))
   }
 
   async executeMany<T extends Row = Row>(queries: readonly (string | readonly [query: string, params: QueryParams])[], options: ExecuteManyOptions = {}): Promise<QueryResult<T>[]> {
@@ -123,38 +119,40 @@ export class HttpAdapter implements ClickHouseAdapter {
   }
 
   async close(): Promise<void> {
-    if (!this.#closing.signal.aborted) this.#closing.abort()
-    await Promise.allSettled([...this.#kills])
+    await this.#queries.close()
     await this.#transport.close()
   }
 
   async #insert(table: string, rows: readonly Row[], options: InsertOptions & { queryId: string }): Promise<InsertResult> {
-    const { queryId, token, signal: caller } = options
-    const { statement, body } = encodeInsert(table, await this.#columns.of(table, caller), rows)
-    const attempt = async (signal: AbortSignal, id: string): Promise<InsertResult> => {
-      const search = { query: statement, ...insertSettings(this.#timeoutOf(options), token, options.settings) }
-      const answer = await this.#transport.send({ search, body, queryId: id, signal })
-      for await (const chunk of answerBytes(answer, { server: this.#transport.server, queryId: id })) void chunk
-      return { rows: rows.length, queryId: id }
-    }
-    if (token === undefined) return this.#bounded('insert', options, (signal) => attempt(signal, queryId))
-    let attempts = 0
-    return this.#policy.execute(({ signal }) => {
-      const id = attempts++ === 0 ? queryId : `${queryId}-${attempts}`
-      return this.#bounded('insert', { ...options, queryId: id, signal }, (inner) => attempt(inner, id))
-    }, { signal: caller })
+    const { maySet: mayKill } = await this.#abilitiesOnce(options)
+    const description = await this.#columns.of(table)
+    const { statement, body } = encodeInsert(table, description, rows)
+    // Only what the table would drop as a repeat may be sent again: a plain MergeTree takes no notice of tokens.
+    const mayRepeat = options.token !== undefined && description.deduplicates
+    return this.#guarded(mayRepeat, options, ({ queryId, ...call }) =>
+      this.#queries.run({ queryId, timeoutMs: this.#timeoutOf(call), signal: call.signal, mayKill }, async (signal) => {
+        const search = { query: statement, ...insertSettings(this.#timeoutOf(call), options.token, options.settings) }
+        const answer = await this.#transport.send({ search, body, queryId, signal })
+        for await (const chunk of answerBytes(answer, { server: this.#transport.server, queryId })) void chunk
+        return { rows: rows.length, queryId }
+      }),
+    )
   }
 
-  async #executeOnce<T extends Row>(bound: BoundQuery, abilities: UserAbilities, options: QueryOptions, signal: AbortSignal): Promise<QueryResult<T>> {
-    const queryId = options.queryId ?? randomUUID()
-    const failed = { server: this.#transport.server, queryId }
-    const search = { ...readSettings(abilities, this.#timeoutOf(options), options.settings), ...bound.parameters, ...roleOf(options), default_format: 'RowBinaryWithNamesAndTypes', wait_end_of_query: '1' }
-    const answer = await this.#killedWith(signal, queryId, () => this.#transport.send({ search, body: bound.query, queryId, signal }))
-    let columns: readonly ColumnDescription[] = []
-    const rows: T[] = []
-    refuseOtherFormat(answer, failed)
-    for await (const batch of answerRows<T>(answer, failed, (found) => (columns = found))) for (const row of batch) rows.push(row)
-    return { rows, columns, statistics: statisticsOf(answer.headers), queryId }
+  #executeOnce<T extends Row>(bound: BoundQuery, abilities: UserAbilities, options: QueryOptions & { queryId: string }): Promise<QueryResult<T>> {
+    const { queryId, signal: caller } = options
+    const timeoutMs = this.#timeoutOf(options)
+    return this.#queries.run({ queryId, timeoutMs, signal: caller, mayKill: abilities.maySet }, async (signal) => {
+      const failed = { server: this.#transport.server, queryId }
+      const search = { ...readSettings(abilities, timeoutMs, options.settings), ...bound.parameters, ...roleOf(options), default_format: 'RowBinaryWithNamesAndTypes', wait_end_of_query: '1' }
+      const answer = await this.#transport.send({ search, body: bound.query, queryId, signal })
+      refuseOtherFormat(answer, failed)
+      let columns: readonly ColumnDescription[] = []
+      const rows: T[] = []
+      const { maxResultBytes } = this.#config.getTransportConfig()
+      for await (const batch of answerRows<T>(answer, failed, (found) => (columns = found), maxResultBytes)) for (const row of batch) rows.push(row)
+      return { rows, columns, statistics: statisticsOf(answer.headers), queryId }
+    })
   }
 
   async *#streamed<R>(query: string, params: QueryParams | undefined, options: QueryOptions, format: string, read: (answer: ServerAnswer, failed: FailedQuery) => AsyncIterable<R>): AsyncIterable<R> {
@@ -163,77 +161,43 @@ export class HttpAdapter implements ClickHouseAdapter {
     if (!abilities.maySet) refuseServerFiles(query, params)
     const queryId = options.queryId ?? randomUUID()
     const timeoutMs = this.#timeoutOf(options)
-    const ended = new AbortController()
-    const timer = this.#clock.setTimeout(() => ended.abort(timeoutError(timeoutMs, queryId)), timeoutMs)
-    const signal = AbortSignal.any([ended.signal, this.#closing.signal, ...(options.signal ? [options.signal] : [])])
-    let finished = false
+    const search = { ...readSettings(abilities, timeoutMs, options.settings), ...bound.parameters, ...roleOf(options), default_format: format }
+    const { server } = this.#transport
+    const send = (signal: AbortSignal): Promise<ServerAnswer> => this.#transport.send({ search, body: bound.query, queryId, signal })
+    yield* this.#queries.stream({ queryId, timeoutMs, signal: options.signal, mayKill: abilities.maySet }, async function* (signal) {
+      yield* read(await send(signal), { server, queryId })
+    })
+  }
+
+  /** Under the policy where it may be repeated, each attempt under an id of its own; else once. */
+  async #guarded<T>(mayRepeat: boolean, options: QueryOptions, attempt: (options: QueryOptions & { queryId: string }) => Promise<T>): Promise<T> {
+    const queryId = options.queryId ?? randomUUID()
+    if (!mayRepeat) return attempt({ ...options, queryId })
+    let attempts = 0
+    const numbered = (signal: AbortSignal): Promise<T> => attempt({ ...options, signal, queryId: attempts++ === 0 ? queryId : `${queryId}-${attempts}` })
     try {
-      const search = { ...readSettings(abilities, timeoutMs, options.settings), ...bound.parameters, ...roleOf(options), default_format: format }
-      const answer = await this.#transport.send({ search, body: bound.query, queryId, signal })
-      yield* read(answer, { server: this.#transport.server, queryId })
-      finished = true
+      return await this.#policy.execute(({ signal }) => numbered(signal), { signal: options.signal })
     } catch (error) {
-      finished = !signal.aborted
-      throw this.#explainAbort(error, options.signal, ended.signal.reason)
-    } finally {
-      this.#clock.clearTimeout(timer)
-      ended.abort()
-      if (!finished) this.#kill(queryId)
+      throw BreakerOpenError.isInstance(error) ? circuitOpenError(error, this.#transport.server) : error
     }
   }
 
-  /** Runs one attempt under its deadline; whatever ends it early ends it on the server too. */
-  async #bounded<T>(what: string, options: QueryOptions | InsertOptions, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    if (this.#closing.signal.aborted) throw closedError(this.#transport.server)
-    const timeoutMs = this.#timeoutOf(options)
-    const signal = options.signal === undefined ? this.#closing.signal : AbortSignal.any([options.signal, this.#closing.signal])
-    try {
-      return await withDeadline(({ signal: inner }) => work(inner), { timeoutMs, signal, what: `a ClickHouse ${what}`, clock: this.#clock })
-    } catch (error) {
-      throw this.#explainAbort(error, options.signal, timeoutError(timeoutMs, options.queryId))
-    }
-  }
-
-  #explainAbort(error: unknown, caller: AbortSignal | undefined, deadline: unknown): unknown {
-    if (this.#closing.signal.aborted) return closedError(this.#transport.server)
-    const { code, name } = error as { code?: string; name?: string }
-    if (caller?.aborted && (name === 'AbortError' || code === 'ERR_ABORTED' || error === caller.reason)) return new QueryCancellationError('the query was aborted by its caller', { code: 'ERR_ABORTED', cause: caller.reason })
-    return code === 'ERR_TIMEOUT' || name === 'AbortError' ? deadline : error
-  }
-
-  async #killedWith<T>(signal: AbortSignal, queryId: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work()
-    } catch (error) {
-      if (signal.aborted) this.#kill(queryId)
-      throw error
-    }
-  }
-
-  /** Ends a query on the server that nobody waits for; in the background, within its own deadline. */
-  #kill(queryId: string): void {
-    const kill = this.#transport
-      .send({ search: { param_id: queryId }, body: 'KILL QUERY WHERE query_id = {id:String} ASYNC', queryId: randomUUID(), signal: AbortSignal.timeout(KILL_TIMEOUT_MS) })
-      .then(async ({ body }) => void (await body.toArray()))
-      .catch((error: unknown) => this.#logger.debug({ err: error, queryId }, 'a query could not be killed; the server ends it at its deadline'))
-      .finally(() => this.#kills.delete(kill))
-    this.#kills.add(kill)
-  }
-
-  #abilitiesOnce(options: CallOptions): Promise<UserAbilities> {
-    if (this.#closing.signal.aborted) return Promise.reject(closedError(this.#transport.server))
+  /** Asked for once for all who want to know: nobody's abort ends it, its own deadline does. */
+  async #abilitiesOnce({ signal }: CallOptions): Promise<UserAbilities> {
+    this.#queries.checkOpen()
+    if (signal?.aborted) throw abortedError('the query', signal)
     this.#abilities ??= this.#askAbilities().catch((error: unknown) => {
       this.#abilities = null
       throw error
     })
-    return options.signal?.aborted ? Promise.reject(abortedError('the query', options.signal)) : this.#abilities
+    return this.#abilities
   }
 
   async #askAbilities(): Promise<UserAbilities> {
     const bound = bindParameters(ABILITIES_QUERY)
-    const ask = (signal: AbortSignal): Promise<QueryResult> => this.#executeOnce(bound, { maySet: false }, {}, signal)
-    const { rows } = await this.#policy.execute(({ signal }) => this.#bounded('connection test', { signal, timeoutMs: this.#config.getTransportConfig().connectTimeoutMs }, ask))
-    return abilitiesOf(rows[0]?.readonly)
+    const timeoutMs = this.#config.getTransportConfig().connectTimeoutMs
+    const { rows } = await this.#guarded(true, { timeoutMs }, (call) => this.#executeOnce(bound, { maySet: false }, call))
+    return abilitiesOf(rows[0]?.['readonly'])
   }
 
   #timeoutOf(options: CallOptions): number {
@@ -252,32 +216,6 @@ function defaultPolicy(config: ClickHouseConfig, server: string, metrics: Metric
   return compose(createRetry({ name, ...config.getRetryConfig(), metrics, clock }), createBreaker({ name, consecutiveFailures: Infinity, failureShare: failureRate, minimumCalls, openMs, metrics, clock }))
 }
 
-/** Whether a statement only reads, as far as its first word tells; anything else is sent once. */
-function isRead(query: string): boolean {
-  return /^(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*\(*\s*(?:select|with|show|describe|desc|explain|exists)\b/i.test(query)
-}
-
 function roleOf(options: QueryOptions): Record<string, string> {
   return options.role === undefined ? {} : { role: options.role }
-}
-
-function refuseOtherFormat({ headers, body }: ServerAnswer, query: FailedQuery): void {
-  const format = headers['x-clickhouse-format']
-  if (format === undefined || format === 'RowBinaryWithNamesAndTypes') return
-  body.destroy()
-  throw new QueryError(`the query has a FORMAT clause (${String(format)}); leave it out, or use download for bytes in a format of your own`, { ...query, status: 400 })
-}
-
-function timeoutError(timeoutMs: number, queryId: string | undefined): QueryExecutionTimeoutError {
-  return new QueryExecutionTimeoutError(`the query took longer than the ${timeoutMs} ms that it may; narrow it, or allow more with timeoutMs`, { queryId })
-}
-
-function closedError(server: string): OperationalError {
-  return new OperationalError('the adapter is closed', { code: 'ERR_CLICKHOUSE_CLOSED', server, retryable: false })
-}
-
-const CONTENT_TYPES: Readonly<Record<string, string>> = { CSV: 'text/csv', CSVWithNames: 'text/csv', JSONEachRow: 'application/x-ndjson', Parquet: 'application/vnd.apache.parquet', ArrowStream: 'application/vnd.apache.arrow.stream' }
-
-function contentTypeOf(format: string): string {
-  return CONTENT_TYPES[format] ?? 'application/octet-stream'
 }

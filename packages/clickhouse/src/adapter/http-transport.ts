@@ -83,7 +83,8 @@ export class HttpTransport {
   }
 }
 
-function isOurs(error: unknown): boolean {
+/** Whether an error says itself what is to be thought of it. */
+export function isOurs(error: unknown): boolean {
   return typeof (error as { retryable?: unknown }).retryable === 'boolean'
 }
 

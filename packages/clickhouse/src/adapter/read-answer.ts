@@ -2,7 +2,8 @@ import type { Row } from '@smart-whale/interfaces'
 import type { ColumnDescription } from '../adapter-options.ts'
 import { type FailedQuery, mapNetworkError, mapServerError } from '../map-error.ts'
 import { RowDecoder } from '../row-binary/row-decoder.ts'
-import type { ServerAnswer } from './http-transport.ts'
+import { tooLargeError } from './adapter-failures.ts'
+import { isOurs, type ServerAnswer } from './http-transport.ts'
 
 /**
  * The bytes of an answer. A query that fails half-way has its exception behind the bytes, between two marks that the
@@ -29,7 +30,7 @@ export async function* answerBytes(answer: ServerAnswer, query: FailedQuery): As
     }
   } catch (error) {
     // The server breaks the connection behind its exception, so that nobody takes the answer for whole.
-    if (exception === null) throw (error as { name?: string }).name === 'AbortError' ? error : mapNetworkError(error, query)
+    if (exception === null) throw isOurs(error) || (error as { name?: string }).name === 'AbortError' ? error : mapNetworkError(error, query)
   }
   if (exception !== null) throw mapServerError(exceptionText(Buffer.concat(exception)), query)
   if (held.length > 0) yield held
@@ -40,11 +41,22 @@ function exceptionText(bytes: Buffer): string {
   return bytes.toString('utf8').replace(/\r?\n\d+ \S+\r?\n__exception__\s*$/, '').trim()
 }
 
-/** Rows of an answer in `RowBinaryWithNamesAndTypes`, as they arrive: a batch of them for each chunk. */
-export async function* answerRows<T extends Row>(answer: ServerAnswer, query: FailedQuery, onColumns?: (columns: readonly ColumnDescription[]) => void): AsyncIterable<T[]> {
+/**
+ * Rows of an answer in `RowBinaryWithNamesAndTypes`, as they arrive: a batch of them for each chunk.
+ * @throws QueryError `ERR_CLICKHOUSE_LIMIT_EXCEEDED` when they take more than `maxBytes`
+ */
+export async function* answerRows<T extends Row>(
+  answer: ServerAnswer,
+  query: FailedQuery,
+  onColumns?: (columns: readonly ColumnDescription[]) => void,
+  maxBytes = Infinity,
+): AsyncIterable<T[]> {
   const decoder = new RowDecoder<T>()
   let told = false
+  let total = 0
   for await (const bytes of answerBytes(answer, query)) {
+    total += bytes.length
+    if (total > maxBytes) throw tooLargeError(maxBytes, query)
     const rows = decoder.push(bytes)
     if (!told && decoder.columns !== null) {
       told = true

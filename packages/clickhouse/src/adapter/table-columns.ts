@@ -12,6 +12,8 @@ export interface InsertColumn extends ColumnDescription {
 /** What an insert needs to know of a table. */
 export interface TableDescription {
   readonly columns: readonly InsertColumn[]
+  /** Whether it drops an insert that comes again under its token. */
+  readonly deduplicates: boolean
   /** Encoder of these columns, kept for the next batch; null when one of them needs another format. */
   encoderOf(names: ReadonlySet<string>): RowEncoder | null
 }
@@ -29,11 +31,12 @@ export class TableColumns {
     this.#adapter = adapter
   }
 
-  of(table: string, signal: AbortSignal | undefined): Promise<TableDescription> {
+  /** Asked for once for all who want to know: nobody's abort ends it, its own deadline does. */
+  of(table: string): Promise<TableDescription> {
     const known = this.#tables.get(table)
     if (known !== undefined) return known
     if (this.#tables.size >= MAX_TABLES) this.#tables.clear()
-    const asked = this.#ask(table, signal).catch((error: unknown) => {
+    const asked = this.#ask(table).catch((error: unknown) => {
       this.#tables.delete(table)
       throw error
     })
@@ -45,17 +48,34 @@ export class TableColumns {
     this.#tables.delete(table)
   }
 
-  async #ask(table: string, signal: AbortSignal | undefined): Promise<TableDescription> {
+  async #ask(table: string): Promise<TableDescription> {
     const [database, name] = splitTableName(table, this.#adapter.database)
-    const { rows } = await this.#adapter.execute<Row & { name: string; type: string; default_kind: string }>(
-      'SELECT name, type, default_kind FROM system.columns WHERE database = {database:String} AND table = {name:String} ORDER BY position',
-      { database, name },
-      { signal },
-    )
+    const [{ rows = [] } = {}, tables] = await this.#adapter.executeMany<Row & ColumnRow & EngineRow>([
+      ['SELECT name, type, default_kind FROM system.columns WHERE database = {database:String} AND table = {name:String} ORDER BY position', { database, name }],
+      ['SELECT engine, create_table_query AS definition FROM system.tables WHERE database = {database:String} AND name = {name:String}', { database, name }],
+    ])
+    const [found] = tables?.rows ?? []
     if (rows.length === 0) throw new QueryError(`there is no table "${table}", or this user may not see it`, { code: 'ERR_CLICKHOUSE_QUERY', status: 404 })
     const columns = rows.filter(({ default_kind: kind }) => kind !== 'ALIAS' && kind !== 'MATERIALIZED').map((row) => ({ name: row.name, type: row.type, hasDefault: row.default_kind !== '' }))
-    return { columns, encoderOf: rememberEncoders(table, columns) }
+    return { columns, deduplicates: found !== undefined && remembersTokens(found.engine, found.definition), encoderOf: rememberEncoders(table, columns) }
   }
+}
+
+interface ColumnRow {
+  readonly name: string
+  readonly type: string
+  readonly default_kind: string
+}
+
+interface EngineRow {
+  readonly engine: string
+  readonly definition: string
+}
+
+/** Whether a table remembers tokens: a replicated one does by itself, a plain one when it is given a window. */
+export function remembersTokens(engine: string, definition: string): boolean {
+  if (engine.startsWith('Replicated') || engine.startsWith('Shared')) return true
+  return Number(/non_replicated_deduplication_window\s*=\s*(\d+)/.exec(definition)?.[1] ?? 0) > 0
 }
 
 function rememberEncoders(table: string, columns: readonly InsertColumn[]): TableDescription['encoderOf'] {

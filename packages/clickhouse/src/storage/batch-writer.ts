@@ -1,6 +1,6 @@
 import { type Batch, type BatchReceipt, ConfigurationError, type RecoverableBatchWriter, type RefusedRow, type Row, type SliceSource, ValidationError } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
-import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
+import { quoteTableName, remembersTokens, splitTableName } from '../adapter/table-columns.ts'
 import type { ClickHouseErrorCode } from '../errors.ts'
 import { DEFAULT_DEDUPLICATION_WINDOW } from './create-table.ts'
 import { findRefusedRows } from './find-refused-rows.ts'
@@ -20,8 +20,9 @@ export interface BatchWriterOptions {
 export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, table: string, options: BatchWriterOptions = {}): RecoverableBatchWriter<R> {
   const { timeoutMs = 30_000 } = options
   let checked: Promise<void> | null = null
-  const check = (signal: AbortSignal | undefined): Promise<void> => {
-    checked ??= checkDeduplicates(adapter, table, signal).catch((error: unknown) => {
+  // Asked for once for all writes: the abort of one of them doesn't end it for the others.
+  const check = (): Promise<void> => {
+    checked ??= checkDeduplicates(adapter, table).catch((error: unknown) => {
       checked = null
       throw error
     })
@@ -30,7 +31,7 @@ export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, tab
   return {
     write: async ({ rows, token }: Batch<R>, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<BatchReceipt> => {
       if (token === '') throw new ValidationError('a batch needs a token', { issues: [{ path: ['token'], message: 'must not be empty' }] })
-      await check(signal)
+      await check()
       const { rows: written } = await adapter.insert(table, rows, { token, signal, timeoutMs })
       return { rows: written }
     },
@@ -47,17 +48,15 @@ export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, tab
 }
 
 /** A plain MergeTree ignores tokens unless a window is set; a replicated one has a window by itself. */
-async function checkDeduplicates(adapter: ClickHouseAdapter, table: string, signal: AbortSignal | undefined): Promise<void> {
+async function checkDeduplicates(adapter: ClickHouseAdapter, table: string): Promise<void> {
   const [database, name] = splitTableName(table, adapter.database)
   const { rows } = await adapter.execute<Row & { engine: string; definition: string }>(
     'SELECT engine, create_table_query AS definition FROM system.tables WHERE database = {database:String} AND name = {name:String}',
     { database, name },
-    { signal },
   )
   const [found] = rows
   if (found === undefined) throw notReady(table, 'it does not exist, or this user may not see it: create it first')
-  const window = Number(/non_replicated_deduplication_window\s*=\s*(\d+)/.exec(found.definition)?.[1] ?? 0)
-  if (found.engine.startsWith('Replicated') || found.engine.startsWith('Shared') || window > 0) return
+  if (remembersTokens(found.engine, found.definition)) return
   if (!found.engine.endsWith('MergeTree')) throw notReady(table, `its engine is ${found.engine}, which keeps no tokens: use a MergeTree`)
   throw notReady(table, `run ALTER TABLE ${quoteTableName(table)} MODIFY SETTING non_replicated_deduplication_window = ${DEFAULT_DEDUPLICATION_WINDOW}`)
 }

@@ -1,0 +1,36 @@
+import { QueryError, QueryExecutionTimeoutError } from '../errors.ts'
+import type { FailedQuery } from '../map-error.ts'
+import { CircuitBreakerError, OperationalError } from '../operational-errors.ts'
+import type { ServerAnswer } from './http-transport.ts'
+
+/** Ends an answer that the query's own FORMAT clause has turned into something else. */
+export function refuseOtherFormat({ headers, body }: ServerAnswer, query: FailedQuery): void {
+  const format = headers['x-clickhouse-format']
+  if (format === undefined || format === 'RowBinaryWithNamesAndTypes') return
+  body.destroy()
+  throw new QueryError(`the query has a FORMAT clause (${String(format)}); leave it out, or use download for bytes in a format of your own`, { ...query, status: 400 })
+}
+
+/** The client's own deadline has passed. */
+export function timeoutError(timeoutMs: number, queryId: string | undefined): QueryExecutionTimeoutError {
+  return new QueryExecutionTimeoutError(`the query took longer than the ${timeoutMs} ms that it may; narrow it, or allow more with timeoutMs`, { queryId })
+}
+
+/** Nothing is asked after `close`. */
+export function closedError(server: string): OperationalError {
+  return new OperationalError('the adapter is closed', { code: 'ERR_CLICKHOUSE_CLOSED', server, retryable: false })
+}
+
+/** An answer that `execute` would have to hold is larger than it may be. */
+export function tooLargeError(maxBytes: number, query: FailedQuery): QueryError {
+  return new QueryError(`the answer has more than ${maxBytes} bytes (maxResultBytes); read it with stream(), or ask for less`, {
+    ...query,
+    code: 'ERR_CLICKHOUSE_LIMIT_EXCEEDED',
+    status: 422,
+  })
+}
+
+/** The breaker lets no call through for now; the policy's own error is the cause. */
+export function circuitOpenError(cause: Error & { retryAfterMs?: number }, server: string): CircuitBreakerError {
+  return new CircuitBreakerError(cause.message, { cause, server, context: { retryAfterMs: cause.retryAfterMs ?? 0 } })
+}

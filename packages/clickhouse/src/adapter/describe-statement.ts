@@ -1,0 +1,22 @@
+import { sqlTokens } from '../sql-tokens.ts'
+
+const READING_WORDS = new Set(['SELECT', 'SHOW', 'DESCRIBE', 'DESC', 'EXPLAIN', 'EXISTS'])
+
+/** Whether a statement only reads, so that it may be sent again. What can't be told is taken for one that writes. */
+export function isRead(query: string): boolean {
+  for (const token of sqlTokens(query)) {
+    if (token.text === '(') continue
+    if (token.kind !== 'word') return false
+    if (token.value !== 'WITH') return READING_WORDS.has(token.value)
+    // `WITH … INSERT INTO …` writes.
+    return ![...sqlTokens(query)].some(({ kind, value }) => kind === 'word' && value === 'INSERT')
+  }
+  return false
+}
+
+const CONTENT_TYPES: Readonly<Record<string, string>> = { CSV: 'text/csv', CSVWithNames: 'text/csv', JSONEachRow: 'application/x-ndjson', Parquet: 'application/vnd.apache.parquet', ArrowStream: 'application/vnd.apache.arrow.stream' }
+
+/** Media type of one of ClickHouse's output formats. */
+export function contentTypeOf(format: string): string {
+  return CONTENT_TYPES[format] ?? 'application/octet-stream'
+}
