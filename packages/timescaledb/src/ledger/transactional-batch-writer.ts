@@ -24,7 +24,7 @@ export interface TransactionalBatchWriterOptions {
   columns?: readonly string[]
   /** Makes the partitions that rows need. @default the storage's */
   partitions?: Pick<PartitionManager, 'makeRoomFor' | 'forget'>
-  /** How long one statement may take. @default 60_000 */
+  /** How long one statement may take; more than the storage's own limit costs two round trips a batch. @default 30_000 */
   timeoutMs?: number
   /**
    * How long a transaction may wait for its owner before the server ends it, so that an owner that hangs can't keep others
@@ -56,7 +56,7 @@ export function createTransactionalBatchWriter<R extends object = Row>(
     ledger: options.ledger,
     columns: options.columns,
     partitions: options.partitions ?? partitionsOf(storage),
-    timeoutMs: options.timeoutMs ?? 60_000,
+    timeoutMs: options.timeoutMs ?? 30_000,
     idleTimeoutMs: options.idleTimeoutMs ?? 30_000,
   }
   return {
