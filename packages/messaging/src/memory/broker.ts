@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Lifecycle } from '@smart-whale/interfaces'
 import { kindOf, messagingValidationError, notConnected, topicNotFound } from '../errors.ts'
+import { mapFileError } from '../map-error.ts'
 import { checkTopicName } from '../topic-name.ts'
 import type { TopicDescription, TopicSettings } from '../transport.ts'
 import { type BrokerStore, createVolatileStore, FolderStore } from './broker-store.ts'
@@ -115,14 +116,14 @@ export class EmbeddedBroker implements Lifecycle {
 
   async #start(): Promise<void> {
     if (this.#state === 'running') return
-    await this.#store.open()
     try {
+      await this.#store.open()
       // Without a folder, what there is has stayed in memory.
       if (this.settings.dataDir !== undefined) await this.#load()
     } catch (error) {
       await this.#closeTopics()
       this.#store.close()
-      throw error
+      throw mapFileError(error, this.settings.dataDir ?? 'the log', 'opening')
     }
     this.#state = 'running'
     this.#retention.start()

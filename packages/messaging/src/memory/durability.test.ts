@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -137,6 +137,23 @@ describe('a data folder', () => {
       await withTransport({ dataDir }, async () => {
         expect(await readdir(join(dataDir, 'topics'))).toEqual([])
       })
+    }))
+
+  it('that can not be one is refused, and is free for the next try', () =>
+    withFolder(async (folder) => {
+      const dataDir = join(folder, 'data')
+      const transport = createMemoryTransport({ dataDir })
+      const refusal = { code: 'ERR_MESSAGING_LOG_FAILED', message: expect.stringContaining(dataDir) as string }
+
+      await writeFile(dataDir, 'a file')
+      await expect(transport.start()).rejects.toMatchObject(refusal)
+      await rm(dataDir)
+      await mkdir(dataDir)
+      await writeFile(join(dataDir, 'topics'), 'a file too')
+      await expect(transport.start()).rejects.toMatchObject(refusal)
+      await rm(join(dataDir, 'topics'))
+      await transport.start()
+      await transport.stop()
     }))
 
   it('is refused with the file named when what says whose records they are is damaged or gone', () =>
