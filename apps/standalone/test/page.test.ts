@@ -1,29 +1,34 @@
 import { type Browser, chromium, type Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { findChromium } from '../../../tools/engines/chromium.ts'
 import { startStandalone, type StandaloneProcess, temporaryFolder } from './standalone-process.ts'
 
 const browserFound = findChromium()
-const name = browserFound.path === null ? `the live page [skipped: ${browserFound.remedy}]` : 'the live page'
 
-describe.skipIf(browserFound.path === null)(name, () => {
+describe('the live page', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>
   let standalone: StandaloneProcess
   let address: { url: string; token: string }
   let browser: Browser
 
+  beforeEach((context) => {
+    if (browserFound.path === null) context.skip(`needs Chromium: ${browserFound.remedy}`)
+  })
+
   beforeAll(async () => {
+    if (browserFound.path === null) return
     folder = await temporaryFolder()
     standalone = startStandalone(['--data', folder.path, '--port', '0'])
     browser = await chromium.launch({
-      executablePath: browserFound.path as string,
+      executablePath: browserFound.path,
       args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
     })
     address = await standalone.ready
   }, 240_000)
 
   afterAll(async () => {
-    await browser?.close()
+    if (browserFound.path === null) return
+    await browser.close()
     standalone.kill('SIGTERM')
     await standalone.exited
     await folder.remove()
