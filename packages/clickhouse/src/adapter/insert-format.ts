@@ -25,12 +25,20 @@ export function encodeInsert(table: string, description: TableDescription, rows:
 function columnsToFill(table: string, { columns }: TableDescription, rows: readonly Row[]): ReadonlySet<string> {
   const known = new Set(columns.map(({ name }) => name))
   const given = new Set<string>()
+  // Most rows are alike: to compare a name with the one that came at its place is several times faster than to look it up.
+  let usual: readonly string[] = []
   for (let index = 0; index < rows.length; index++) {
     const row = rows[index] as Row
+    let place = 0
     for (const name in row) {
+      if (name === usual[place]) {
+        place++
+        continue
+      }
       if (given.has(name) || row[name] === undefined) continue
       if (!known.has(name)) throw unknownColumn(table, index, name)
       given.add(name)
+      usual = [...given]
     }
   }
   if (given.size === 0) throw new ValidationError(`the rows for table "${table}" have no fields`, { issues: [{ path: [0], message: 'must name at least one column' }] })

@@ -1,15 +1,12 @@
 import { isIPv4, isIPv6 } from 'node:net'
+import type { ByteWriter } from './byte-writer.ts'
 import { CellRefusal, kindOf } from './cell-refusal.ts'
 import type { ColumnType } from './column-type.ts'
 import type { CellEncoder } from './encode-number.ts'
 
 /** `String`: text as UTF-8, or bytes as they are. */
 export const stringEncoder: CellEncoder = (writer, value) => {
-  if (typeof value === 'string') {
-    if (!value.isWellFormed()) return new CellRefusal('contains half of a surrogate pair')
-    writer.string(value)
-    return undefined
-  }
+  if (typeof value === 'string') return writer.string(value) ? undefined : new CellRefusal('contains half of a surrogate pair')
   if (!(value instanceof Uint8Array)) return new CellRefusal(`must be a string or bytes, is a ${kindOf(value)}`)
   writer.varint(value.length)
   writer.bytes(value)
@@ -37,12 +34,38 @@ export const booleanEncoder: CellEncoder = (writer, value) => {
 
 /** `UUID`: two 64-bit halves, each with its little end first. */
 export const uuidEncoder: CellEncoder = (writer, value) => {
-  const fits = typeof value === 'string' && /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(value)
-  if (!fits) return new CellRefusal(`must be a UUID, is a ${kindOf(value)}`)
-  const bytes = Buffer.from(value.replaceAll('-', ''), 'hex')
-  writer.bytes(bytes.subarray(0, 8).reverse())
-  writer.bytes(bytes.subarray(8).reverse())
+  if (typeof value !== 'string' || !writeUuid(writer, value)) return new CellRefusal(`must be a UUID, is a ${kindOf(value)}`)
   return undefined
+}
+
+/** Where each byte's two digits stand in the text, in the order in which the bytes are written. */
+const UUID_DIGITS = Uint8Array.of(16, 14, 11, 9, 6, 4, 2, 0, 34, 32, 30, 28, 26, 24, 21, 19)
+const DASH = 0x2d
+/** The value of a hexadecimal digit by its character code; 255 for any other character. */
+const HEX_VALUES = Uint8Array.from({ length: 256 }, (_, code) => {
+  const value = Number.parseInt(String.fromCharCode(code), 16)
+  return Number.isNaN(value) ? 255 : value
+})
+
+/** Without a regular expression, a copy and a decoding of it: several times faster, and events have several of them. */
+function writeUuid(writer: ByteWriter, text: string): boolean {
+  if (text.length !== 36) return false
+  if (text.charCodeAt(8) !== DASH || text.charCodeAt(13) !== DASH || text.charCodeAt(18) !== DASH || text.charCodeAt(23) !== DASH) return false
+  writer.reserve(16)
+  const { buffer, at } = writer
+  let wrong = 0
+  for (let index = 0; index < 16; index++) {
+    const place = UUID_DIGITS[index] as number
+    const highCode = text.charCodeAt(place)
+    const lowCode = text.charCodeAt(place + 1)
+    const high = HEX_VALUES[highCode & 0xff] as number
+    const low = HEX_VALUES[lowCode & 0xff] as number
+    wrong |= ((highCode | lowCode) >> 8) | ((high | low) >> 4)
+    buffer[at + index] = (high << 4) | low
+  }
+  if (wrong !== 0) return false
+  writer.at = at + 16
+  return true
 }
 
 /** `IPv4`: 32 bits, little end first. */

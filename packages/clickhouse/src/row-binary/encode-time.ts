@@ -13,8 +13,8 @@ export function dayEncoder(wide: boolean): CellEncoder {
     const day = dayOf(value)
     if (day instanceof CellRefusal) return day
     if (day < min || day > max) return new CellRefusal(`lies outside what ${wide ? 'Date32 (1900 to 2299)' : 'Date (1970 to 2149)'} holds`)
-    writer.reserve(4)
-    writer.at = wide ? writer.buffer.writeInt32LE(day, writer.at) : writer.buffer.writeUInt16LE(day, writer.at)
+    if (wide) writer.int32(day)
+    else writer.int16(day)
     return undefined
   }
 }
@@ -36,34 +36,35 @@ export function secondsEncoder(): CellEncoder {
     const ticks = ticksOf(value, 0)
     if (ticks instanceof CellRefusal) return ticks
     if (ticks < 0n || ticks > 4_294_967_295n) return new CellRefusal('lies outside what DateTime (1970 to 2106) holds')
-    writer.reserve(4)
-    writer.at = writer.buffer.writeUInt32LE(Number(ticks), writer.at)
+    writer.int32(Number(ticks))
     return undefined
   }
 }
 
+/** What ClickHouse holds at most, in milliseconds since 1970. */
+const MIN_TIME_MS = Date.UTC(1900, 0, 1)
+const MAX_TIME_MS = Date.UTC(2300, 0, 1)
+
 /** `DateTime64(precision)`, from a `Date` or an ISO time with zone; a finer time than the column holds is refused, not cut. */
 export function ticksEncoder(precision: number): CellEncoder {
   const perMillisecond = precision >= 3 ? 10 ** (precision - 3) : 0
-  // ClickHouse holds the years 1900 to 2299, fewer for nanoseconds.
-  const min = BigInt(Date.UTC(1900, 0, 1) / 1000)
-  const max = precision === 9 ? 9_223_372_036n : BigInt(Date.UTC(2300, 0, 1) / 1000)
+  const min = BigInt(MIN_TIME_MS / 1000)
+  // Nanoseconds in 64 bits end in 2262.
+  const max = precision === 9 ? 9_223_372_036n : BigInt(MAX_TIME_MS / 1000)
   const scale = 10n ** BigInt(precision)
   return (writer, value) => {
-    writer.reserve(8)
     if (value instanceof Date && perMillisecond > 0) {
-      const ticks = value.getTime() * perMillisecond
+      const time = value.getTime()
       // Also false for an invalid Date. Milliseconds and microseconds of any usual year are safe integers.
-      if (Number.isSafeInteger(ticks) && value.getUTCFullYear() >= 1900 && value.getUTCFullYear() < 2300) {
-        writer.at = writer.buffer.writeInt32LE(ticks | 0, writer.at)
-        writer.at = writer.buffer.writeInt32LE(Math.floor(ticks / 0x1_0000_0000) | 0, writer.at)
+      if (time >= MIN_TIME_MS && time < MAX_TIME_MS && Number.isSafeInteger(time * perMillisecond)) {
+        writer.safeInt64(time * perMillisecond)
         return undefined
       }
     }
     const ticks = ticksOf(value, precision)
     if (ticks instanceof CellRefusal) return ticks
     if (ticks < min * scale || ticks >= max * scale) return new CellRefusal('lies outside the years that DateTime64 holds')
-    writer.at = writer.buffer.writeBigInt64LE(ticks, writer.at)
+    writer.int64(ticks)
     return undefined
   }
 }

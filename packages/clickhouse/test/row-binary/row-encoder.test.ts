@@ -70,6 +70,27 @@ describe('compileRowEncoder, read back by the server', () => {
     expect(back.map(({ e }) => Number(e))).toEqual(rows.map(({ e }) => (Object.is(e, -0) ? -0 : e)))
   })
 
+  it('takes a decimal in whatever way it is written', async () => {
+    const written = ['1.5', '1.500', '007.25', '-0.00', '12.', 5, -2.25, 7n, '-9999999.99', '0.01']
+    const rows = written.map((value) => ({ short: value, long: value }))
+
+    const back = (await roundTrip('written_decimals', { short: 'Decimal(9, 2)', long: 'Decimal(18, 2)' }, rows)) as Record<string, string>[]
+
+    const expected = ['1.5', '1.5', '7.25', '0', '12', '5', '-2.25', '7', '-9999999.99', '0.01']
+    expect(back.map(({ short, long }) => [short, long].map(plainDecimal))).toEqual(expected.map((text) => [text, text]))
+  })
+
+  it('takes text of any length around where lengths get wider and shortcuts end', async () => {
+    const lengths = [0, 1, 35, 36, 37, 42, 43, 63, 64, 126, 127, 128, 129, 5461, 5462, 16_383, 16_384, 70_000]
+    const rows = lengths.flatMap((length) => ['a', 'ø', '海'].map((character) => ({ s: character.repeat(length) })))
+
+    expect(await roundTrip('lengths', { s: 'String' }, rows)).toEqual(rows)
+  })
+
+  it('takes a UUID in capitals too', async () => {
+    expect(await roundTrip('capitals', { u: 'UUID' }, [{ u: '5B6F1A52-8A1F-4A1C-9F0E-0D8F0C6F2A11' }])).toEqual([{ u: '5b6f1a52-8a1f-4a1c-9f0e-0d8f0c6f2a11' }])
+  })
+
   it('keeps text, bytes, identifiers and addresses', async () => {
     const columns = { s: 'String', n: 'Nullable(String)', l: 'LowCardinality(String)', ln: 'LowCardinality(Nullable(String))', u: 'UUID', v4: 'IPv4', v6: 'IPv6', b: 'Bool', e: "Enum8('one' = 1, 'it\\'s' = 2)" }
     const row = fc.record({ s: wellFormed, n: fc.option(wellFormed), l: wellFormed, ln: fc.option(wellFormed), u: fc.uuid(), v4: fc.ipV4(), v6: fc.ipV6(), b: fc.boolean(), e: fc.constantFrom('one', "it's") })
@@ -132,6 +153,13 @@ describe('compileRowEncoder, read back by the server', () => {
     ['Int32', '12x', 'must be an integer, is a string'],
     ['String', 5, 'must be a string or bytes, is a number'],
     ['String', null, 'must be a string or bytes, is a null'],
+    ['String', 'half \ud83d', 'contains half of a surrogate pair'],
+    ['UUID', '5b6f1a52-8a1f-4a1c-9f0e-0d8f0c6f2a1g', 'must be a UUID, is a string'],
+    ['UUID', '5b6f1a52-8a1f-4a1c-9f0e-0d8f0c6f2aı1', 'must be a UUID, is a string'],
+    ['UUID', '5b6f1a5228a1f-4a1c-9f0e-0d8f0c6f2a11', 'must be a UUID, is a string'],
+    ['Decimal(5, 2)', '.5', 'must be a decimal without exponent, is a string'],
+    ['Decimal(5, 2)', '1234', 'has more than 5 digits'],
+    ['Decimal(18, 2)', '-', 'must be a decimal without exponent, is a string'],
     ['Decimal(5, 2)', '1.005', 'has more than 2 digits behind the point'],
     ["DateTime64(3, 'UTC')", 1, 'must be a Date or an ISO 8601 time with zone, is a number'],
     ["DateTime64(3, 'UTC')", '2001-01-01T00:00:00.0001Z', 'is finer than the column, which holds 3 digits of a second'],
