@@ -1,6 +1,6 @@
 import { createL1Cache } from '@smart-whale/core-cache'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { createAdapter, createAnalyticsService, setupClickHouse } from '../src/index.ts'
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
+import { createAdapter, createAnalyticsService, createMigrationManager, createStreamProcessor, setupClickHouse } from '../src/index.ts'
 import { type OwnDatabase, ownDatabase } from './own-database.ts'
 
 let database: OwnDatabase
@@ -13,6 +13,28 @@ function connection() {
   const { url, reader } = inject('clickhouse')
   return { url, user: reader.username, password: reader.password, database: database.name }
 }
+
+afterEach(() => {
+  vi.unstubAllEnvs()
+})
+
+describe('the factories without arguments', () => {
+  it('take the server from the environment, and close what they opened', async () => {
+    const { url, owner } = inject('clickhouse')
+    for (const [name, value] of Object.entries({ URL: url, USER: owner.username, PASSWORD: owner.password, DATABASE: database.name })) vi.stubEnv(`CLICKHOUSE_${name}`, value)
+    await database.owner.execute('CREATE TABLE by_default (x UInt8) ENGINE = MergeTree ORDER BY x')
+    const [service, stream, migrations, parts] = [createAnalyticsService(), createStreamProcessor(), createMigrationManager(), await setupClickHouse()]
+
+    const receipt = await stream.processStreamData('by_default', [{ x: 7 }])
+    const answers = [await service.executeAnalyticsQuery({ query: 'SELECT x FROM by_default' }), await parts.analyticsService.executeAnalyticsQuery({ query: 'SELECT x FROM by_default' })]
+    await migrations.initialize()
+    await Promise.all([service.close(), stream.stop(), migrations.close(), parts.close()])
+
+    expect(receipt.accepted).toBe(1)
+    expect(answers.map(({ data }) => data)).toEqual([[{ x: 7 }], [{ x: 7 }]])
+    await expect(migrations.initialize()).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_CLOSED' })
+  })
+})
 
 describe('the ClickHouse setup', () => {
   it('puts the parts together, by name and in order', async () => {

@@ -1,4 +1,5 @@
 import { InfrastructureError, type Row, systemClock, ValidationError } from '@smart-whale/interfaces'
+import { createAdapter } from '../adapter/http-adapter.ts'
 import type { ClickHouseAdapter, InsertOptions, InsertResult, QueryParams, QueryResult } from '../adapter-options.ts'
 import type { AnalyticsCache, CacheLookup, KeptAnswer } from './analytics-cache.ts'
 import { openAnalyticsCache, type OpenAnalyticsCache } from './open-cache.ts'
@@ -39,13 +40,21 @@ export interface AnalyticsService {
   /** Voids every kept answer that was asked for under one of the tags. */
   invalidateTags(tags: readonly string[]): Promise<void>
   getCacheStats(): Promise<AnalyticsCacheStats>
-  /** Ends what runs. The adapter and a cache that was handed in stay open. May be called twice. */
+  /** Ends what runs. An adapter and a cache that were handed in stay open. May be called twice. */
   close(): Promise<void>
 }
 
-/** Makes an {@link AnalyticsService} over an adapter. For queries that users write, the adapter's user must be a read-only one. */
-export function createAnalyticsService(adapter: ClickHouseAdapter, options: AnalyticsServiceOptions = {}): AnalyticsService {
-  return new CachedAnalyticsService(adapter, options, checkLimits(options))
+/**
+ * Makes an {@link AnalyticsService} over an adapter; without one, over an adapter of its own, by the `CLICKHOUSE_*` variables.
+ * For queries that users write, the adapter's user must be a read-only one.
+ *
+ * @throws ConfigurationError `ERR_CLICKHOUSE_CONFIGURATION` that names the option
+ */
+export function createAnalyticsService(adapter?: ClickHouseAdapter, options: AnalyticsServiceOptions = {}): AnalyticsService {
+  const limits = checkLimits(options)
+  if (adapter !== undefined) return new CachedAnalyticsService(adapter, options, limits)
+  const own = createAdapter({}, { logger: options.logger, clock: options.clock })
+  return new CachedAnalyticsService(own, options, limits, () => own.close())
 }
 
 /** An answer together with what the cache has to say about it. */
@@ -58,10 +67,12 @@ class CachedAnalyticsService implements AnalyticsService {
   readonly #flights: SharedFlights<Loaded>
   readonly #counts = { hit: 0, stale: 0, miss: 0, shared: 0, bypass: 0 }
   #open: Promise<OpenAnalyticsCache> | undefined
+  readonly #closeAdapter: () => Promise<void>
   #generation = 0
   #closed = false
 
-  constructor(adapter: ClickHouseAdapter, options: AnalyticsServiceOptions, limits: AnalyticsLimits) {
+  constructor(adapter: ClickHouseAdapter, options: AnalyticsServiceOptions, limits: AnalyticsLimits, closeAdapter = async (): Promise<void> => {}) {
+    this.#closeAdapter = closeAdapter
     this.#adapter = adapter
     this.#options = options
     this.#limits = limits
@@ -147,6 +158,7 @@ class CachedAnalyticsService implements AnalyticsService {
     this.#closed = true
     this.#flights.abortAll(closedError())
     await (await this.#open?.catch(() => undefined))?.close()
+    await this.#closeAdapter()
   }
 
   async #fly<T extends Row>(cache: AnalyticsCache, question: AnalyticsQuestion, lookup: CacheLookup): Promise<AnalyticsResult<T>> {

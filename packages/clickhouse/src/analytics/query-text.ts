@@ -15,17 +15,22 @@ const READING_WORDS = new Set(['SELECT', 'WITH', 'FROM', 'SHOW', 'DESCRIBE', 'DE
 /** Statements whose tables `findTables` understands. */
 const SELECTING_WORDS = new Set(['SELECT', 'WITH', 'FROM'])
 
-const MAX_REMEMBERED = 500
+const MAX_REMEMBERED_CHARACTERS = 1_000_000
 const remembered = new Map<string, QueryText>()
+let rememberedCharacters = 0
 
-/** What the text of a query tells. The latest few hundred are remembered: an application asks the same ones again and again. */
+/** What the text of a query tells. The latest are remembered: an application asks the same ones again and again. */
 export function describeQuery(text: string): QueryText {
   const known = remembered.get(text)
   if (known !== undefined) return known
   const described = describe([...sqlTokens(text)])
-  if (remembered.size >= MAX_REMEMBERED) remembered.delete(remembered.keys().next().value ?? '')
-  // A few huge texts must not take the memory that hundreds of usual ones would.
-  if (text.length <= 10_000) remembered.set(text, described)
+  remembered.set(text, described)
+  rememberedCharacters += text.length
+  for (const oldest of remembered.keys()) {
+    if (rememberedCharacters <= MAX_REMEMBERED_CHARACTERS) break
+    remembered.delete(oldest)
+    rememberedCharacters -= oldest.length
+  }
   return described
 }
 

@@ -1,5 +1,6 @@
 import { type CallOptions, type Clock, InfrastructureError, type Logger, silentLogger, systemClock, ValidationError } from '@smart-whale/interfaces'
 import { hostname } from 'node:os'
+import { createAdapter } from '../adapter/http-adapter.ts'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import type { ClickHouseErrorCode } from '../errors.ts'
 import { OperationalError } from '../operational-errors.ts'
@@ -92,11 +93,18 @@ export interface MigrationManager {
   getStatus(folder: string, options?: CallOptions): Promise<MigrationStatus[]>
   /** Says of a statement whose answer never came whether it took effect, so that the next run knows where to go on. */
   settleMigration(version: number, outcome: 'took-effect' | 'took-no-effect', options?: CallOptions): Promise<void>
+  /** Closes an adapter that the manager made itself; one that was handed in stays open. May be called twice. */
+  close(): Promise<void>
 }
 
-/** Makes a {@link MigrationManager}. The adapter's user must be allowed to create, alter and drop tables. */
-export function createMigrationManager(adapter: ClickHouseAdapter, options: MigrationManagerOptions = {}): MigrationManager {
-  return new LockedMigrationManager(adapter, options)
+/**
+ * Makes a {@link MigrationManager} over an adapter; without one, over an adapter of its own, by the `CLICKHOUSE_*` variables.
+ * The adapter's user must be allowed to create, alter and drop tables.
+ */
+export function createMigrationManager(adapter?: ClickHouseAdapter, options: MigrationManagerOptions = {}): MigrationManager {
+  if (adapter !== undefined) return new LockedMigrationManager(adapter, options)
+  const own = createAdapter({}, { logger: options.logger, clock: options.clock })
+  return new LockedMigrationManager(own, options, () => own.close())
 }
 
 type States = ReadonlyMap<number, MigrationState>
@@ -108,8 +116,10 @@ class LockedMigrationManager implements MigrationManager {
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #timeoutMs: number
+  readonly #closeAdapter: () => Promise<void>
 
-  constructor(adapter: ClickHouseAdapter, options: MigrationManagerOptions) {
+  constructor(adapter: ClickHouseAdapter, options: MigrationManagerOptions, closeAdapter = async (): Promise<void> => {}) {
+    this.#closeAdapter = closeAdapter
     this.#adapter = adapter
     this.#options = options
     this.#history = new MigrationHistory(adapter, this.#table)
@@ -154,6 +164,10 @@ class LockedMigrationManager implements MigrationManager {
       const error = outcome === 'took-effect' ? '' : 'took no effect, as settled by hand'
       await this.#history.record({ version, name, direction, event, ...uncertain, down: '', error }, runner.lock.epoch, runner.nextStep(), runner.call)
     })
+  }
+
+  async close(): Promise<void> {
+    await this.#closeAdapter()
   }
 
   /** Everything that changes the database goes through here: under the lock, by what the history says once the lock is held. */

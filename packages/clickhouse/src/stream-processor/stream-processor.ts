@@ -1,6 +1,7 @@
 import { type Clock, InfrastructureError, type Logger, type Row, silentLogger, systemClock, ValidationError } from '@smart-whale/interfaces'
 import { withDeadline } from '@smart-whale/core-resilience'
 import { randomUUID } from 'node:crypto'
+import { createAdapter } from '../adapter/http-adapter.ts'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import type { ClickHouseErrorCode } from '../errors.ts'
 import { OperationalError } from '../operational-errors.ts'
@@ -67,9 +68,17 @@ interface StreamCall {
   waitsForRoom: boolean
 }
 
-/** Makes a {@link StreamProcessor}. The adapter's user must be allowed to insert, and to read the tables' columns. */
-export function createStreamProcessor(adapter: ClickHouseAdapter, options: StreamProcessorOptions = {}): StreamProcessor {
-  return new BatchingStreamProcessor(adapter, options, checkStreamLimits(options))
+/**
+ * Makes a {@link StreamProcessor} over an adapter; without one, over an adapter of its own, by the `CLICKHOUSE_*` variables.
+ * The adapter's user must be allowed to insert, and to read the tables' columns.
+ *
+ * @throws ConfigurationError `ERR_CLICKHOUSE_CONFIGURATION` that names the option
+ */
+export function createStreamProcessor(adapter?: ClickHouseAdapter, options: StreamProcessorOptions = {}): StreamProcessor {
+  const limits = checkStreamLimits(options)
+  if (adapter !== undefined) return new BatchingStreamProcessor(adapter, options, limits)
+  const own = createAdapter({}, { logger: options.logger, clock: options.clock })
+  return new BatchingStreamProcessor(own, options, limits, () => own.close())
 }
 
 class BatchingStreamProcessor implements StreamProcessor {
@@ -81,10 +90,12 @@ class BatchingStreamProcessor implements StreamProcessor {
   readonly #streams = new Map<string, TableStream>()
   readonly #id = randomUUID()
   readonly #counts = { rowsStored: 0, rowsRejected: 0, rowsFailed: 0, batches: 0, failedBatches: 0 }
+  readonly #closeAdapter: () => Promise<void>
   #sequence = 0
   #stopped = false
 
-  constructor(adapter: ClickHouseAdapter, options: StreamProcessorOptions, limits: StreamLimits) {
+  constructor(adapter: ClickHouseAdapter, options: StreamProcessorOptions, limits: StreamLimits, closeAdapter = async (): Promise<void> => {}) {
+    this.#closeAdapter = closeAdapter
     this.#adapter = adapter
     this.#options = options
     this.#limits = limits
@@ -120,7 +131,17 @@ class BatchingStreamProcessor implements StreamProcessor {
     this.#stopped = true
     this.#room.close(stoppedError())
     const { signal, timeoutMs = this.#limits.timeoutMs } = options
-    await withDeadline(() => this.flush(), { timeoutMs, signal, what: 'storing what the stream processor still held', clock: this.#clock })
+    try {
+      await withDeadline(() => this.#flushAll(), { timeoutMs, signal, what: 'storing what the stream processor still held', clock: this.#clock })
+    } finally {
+      await this.#closeAdapter()
+    }
+  }
+
+  /** What was let in just now may not have reached its batch yet when the others are sent. */
+  async #flushAll(): Promise<void> {
+    do await this.flush()
+    while (this.#room.rows > 0)
   }
 
   async #process(call: StreamCall, signal: AbortSignal): Promise<readonly RejectedRow[]> {
