@@ -38,16 +38,16 @@ describe.each(drivers.map((create) => create()).map((driver) => ({ name: driver.
         async (connection) => {
           await expect(connection.query('select pg_sleep(20)')).rejects.toMatchObject({ code: 'ERR_TIMESCALEDB_TIMEOUT', context: { sqlState: '57014' } })
         },
-        { statementTimeoutMs: 100 },
+        { statementTimeoutMs: 200 },
       )
     })
 
     it('lets a single statement take longer than the session allows', async () => {
       await use(
         async (connection) => {
-          await connection.query('select pg_sleep(0.3)', [], { timeoutMs: 5_000 })
+          await connection.query('select pg_sleep(0.6)', [], { timeoutMs: 5_000 })
         },
-        { statementTimeoutMs: 100 },
+        { statementTimeoutMs: 200 },
       )
     })
 
@@ -57,9 +57,9 @@ describe.each(drivers.map((create) => create()).map((driver) => ({ name: driver.
           await connection.begin()
           await connection.query('select 1', [], { timeoutMs: 5_000 })
           await connection.rollback()
-          await connection.query('select pg_sleep(0.3)', [], { timeoutMs: 5_000 })
+          await connection.query('select pg_sleep(0.6)', [], { timeoutMs: 5_000 })
         },
-        { statementTimeoutMs: 100 },
+        { statementTimeoutMs: 200 },
       )
     })
 
@@ -143,13 +143,13 @@ describe.each(drivers.map((create) => create()).map((driver) => ({ name: driver.
           let batches = 0
           for await (const _rows of connection.stream('select generate_series(1, 1500) as n')) {
             batches += 1
-            await new Promise((resolve) => setTimeout(resolve, 150))
+            await new Promise((resolve) => setTimeout(resolve, 300))
           }
 
           expect(batches).toBe(3)
           await expect(connection.query('select pg_sleep(5)')).rejects.toMatchObject({ code: 'ERR_TIMESCALEDB_TIMEOUT' })
         },
-        { statementTimeoutMs: 100 },
+        { statementTimeoutMs: 200 },
       )
     })
 

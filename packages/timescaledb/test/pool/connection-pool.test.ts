@@ -62,9 +62,9 @@ describe.each(['pg', 'postgres'] as const)('ConnectionPool over %s', (driver) =>
       observe: () => seen.set(name, (seen.get(name) ?? 0) + 1),
     })
     const metrics = { counter: ({ name }: { name: string }) => note(name), gauge: ({ name }: { name: string }) => note(name), histogram: ({ name }: { name: string }) => note(name) } as unknown as MetricsSink
-    const pool = createConnectionPool({ url: database.url, driver, maxConnections: 1, acquireTimeoutMs: 50 }, { metrics })
+    const pool = createConnectionPool({ url: database.url, driver, maxConnections: 1 }, { metrics })
     const held = await pool.getConnection()
-    await expect(pool.getConnection()).rejects.toMatchObject({ code: 'ERR_TIMESCALEDB_POOL_TIMEOUT' })
+    await expect(pool.getConnection({ timeoutMs: 50 })).rejects.toMatchObject({ code: 'ERR_TIMESCALEDB_POOL_TIMEOUT' })
 
     expect(seen.get('smart_whale_timescaledb_pool_wait_seconds')).toBe(1)
     expect(seen.get('smart_whale_timescaledb_pool_refusals_total')).toBe(1)
