@@ -65,6 +65,12 @@ describe('mapServerError', () => {
     expect(DataTypeError.isInstance(error) && error.issues[0]?.path).toEqual([2])
   })
 
+  it('says what to do about values that are too long for the address', () => {
+    const error = mapServerError('Poco::Exception. Code: 1000, e.code() = 0, HTML Form Exception: Field value too long', query)
+    expect(error).toMatchObject({ code: 'ERR_CLICKHOUSE_LIMIT_EXCEEDED', retryable: false, status: 422 })
+    expect(mapForeignAnswer(414, query)).toMatchObject({ code: 'ERR_CLICKHOUSE_LIMIT_EXCEEDED', retryable: false })
+  })
+
   it('makes something of an answer without a code', () => {
     expect(mapServerError('', query).message).not.toBe('')
     expect(mapServerError('Poco::Exception: No space', query)).toMatchObject({ code: 'ERR_CLICKHOUSE_QUERY', serverCode: undefined })

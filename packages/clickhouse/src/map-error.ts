@@ -26,6 +26,7 @@ export interface FailedQuery {
 /** An exception as ClickHouse writes it: `Code: 62. DB::Exception: … (SYNTAX_ERROR) (version …)`. */
 export function mapServerError(text: string, query: FailedQuery): ClickHouseBaseError {
   const serverCode = Number(/Code: (\d+)/.exec(text)?.[1] ?? Number.NaN)
+  if (/Field value too long|URI too long/.test(text)) return parametersTooLong(query)
   const known = SERVER_CODES.get(serverCode)
   const message = serverMessage(text)
   const options: ClickHouseErrorOptions = {
@@ -36,6 +37,19 @@ export function mapServerError(text: string, query: FailedQuery): ClickHouseBase
   }
   if (known === undefined) return new QueryError(message, options)
   return errorOfKind(kindOf(known.kind, message), message, { ...options, ...FAILURE_TRAITS[kindOf(known.kind, message)] })
+}
+
+/** Whether an answer's text is an exception of ClickHouse's, or comes from something in front of it. */
+export function isServerException(text: string): boolean {
+  return /^(?:Code: \d|Poco::Exception|std::exception|DB::)/.test(text)
+}
+
+/** Bound values travel in the address, which the server bounds before it reads a query. */
+function parametersTooLong(query: FailedQuery): QueryError {
+  return new QueryError('a bound value is longer than the server takes; insert it into a table and join, or raise http_max_field_value_size and http_max_uri_size in its default profile', {
+    ...query,
+    ...FAILURE_TRAITS.limit,
+  })
 }
 
 /** A memory limit may be the query's own, which it will hit again, or the whole server's, which passes. */
@@ -122,8 +136,13 @@ export function mapNetworkError(cause: unknown, query: FailedQuery): Infrastruct
   return new ConnectionError(`the connection to ClickHouse at ${query.server} failed: ${message}`, { ...options, retryable: false })
 }
 
+/** Servers take addresses of a mebibyte by default, proxies often less. */
+const LONG_ADDRESS = 8 * 1024
+
 /** An HTTP answer that ClickHouse did not write: from a proxy, or from something else that listens there. */
-export function mapForeignAnswer(status: number, query: FailedQuery): ConnectionError {
+export function mapForeignAnswer(status: number, query: FailedQuery, addressLength = 0): ClickHouseBaseError {
+  // The server's HTTP layer answers an address that is too long before ClickHouse itself sees it, with 400 and no text.
+  if (status === 414 || (status === 400 && addressLength > LONG_ADDRESS)) return parametersTooLong(query)
   const retryable = status === 429 || status >= 500
   return new ConnectionError(
     `${query.server} answered with HTTP ${status}, and not as ClickHouse; ${retryable ? 'a proxy in front of it may be out of reach of it' : 'check that this is the HTTP port of ClickHouse'}`,

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { Pool } from 'undici'
 import type { ConnectionParams } from '../clickhouse-config.ts'
-import { type FailedQuery, mapForeignAnswer, mapNetworkError, mapServerError, poolExhausted } from '../map-error.ts'
+import { type FailedQuery, isServerException, mapForeignAnswer, mapNetworkError, mapServerError, poolExhausted } from '../map-error.ts'
 
 /** Sizes and times of the sockets. */
 export interface TransportOptions {
@@ -71,7 +71,7 @@ export class HttpTransport {
       answer.body.on('error', () => {})
       if (answer.statusCode === 200) return { headers: answer.headers, body: answer.body }
       const text = await textOf(answer.body)
-      throw answer.headers['x-clickhouse-exception-code'] === undefined && !text.startsWith('Code: ') ? mapForeignAnswer(answer.statusCode, query) : mapServerError(text, query)
+      throw answer.headers['x-clickhouse-exception-code'] === undefined && !isServerException(text) ? mapForeignAnswer(answer.statusCode, query, path.length) : mapServerError(text, query)
     } catch (error) {
       throw signal.aborted || isOurs(error) ? error : mapNetworkError(error, query)
     }

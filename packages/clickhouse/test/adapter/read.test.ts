@@ -97,6 +97,7 @@ describe('execute', () => {
   it('takes long values', async () => {
     const { rows } = await database.reader.execute('SELECT length(:text) AS n, length(:list) AS m', { text: 'ü'.repeat(200_000), list: Array.from({ length: 50_000 }, (_value, index) => index) })
     expect(rows).toEqual([{ n: 400_000n, m: 50_000n }])
+    await expect(database.reader.execute('SELECT length(:text)', { text: 'x'.repeat(20_000_000) })).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_LIMIT_EXCEEDED' })
   })
 })
 
