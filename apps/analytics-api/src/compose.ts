@@ -1,11 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import type { FastifyInstance } from 'fastify'
+import { guardFromKeys } from '@smart-whale/app-process'
 import { createAdapter } from '@smart-whale/clickhouse'
 import { createL1Cache } from '@smart-whale/core-cache'
 import { createHealth, createPrometheusMetrics } from '@smart-whale/core-monitoring'
-import { createRolePolicy, createTokenVerifier, importJwkSet, type JwkSet } from '@smart-whale/core-security'
-import { createBearerGuard } from '@smart-whale/core-security/fastify'
-import { ConfigurationError, type Logger, systemClock } from '@smart-whale/interfaces'
+import { type Logger, systemClock } from '@smart-whale/interfaces'
 import { createMigrationManager, createTimescaleAdapter } from '@smart-whale/timescaledb'
 import type { AnalyticsApiConfig } from './config.ts'
 import { checkStorage } from './check-storage.ts'
@@ -20,8 +18,7 @@ export async function compose(config: AnalyticsApiConfig, logger: Logger): Promi
   await Promise.all([clickhouse.connect(), timescaledb.connect()])
   await createMigrationManager(timescaledb, { logger }).up()
   const metrics = createPrometheusMetrics({ defaultMetrics: true, logger })
-  const keys = importJwkSet(await readJwkSet(config.AUTH_JWKS_FILE))
-  const guard = createBearerGuard({ verifier: createTokenVerifier({ issuer: config.AUTH_ISSUER, audience: config.AUTH_AUDIENCE, keys }), policy: createRolePolicy() })
+  const guard = await guardFromKeys(config)
   const health = createHealth({
     probes: [
       { name: 'ClickHouse', check: (call) => clickhouse.healthCheck(call) },
@@ -48,12 +45,4 @@ export async function compose(config: AnalyticsApiConfig, logger: Logger): Promi
     await Promise.all([clickhouse.close(), timescaledb.disconnect()])
   })
   return fastify
-}
-
-async function readJwkSet(path: string): Promise<JwkSet> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as JwkSet
-  } catch (error) {
-    throw new ConfigurationError(`AUTH_JWKS_FILE: ${path} can't be read as a JWK set`, { cause: error })
-  }
 }

@@ -1,30 +1,14 @@
+import { runApp } from '@smart-whale/app-process'
 import { createLogger } from '@smart-whale/core-logging'
-import { InfrastructureError } from '@smart-whale/interfaces'
 import { compose } from './compose.ts'
-import { HELP, readCommand, readConfig } from './config.ts'
+import { HELP, readConfig } from './config.ts'
 
-/** Longest that a stop may take. */
-const STOP_DEADLINE_MS = 9000
-
-async function run(): Promise<void> {
-  const command = readCommand()
-  if (command === 'help') return void process.stdout.write(`${HELP}\n`)
-  const config = readConfig()
-  if (command === 'check-config') return void process.stdout.write('the configuration is good\n')
-  const logger = createLogger({ level: config.LOG_LEVEL, service: 'analytics-api' })
-  const fastify = await compose(config, logger)
-  const stop = (signal: string): void => {
-    logger.info({ signal }, 'stopping')
-    setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref()
-    void fastify.close()
-  }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
-  const address = await fastify.listen({ host: config.HOST, port: config.PORT })
-  logger.info({ address }, 'serving')
-}
-
-run().catch((error: unknown) => {
-  const text = InfrastructureError.isInstance(error) ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)
-  process.stderr.write(`analytics-api: ${text}\n`)
-  process.exitCode = 1
+await runApp({
+  name: 'analytics-api',
+  help: HELP,
+  readConfig: () => readConfig(),
+  checkConfig: async () => 'the configuration is good',
+  createLogger: ({ LOG_LEVEL }) => createLogger({ level: LOG_LEVEL, service: 'analytics-api' }),
+  compose,
+  address: ({ HOST, PORT }) => ({ host: HOST, port: PORT }),
 })

@@ -1,11 +1,5 @@
-import { InfrastructureError } from '@smart-whale/interfaces'
+import { explainFailure } from '@smart-whale/app-process'
 import { HELP, readConfig } from './config.ts'
-
-/** One line for what the user can mend; the stack only for what nobody foresaw. */
-function explain(error: unknown): string {
-  if (InfrastructureError.isInstance(error)) return error.message
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
-}
 
 try {
   const config = readConfig()
@@ -16,6 +10,6 @@ try {
     process.exitCode = await runStandalone(config)
   }
 } catch (error) {
-  process.stderr.write(`smart-whale: ${explain(error)}\n`)
+  process.stderr.write(`smart-whale: ${explainFailure(error)}\n`)
   process.exitCode = 1
 }

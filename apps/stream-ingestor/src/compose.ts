@@ -1,11 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import { guardFromKeys } from '@smart-whale/app-process'
 import { createAdapter } from '@smart-whale/clickhouse'
 import { createHealth, createPrometheusMetrics } from '@smart-whale/core-monitoring'
 import { healthRoutes, httpMetrics, metricsRoutes } from '@smart-whale/core-monitoring/fastify'
-import { createRolePolicy, createTokenVerifier, importJwkSet, type JwkSet } from '@smart-whale/core-security'
-import { createBearerGuard } from '@smart-whale/core-security/fastify'
-import { ConfigurationError, type Logger, toWire } from '@smart-whale/interfaces'
+import { type Logger, toWire } from '@smart-whale/interfaces'
 import { createMemoryTransport } from '@smart-whale/messaging/memory'
 import { createMigrationManager, createTimescaleAdapter } from '@smart-whale/timescaledb'
 import type { IngestorConfig } from './config.ts'
@@ -23,8 +21,7 @@ export async function compose(config: IngestorConfig, logger: Logger): Promise<F
   const transport = createMemoryTransport({ dataDir: config.BROKER_DIR, logger })
   await transport.start()
   const metrics = createPrometheusMetrics({ logger })
-  const keys = importJwkSet(await readJwkSet(config.AUTH_JWKS_FILE))
-  const guard = createBearerGuard({ verifier: createTokenVerifier({ issuer: config.AUTH_ISSUER, audience: config.AUTH_AUDIENCE, keys }), policy: createRolePolicy() })
+  const guard = await guardFromKeys(config)
   const ingestor = createIngestor({ definitions, transport, clickhouse, timescaledb, guard, logger, metrics })
   await ingestor.start()
 
@@ -45,12 +42,4 @@ export async function compose(config: IngestorConfig, logger: Logger): Promise<F
     await Promise.all([clickhouse.close(), timescaledb.disconnect()])
   })
   return fastify
-}
-
-async function readJwkSet(path: string): Promise<JwkSet> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as JwkSet
-  } catch (error) {
-    throw new ConfigurationError(`AUTH_JWKS_FILE: ${path} can't be read as a JWK set`, { cause: error })
-  }
 }

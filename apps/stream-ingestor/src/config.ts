@@ -1,6 +1,5 @@
-import { parseArgs } from 'node:util'
 import { z } from 'zod'
-import { ConfigurationError } from '@smart-whale/interfaces'
+import { type Environment, readEnvironment } from '@smart-whale/app-process'
 
 const environmentSchema = z.object({
   PORT: z.coerce.number().int().min(0).max(65_535).default(4001),
@@ -38,23 +37,7 @@ Environment (required ones marked *):
   PORT, HOST                              where to serve (4001, 127.0.0.1; HOST=0.0.0.0 in a container)
   LOG_LEVEL                               trace, debug, info, warn, error, fatal or silent (info)`
 
-/** What the command line asks for. */
-export type Command = 'run' | 'check-config' | 'help'
-
-/** Reads the command line. @throws ConfigurationError naming the option that is wrong */
-export function readCommand(args: readonly string[] = process.argv.slice(2)): Command {
-  try {
-    const { values } = parseArgs({ args: [...args], options: { help: { type: 'boolean' }, 'check-config': { type: 'boolean' } }, strict: true })
-    return values.help ? 'help' : values['check-config'] ? 'check-config' : 'run'
-  } catch (error) {
-    throw new ConfigurationError(`${(error as Error).message.split('. ')[0]}; --help lists the options`, { cause: error })
-  }
-}
-
 /** Reads the environment; the only place of this app that does. @throws ConfigurationError naming each variable that is wrong, never its value */
-export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): IngestorConfig {
-  const result = environmentSchema.safeParse(environment)
-  if (result.success) return result.data
-  const issues = result.error.issues.map((issue) => `${issue.path.join('.')} ${environment[String(issue.path[0])] === undefined ? 'is missing' : `is wrong: ${issue.message}`}`)
-  throw new ConfigurationError(`the environment is not complete: ${issues.join('; ')}; --help explains each`)
+export function readConfig(environment: Environment = process.env): IngestorConfig {
+  return readEnvironment(environmentSchema, environment)
 }

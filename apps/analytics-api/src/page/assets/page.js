@@ -21,7 +21,11 @@ function takeToken() {
   return given ?? sessionStorage.getItem('token')
 }
 
+/** The token is not good any more: ask for another one. */
 class Refused extends Error {}
+
+/** The server said why it can't answer. */
+class Unanswered extends Error {}
 
 async function ask(path, body) {
   const response = await fetch(path, {
@@ -32,7 +36,7 @@ async function ask(path, body) {
   })
   if (response.status === 401) throw new Refused((await response.json()).detail)
   const answer = await response.json()
-  if (!response.ok) throw new Error(answer.detail ?? response.statusText)
+  if (!response.ok) throw new Unanswered(answer.detail ?? response.statusText)
   return answer
 }
 

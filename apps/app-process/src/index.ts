@@ -1,0 +1,5 @@
+export { explainFailure } from './explain-failure.ts'
+export { guardFromKeys, type TokenSource } from './guard-from-keys.ts'
+export { type Command, readCommand } from './read-command.ts'
+export { type Environment, readEnvironment } from './read-environment.ts'
+export { type AppDefinition, runApp } from './run-app.ts'
