@@ -6,6 +6,7 @@ import { ingestRoutes } from '@smart-whale/messaging/fastify'
 import { createPipeline, type IngestRow, type Pipeline, type PipelineDefinition, type PipelineStatus } from '@smart-whale/messaging/pipeline'
 import { createTransactionalBatchWriter, IngestLedger, type TimescaleStorage } from '@smart-whale/timescaledb'
 import { prepareTables } from './prepare-tables.ts'
+import { withJsonFields } from './rows-for-timescale.ts'
 
 /** Everything that the ingestor works with; whoever starts it owns and closes them. */
 export interface IngestorOptions {
@@ -67,6 +68,6 @@ function storesOf(definition: PipelineDefinition, { clickhouse, timescaledb }: I
   return {
     ledger,
     clickhouse: definition.sinks.includes('clickhouse') ? createBatchWriter<IngestRow>(clickhouse, definition.table) : null,
-    timescaledb: definition.sinks.includes('timescaledb') ? createTransactionalBatchWriter<IngestRow>(timescaledb, definition.table, { ledger }) : null,
+    timescaledb: definition.sinks.includes('timescaledb') ? withJsonFields(definition, createTransactionalBatchWriter<IngestRow>(timescaledb, definition.table, { ledger })) : null,
   }
 }

@@ -28,6 +28,21 @@ describe('an ingestor on real engines', () => {
     expect(await bench.timescaledb.execute('select sum(fare) as fare from rides')).toEqual([{ fare: '7500.00' }])
   })
 
+  it('keeps every field type as it was sent, in both stores', async () => {
+    const fields = { id: 'int64', time: 'timestamp', s: 'string', i: 'int32', f: 'float64', d: 'decimal(20,4)', b: 'boolean', day: 'date', u: 'uuid', j: 'json', n: 'int64?', jn: 'json?' }
+    bench = await startIngestorBench([{ topic: 'all', fields, time: 'time', id: 'id', partitions: 1 }])
+    const event = `{"id":9223372036854775807,"time":"2026-01-31T12:00:00.123Z","s":"é🐳'\\"","i":-5,"f":0.1,"d":1234567890123456.7891,"b":true,"day":"1900-01-01","u":"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11","j":{"x":[12345678901234567890,"y"]}}`
+    await bench.transport.send('all', [{ value: event }])
+    await settled(bench)
+
+    expect(await bench.deadLetters('all')).toEqual([])
+    const text = 'toString(id) AS id, toString(time) AS time, s, i, f, toString(d) AS d, b, toString(day) AS day, toString(u) AS u, j, n, jn'
+    const { rows } = await bench.clickhouse.execute(`SELECT ${text} FROM \`all\``)
+    expect(rows).toEqual([{ id: '9223372036854775807', time: '2026-01-31 12:00:00.123', s: `é🐳'"`, i: -5, f: 0.1, d: '1234567890123456.7891', b: true, day: '1900-01-01', u: 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', j: '{"x":[12345678901234567890,"y"]}', n: null, jn: null }])
+    const sql = `select id::text, to_char(time at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS.MS') as time, s, i, f, d::text, b, day::text, u::text, j->'x'->>0 as j, n, jn from "all"`
+    expect(await bench.timescaledb.execute(sql)).toEqual([{ id: '9223372036854775807', time: '2026-01-31 12:00:00.123', s: `é🐳'"`, i: -5, f: 0.1, d: '1234567890123456.7891', b: true, day: '1900-01-01', u: 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', j: '12345678901234567890', n: null, jn: null }])
+  })
+
   it('sends bad records to the dead letters, byte for byte, and stores the good ones around them', async () => {
     bench = await startIngestorBench([RIDES])
     const bad: (Buffer | null)[] = [Buffer.from('{"id":'), Buffer.from([0xff, 0xfe, 0x00]), null, Buffer.from(ride(1, { fare: 'much' })), Buffer.from('['.repeat(100_000)), Buffer.from(ride(2, { time: '10000-01-01' }))]

@@ -93,7 +93,7 @@ export { TableSchema, tableSchemaSchema } from './time-series/table-schema.ts'
 // Drivers
 export { createPgDriver } from './drivers/pg-driver.ts'
 export { createPostgresDriver } from './drivers/postgres-driver.ts'
-export { asJson, type JsonParameter } from './drivers/encode-parameter.ts'
+export { asJson, asJsonText, type JsonParameter } from './drivers/encode-parameter.ts'
 export type {
   SqlConnection,
   SqlConnectionOptions,

@@ -18,7 +18,25 @@ export function asJson(value: unknown): JsonParameter {
   return { [JSON_MARK]: value }
 }
 
-/** Whether {@link asJson} made it. */
+/** Text that is JSON already. */
+class JsonText {
+  readonly text: string
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
+/**
+ * Binds text that is JSON already, as it stands: its digits stay as they were written. Whether it is JSON is for the server to check.
+ *
+ * @example
+ * await storage.bulkInsert('events', [{ payload: asJsonText('{"amount":12345678901234567890}') }])
+ */
+export function asJsonText(text: string): JsonParameter {
+  return { [JSON_MARK]: new JsonText(text) }
+}
+
+/** Whether {@link asJson} or {@link asJsonText} made it. */
 export function isJsonParameter(value: unknown): value is JsonParameter {
   return typeof value === 'object' && value !== null && JSON_MARK in value
 }
@@ -94,6 +112,7 @@ type RawJson = { rawJSON(text: string): unknown }
 
 /** JSON with 64-bit integers exact. */
 export function toJson(value: unknown): string | Refusal {
+  if (value instanceof JsonText) return value.text
   if (value instanceof Map || value instanceof Set) return { problem: `is a ${value.constructor.name}; JSON has none: make it an object or an array first` }
   try {
     const text = JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? (JSON as unknown as RawJson).rawJSON(item.toString()) : item))
