@@ -1,4 +1,4 @@
-import { ConfigurationError, InfrastructureError } from '@smart-whale/interfaces'
+import { ConfigurationError, type InfrastructureError } from '@smart-whale/interfaces'
 import type { ClickHouseErrorCode } from '../errors.ts'
 import { OperationalError } from '../operational-errors.ts'
 import type { ServerExit } from './start-options.ts'

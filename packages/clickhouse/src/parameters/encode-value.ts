@@ -57,7 +57,7 @@ const decimal: Encode = (type, value) => {
 
 const bool: Encode = (_type, value) => {
   if (typeof value === 'boolean') return String(value)
-  if (value === 0 || value === 1 || value === 0n || value === 1n) return value == 1 ? 'true' : 'false'
+  if (value === 0 || value === 1 || value === 0n || value === 1n) return String(Boolean(value))
   return value === 'true' || value === 'false' ? value : new UnfitValue(`must be true or false for Bool, found ${kindOf(value)}`)
 }
 
