@@ -1,15 +1,20 @@
-import { explainFailure } from '@smart-whale/app-process'
-import { HELP, readConfig } from './config.ts'
+import { stopSignal } from './stop-signal.ts'
 
+// Before anything else is loaded: a Ctrl-C in the first second is a stop as well, and not a crash.
+const stop = stopSignal()
+const { explainFailure } = await import('@smart-whale/app-process')
 try {
+  const { HELP, readConfig } = await import('./config.ts')
   const config = readConfig()
   if (config.help) process.stdout.write(`${HELP}\n`)
   else {
-    // Loaded only now: a wrong option or a look at the help shouldn't wait for everything that a run needs.
+    // Only now: a wrong option or a look at the help shouldn't wait for everything that a run needs.
     const { runStandalone } = await import('./run-standalone.ts')
-    process.exitCode = await runStandalone(config)
+    process.exitCode = await runStandalone(config, stop)
   }
 } catch (error) {
   process.stderr.write(`smart-whale: ${explainFailure(error)}\n`)
   process.exitCode = 1
+} finally {
+  stop.dispose()
 }

@@ -7,17 +7,16 @@ import type { StandaloneConfig } from './config.ts'
 import { createProgress, type Progress } from './progress.ts'
 import { loadSample } from './sample/load-sample.ts'
 import { sampleCounts, type SampleSize } from './sample/sample-files.ts'
-import { stopSignal } from './stop-signal.ts'
+import type { StopSignal } from './stop-signal.ts'
 
 /** Longest that a stop may take; then the process ends as it is, and the engines with it. */
 const STOP_DEADLINE_MS = 9000
 
-/** Runs until it is told to stop. Answers the exit code. */
-export async function runStandalone(config: StandaloneConfig): Promise<number> {
+/** Runs until `stop` tells it to end. Answers the exit code. */
+export async function runStandalone(config: StandaloneConfig, stop: StopSignal): Promise<number> {
   if (config.checkOnly) return checkConfig(config)
   const logger = createLogger({ level: config.logLevel, service: 'smart-whale', destination: { write: (line: string) => process.stderr.write(line) }, pretty: process.stderr.isTTY === true, color: process.stderr.isTTY === true })
   const progress = createProgress()
-  const stop = stopSignal()
   let standalone: Standalone
   try {
     standalone = await compose({ config, logger, signal: stop.signal, onStep: progress.step })

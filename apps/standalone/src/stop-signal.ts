@@ -4,7 +4,11 @@ export interface StopSignal {
   readonly signal: AbortSignal
   /** Resolves then. */
   readonly received: Promise<void>
+  /** Stops listening. */
+  dispose(): void
 }
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** Listens for the signals that end a process. A second Ctrl-C ends it at once, as one expects at a terminal. */
 export function stopSignal(): StopSignal {
@@ -12,12 +16,17 @@ export function stopSignal(): StopSignal {
   const received = new Promise<void>((resolve) => controller.signal.addEventListener('abort', () => resolve(), { once: true }))
   // A terminal's Ctrl-C may come twice, from the terminal and from whoever started us: only a later one is the user's impatience.
   let firstAt = 0
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(name, () => {
-      if (!controller.signal.aborted) firstAt = performance.now()
-      else if (name === 'SIGINT' && performance.now() - firstAt > 1000) process.exit(130)
-      controller.abort(name)
-    })
+  const onSignal = (name: NodeJS.Signals): void => {
+    if (!controller.signal.aborted) firstAt = performance.now()
+    else if (name === 'SIGINT' && performance.now() - firstAt > 1000) process.exit(130)
+    controller.abort(name)
   }
-  return { signal: controller.signal, received }
+  for (const name of SIGNALS) process.on(name, onSignal)
+  return {
+    signal: controller.signal,
+    received,
+    dispose: () => {
+      for (const name of SIGNALS) process.off(name, onSignal)
+    },
+  }
 }

@@ -73,4 +73,15 @@ describe('a standalone whose processes are killed', () => {
 
     await expectEachFlightOnce(address)
   }, 180_000)
+
+  it.each([50, 400, 1200, 2500])('stops with exit code 0 and leaves nothing when it is told so %s ms after its start', async (delayMs) => {
+    const early = start()
+    await new Promise((resolve) => setTimeout(resolve, delayMs))
+    early.kill('SIGTERM')
+
+    const { code, signal } = await early.exited
+    // Before Node.js has run its first line nobody listens yet, and the signal itself ends the process.
+    expect(code === 0 || (delayMs === 50 && signal === 'SIGTERM'), early.output()).toBe(true)
+    await eventually(() => processesOn(folder.path), (left) => left.length === 0, 5000, 'processes left')
+  })
 })
