@@ -7,7 +7,7 @@ import { ANY_TABLE, allTables, type TableDependencies, tableTag } from './table-
 
 /** What an {@link AnalyticsCache} is made from. */
 export interface AnalyticsCacheOptions {
-  /** Where answers are kept; `null` keeps none, but still counts and versions. */
+  /** Where answers are kept; `null` keeps none, but still counts and versions. @default none, required */
   cache: CachingInterface | null
   /** Tells which tables a query reads and which a written table changes. @default every query reads every table */
   dependencies?: TableDependencies

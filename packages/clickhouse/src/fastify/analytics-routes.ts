@@ -9,7 +9,7 @@ import { abortWhenCallerLeaves } from './caller-leaves.ts'
 
 /** What the analytics routes are made from. */
 export interface AnalyticsRoutesOptions {
-  /** Answers the queries. The user of its adapter must be a read-only one: it runs what callers send. */
+  /** Answers the queries. The user of its adapter must be a read-only one: it runs what callers send. @default none, required */
   analyticsService: AnalyticsService
   /** Makes the hook that lets a caller with the permission through. @default everybody may do everything */
   guard?: ((permission: string) => preHandlerAsyncHookHandler) | undefined

@@ -43,7 +43,7 @@ export const GRAPHQL_LIMITS: GraphqlLimits = { maxDocumentLength: 32_768, maxTok
 
 /** What a {@link GraphQLLayer} is made from. */
 export interface GraphqlLayerOptions {
-  /** Answers the `analytics` fields. The user of its adapter must be a read-only one: it runs what callers send. */
+  /** Answers the `analytics` fields. The user of its adapter must be a read-only one: it runs what callers send. @default none, required */
   analyticsService: AnalyticsService
   /** Refuses a field by throwing. @default everybody may read everything */
   authorize?: Authorize | undefined

@@ -9,7 +9,7 @@ import { abortWhenCallerLeaves } from '../fastify/caller-leaves.ts'
 
 /** How a {@link GraphQLLayer} is served. */
 export interface GraphqlRouteOptions {
-  /** Made by `createGraphqlLayer` or `setupClickHouse`. */
+  /** Made by `createGraphqlLayer` or `setupClickHouse`. @default none, required */
   layer: GraphQLLayer
   /** Where it is served. @default '/graphql' */
   path?: string | undefined

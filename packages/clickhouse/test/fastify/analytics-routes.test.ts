@@ -83,6 +83,7 @@ describe('POST /analytics', () => {
     ['a setting', { query: 'SELECT 1 SETTINGS max_execution_time = 0' }, 403, 'ERR_CLICKHOUSE_PERMISSION_DENIED', ['body', 'query']],
     ["somebody else's table", { query: 'SELECT * FROM default.secret_of_somebody' }, 403, 'ERR_CLICKHOUSE_PERMISSION_DENIED', ['body', 'query']],
     ["the server's disk", { query: "SELECT * FROM file('/etc/passwd', 'LineAsString')" }, 403, 'ERR_CLICKHOUSE_PERMISSION_DENIED', ['body', 'query']],
+    ["the server's disk by another way", { query: "SELECT file('/etc/passwd')" }, 403, 'ERR_CLICKHOUSE_PERMISSION_DENIED', ['body', 'query']],
     ['another address', { query: "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')" }, 403, 'ERR_CLICKHOUSE_PERMISSION_DENIED', ['body', 'query']],
     ['what others ask', { query: 'SELECT query FROM system.query_log' }, 403, 'ERR_CLICKHOUSE_PERMISSION_DENIED', ['body', 'query']],
     ['too many rows', { query: 'SELECT number FROM numbers(3000000)' }, 422, 'ERR_CLICKHOUSE_LIMIT_EXCEEDED', ['body', 'query']],
