@@ -124,8 +124,9 @@ export function partitionNotFound(topic: string, partition: number, partitions: 
 
 /** What a {@link PartialSendError} is made from. */
 export interface PartialSendErrorOptions {
+  /** Topic that the records were sent to. @default none, required */
   topic: string
-  /** Record by record, as given: where it was stored, or null when it wasn't (or isn't known to be). */
+  /** Record by record, as given: where it was stored, or null when it wasn't (or isn't known to be). @default none, required */
   stored: readonly (RecordPosition | null)[]
   /** The first failure. @default undefined */
   cause?: unknown

@@ -14,7 +14,7 @@ import type { MessagingTransport, OutgoingRecord, RecordPosition, TopicDescripti
 export interface SendMessageOptions {
   /** Messages of one key are handled in order. @default none */
   key?: string | Uint8Array | null | undefined
-  /** @default {} */
+  /** Headers of the message, beside those that say how it is encoded. @default {} */
   headers?: Readonly<Record<string, string | Uint8Array>> | undefined
   /** Ends the call. @default undefined */
   signal?: AbortSignal | undefined

@@ -23,11 +23,13 @@ export interface MessageContent {
 
 /** How {@link decodeMessage} reads a value. */
 export interface DecodeOptions {
+  /** Topic that the value came from; encrypted values are bound to it. @default none, required */
   readonly topic: string
+  /** Decrypts values; without one, an encrypted value is refused. @default none, required */
   readonly encryptor: Encryptor | undefined
-  /** What a value without a content type is. */
+  /** What a value without a content type is. @default none, required */
   readonly assumedContentType: string
-  /** Whether a value that isn't encrypted is read although there is an encryptor. */
+  /** Whether a value that isn't encrypted is read although there is an encryptor. @default none, required */
   readonly acceptPlaintext: boolean
 }
 

@@ -5,7 +5,7 @@ import { optionError } from './errors.ts'
 
 /** How a {@link KafkaService} works. */
 export interface KafkaServiceOptions {
-  /** @default silentLogger */
+  /** Where the service and its subscriptions log. @default silentLogger */
   logger?: Logger | undefined
   /** Every send and every subscription runs under it: it may refuse, retry, break or bound them. @default none */
   policy?: Policy | undefined
@@ -33,17 +33,29 @@ export interface KafkaServiceOptions {
 
 /** {@link KafkaServiceOptions} with every default in place. */
 export interface KafkaServiceSettings {
+  /** Where the service and its subscriptions log. @default see {@link KafkaServiceOptions} */
   readonly logger: Logger
+  /** What every send and every subscription runs under. @default see {@link KafkaServiceOptions} */
   readonly policy: Policy
+  /** Encrypts values from sender to handler; undefined sends them as they are. @default see {@link KafkaServiceOptions} */
   readonly encryptor: Encryptor | undefined
+  /** Whether a message that isn't encrypted is handled although there is an encryptor. @default see {@link KafkaServiceOptions} */
   readonly acceptPlaintext: boolean
+  /** What a value is whose sender named no content type. @default see {@link KafkaServiceOptions} */
   readonly assumedContentType: string
+  /** How a handler that throws is run again before its message goes to the dead letters. @default see {@link KafkaServiceOptions} */
   readonly retry: Policy
+  /** How long one call to the broker may take, in milliseconds. @default see {@link KafkaServiceOptions} */
   readonly timeoutMs: number
+  /** Records that are read, handled and committed as one. @default see {@link KafkaServiceOptions} */
   readonly batchSize: number
+  /** Bytes that are read ahead of a handler, in each partition. @default see {@link KafkaServiceOptions} */
   readonly bufferBytes: number
+  /** How long a handler may go on after its partition is revoked, before its signal aborts; in milliseconds. @default see {@link KafkaServiceOptions} */
   readonly drainTimeoutMs: number
+  /** Whether `connect` starts the transport and `disconnect` stops it. @default see {@link KafkaServiceOptions} */
   readonly manageTransport: boolean
+  /** Whose time passes. @default see {@link KafkaServiceOptions} */
   readonly clock: Clock
 }
 

@@ -8,10 +8,15 @@ const REJOIN_PAUSE_MS = 1_000
 
 /** What a subscription is made from. */
 export interface SubscriptionOptions {
+  /** Where messages come from; its lifecycle is somebody else's. @default none, required */
   readonly transport: MessagingTransport
+  /** How the service works, and so this subscription. @default none, required */
   readonly settings: KafkaServiceSettings
+  /** Topic to read. @default none, required */
   readonly topic: string
+  /** Group to be a member of; its members share the partitions. @default none, required */
   readonly groupId: string
+  /** Runs for each message, in order within a partition. @default none, required */
   readonly handler: MessageHandler
 }
 

@@ -49,12 +49,13 @@ export interface RecordBatch {
 
 /** How much one {@link PartitionReader.read} may bring, and how long it may wait for it. */
 export interface ReadOptions {
-  /** Bytes of keys, values and headers. The first record is given even if it alone is larger. */
+  /** Bytes of keys, values and headers. The first record is given even if it alone is larger. @default none, required */
   maxBytes: number
+  /** Records at most. @default none, required */
   maxRecords: number
-  /** Milliseconds until an empty batch is the answer. 0 never waits. */
+  /** Milliseconds until an empty batch is the answer. 0 never waits. @default none, required */
   maxWaitMs: number
-  /** @default undefined */
+  /** Ends the wait; the read then rejects with `ERR_ABORTED`. @default undefined */
   signal?: AbortSignal | undefined
 }
 
@@ -91,14 +92,17 @@ export type StartFrom = 'earliest' | 'latest'
 
 /** What a member of a group is. */
 export interface JoinOptions {
+  /** Group to join; its members share the partitions. @default none, required */
   groupId: string
+  /** Topics to read, one at least; each must be there. @default none, required */
   topics: readonly string[]
-  /** @default 'earliest' */
+  /** Where to begin in a partition for which the group has committed nothing. @default 'earliest' */
   startFrom?: StartFrom | undefined
   /**
    * Runs for each partition that the member gets, until `reader.signal` aborts; the transport then waits for it, within a deadline,
    * before the partition goes to another member. Returning early leaves the partition assigned and idle.
    * Rejecting before the signal has aborted ends the membership (see {@link GroupMembership.failed}); afterwards it is expected.
+   * @default none, required
    */
   onPartition(reader: PartitionReader): Promise<void>
   /** Leaves the group when it aborts. @default undefined */
@@ -117,8 +121,9 @@ export interface GroupMembership {
 
 /** What a topic is made with. */
 export interface TopicSettings {
+  /** How many partitions the topic gets: as many members of a group can read it at a time. @default none, required */
   partitions: number
-  /** @default 1 */
+  /** Brokers that have each partition; at most as many as there are. @default 1 */
   replication?: number | undefined
   /** Kafka's topic configuration: `retention.ms`, `retention.bytes` … @default {} */
   configs?: Readonly<Record<string, string>> | undefined

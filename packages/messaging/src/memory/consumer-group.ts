@@ -11,14 +11,19 @@ import type { Topic } from './topic.ts'
 
 /** What a group needs of its broker. */
 export interface ConsumerGroupOptions {
+  /** Name of the group, unique in its broker. @default none, required */
   readonly groupId: string
-  /** @default nothing was committed */
+  /** Progress that was saved before, for the group to go on from. @default nothing was committed */
   readonly offsets?: GroupOffsets | undefined
+  /** The topic of a name, or undefined when the broker has none (any more). @default none, required */
   readonly findTopic: (name: string) => Topic | undefined
+  /** Keeps the whole of the group's progress; resolves when it is durable, and only then is a commit done. @default none, required */
   readonly save: (offsets: GroupOffsets) => Promise<void>
-  /** How long a revoked handler may take. */
+  /** How long a revoked handler may take, in milliseconds, before its partition is taken from it. @default none, required */
   readonly handoverTimeoutMs: number
+  /** Measures `handoverTimeoutMs` and the deadlines of commits. @default none, required */
   readonly clock: Clock
+  /** Told who reads what, and which handlers were too slow to give it up. @default none, required */
   readonly logger: Logger
 }
 

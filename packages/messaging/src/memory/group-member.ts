@@ -6,12 +6,15 @@ import type { ConsumerGroup } from './consumer-group.ts'
 
 /** What a member is made from. */
 export interface GroupMemberOptions {
+  /** The group that it is a member of. @default none, required */
   readonly group: ConsumerGroup
+  /** What whoever joined asked for: topics, handler, signal. @default none, required */
   readonly join: JoinOptions
-  /** How long handlers have when the member leaves. */
+  /** How long handlers have when the member leaves, in milliseconds; what they hold then is taken. @default none, required */
   readonly handoverTimeoutMs: number
+  /** Measures the deadline of leaving. @default none, required */
   readonly clock: Clock
-  /** Told once, when the membership is over. */
+  /** Told once, when the membership is over. @default none, required */
   readonly onEnd: (member: GroupMember) => void
 }
 

@@ -25,12 +25,13 @@ export interface MemoryBrokerOptions {
   handoverTimeoutMs?: number | undefined
   /** Whose time passes. @default systemClock */
   clock?: Clock | undefined
-  /** @default silentLogger */
+  /** Where the broker logs. @default silentLogger */
   logger?: Logger | undefined
 }
 
 /** {@link MemoryBrokerOptions} with every default in place. */
 export type MemoryBrokerSettings = { readonly [Name in Exclude<keyof MemoryBrokerOptions, 'dataDir'>]-?: NonNullable<MemoryBrokerOptions[Name]> } & {
+  /** Folder of the log on disk; undefined keeps it in memory. @default see {@link MemoryBrokerOptions} */
   readonly dataDir: string | undefined
 }
 

@@ -7,17 +7,25 @@ import type { Topic } from './topic.ts'
 
 /** What an ownership is made from. */
 export interface OwnershipOptions {
+  /** Names the partition within the group. @default none, required */
   readonly key: string
+  /** Who holds it. @default none, required */
   readonly member: GroupMember
+  /** The topic that the partition is of. @default none, required */
   readonly topic: Topic
+  /** Number of the partition in its topic. @default none, required */
   readonly partition: number
+  /** Offset that reading begins at. @default none, required */
   readonly startOffset: number
-  /** The group's generation when the partition was given. */
+  /** The group's generation when the partition was given. @default none, required */
   readonly generation: number
+  /** Measures how long a read waits. @default none, required */
   readonly clock: Clock
+  /** The group's committed offset of this partition; null when there is none. @default none, required */
   readonly committed: () => number | null
+  /** Stores that offset with the group; not asked any more once the ownership is fenced. @default none, required */
   readonly commit: (nextOffset: number, options: TransportCallOptions | undefined) => Promise<void>
-  /** Told when the handler rejects although nothing was revoked. */
+  /** Told when the handler rejects although nothing was revoked. @default none, required */
   readonly onFailure: (error: unknown) => void
 }
 

@@ -17,10 +17,15 @@ export interface ReaderGrant {
 
 /** What a reader is made from. */
 export interface LogPartitionReaderOptions {
+  /** The topic that the partition is of. @default none, required */
   readonly topic: Topic
+  /** Number of the partition in its topic. @default none, required */
   readonly partition: number
+  /** Offset that the first read begins at. @default none, required */
   readonly startOffset: number
+  /** Who gave the partition, keeps its committed offset and may take it back. @default none, required */
   readonly grant: ReaderGrant
+  /** Measures how long a read waits. @default none, required */
   readonly clock: Clock
 }
 

@@ -7,8 +7,11 @@ const CHECK_FULL_EVERY_MS = 100
 
 /** What the timer looks after. */
 export interface RetentionTimerOptions {
+  /** The topics as they are now; asked at each check. @default none, required */
   readonly topics: () => Iterable<Topic>
+  /** Paces the checks. @default none, required */
   readonly clock: Clock
+  /** Told when records could not be removed. @default none, required */
   readonly logger: Logger
 }
 

@@ -10,8 +10,11 @@ const RETAINED_SHARE = 0.75
 
 /** A topic's settings, checked and with every default in place. */
 export interface CheckedTopicSettings {
+  /** How many partitions the topic has. @default none, required */
   readonly partitions: number
+  /** Brokers that have each partition: 1, as there is one broker. @default 1 */
   readonly replication: number
+  /** Kafka's topic configuration as it was given; the numbers in it that the broker heeds are checked. @default {} */
   readonly configs: Readonly<Record<string, string>>
 }
 

@@ -27,11 +27,11 @@ export interface PipelineOptions {
   graceMs?: number
   /** Names this worker in the ledger. @default a random id */
   owner?: string
-  /** @default silent */
+  /** Where the pipeline logs what it stores, refuses and retries. @default silent */
   logger?: Logger
-  /** @default silent */
+  /** Where the pipeline counts what it stores and refuses. @default silent */
   metrics?: MetricsSink
-  /** @default the machine's clock */
+  /** Whose time passes: for the age of slices, grace and pauses. @default the machine's clock */
   clock?: Clock
 }
 

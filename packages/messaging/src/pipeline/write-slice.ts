@@ -28,11 +28,15 @@ export type DeadLetterSink = (records: readonly SliceRecord[], options: { signal
 
 /** What {@link writeSlice} needs to know besides the records. */
 export interface WriteSliceOptions {
+  /** Where rows go, and what remembers the slice. @default none, required */
   readonly stores: PipelineStores
+  /** Where refused records go, before the slice is done. @default none, required */
   readonly deadLetters: DeadLetterSink
+  /** The partition as this worker holds it; a ledger refuses one that another has claimed since. @default none, required */
   readonly claim: SliceClaim
+  /** Gives the slice up; what it recorded is repeated later. @default none, required */
   readonly signal: AbortSignal
-  /** The slice as the ledger has it in flight, when these records were sent before. */
+  /** The slice as the ledger has it in flight, when these records were sent before. @default none, required */
   readonly recorded: Slice | null
 }
 

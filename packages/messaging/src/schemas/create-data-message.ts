@@ -8,15 +8,15 @@ import type { MessageMetadata, RequestPayload, ResponsePayload } from './message
 
 /** What the metadata of a message may be given; the rest is filled in. */
 export interface MessageMetadataOptions {
-  /** @default 3, medium */
+  /** How urgent it is, from `Priority`. @default 3, medium */
   priority?: MessageMetadata['priority'] | undefined
-  /** @default 'user' */
+  /** What caused it: a user, a model or the system. @default 'user' */
   requestSource?: MessageMetadata['requestSource'] | undefined
-  /** @default none */
+  /** Trace that it belongs to. @default none */
   traceId?: string | undefined
-  /** @default none */
+  /** Session that it belongs to. @default none */
   sessionId?: string | undefined
-  /** @default 0 */
+  /** How many times it has been tried already. @default 0 */
   retryCount?: number | undefined
   /** Seconds after which the message is of no use. @default none */
   ttl?: number | undefined
@@ -28,40 +28,44 @@ export interface MessageMetadataOptions {
 
 /** What {@link createDataRequest} makes a request from. */
 export interface CreateDataRequestOptions extends MessageMetadataOptions, Partial<Omit<RequestPayload, 'operation' | 'modelId' | 'dataType' | 'responseTopic'>> {
+  /** What is to be done. @default none, required */
   operation: RequestPayload['operation']
+  /** The model that asks. @default none, required */
   modelId: string
+  /** What kind of data it is about. @default none, required */
   dataType: RequestPayload['dataType']
   /** Where the answer is to go. @default the model's own topic */
   responseTopic?: string | undefined
   /** A UUID. @default a new one */
   requestId?: string | undefined
-  /** @default none */
+  /** What the request belongs to, for whoever follows it through several messages. @default none */
   correlationId?: string | undefined
-  /** @default 'balance' */
+  /** Who sends it. @default 'balance' */
   source?: string | undefined
-  /** @default 'data' */
+  /** Who it is for. @default 'data' */
   destination?: string | undefined
 }
 
 /** What {@link createDataResponse} makes a response from. */
 export interface CreateDataResponseOptions
   extends MessageMetadataOptions, Partial<Omit<ResponsePayload, 'operation' | 'status' | 'dataType' | 'data' | 'metadata'>> {
-  /** The id of the request that this answers. */
+  /** The id of the request that this answers. @default none, required */
   requestId: string
-  /** The model that asked; the response is sent to its topic. */
+  /** The model that asked; the response is sent to its topic. @default none, required */
   modelId: string
+  /** The answer itself; anything that JSON can say. @default none, required */
   data: ResponsePayload['data']
-  /** @default 'success' */
+  /** How the request went. @default 'success' */
   status?: ResponsePayload['status'] | undefined
-  /** @default 'fetch_data' */
+  /** What was done. @default 'fetch_data' */
   operation?: ResponsePayload['operation'] | undefined
-  /** @default 'structured' */
+  /** What kind of data it is. @default 'structured' */
   dataType?: ResponsePayload['dataType'] | undefined
   /** What else is to be said of the answer. The model's id is put beside it. @default {} */
   metadata?: Record<string, unknown> | undefined
-  /** @default 'data' */
+  /** Who sends it. @default 'data' */
   source?: string | undefined
-  /** @default 'models' */
+  /** Who it is for. @default 'models' */
   destination?: string | undefined
 }
 

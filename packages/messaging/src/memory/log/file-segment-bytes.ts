@@ -9,9 +9,13 @@ export type Durability = 'fsync' | 'write'
 
 /** What a segment in a file is made from. */
 export interface FileSegmentOptions {
+  /** The file; it must be there. @default none, required */
   readonly path: string
+  /** Bytes of it that count, from its beginning: reads end and appends begin there. @default none, required */
   readonly size: number
+  /** What has to happen to an append before it is done. @default none, required */
   readonly durability: Durability
+  /** Keeps what was appended last, so that readers close behind need no disk. @default none, required */
   readonly cache: TailCache
 }
 

@@ -19,9 +19,13 @@ const SEGMENT_NAME = /^(\d{20})\.log$/
 
 /** Where and how a partition's segments are kept. */
 export interface FolderSegmentStoreOptions {
+  /** Folder of this partition alone; made with its first segment. @default none, required */
   readonly folder: string
+  /** What has to happen to a write, of files and folders alike, before it is done. @default none, required */
   readonly durability: Durability
+  /** Keeps what was appended last, for all partitions together. @default none, required */
   readonly cache: TailCache
+  /** Warned of a torn write that was cut off at the end of the log. @default none, required */
   readonly logger: Logger
 }
 

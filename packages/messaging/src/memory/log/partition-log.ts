@@ -17,14 +17,17 @@ export interface Retention {
 
 /** What a partition's log is made from. */
 export interface PartitionLogOptions {
-  /** Topic and partition, for messages. */
+  /** Topic and partition, for messages. @default none, required */
   readonly name: string
+  /** Opens, makes, seals and removes the segments. @default none, required */
   readonly store: SegmentStore
+  /** Bytes of a segment, beyond which it is sealed and another one begun; a frame that is larger has one of its own. @default none, required */
   readonly segmentBytes: number
-  /** Records that are written as one, unless a single append is larger. */
+  /** Bytes of records that are written as one, unless a single append is larger; at most `segmentBytes`. @default none, required */
   readonly frameBytes: number
+  /** How much is kept; whole segments go, so it may be a little more. @default none, required */
   readonly retention: Retention
-  /** Milliseconds since the epoch. */
+  /** Tells the age of records: milliseconds since the epoch. @default none, required */
   readonly now: () => number
 }
 

@@ -9,11 +9,15 @@ export type RangeReader = (position: number, target: Buffer) => Promise<number>
 
 /** What is to be scanned. */
 export interface ScanOptions {
+  /** Reads from the segment, wherever it is kept. @default none, required */
   readonly read: RangeReader
-  /** Where the first frame begins. */
+  /** Where the first frame begins, in bytes from the beginning. @default none, required */
   readonly from: number
+  /** Bytes of the segment in all; the scan goes up to there. @default none, required */
   readonly fileBytes: number
+  /** Offset that the first record must have. @default none, required */
   readonly baseOffset: number
+  /** Seed of the checksums of this segment. @default none, required */
   readonly salt: number
 }
 

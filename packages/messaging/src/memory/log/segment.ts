@@ -4,16 +4,19 @@ import { SparseIndex } from './sparse-index.ts'
 
 /** What a segment is made from. */
 export interface SegmentOptions {
+  /** Where its frames are kept. @default none, required */
   readonly bytes: SegmentBytes
+  /** Offset of its first record. @default none, required */
   readonly baseOffset: number
+  /** Seed of its checksums, so that frames of other logs don't count. @default none, required */
   readonly salt: number
-  /** Bytes before the first frame. */
+  /** Bytes before the first frame. @default none, required */
   readonly preambleBytes: number
-  /** @default an empty one */
+  /** Where its frames lie, for a segment that has some already. @default an empty one */
   readonly index?: SparseIndex | undefined
-  /** @default baseOffset */
+  /** Offset after its last record. @default baseOffset */
   readonly endOffset?: number | undefined
-  /** @default 0 */
+  /** Newest timestamp of its records, in milliseconds since the epoch. @default 0 */
   readonly maxTimestamp?: number | undefined
 }
 
