@@ -17,10 +17,15 @@ export interface L1CacheOptions {
 
 /** The options with every default filled in. */
 export interface L1CacheSettings {
+  /** Entries that the cache holds at most. @default see {@link L1CacheOptions} */
   readonly maxEntries: number
+  /** Memory that keys and values may take, as estimated, in bytes. @default see {@link L1CacheOptions} */
   readonly maxBytes: number
+  /** Life of an entry that is set without one, in milliseconds; Infinity for until it is evicted. @default see {@link L1CacheOptions.defaultTtlSeconds} */
   readonly defaultTtlMs: number
+  /** Share of its life, 0 to 1, that is left when an entry becomes due for refresh. @default see {@link L1CacheOptions} */
   readonly refreshShare: number
+  /** Whose time passes. @default see {@link L1CacheOptions} */
   readonly clock: Clock
 }
 

@@ -88,6 +88,7 @@ export function withNotes(subject: StorageSubject, use: (storage: StorageInterfa
 /** What can read and write: a storage or one of its transactions. */
 type Executor = Pick<StorageInterface, 'execute'>
 
+/** Adds a row to a table that {@link withNotes} made. */
 export async function insertNote(executor: Executor, table: string, id: bigint, note: string): Promise<void> {
   await executor.execute(`INSERT INTO ${table} (id, note) VALUES ($1, $2)`, [id, note])
 }

@@ -5,6 +5,7 @@ const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
 const SPECIAL = new Set(['NaN', 'Infinity', '-Infinity'])
 const UUID = /^\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?$/i
 
+/** boolean: nothing but true and false, so that a 0 or a "false" is never taken for one. */
 export const booleanCodec: Codec = (value, writer) => {
   if (typeof value !== 'boolean') return wanted('a boolean', value)
   writer.int8(value ? 1 : 0)
@@ -27,6 +28,7 @@ export function integerCodec(bits: 16 | 32): Codec {
 
 const INT8_LIMIT = 2n ** 63n
 
+/** int8. Numbers that a number does not hold exactly are refused: they would be stored as others. */
 export const int8Codec: Codec = (value, writer) => {
   if (typeof value === 'number' && !Number.isSafeInteger(value)) {
     return new Unfit(Number.isInteger(value) ? 'is a number beyond what a number holds exactly; pass a bigint' : 'must be a whole number')
@@ -82,6 +84,7 @@ function isLonger(text: string, maxLength: number): boolean {
   return [...text].slice(maxLength).some((character) => character !== ' ')
 }
 
+/** uuid, with or without hyphens and braces, in either case. */
 export const uuidCodec: Codec = (value, writer) => {
   const parts = typeof value === 'string' ? UUID.exec(value) : null
   if (!parts) return typeof value === 'string' ? new Unfit('is no UUID') : wanted('a UUID string', value)
@@ -89,6 +92,7 @@ export const uuidCodec: Codec = (value, writer) => {
   return undefined
 }
 
+/** bytea. */
 export const bytesCodec: Codec = (value, writer) => {
   if (value instanceof ArrayBuffer) writer.bytes(new Uint8Array(value))
   else if (value instanceof Uint8Array) writer.bytes(value)

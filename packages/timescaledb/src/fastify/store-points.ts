@@ -11,10 +11,15 @@ import type { ResolvedTable } from './table-resolver.ts'
 
 /** What a {@link PointStore} works with. */
 export interface PointStoreOptions {
+  /** Where the tables and the idempotency keys are; migrated. @default none, required */
   readonly storage: TimescaleStorage
+  /** Paces the removal of keys that have expired. @default none, required */
   readonly clock: Pick<Clock, 'monotonic'>
+  /** Most points of one request. @default none, required */
   readonly maxPoints: number
+  /** How long one statement may take, in milliseconds. @default none, required */
   readonly timeoutMs: number
+  /** How long an Idempotency-Key is remembered, in seconds. @default none, required */
   readonly keyTtlSeconds: number
 }
 

@@ -6,11 +6,15 @@ import type { TimescaleStorage } from '../timescale-storage.ts'
 
 /** Which tables may be seen. */
 export interface TableResolverOptions {
+  /** Where the tables are. @default none, required */
   readonly storage: Pick<TimescaleStorage, 'execute' | 'capabilities'>
+  /** The one schema whose tables may be seen. @default none, required */
   readonly schema: string
-  /** Names within the schema; without it, every table with a timestamptz column. */
+  /** Names within the schema; without it, every table with a timestamptz column. @default none, required */
   readonly tables: readonly string[] | undefined
+  /** Most rows of one answer. @default none, required */
   readonly maxRows: number
+  /** How long one statement may take, in milliseconds. @default none, required */
   readonly timeoutMs: number
 }
 

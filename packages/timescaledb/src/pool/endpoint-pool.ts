@@ -5,18 +5,27 @@ import type { PoolMeter } from './pool-meter.ts'
 
 /** How an {@link EndpointPool} keeps its connections. */
 export interface EndpointPoolSettings {
-  /** For error messages: host and port. */
+  /** For error messages: host and port. @default none, required */
   readonly name: string
+  /** Connections at most, those in use and those being opened included. @default none, required */
   readonly maxConnections: number
+  /** Calls that may wait for a connection; more are refused at once. @default none, required */
   readonly maxWaiting: number
+  /** How long a call may wait for a connection, in milliseconds, unless it says otherwise. @default none, required */
   readonly acquireTimeoutMs: number
+  /** After how long without use a connection is closed, in milliseconds. @default none, required */
   readonly idleTimeoutMs: number
+  /** After how long a connection is replaced, between two uses, in milliseconds; `random` takes off up to a tenth. @default none, required */
   readonly maxLifetimeMs: number
+  /** How long closing waits for connections in use before it drops them, in milliseconds. @default none, required */
   readonly closeTimeoutMs: number
+  /** Measures all of these times. @default none, required */
   readonly clock: Clock
+  /** Told of waits, refusals, failures and counts. @default none, required */
   readonly meter: PoolMeter
-  /** Numbers from 0 up to 1, to spread lifetimes. */
+  /** Numbers from 0 up to 1, to spread lifetimes. @default none, required */
   readonly random: () => number
+  /** Opens one more connection; the signal aborts when the pool is closed. @default none, required */
   connect(signal: AbortSignal): Promise<SqlConnection>
 }
 
