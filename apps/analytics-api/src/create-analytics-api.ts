@@ -23,9 +23,9 @@ export interface AnalyticsApiOptions {
   cache: CachingInterface
   /** Lets a caller with a permission through; everything but the shells and the liveness routes is behind it. @default none, required */
   guard: (permission: string) => preHandlerAsyncHookHandler
-  /** @default none, required */
+  /** What `/health` and the live page report. @default none, required */
   health: Health
-  /** @default none, required */
+  /** What `/metrics` shows; requests are counted in it. @default none, required */
   metrics: PrometheusMetrics
   /** Tables that the live page counts. @default none, required */
   tables: readonly string[]
@@ -35,9 +35,9 @@ export interface AnalyticsApiOptions {
   extraRoutes?: FastifyPluginAsync
   /** Public address, for the API reference. @default the address that a request came to */
   publicUrl?: string
-  /** @default none, required */
+  /** Where requests and failures are logged. @default none, required */
   logger: Logger
-  /** @default none, required */
+  /** Whose time passes: for the age of answers and counts. @default none, required */
   clock: Clock
 }
 

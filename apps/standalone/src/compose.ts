@@ -30,11 +30,13 @@ export interface Standalone {
 
 /** What {@link compose} is told. */
 export interface ComposeOptions {
+  /** What the command was told. @default none, required */
   readonly config: StandaloneConfig
+  /** Where every part of it logs. @default none, required */
   readonly logger: Logger
-  /** Gives up the start; what was opened is closed again. */
+  /** Gives up the start; what was opened is closed again. @default none, required */
   readonly signal: AbortSignal
-  /** Told each step that is done. */
+  /** Told each step that is done. @default none, required */
   readonly onStep: (text: string) => void
 }
 

@@ -7,17 +7,21 @@ import type { SampleSize } from './sample/sample-files.ts'
 
 /** What the command was told. */
 export interface StandaloneConfig {
-  /** Folder of everything that is kept between starts. */
+  /** Folder of everything that is kept between starts. @default `.smart-whale` beside the workspace */
   readonly dataDir: string
-  /** Whether to delete that folder first. */
+  /** Whether to delete that folder first. @default false */
   readonly fresh: boolean
-  /** Which sample to load; null loads none. */
+  /** Which sample to load; null loads none. @default 'default' */
   readonly sample: SampleSize | null
+  /** Where to serve, on 127.0.0.1; 0 takes any free port. @default 4000 */
   readonly port: number
-  /** Pipelines of the user's own; null when there are none. */
+  /** Pipelines of the user's own; null when there are none. @default `pipelines.json` in the data folder, if it is there */
   readonly pipelinesFile: string | null
+  /** The least that is logged. @default 'warn' */
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
+  /** Whether to leave once options and files are checked, before anything starts. @default false */
   readonly checkOnly: boolean
+  /** Whether to print {@link HELP} and leave. @default false */
   readonly help: boolean
 }
 

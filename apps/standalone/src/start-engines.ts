@@ -18,7 +18,7 @@ export interface StartEnginesOptions {
   dataDir: string
   /** Gives up the start. @default none, required */
   signal: AbortSignal
-  /** @default none, required */
+  /** Where the engines and their supervision log. @default none, required */
   logger: Logger
   /** Told when an engine is ready. @default none, required */
   onReady: (name: string) => void

@@ -14,7 +14,7 @@ export interface SuperviseOptions<E extends RunningEngine> {
   name: string
   /** Starts the engine, or starts it again on the same folder and port. @default none, required */
   start: () => Promise<E>
-  /** @default none, required */
+  /** Told when the engine ends, and when it can't be started again. @default none, required */
   logger: Logger
 }
 

@@ -20,9 +20,9 @@ export interface IngestorOptions {
   timescaledb: TimescaleStorage
   /** Decides who may send by HTTP. @default everybody */
   guard?: (permission: string) => preHandlerAsyncHookHandler
-  /** @default none, required */
+  /** Where the pipelines log. @default none, required */
   logger: Logger
-  /** @default none, required */
+  /** Where the pipelines count what they store and refuse. @default none, required */
   metrics: MetricsSink
 }
 

@@ -13,11 +13,11 @@ export interface TableCount {
 export interface RowCounterOptions {
   /** Tables to count, by the name that they have in both stores. @default none, required */
   tables: readonly string[]
-  /** @default none, required */
+  /** Counts in ClickHouse; a read-only user will do. @default none, required */
   clickhouse: ClickHouseAdapter
-  /** @default none, required */
+  /** Counts in PostgreSQL; a read-only user will do. @default none, required */
   timescaledb: StorageInterface
-  /** @default none, required */
+  /** Decides how long a count is used again. @default none, required */
   clock: Clock
 }
 

@@ -32,7 +32,7 @@ export interface SummaryRoutesOptions {
   ingest: (() => Promise<IngestSummary>) | null
   /** Decides who may look. @default everybody */
   guard?: (permission: string) => preHandlerAsyncHookHandler
-  /** @default none, required */
+  /** Dates each summary. @default none, required */
   clock: Clock
 }
 

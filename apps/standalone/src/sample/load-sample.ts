@@ -13,7 +13,7 @@ export interface LoadSampleOptions {
   signal: AbortSignal
   /** Told how many messages have been sent. @default none, required */
   onSent: (count: number) => void
-  /** @default none, required */
+  /** Told when only a part has to be sent. @default none, required */
   logger: Logger
 }
 
