@@ -51,16 +51,15 @@ export type { StreamProcessorOptions, TableInvalidation } from './stream-process
 export type { RejectedRow } from './stream-processor/stream-batch.ts'
 
 // Migrations
-export {
-  createMigrationManager,
-  type MigrationCallOptions,
-  type MigrationManager,
-  type MigrationManagerOptions,
-  type MigrationOutcome,
-  type MigrationReport,
-  type MigrationStatus,
-  type PlannedMigration,
-} from './migrations/migration-manager.ts'
+export { createMigrationManager, type MigrationManager } from './migrations/migration-manager.ts'
+export type {
+  MigrationCallOptions,
+  MigrationManagerOptions,
+  MigrationOutcome,
+  MigrationReport,
+  MigrationStatus,
+  PlannedMigration,
+} from './migrations/migration-options.ts'
 export { type Migration, readMigrations } from './migrations/migration-files.ts'
 
 // All together; what makes and serves a GraphQLLayer stands in @smart-whale/clickhouse/graphql

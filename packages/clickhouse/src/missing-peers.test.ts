@@ -38,7 +38,10 @@ describe('an optional package that is not installed', () => {
     expect(printed).toMatch(/^ERR_CLICKHOUSE_MISSING_PEER .*graphql/)
   })
 
-  it.each(['@smart-whale/core-cache', 'graphql', 'mercurius', 'fastify', 'chdb', 'ffi-rs'])('does not keep the package from loading: %s', async (missing) => {
-    expect(await without(missing, 'console.log(typeof clickhouse.createAdapter)')).toBe('function')
-  })
+  it.each(['@smart-whale/core-cache', 'graphql', 'mercurius', 'fastify', 'chdb', 'ffi-rs'])(
+    'does not keep the package from loading: %s',
+    async (missing) => {
+      expect(await without(missing, 'console.log(typeof clickhouse.createAdapter)')).toBe('function')
+    },
+  )
 })

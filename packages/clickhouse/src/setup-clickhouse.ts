@@ -72,9 +72,12 @@ async function loadGraphql(): Promise<(options: GraphqlLayerOptions) => GraphQLL
   try {
     return (await import('./graphql/graphql-layer.ts')).createGraphqlLayer
   } catch (cause) {
-    throw new ConfigurationError<ClickHouseErrorCode>('the GraphQL layer needs the package graphql, which is not installed; add it, or use createAnalyticsService by itself', {
-      code: 'ERR_CLICKHOUSE_MISSING_PEER',
-      cause,
-    })
+    throw new ConfigurationError<ClickHouseErrorCode>(
+      'the GraphQL layer needs the package graphql, which is not installed; add it, or use createAnalyticsService by itself',
+      {
+        code: 'ERR_CLICKHOUSE_MISSING_PEER',
+        cause,
+      },
+    )
   }
 }

@@ -34,7 +34,13 @@ export function* sqlTokens(text: string): Generator<SqlToken> {
 }
 
 function tokenAt(text: string, start: number): SqlToken {
-  const token = (kind: SqlToken['kind'], end: number, value = text.slice(start, end)): SqlToken => ({ kind, text: text.slice(start, end), value, start, end })
+  const token = (kind: SqlToken['kind'], end: number, value = text.slice(start, end)): SqlToken => ({
+    kind,
+    text: text.slice(start, end),
+    value,
+    start,
+    end,
+  })
   const closing = CLOSING_QUOTE[text[start] ?? '']
   if (closing !== undefined) {
     const end = endOfQuote(text, start, closing)
@@ -96,7 +102,11 @@ function endOfHeredoc(text: string, start: number): number | undefined {
 
 function unquote(inside: string, closing: string): string {
   if (closing.charCodeAt(0) > 127) return inside
-  return inside.replace(/\\(?:x([\da-fA-F]{2})|(.))/gs, (_escape, hex?: string, plain = '') => (hex === undefined ? plain : String.fromCharCode(Number.parseInt(hex, 16)))).replaceAll(closing + closing, closing)
+  return inside
+    .replace(/\\(?:x([\da-fA-F]{2})|(.))/gs, (_escape, hex?: string, plain = '') =>
+      hex === undefined ? plain : String.fromCharCode(Number.parseInt(hex, 16)),
+    )
+    .replaceAll(closing + closing, closing)
 }
 
 function matchAt(pattern: RegExp, text: string, at: number): string | undefined {

@@ -21,12 +21,21 @@ afterEach(() => {
 describe('the factories without arguments', () => {
   it('take the server from the environment, and close what they opened', async () => {
     const { url, owner } = inject('clickhouse')
-    for (const [name, value] of Object.entries({ URL: url, USER: owner.username, PASSWORD: owner.password, DATABASE: database.name })) vi.stubEnv(`CLICKHOUSE_${name}`, value)
+    for (const [name, value] of Object.entries({ URL: url, USER: owner.username, PASSWORD: owner.password, DATABASE: database.name }))
+      vi.stubEnv(`CLICKHOUSE_${name}`, value)
     await database.owner.execute('CREATE TABLE by_default (x UInt8) ENGINE = MergeTree ORDER BY x')
-    const [service, stream, migrations, parts] = [createAnalyticsService(), createStreamProcessor(), createMigrationManager(), await setupClickHouse()]
+    const [service, stream, migrations, parts] = [
+      createAnalyticsService(),
+      createStreamProcessor(),
+      createMigrationManager(),
+      await setupClickHouse(),
+    ]
 
     const receipt = await stream.processStreamData('by_default', [{ x: 7 }])
-    const answers = [await service.executeAnalyticsQuery({ query: 'SELECT x FROM by_default' }), await parts.analyticsService.executeAnalyticsQuery({ query: 'SELECT x FROM by_default' })]
+    const answers = [
+      await service.executeAnalyticsQuery({ query: 'SELECT x FROM by_default' }),
+      await parts.analyticsService.executeAnalyticsQuery({ query: 'SELECT x FROM by_default' }),
+    ]
     await migrations.initialize()
     await Promise.all([service.close(), stream.stop(), migrations.close(), parts.close()])
 
@@ -56,7 +65,9 @@ describe('the ClickHouse setup', () => {
     await parts.close()
 
     await expect(parts.adapter.execute('SELECT 1')).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_CLOSED' })
-    await expect(parts.analyticsService.executeAnalyticsQuery({ query: 'SELECT 1' })).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_CLOSED' })
+    await expect(parts.analyticsService.executeAnalyticsQuery({ query: 'SELECT 1' })).rejects.toMatchObject({
+      code: 'ERR_CLICKHOUSE_CLOSED',
+    })
   })
 
   it('takes parts that are ready-made, and leaves them open', async () => {
@@ -73,6 +84,8 @@ describe('the ClickHouse setup', () => {
   })
 
   it('fails when nobody answers, and leaves nothing open', async () => {
-    await expect(setupClickHouse({ connection: { url: 'http://127.0.0.1:1', retry: { maxAttempts: 1 } } })).rejects.toMatchObject({ status: 503 })
+    await expect(setupClickHouse({ connection: { url: 'http://127.0.0.1:1', retry: { maxAttempts: 1 } } })).rejects.toMatchObject({
+      status: 503,
+    })
   })
 })

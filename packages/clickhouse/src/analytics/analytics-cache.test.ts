@@ -4,7 +4,12 @@ import { describe, expect, it } from 'vitest'
 import type { QueryResult } from '../adapter-options.ts'
 import { AnalyticsCache } from './analytics-cache.ts'
 
-const result = (n: number): QueryResult => ({ rows: [{ n }], columns: [{ name: 'n', type: 'UInt8' }], statistics: { rowsRead: 1, bytesRead: 1, elapsedMs: 1 }, queryId: 'q' })
+const result = (n: number): QueryResult => ({
+  rows: [{ n }],
+  columns: [{ name: 'n', type: 'UInt8' }],
+  statistics: { rowsRead: 1, bytesRead: 1, elapsedMs: 1 },
+  queryId: 'q',
+})
 
 function setup() {
   const clock = new FakeClock()
@@ -17,7 +22,11 @@ describe('an analytics cache by itself', () => {
     const { cache, clock } = setup()
 
     await cache.setCachedResult('SELECT :x', result(1), 10, { x: 1 })
-    const found = [await cache.getCachedResult('SELECT  :x', { x: 1 }), await cache.getCachedResult('SELECT :x', { x: 2 }), await cache.getCachedResult('SELECT :x')]
+    const found = [
+      await cache.getCachedResult('SELECT  :x', { x: 1 }),
+      await cache.getCachedResult('SELECT :x', { x: 2 }),
+      await cache.getCachedResult('SELECT :x'),
+    ]
     await clock.advance(10_000)
 
     expect(found.map((kept) => kept?.result.rows)).toEqual([[{ n: 1 }], undefined, undefined])
@@ -37,7 +46,12 @@ describe('an analytics cache by itself', () => {
 
   it('voids answers though the entries themselves can not be removed', async () => {
     const { store, clock } = setup()
-    const undeletable = Object.assign(Object.create(store) as typeof store, { get: store.get.bind(store), set: store.set.bind(store), delete: async () => false, scanKeys: () => store.scanKeys('nothing') })
+    const undeletable = Object.assign(Object.create(store) as typeof store, {
+      get: store.get.bind(store),
+      set: store.set.bind(store),
+      delete: async () => false,
+      scanKeys: () => store.scanKeys('nothing'),
+    })
     const cache = new AnalyticsCache({ cache: undeletable, clock })
     await cache.setCachedResult('SELECT 1', result(1), 10)
 
@@ -48,7 +62,10 @@ describe('an analytics cache by itself', () => {
 
   it('leaves alone what others keep beside it, whatever their prefix looks like', async () => {
     const { store, clock } = setup()
-    const [one, other] = ['app*:', 'appx:'].map((keyPrefix) => new AnalyticsCache({ cache: store, clock, keyPrefix })) as [AnalyticsCache, AnalyticsCache]
+    const [one, other] = ['app*:', 'appx:'].map((keyPrefix) => new AnalyticsCache({ cache: store, clock, keyPrefix })) as [
+      AnalyticsCache,
+      AnalyticsCache,
+    ]
     await store.set('mine', 1)
     for (const cache of [one, other]) await cache.setCachedResult('SELECT 1', result(1), 10)
 

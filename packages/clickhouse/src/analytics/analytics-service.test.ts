@@ -24,13 +24,24 @@ const CATALOGUE = [
   ['view_of_b', 'View', 'SELECT 1 FROM db.b', 'CREATE VIEW db.view_of_b AS SELECT 1 FROM db.b', []],
   ['far', 'Distributed', '', '', []],
 ].map(([name, engine, as_select, create_table_query, views]) => ({
-  database: 'db', name, engine, as_select, create_table_query, dependencies_table: views, dependencies_database: (views as string[]).map(() => 'db'),
+  database: 'db',
+  name,
+  engine,
+  as_select,
+  create_table_query,
+  dependencies_table: views,
+  dependencies_database: (views as string[]).map(() => 'db'),
 }))
 
 /** A server whose answers the test decides, so that what happens meanwhile happens for sure. Real ones are asked in the integration tests. */
 function controlledServer() {
   const loads: Load[] = []
-  const result = (rows: Row[]): QueryResult => ({ rows, columns: [{ name: 'n', type: 'UInt8' }], statistics: { rowsRead: 1, bytesRead: 1, elapsedMs: 1 }, queryId: `q${loads.length}` })
+  const result = (rows: Row[]): QueryResult => ({
+    rows,
+    columns: [{ name: 'n', type: 'UInt8' }],
+    statistics: { rowsRead: 1, bytesRead: 1, elapsedMs: 1 },
+    queryId: `q${loads.length}`,
+  })
   const execute = (query: string, _params: unknown, options: QueryOptions = {}): Promise<QueryResult> => {
     if (query.includes('FROM system.tables')) return Promise.resolve(result(CATALOGUE))
     return new Promise((resolve, reject) => {
@@ -88,7 +99,8 @@ describe('an answer', () => {
     const { loads, ask } = setup()
 
     for (const options of [{}, { role: 'r' }, { scope: 's' }, { role: 's' }]) await ask('SELECT n FROM a', options)
-    for (const params of [{ x: 1 }, { x: '1' }, { x: 1n }, { x: true }, { x: null }, { x: [1] }, { x: new Date(1) }, { y: 1 }]) await ask('SELECT n FROM a', {}, params)
+    for (const params of [{ x: 1 }, { x: '1' }, { x: 1n }, { x: true }, { x: null }, { x: [1] }, { x: new Date(1) }, { y: 1 }])
+      await ask('SELECT n FROM a', {}, params)
 
     expect(loads).toHaveLength(12)
   })
@@ -232,7 +244,12 @@ describe('an invalidation', () => {
       loads.at(-1)?.answer([{ n: 1 }])
       return (await answer).cache.status
     }
-    for (const [query, x] of [['SELECT :x', 1], ['SELECT :x', 2], ['SELECT :x + 1', 1]] as const) await statusOf(query, x)
+    for (const [query, x] of [
+      ['SELECT :x', 1],
+      ['SELECT :x', 2],
+      ['SELECT :x + 1', 1],
+    ] as const)
+      await statusOf(query, x)
 
     const one = await service.invalidateCache('SELECT  :x', { x: 1 })
     const afterOne = [await statusOf('SELECT :x', 1), await statusOf('SELECT :x', 2), await statusOf('SELECT :x + 1', 1)]
@@ -277,7 +294,10 @@ describe('a cache that fails', () => {
     loads[0]?.answer([{ n: 1 }])
     await clock.advance(10)
 
-    expect((await Promise.all(answers)).map(({ cache: { status, ttlSeconds } }) => [status, ttlSeconds])).toEqual([['miss', 0], ['shared', 0]])
+    expect((await Promise.all(answers)).map(({ cache: { status, ttlSeconds } }) => [status, ttlSeconds])).toEqual([
+      ['miss', 0],
+      ['shared', 0],
+    ])
     expect(loads).toHaveLength(1)
   })
 })
@@ -311,7 +331,10 @@ describe('a question', () => {
   it('that writes is refused before anybody is asked', async () => {
     const { service, loads } = setup()
 
-    await expect(service.executeAnalyticsQuery({ query: 'DROP TABLE a' })).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_PERMISSION_DENIED', status: 403 })
+    await expect(service.executeAnalyticsQuery({ query: 'DROP TABLE a' })).rejects.toMatchObject({
+      code: 'ERR_CLICKHOUSE_PERMISSION_DENIED',
+      status: 403,
+    })
     expect(loads).toHaveLength(0)
   })
 
@@ -352,14 +375,21 @@ describe('a batch of questions', () => {
 
     const results = await batch
 
-    expect(results.map((result) => result.error?.code ?? result.data)).toEqual([[{ n: 0 }], 'ERR_CLICKHOUSE_PERMISSION_DENIED', [{ n: 1 }], [{ n: 2 }]])
+    expect(results.map((result) => result.error?.code ?? result.data)).toEqual([
+      [{ n: 0 }],
+      'ERR_CLICKHOUSE_PERMISSION_DENIED',
+      [{ n: 1 }],
+      [{ n: 2 }],
+    ])
     expect(atOnce).toEqual([2, 2, 1])
   })
 
   it('must not be too large', async () => {
     const { service } = setup({ maxBatchQueries: 2 })
 
-    await expect(service.executeBatchQueries(Array.from({ length: 3 }, () => ({ query: 'SELECT 1' })))).rejects.toMatchObject({ issues: [{ path: ['queries'] }] })
+    await expect(service.executeBatchQueries(Array.from({ length: 3 }, () => ({ query: 'SELECT 1' })))).rejects.toMatchObject({
+      issues: [{ path: ['queries'] }],
+    })
   })
 
   it('ends with its signal', async () => {
@@ -389,7 +419,11 @@ describe('a closed service', () => {
 })
 
 describe('a wrong option', () => {
-  it.each([[{ defaultTtlSeconds: 0 }, 'defaultTtlSeconds'], [{ maxTimeoutMs: 1.5 }, 'maxTimeoutMs'], [{ batchConcurrency: Number.NaN }, 'batchConcurrency']])('%o is named', (options, name) => {
+  it.each([
+    [{ defaultTtlSeconds: 0 }, 'defaultTtlSeconds'],
+    [{ maxTimeoutMs: 1.5 }, 'maxTimeoutMs'],
+    [{ batchConcurrency: Number.NaN }, 'batchConcurrency'],
+  ])('%o is named', (options, name) => {
     expect(() => createAnalyticsService(controlledServer().adapter, options)).toThrow(name)
   })
 })

@@ -71,7 +71,12 @@ class CachedAnalyticsService implements AnalyticsService {
   #generation = 0
   #closed = false
 
-  constructor(adapter: ClickHouseAdapter, options: AnalyticsServiceOptions, limits: AnalyticsLimits, closeAdapter = async (): Promise<void> => {}) {
+  constructor(
+    adapter: ClickHouseAdapter,
+    options: AnalyticsServiceOptions,
+    limits: AnalyticsLimits,
+    closeAdapter = async (): Promise<void> => {},
+  ) {
     this.#closeAdapter = closeAdapter
     this.#adapter = adapter
     this.#options = options
@@ -115,7 +120,10 @@ class CachedAnalyticsService implements AnalyticsService {
     } finally {
       // Also after a failure: what broke may have broken after the rows were stored.
       await this.invalidateTables([table]).catch((error: unknown) => {
-        this.#options.logger?.error({ err: error, table }, 'answers that read the table could not be voided; they are served until their life ends')
+        this.#options.logger?.error(
+          { err: error, table },
+          'answers that read the table could not be voided; they are served until their life ends',
+        )
       })
     }
   }
@@ -163,7 +171,10 @@ class CachedAnalyticsService implements AnalyticsService {
 
   async #fly<T extends Row>(cache: AnalyticsCache, question: AnalyticsQuestion, lookup: CacheLookup): Promise<AnalyticsResult<T>> {
     const { shared, result } = this.#board(cache, question, lookup, question.signal)
-    return this.#answer<T>(shared ? 'shared' : 'miss', await result.catch((error: unknown) => Promise.reject(asQueryError(error, question))))
+    return this.#answer<T>(
+      shared ? 'shared' : 'miss',
+      await result.catch((error: unknown) => Promise.reject(asQueryError(error, question))),
+    )
   }
 
   /** Loads anew what was just served past its life. Nobody waits for it; a failure leaves the old answer to its end. */
@@ -192,7 +203,12 @@ class CachedAnalyticsService implements AnalyticsService {
   async #ask(question: AnalyticsQuestion, signal: AbortSignal | undefined, timeoutMs: number): Promise<Loaded> {
     const loadedAtMs = this.#now()
     const { role, ttlSeconds } = question
-    const result: QueryResult = await this.#adapter.execute(question.query, question.params, { signal, timeoutMs, role, settings: this.#options.settings })
+    const result: QueryResult = await this.#adapter.execute(question.query, question.params, {
+      signal,
+      timeoutMs,
+      role,
+      settings: this.#options.settings,
+    })
     return { result, loadedAtMs, ttlSeconds: question.cache ? ttlSeconds : 0 }
   }
 
@@ -211,14 +227,19 @@ class CachedAnalyticsService implements AnalyticsService {
     return { data: rows, columns, statistics, queryId, cache: { status, ageMs: Math.max(0, this.#now() - loadedAtMs), ttlSeconds } }
   }
 
-  async #attempt<T extends Row>(query: AnalyticsQuery, batchSignal: AbortSignal | undefined): Promise<AnalyticsResult<T> | AnalyticsFailure> {
+  async #attempt<T extends Row>(
+    query: AnalyticsQuery,
+    batchSignal: AbortSignal | undefined,
+  ): Promise<AnalyticsResult<T> | AnalyticsFailure> {
     try {
       const own = query.options?.signal
       const signal = own && batchSignal ? AbortSignal.any([own, batchSignal]) : (own ?? batchSignal)
       return await this.executeAnalyticsQuery<T>({ ...query, options: { ...query.options, signal } })
     } catch (error) {
       if (InfrastructureError.isInstance(error)) return { error }
-      return { error: new OperationalError('the query failed for a reason that this package does not know; see the cause', { cause: error }) }
+      return {
+        error: new OperationalError('the query failed for a reason that this package does not know; see the cause', { cause: error }),
+      }
     }
   }
 
@@ -253,7 +274,9 @@ function closedError(): OperationalError {
 function asQueryError(error: unknown, question: AnalyticsQuestion): unknown {
   const code = InfrastructureError.isInstance(error) ? error.code : undefined
   if (code === 'ERR_TIMEOUT') {
-    return new QueryExecutionTimeoutError(`the query took longer than ${question.timeoutMs} ms; narrow it or allow it more time`, { cause: error })
+    return new QueryExecutionTimeoutError(`the query took longer than ${question.timeoutMs} ms; narrow it or allow it more time`, {
+      cause: error,
+    })
   }
   return code === 'ERR_ABORTED' && question.signal?.aborted ? abortedQuery(question.signal.reason) : error
 }

@@ -29,7 +29,9 @@ export function checkQuestion(asked: AnalyticsQuery, limits: AnalyticsLimits): A
   const issues = [...findTextIssues(asked, limits), ...findOptionIssues(asked, limits)]
   if (issues.length > 0) throw refusal(issues)
   if (!describeQuery(asked.query).reads) {
-    throw new PermissionDeniedError('query: analytics only read; use SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN, and insert through a writer')
+    throw new PermissionDeniedError(
+      'query: analytics only read; use SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN, and insert through a writer',
+    )
   }
   const { cache, ttlSeconds, timeoutMs, signal, role, scope, tags } = asked.options ?? {}
   return {
@@ -57,14 +59,16 @@ function* findTextIssues(asked: AnalyticsQuery, limits: AnalyticsLimits): Iterab
   else if (query.length > limits.maxQueryLength) {
     yield { path: ['query'], message: `must have at most ${limits.maxQueryLength} characters, got ${query.length}; pass values as params` }
   }
-  if (params !== undefined && !isPlainObject(params)) yield { path: ['params'], message: `must be an object of values by name, got ${kindOf(params)}` }
+  if (params !== undefined && !isPlainObject(params))
+    yield { path: ['params'], message: `must be an object of values by name, got ${kindOf(params)}` }
 }
 
 function* findOptionIssues(asked: AnalyticsQuery, limits: AnalyticsLimits): Iterable<ValidationIssue> {
   const options = (asked as Partial<AnalyticsQuery> | null)?.options ?? {}
   if (!isPlainObject(options)) return void (yield { path: ['options'], message: `must be an object, got ${kindOf(options)}` })
   const { cache, ttlSeconds, timeoutMs, role, scope, tags } = options
-  if (cache !== undefined && typeof cache !== 'boolean') yield { path: ['options', 'cache'], message: `must be true or false, got ${kindOf(cache)}` }
+  if (cache !== undefined && typeof cache !== 'boolean')
+    yield { path: ['options', 'cache'], message: `must be true or false, got ${kindOf(cache)}` }
   yield* findNumberIssues('ttlSeconds', ttlSeconds, limits.maxTtlSeconds)
   yield* findNumberIssues('timeoutMs', timeoutMs, limits.maxTimeoutMs)
   for (const [name, value] of Object.entries({ role, scope })) {

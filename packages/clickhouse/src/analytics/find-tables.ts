@@ -54,7 +54,9 @@ class TableSearch {
   run(): TablesRead | 'any' {
     for (let index = 0; index < this.#tokens.length; index++) if (!this.#look(index)) return 'any'
     const subqueries = this.#subqueries()
-    return { named: this.#named.map(({ database, name }) => ({ database, name, maybeSubquery: database === undefined && subqueries.has(name) })) }
+    return {
+      named: this.#named.map(({ database, name }) => ({ database, name, maybeSubquery: database === undefined && subqueries.has(name) })),
+    }
   }
 
   /** Takes one token in; false when nobody can tell any more what the query reads. */

@@ -15,7 +15,11 @@ export interface OpenAnalyticsCache {
 const DEFAULT_CACHE = { maxEntries: 10_000, maxBytes: 64 * 1024 * 1024 }
 
 /** The result cache of a service: over what was handed in, or over one of its own. */
-export async function openAnalyticsCache(adapter: ClickHouseAdapter, options: AnalyticsServiceOptions, limits: AnalyticsLimits): Promise<OpenAnalyticsCache> {
+export async function openAnalyticsCache(
+  adapter: ClickHouseAdapter,
+  options: AnalyticsServiceOptions,
+  limits: AnalyticsLimits,
+): Promise<OpenAnalyticsCache> {
   const own = options.cache === undefined ? await makeDefaultCache(options.clock ?? systemClock) : undefined
   const { clock = systemClock, logger = silentLogger } = options
   const cache = new AnalyticsCache({

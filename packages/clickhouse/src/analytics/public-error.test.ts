@@ -9,7 +9,9 @@ const told = (text: string) => toProblem(publicQueryError(mapServerError(text, q
 
 describe('the failure of a query that a stranger wrote', () => {
   it('says what is wrong with it, and where', () => {
-    const problem = told("Code: 62. DB::Exception: Syntax error: failed at position 8 ('form') (line 1, col 8): form t. Expected FROM. (SYNTAX_ERROR) (version 26.7.2.1)")
+    const problem = told(
+      "Code: 62. DB::Exception: Syntax error: failed at position 8 ('form') (line 1, col 8): form t. Expected FROM. (SYNTAX_ERROR) (version 26.7.2.1)",
+    )
 
     expect(problem).toMatchObject({ status: 400, code: 'ERR_CLICKHOUSE_QUERY_SYNTAX', issues: [{ path: ['body', 'query'] }] })
     expect(problem.detail).toContain('failed at position 8')
@@ -17,20 +19,26 @@ describe('the failure of a query that a stranger wrote', () => {
   })
 
   it('does not name the user that it ran as', () => {
-    const problem = told("Code: 497. DB::Exception: api_reader: Not enough privileges. To execute this query, it's necessary to have the grant SELECT(a) ON app.t. (ACCESS_DENIED)")
+    const problem = told(
+      "Code: 497. DB::Exception: api_reader: Not enough privileges. To execute this query, it's necessary to have the grant SELECT(a) ON app.t. (ACCESS_DENIED)",
+    )
 
     expect(problem).toMatchObject({ status: 403, code: 'ERR_CLICKHOUSE_PERMISSION_DENIED' })
     expect(problem.detail).toMatch(/^Not enough privileges/)
   })
 
   it('keeps to itself what other refusals say', () => {
-    const problem = told('Code: 291. DB::Exception: Path `/etc/passwd` is not inside `/var/lib/clickhouse/user_files`. (DATABASE_ACCESS_DENIED)')
+    const problem = told(
+      'Code: 291. DB::Exception: Path `/etc/passwd` is not inside `/var/lib/clickhouse/user_files`. (DATABASE_ACCESS_DENIED)',
+    )
 
     expect(problem).toMatchObject({ status: 403, detail: 'the query does something that is not allowed here' })
   })
 
   it('does not show the disk of the server', () => {
-    const problem = told('Code: 6. DB::Exception: Cannot parse text: (while reading from part /var/lib/clickhouse/store/123/all_1_1_0/). (CANNOT_PARSE_TEXT)')
+    const problem = told(
+      'Code: 6. DB::Exception: Cannot parse text: (while reading from part /var/lib/clickhouse/store/123/all_1_1_0/). (CANNOT_PARSE_TEXT)',
+    )
 
     expect(problem.status).toBe(400)
     expect(JSON.stringify(problem)).not.toContain('/var')

@@ -17,7 +17,9 @@ export function publicQueryError(error: unknown, base: readonly (string | number
   // A code that nobody has sorted yet: the server answered and said no, so the query is to blame, and nothing is broken here.
   const unsorted = error.code === 'ERR_CLICKHOUSE_QUERY' && error.status >= 500 && error.serverCode !== undefined
   if (error.status >= 500 && !unsorted) return error
-  const message = unsorted ? `the server could not carry the query out (${error.serverCodeName ?? `code ${error.serverCode}`})` : publicMessage(error)
+  const message = unsorted
+    ? `the server could not carry the query out (${error.serverCodeName ?? `code ${error.serverCode}`})`
+    : publicMessage(error)
   const issues = [{ path: [...base, 'query'], message }]
   return new ValidationError(message, { code: error.code, status: unsorted ? 422 : error.status, issues, cause: error })
 }

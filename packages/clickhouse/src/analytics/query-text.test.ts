@@ -5,7 +5,11 @@ import { describeQuery, materializedInto } from './query-text.ts'
 
 const tablesOf = (query: string): unknown => {
   const { tables } = describeQuery(query)
-  return tables === 'any' ? 'any' : tables.named.map(({ database, name, maybeSubquery }) => `${database === undefined ? '' : `${database}.`}${name}${maybeSubquery ? '?' : ''}`)
+  return tables === 'any'
+    ? 'any'
+    : tables.named.map(
+        ({ database, name, maybeSubquery }) => `${database === undefined ? '' : `${database}.`}${name}${maybeSubquery ? '?' : ''}`,
+      )
 }
 
 describe('the tables of a query', () => {
@@ -23,7 +27,7 @@ describe('the tables of a query', () => {
     ['SELECT x FROM a WHERE y IN {list:Array(UInt8)} AND z IN [1, 2] AND s IN tuple(1, 2)', ['a']],
     ['WITH s AS (SELECT * FROM s) SELECT * FROM s', ['s?', 's?']],
     ['WITH 1 AS x SELECT x, (SELECT max(t) FROM times) FROM numbers(10)', ['times']],
-    ['SELECT extract(YEAR FROM at), trim(BOTH \'-\' FROM name) FROM a', ['a']],
+    ["SELECT extract(YEAR FROM at), trim(BOTH '-' FROM name) FROM a", ['a']],
     ['SELECT a IS NOT DISTINCT FROM b FROM c', ['c']],
     ["SELECT 'FROM x' AS t, -- FROM y\n 1 /* FROM z */ FROM a", ['a']],
     ['SELECT * FROM a UNION ALL SELECT * FROM b ORDER BY c, d LIMIT 1, 2 SETTINGS e = 1, f = 2', ['a', 'b']],
@@ -36,9 +40,9 @@ describe('the tables of a query', () => {
   })
 
   it.each([
-    'SELECT * FROM remote(\'host\', db.t)',
-    'SELECT * FROM file(\'x.csv\')',
-    'SELECT * FROM merge(\'^t\')',
+    "SELECT * FROM remote('host', db.t)",
+    "SELECT * FROM file('x.csv')",
+    "SELECT * FROM merge('^t')",
     'SELECT * FROM {table:Identifier}',
     'SELECT * FROM (a JOIN b USING x)',
     'SELECT * FROM a.b.c',
@@ -76,13 +80,25 @@ describe('two texts of a query', () => {
 })
 
 describe('a statement', () => {
-  it.each(['SELECT 1', ' /* x */ with a as (select 1) select * from a', '(SELECT 1)', 'FROM t SELECT 1', 'show tables', 'DESC t', 'EXPLAIN SELECT 1', 'EXISTS TABLE t'])('reads: %s', (query) => {
+  it.each([
+    'SELECT 1',
+    ' /* x */ with a as (select 1) select * from a',
+    '(SELECT 1)',
+    'FROM t SELECT 1',
+    'show tables',
+    'DESC t',
+    'EXPLAIN SELECT 1',
+    'EXISTS TABLE t',
+  ])('reads: %s', (query) => {
     expect(describeQuery(query).reads).toBe(true)
   })
 
-  it.each(['INSERT INTO t SELECT 1', 'DROP TABLE t', '-- SELECT\nTRUNCATE t', 'SET x = 1', ';', "'SELECT'", '`SELECT`', 'SELECTED'])('does not: %s', (query) => {
-    expect(describeQuery(query).reads).toBe(false)
-  })
+  it.each(['INSERT INTO t SELECT 1', 'DROP TABLE t', '-- SELECT\nTRUNCATE t', 'SET x = 1', ';', "'SELECT'", '`SELECT`', 'SELECTED'])(
+    'does not: %s',
+    (query) => {
+      expect(describeQuery(query).reads).toBe(false)
+    },
+  )
 })
 
 describe('the target of a materialized view', () => {
@@ -100,16 +116,22 @@ describe('tokens', () => {
   it('cover every text in order, without overlap', () => {
     const pieces = ["'", '"', '`', '\\', '--', '/*', '*/', '$$', '$a$', '\n', ' ', 'a', '1.5', ';', '{', '‘', '’', '💡', '#!']
     fc.assert(
-      fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.array(fc.constantFrom(...pieces)).map((list) => list.join(''))), (text) => {
-        let at = 0
-        for (const { start, end, text: own } of sqlTokens(text)) {
-          expect(start).toBeGreaterThanOrEqual(at)
-          expect(end).toBeGreaterThan(start)
-          expect(own).toBe(text.slice(start, end))
-          at = end
-        }
-        expect(at).toBeLessThanOrEqual(text.length)
-      }),
+      fc.property(
+        fc.oneof(
+          fc.string({ unit: 'binary' }),
+          fc.array(fc.constantFrom(...pieces)).map((list) => list.join('')),
+        ),
+        (text) => {
+          let at = 0
+          for (const { start, end, text: own } of sqlTokens(text)) {
+            expect(start).toBeGreaterThanOrEqual(at)
+            expect(end).toBeGreaterThan(start)
+            expect(own).toBe(text.slice(start, end))
+            at = end
+          }
+          expect(at).toBeLessThanOrEqual(text.length)
+        },
+      ),
       { numRuns: 1000 },
     )
   })

@@ -7,9 +7,13 @@ import type { TableDependencies } from './table-dependencies.ts'
 
 /** What a {@link TableCatalogue} is made from. */
 export interface TableCatalogueOptions {
+  /** Whose tables and views these are, as far as its user sees them; its database is what unqualified names mean. @default none, required */
   readonly adapter: ClickHouseAdapter
+  /** How old the list may be before it is read anew, in milliseconds. @default none, required */
   readonly maxAgeMs: number
+  /** Measures the age of the list. @default none, required */
   readonly clock: Clock
+  /** Warned when the list can't be read. @default none, required */
   readonly logger: Logger
 }
 

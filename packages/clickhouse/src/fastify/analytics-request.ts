@@ -18,7 +18,13 @@ export interface AnalyticsRequestLimits {
   maxTtlSeconds: number
 }
 
-const DEFAULTS: AnalyticsRequestLimits = { maxQueryLength: 65_536, maxParams: 100, maxBodyBytes: 1_048_576, maxTimeoutMs: 60_000, maxTtlSeconds: 86_400 }
+const DEFAULTS: AnalyticsRequestLimits = {
+  maxQueryLength: 65_536,
+  maxParams: 100,
+  maxBodyBytes: 1_048_576,
+  maxTimeoutMs: 60_000,
+  maxTtlSeconds: 86_400,
+}
 /** Most names in one list of an invalidation. */
 export const MAX_INVALIDATED_NAMES = 100
 
@@ -27,7 +33,9 @@ export function checkRequestLimits(limits: Partial<AnalyticsRequestLimits> = {})
   const wanted = { ...DEFAULTS, ...limits }
   for (const [name, value] of Object.entries(wanted)) {
     if (Number.isInteger(value) && value >= 1) continue
-    throw new ConfigurationError<ClickHouseErrorCode>(`limits.${name} must be a whole number ≥ 1, got ${String(value)}`, { code: 'ERR_CLICKHOUSE_CONFIGURATION' })
+    throw new ConfigurationError<ClickHouseErrorCode>(`limits.${name} must be a whole number ≥ 1, got ${String(value)}`, {
+      code: 'ERR_CLICKHOUSE_CONFIGURATION',
+    })
   }
   return wanted
 }
@@ -60,8 +68,16 @@ export interface Invalidation {
 export function readInvalidationBody(body: unknown, limits: AnalyticsRequestLimits): Invalidation {
   const names = z.array(z.string().min(1).max(256)).min(1).max(MAX_INVALIDATED_NAMES)
   const wanted = z
-    .strictObject({ query: queryText(limits).optional(), params: queryParams(limits).optional(), tables: names.optional(), tags: names.optional() })
-    .refine(({ query, params }) => params === undefined || query !== undefined, { path: ['params'], message: 'needs the query that they belong to' })
+    .strictObject({
+      query: queryText(limits).optional(),
+      params: queryParams(limits).optional(),
+      tables: names.optional(),
+      tags: names.optional(),
+    })
+    .refine(({ query, params }) => params === undefined || query !== undefined, {
+      path: ['params'],
+      message: 'needs the query that they belong to',
+    })
   return check(wanted, body ?? {})
 }
 
@@ -77,7 +93,13 @@ const queryParams = (limits: AnalyticsRequestLimits) =>
     .refine((params) => Object.keys(params).length <= limits.maxParams, { message: `must have at most ${limits.maxParams} members` })
     .superRefine((params, context) => {
       for (const [name, value] of Object.entries(params)) {
-        if (holdsInexactInteger(value)) context.addIssue({ code: 'custom', path: [name], message: 'has a number beyond 2^53, which JSON can not hold exactly; write it as text, with its type in the query: {name:UInt64}' })
+        if (holdsInexactInteger(value))
+          context.addIssue({
+            code: 'custom',
+            path: [name],
+            message:
+              'has a number beyond 2^53, which JSON can not hold exactly; write it as text, with its type in the query: {name:UInt64}',
+          })
       }
     })
 

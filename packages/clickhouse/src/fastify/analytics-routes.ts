@@ -33,20 +33,29 @@ export const analyticsRoutes: FastifyPluginAsync<AnalyticsRoutesOptions> = async
   const asTheyAre = { validatorCompiler: () => () => true, serializerCompiler: () => JSON.stringify, bodyLimit: limits.maxBodyBytes }
   fastify.setErrorHandler(answerAnalyticsProblem)
 
-  fastify.post('/analytics', { ...asTheyAre, schema: analyticsSchema(limits), preHandler: guard('analytics:query') }, async (request, reply) => {
-    const body = readAnalyticsBody(request.body, limits)
-    const { role, scope } = readerOf(request)
-    const signal = abortWhenCallerLeaves(reply)
-    const result = await service.executeAnalyticsQuery({ ...body, options: { ...body.options, role, scope, signal } })
-    reply.header('cache-control', 'no-store')
-    return wireResult(result)
-  })
+  fastify.post(
+    '/analytics',
+    { ...asTheyAre, schema: analyticsSchema(limits), preHandler: guard('analytics:query') },
+    async (request, reply) => {
+      const body = readAnalyticsBody(request.body, limits)
+      const { role, scope } = readerOf(request)
+      const signal = abortWhenCallerLeaves(reply)
+      const result = await service.executeAnalyticsQuery({ ...body, options: { ...body.options, role, scope, signal } })
+      reply.header('cache-control', 'no-store')
+      return wireResult(result)
+    },
+  )
 
   fastify.get('/analytics/cache/stats', { ...asTheyAre, schema: cacheStatsSchema, preHandler: guard('analytics:cache:read') }, async () =>
     service.getCacheStats(),
   )
 
-  addInvalidation(fastify, { ...asTheyAre, schema: cacheInvalidateSchema(limits), preHandler: guard('analytics:cache:invalidate') }, service, limits)
+  addInvalidation(
+    fastify,
+    { ...asTheyAre, schema: cacheInvalidateSchema(limits), preHandler: guard('analytics:cache:invalidate') },
+    service,
+    limits,
+  )
 }
 
 function addInvalidation(fastify: FastifyInstance, route: object, service: AnalyticsService, limits: AnalyticsRequestLimits): void {

@@ -33,7 +33,10 @@ const refusals = {
 
 const columns = {
   type: 'array',
-  items: { type: 'object', properties: { name: { type: 'string' }, type: { type: 'string', examples: ['UInt64', 'LowCardinality(String)'] } } },
+  items: {
+    type: 'object',
+    properties: { name: { type: 'string' }, type: { type: 'string', examples: ['UInt64', 'LowCardinality(String)'] } },
+  },
 }
 
 const cacheState = {
@@ -116,7 +119,9 @@ export const cacheStatsSchema = {
       type: 'object',
       properties: {
         ...Object.fromEntries(
-          ['hits', 'staleHits', 'misses', 'shared', 'bypassed', 'outdated', 'invalidations', 'failures', 'inFlight', 'waiting'].map((name) => [name, { type: 'integer' }]),
+          ['hits', 'staleHits', 'misses', 'shared', 'bypassed', 'outdated', 'invalidations', 'failures', 'inFlight', 'waiting'].map(
+            (name) => [name, { type: 'integer' }],
+          ),
         ),
         entries: { type: ['integer', 'null'], description: 'Answers kept, counted up to 10,000; null when the cache can not be asked.' },
         hitRatio: { type: 'number', minimum: 0, maximum: 1 },
@@ -133,7 +138,8 @@ export const cacheInvalidateSchema = (limits: AnalyticsRequestLimits) => {
   return {
     tags: ['analytics'],
     summary: 'Forget kept answers',
-    description: 'Without a body everything is forgotten; else the answers of a query, those that read one of the tables, and those asked for under one of the tags.',
+    description:
+      'Without a body everything is forgotten; else the answers of a query, those that read one of the tables, and those asked for under one of the tags.',
     body: {
       type: ['object', 'null'],
       additionalProperties: false,
@@ -143,7 +149,9 @@ export const cacheInvalidateSchema = (limits: AnalyticsRequestLimits) => {
       200: {
         description: 'Done.',
         type: 'object',
-        properties: { removed: { type: ['integer', 'null'], description: 'Kept answers removed; null where they are voided without being counted.' } },
+        properties: {
+          removed: { type: ['integer', 'null'], description: 'Kept answers removed; null where they are voided without being counted.' },
+        },
       },
       ...refusals,
     },

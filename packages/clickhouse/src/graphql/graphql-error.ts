@@ -25,7 +25,10 @@ function causeOf(error: unknown): unknown {
 
 /** By shape: an application may have a second copy of graphql, and a compiled query throws a class of its own. */
 function isGraphqlError(error: unknown): error is GraphQLError {
-  return error instanceof GraphQLError || (error instanceof Error && !InfrastructureError.isInstance(error) && 'locations' in error && 'originalError' in error)
+  return (
+    error instanceof GraphQLError ||
+    (error instanceof Error && !InfrastructureError.isInstance(error) && 'locations' in error && 'originalError' in error)
+  )
 }
 
 function refusalOf(error: GraphQLError): GraphqlProblem['extensions'] {

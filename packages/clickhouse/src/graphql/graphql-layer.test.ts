@@ -43,7 +43,8 @@ async function serve(layerOptions: GraphqlLayerOptions, routeOptions: Partial<Gr
   return { app, layer, post }
 }
 
-const QUERY = 'query ($sql: String!, $params: JSON) { analytics(query: $sql, params: $params) { data columns { name type } statistics { rowsRead } cache { status } } }'
+const QUERY =
+  'query ($sql: String!, $params: JSON) { analytics(query: $sql, params: $params) { data columns { name type } statistics { rowsRead } cache { status } } }'
 
 describe('a GraphQL query', () => {
   it('asks the analytics service, and gets exact values', async () => {
@@ -69,7 +70,10 @@ describe('a GraphQL query', () => {
     const { analyticsService, asked } = answeringService()
     const layer = createGraphqlLayer({ analyticsService })
 
-    await layer.resolveQuery('query ($x: JSON) { analytics(query: "q", params: { big: 9007199254740993, list: [1, -2.5, "s", true, null, { y: $x }] }) { queryId } }', { x: 7 })
+    await layer.resolveQuery(
+      'query ($x: JSON) { analytics(query: "q", params: { big: 9007199254740993, list: [1, -2.5, "s", true, null, { y: $x }] }) { queryId } }',
+      { x: 7 },
+    )
 
     expect(asked[0]?.params).toEqual({ big: 9007199254740993n, list: [1, -2.5, 's', true, null, { y: 7 }] })
   })
@@ -87,13 +91,23 @@ describe('a GraphQL query', () => {
 
   it('that fails says why by a code, and nothing of the inside', async () => {
     const { analyticsService } = answeringService(() => {
-      throw mapServerError('Code: 62. DB::Exception: Syntax error: failed at position 1. (SYNTAX_ERROR) (version 26.7.2.1)', { server: 'db-7:8123' })
+      throw mapServerError('Code: 62. DB::Exception: Syntax error: failed at position 1. (SYNTAX_ERROR) (version 26.7.2.1)', {
+        server: 'db-7:8123',
+      })
     })
     const { layer, post } = await serve({ analyticsService })
-    const expected = { message: expect.stringContaining('Syntax error') as string, path: ['analytics'], extensions: { code: 'ERR_CLICKHOUSE_QUERY_SYNTAX', status: 400 } }
+    const expected = {
+      message: expect.stringContaining('Syntax error') as string,
+      path: ['analytics'],
+      extensions: { code: 'ERR_CLICKHOUSE_QUERY_SYNTAX', status: 400 },
+    }
 
     const direct = await layer.resolveQuery(QUERY, { sql: 'x' })
-    const served = [await post({ query: QUERY, variables: { sql: 'x' } }), await post({ query: QUERY, variables: { sql: 'x' } }), await post({ query: QUERY, variables: { sql: 'x' } })]
+    const served = [
+      await post({ query: QUERY, variables: { sql: 'x' } }),
+      await post({ query: QUERY, variables: { sql: 'x' } }),
+      await post({ query: QUERY, variables: { sql: 'x' } }),
+    ]
 
     expect(direct).toMatchObject({ data: null, errors: [expected] })
     expect(served.map((answer) => answer.statusCode)).toEqual([200, 200, 200])
@@ -107,7 +121,11 @@ describe('a GraphQL query', () => {
     })
     const { layer, post } = await serve({ analyticsService })
 
-    const answers = [await layer.resolveQuery(QUERY, { sql: 'x' }), (await post({ query: QUERY, variables: { sql: 'x' } })).json(), (await post({ query: QUERY, variables: { sql: 'x' } })).json()]
+    const answers = [
+      await layer.resolveQuery(QUERY, { sql: 'x' }),
+      (await post({ query: QUERY, variables: { sql: 'x' } })).json(),
+      (await post({ query: QUERY, variables: { sql: 'x' } })).json(),
+    ]
 
     expect(JSON.stringify(answers)).not.toContain('secret')
     expect(answers).toMatchObject(answers.map(() => ({ errors: [{ extensions: { code: 'ERR_INTERNAL', status: 500 } }] })))
@@ -126,19 +144,38 @@ describe('a GraphQL query', () => {
 
 describe('a document', () => {
   const { analyticsService } = answeringService()
-  const layer = createGraphqlLayer({ analyticsService, limits: { maxDepth: 3, maxAliases: 2, maxCost: 350, maxTokens: 200, maxDocumentLength: 2000 } })
+  const layer = createGraphqlLayer({
+    analyticsService,
+    limits: { maxDepth: 3, maxAliases: 2, maxCost: 350, maxTokens: 200, maxDocumentLength: 2000 },
+  })
   const codeOf = async (text: string): Promise<unknown> => (await layer.resolveQuery(text, { sql: 'x' })).errors?.[0]?.extensions.code
 
   it.each([
-    ['within the limits', undefined, 'query($sql:String!) { analytics(query:$sql) { cache { status } columns { name } } ...F } fragment F on Query { cacheStats { hits } }'],
+    [
+      'within the limits',
+      undefined,
+      'query($sql:String!) { analytics(query:$sql) { cache { status } columns { name } } ...F } fragment F on Query { cacheStats { hits } }',
+    ],
     ['with too many aliases', 'ERR_CLICKHOUSE_GRAPHQL_LIMIT', '{ a: cacheStats { hits } b: cacheStats { hits } c: cacheStats { hits } }'],
-    ['with aliases in fragments that are spread again and again', 'ERR_CLICKHOUSE_GRAPHQL_LIMIT', '{ cacheStats { ...F } } fragment F on CacheStats { ...G ...G } fragment G on CacheStats { a: hits b: hits }'],
-    ['that costs too much', 'ERR_CLICKHOUSE_GRAPHQL_LIMIT', 'query($sql:String!) { analytics(query:$sql) { ...F } x: analytics(query:$sql) { ...F } ...Q } fragment Q on Query { y: analytics(query:$sql) { queryId data queryId } cacheStats { hits misses shared } z: __typename } fragment F on AnalyticsResult { data }'],
+    [
+      'with aliases in fragments that are spread again and again',
+      'ERR_CLICKHOUSE_GRAPHQL_LIMIT',
+      '{ cacheStats { ...F } } fragment F on CacheStats { ...G ...G } fragment G on CacheStats { a: hits b: hits }',
+    ],
+    [
+      'that costs too much',
+      'ERR_CLICKHOUSE_GRAPHQL_LIMIT',
+      'query($sql:String!) { analytics(query:$sql) { ...F } x: analytics(query:$sql) { ...F } ...Q } fragment Q on Query { y: analytics(query:$sql) { queryId data queryId } cacheStats { hits misses shared } z: __typename } fragment F on AnalyticsResult { data }',
+    ],
     ['with two operations', 'ERR_CLICKHOUSE_GRAPHQL_LIMIT', 'query A { cacheStats { hits } } query B { cacheStats { hits } }'],
     ['that is too long', 'ERR_CLICKHOUSE_GRAPHQL_LIMIT', `{ cacheStats { hits } } #${'x'.repeat(2000)}`],
     ['with too many words', 'ERR_CLICKHOUSE_GRAPHQL_INVALID', `{ cacheStats { ${'hits '.repeat(250)} } }`],
     ['that is no GraphQL', 'ERR_CLICKHOUSE_GRAPHQL_INVALID', 'SELECT 1'],
-    ['with fragments in a circle', 'ERR_CLICKHOUSE_GRAPHQL_INVALID', '{ cacheStats { ...F } } fragment F on CacheStats { ...G } fragment G on CacheStats { ...F }'],
+    [
+      'with fragments in a circle',
+      'ERR_CLICKHOUSE_GRAPHQL_INVALID',
+      '{ cacheStats { ...F } } fragment F on CacheStats { ...G } fragment G on CacheStats { ...F }',
+    ],
     ['with an unknown field', 'ERR_CLICKHOUSE_GRAPHQL_INVALID', '{ nothing }'],
   ])('%s is answered with %s', async (_what, code, text) => {
     expect(await codeOf(text)).toBe(code)
@@ -149,7 +186,10 @@ describe('a document', () => {
 
     const answer = await shallow.resolveQuery('{ analytics(query: "x") { cache { status } } }')
 
-    expect(answer.errors?.[0]).toMatchObject({ message: expect.stringContaining('nested 3 levels') as string, extensions: { code: 'ERR_CLICKHOUSE_GRAPHQL_LIMIT', status: 400 } })
+    expect(answer.errors?.[0]).toMatchObject({
+      message: expect.stringContaining('nested 3 levels') as string,
+      extensions: { code: 'ERR_CLICKHOUSE_GRAPHQL_LIMIT', status: 400 },
+    })
   })
 
   it('may be the one that clients read the schema with', async () => {
@@ -159,12 +199,39 @@ describe('a document', () => {
   })
 
   it('of any kind is answered and never breaks anything', async () => {
-    const pieces = ['{', '}', '(', ')', 'query', 'fragment F on Query', '...F', 'analytics', 'cacheStats', 'hits', '"a"', ':', '$x', '!', '@skip(if: true)', '1e999', '[', ']', '\u0000', 'a'.repeat(100)]
+    const pieces = [
+      '{',
+      '}',
+      '(',
+      ')',
+      'query',
+      'fragment F on Query',
+      '...F',
+      'analytics',
+      'cacheStats',
+      'hits',
+      '"a"',
+      ':',
+      '$x',
+      '!',
+      '@skip(if: true)',
+      '1e999',
+      '[',
+      ']',
+      '\u0000',
+      'a'.repeat(100),
+    ]
     await fc.assert(
-      fc.asyncProperty(fc.oneof(fc.string(), fc.array(fc.constantFrom(...pieces)).map((list) => list.join(' '))), async (text) => {
-        const { errors = [] } = await layer.resolveQuery(text)
-        for (const { extensions } of errors) expect(extensions.status).toBeLessThan(500)
-      }),
+      fc.asyncProperty(
+        fc.oneof(
+          fc.string(),
+          fc.array(fc.constantFrom(...pieces)).map((list) => list.join(' ')),
+        ),
+        async (text) => {
+          const { errors = [] } = await layer.resolveQuery(text)
+          for (const { extensions } of errors) expect(extensions.status).toBeLessThan(500)
+        },
+      ),
       { numRuns: 300 },
     )
   })
@@ -172,12 +239,19 @@ describe('a document', () => {
 
 describe('the schema', () => {
   it('can be read as SDL', () => {
-    expect(createGraphqlLayer(answeringService()).getSchema()).toContain('analytics(query: String!, params: JSON, options: AnalyticsOptions): AnalyticsResult!')
+    expect(createGraphqlLayer(answeringService()).getSchema()).toContain(
+      'analytics(query: String!, params: JSON, options: AnalyticsOptions): AnalyticsResult!',
+    )
   })
 
   const extend = {
     typeDefs: 'extend type Query { latest(table: String!): Point open: Int } type Point { value: JSON! }',
-    resolvers: { Query: { latest: (_source: unknown, { table }: Record<string, unknown>) => ({ value: table === 'flights' ? 5n : 0n }), open: () => 1 } },
+    resolvers: {
+      Query: {
+        latest: (_source: unknown, { table }: Record<string, unknown>) => ({ value: table === 'flights' ? 5n : 0n }),
+        open: () => 1,
+      },
+    },
     permissions: { 'Query.latest': 'timeseries:read', 'Query.open': null },
   }
 
@@ -256,8 +330,15 @@ describe('the GraphQL route', () => {
     const body = fc.oneof(
       fc.json(),
       fc.string(),
-      fc.record({ query: fc.anything(), variables: fc.anything(), operationName: fc.anything(), extensions: fc.anything() }, { requiredKeys: [] }).map((value) => JSON.stringify(value) ?? ''),
-      fc.record({ query: fc.constantFrom(hits, QUERY), variables: fc.anything(), operationName: fc.string() }, { requiredKeys: ['query'] }).map((value) => JSON.stringify(value)),
+      fc
+        .record(
+          { query: fc.anything(), variables: fc.anything(), operationName: fc.anything(), extensions: fc.anything() },
+          { requiredKeys: [] },
+        )
+        .map((value) => JSON.stringify(value) ?? ''),
+      fc
+        .record({ query: fc.constantFrom(hits, QUERY), variables: fc.anything(), operationName: fc.string() }, { requiredKeys: ['query'] })
+        .map((value) => JSON.stringify(value)),
     )
     await fc.assert(
       fc.asyncProperty(body, fc.constantFrom('application/json', 'application/graphql', 'text/plain', ''), async (payload, type) => {

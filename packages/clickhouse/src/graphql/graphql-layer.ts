@@ -6,7 +6,15 @@ import type { AnalyticsService } from '../analytics/analytics-service.ts'
 import type { ClickHouseErrorCode } from '../errors.ts'
 import type { GraphqlContext } from './graphql-context.ts'
 import { formatGraphqlError } from './graphql-error.ts'
-import { GRAPHQL_LIMITS, type GraphqlAnswer, type GraphQLLayer, type GraphqlLayerOptions, type GraphqlLimits, type GraphqlProblem, type GraphqlResolvers } from './graphql-options.ts'
+import {
+  GRAPHQL_LIMITS,
+  type GraphqlAnswer,
+  type GraphQLLayer,
+  type GraphqlLayerOptions,
+  type GraphqlLimits,
+  type GraphqlProblem,
+  type GraphqlResolvers,
+} from './graphql-options.ts'
 import { type GraphqlExecutable, makeGraphqlSchema } from './graphql-schema.ts'
 import { limitRules, overLimit } from './limit-rules.ts'
 
@@ -61,7 +69,15 @@ export function createGraphqlLayer(options: GraphqlLayerOptions): ServableGraphq
     }
   }
 
-  return { ...executable, rules, limits, resolveQuery, getSchema: () => printSchema(schema), parse: (text) => parseWithin(text, limits), formatError }
+  return {
+    ...executable,
+    rules,
+    limits,
+    resolveQuery,
+    getSchema: () => printSchema(schema),
+    parse: (text) => parseWithin(text, limits),
+    formatError,
+  }
 }
 
 function analyticsResolvers(service: AnalyticsService): GraphqlResolvers {
@@ -95,7 +111,9 @@ function checkLimits(limits: Partial<GraphqlLimits> = {}): GraphqlLimits {
   const wanted = { ...GRAPHQL_LIMITS, ...limits }
   for (const [name, value] of Object.entries(wanted)) {
     if (Number.isInteger(value) && value >= 0) continue
-    throw new ConfigurationError<ClickHouseErrorCode>(`limits.${name} must be a whole number ≥ 0, got ${String(value)}`, { code: 'ERR_CLICKHOUSE_CONFIGURATION' })
+    throw new ConfigurationError<ClickHouseErrorCode>(`limits.${name} must be a whole number ≥ 0, got ${String(value)}`, {
+      code: 'ERR_CLICKHOUSE_CONFIGURATION',
+    })
   }
   return wanted
 }

@@ -75,7 +75,10 @@ const TYPES = /* GraphQL */ `
   }
 `
 
-const PERMISSIONS: Readonly<Record<string, string | null>> = { 'Query.analytics': 'analytics:query', 'Query.cacheStats': 'analytics:cache:read' }
+const PERMISSIONS: Readonly<Record<string, string | null>> = {
+  'Query.analytics': 'analytics:query',
+  'Query.cacheStats': 'analytics:cache:read',
+}
 
 /** What computes the fields of a schema, and how its scalar is read and written: what graphql-js and mercurius both take. */
 export interface GraphqlExecutable {
@@ -117,7 +120,12 @@ function together(one: GraphqlResolvers, other: GraphqlResolvers): GraphqlResolv
   return Object.fromEntries([...names].map((name) => [name, { ...one[name], ...other[name] }]))
 }
 
-function guardedRoots(schema: GraphQLSchema, resolvers: GraphqlResolvers, permissions: Readonly<Record<string, string | null>>, authorize: Authorize): GraphqlResolvers {
+function guardedRoots(
+  schema: GraphQLSchema,
+  resolvers: GraphqlResolvers,
+  permissions: Readonly<Record<string, string | null>>,
+  authorize: Authorize,
+): GraphqlResolvers {
   const roots = [schema.getQueryType(), schema.getMutationType()].filter((type) => type !== null && type !== undefined)
   return Object.fromEntries(
     roots.map((type) => {
@@ -126,7 +134,8 @@ function guardedRoots(schema: GraphQLSchema, resolvers: GraphqlResolvers, permis
         const permission = permissions[name]
         const resolve = resolvers[type.name]?.[field]
         if (resolve === undefined) throw wrong(`"${name}" has no resolver; add one to extend.resolvers`)
-        if (permission === undefined) throw wrong(`"${name}" has no permission; name one in extend.permissions, or null if everybody may read it`)
+        if (permission === undefined)
+          throw wrong(`"${name}" has no permission; name one in extend.permissions, or null if everybody may read it`)
         return [field, permission === null ? resolve : behind(resolve, permission, authorize)] as const
       })
       return [type.name, Object.fromEntries(guarded)]

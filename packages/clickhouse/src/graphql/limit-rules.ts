@@ -21,14 +21,21 @@ export function limitRules(limits: GraphqlLimits, costs: FieldCosts): Validation
       Document(document) {
         const operations = document.definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION)
         // One, because a compiled document remembers its operation, and because limits count per operation.
-        if (operations.length > 1) context.reportError(overLimit('a document may hold one operation; send each in a request of its own', operations))
+        if (operations.length > 1)
+          context.reportError(overLimit('a document may hold one operation; send each in a request of its own', operations))
         for (const operation of operations) checkOperation(context, document, operation, limits, costs)
       },
     }),
   ]
 }
 
-function checkOperation(context: ValidationContext, document: DocumentNode, operation: OperationDefinitionNode, limits: GraphqlLimits, costs: FieldCosts): void {
+function checkOperation(
+  context: ValidationContext,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  limits: GraphqlLimits,
+  costs: FieldCosts,
+): void {
   const root = context.getSchema().getRootType(operation.operation)
   const { depth, aliases, cost } = new Measure(context, document, costs).selection(operation.selectionSet, root ?? undefined)
   const findings = [
@@ -37,7 +44,10 @@ function checkOperation(context: ValidationContext, document: DocumentNode, oper
     ['cost', 'points', cost, limits.maxCost],
   ] as const
   for (const [what, unit, found, allowed] of findings) {
-    if (found > allowed) context.reportError(overLimit(`the query is too large: ${what} ${found} ${unit}, allowed are ${allowed}; ask for less at once`, [operation]))
+    if (found > allowed)
+      context.reportError(
+        overLimit(`the query is too large: ${what} ${found} ${unit}, allowed are ${allowed}; ask for less at once`, [operation]),
+      )
   }
 }
 

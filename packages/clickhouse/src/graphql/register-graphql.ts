@@ -41,10 +41,15 @@ export async function registerGraphql(fastify: FastifyInstance, options: Graphql
 /** The front door of the package hides what only a server needs. */
 function servable(layer: GraphQLLayer): ServableGraphqlLayer {
   if ('rules' in layer && 'resolvers' in layer) return layer as ServableGraphqlLayer
-  throw new ConfigurationError<ClickHouseErrorCode>('layer must be made by createGraphqlLayer or setupClickHouse', { code: 'ERR_CLICKHOUSE_CONFIGURATION' })
+  throw new ConfigurationError<ClickHouseErrorCode>('layer must be made by createGraphqlLayer or setupClickHouse', {
+    code: 'ERR_CLICKHOUSE_CONFIGURATION',
+  })
 }
 
-function mercuriusOptions(layer: ServableGraphqlLayer, { path = '/graphql', guard, permission = 'analytics:query', readerOf, maxBodyBytes = 1_048_576 }: GraphqlRouteOptions) {
+function mercuriusOptions(
+  layer: ServableGraphqlLayer,
+  { path = '/graphql', guard, permission = 'analytics:query', readerOf, maxBodyBytes = 1_048_576 }: GraphqlRouteOptions,
+) {
   return {
     // As text, not as an object: mercurius may work with another copy of graphql than this file, which would refuse it.
     schema: layer.getSchema(),

@@ -30,7 +30,8 @@ export async function readMigrations(folder: string): Promise<Migration[]> {
   refuseDuplicates(downs)
   for (const down of downs) {
     const up = ups.find(({ version }) => version === down.version)
-    if (up?.name !== down.name) throw fileError(down.file, `takes back a step that is missing; add ${down.version}_${down.name}.up.sql with the same number and name`)
+    if (up?.name !== down.name)
+      throw fileError(down.file, `takes back a step that is missing; add ${down.version}_${down.name}.up.sql with the same number and name`)
   }
   return ups
     .map(({ version, name, text }) => ({ version, name, up: text, down: downs.find((down) => down.version === version)?.text ?? null }))

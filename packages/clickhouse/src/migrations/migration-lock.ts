@@ -6,13 +6,17 @@ import { quoteName } from '../adapter/table-columns.ts'
 
 /** How the lock is taken and kept. */
 export interface MigrationLockOptions {
+  /** The server to lock, and the database that the lock's tables are in. @default none, required */
   readonly adapter: ClickHouseAdapter
-  /** Start of the name of the tables that stand for the lock. */
+  /** Start of the name of the tables that stand for the lock. @default none, required */
   readonly prefix: string
-  /** Who takes it, for whoever waits. */
+  /** Who takes it, for whoever waits. @default none, required */
   readonly holder: string
+  /** How long the lock outlives its last sign of life, in seconds, before others take it over; it is renewed three times as often. @default none, required */
   readonly leaseSeconds: number
+  /** How long to wait for a holder that lives, in milliseconds. @default none, required */
   readonly lockTimeoutMs: number
+  /** Paces waiting and renewals; how old a lock is, the server's clock tells. @default none, required */
   readonly clock: Clock
 }
 
@@ -47,7 +51,11 @@ const POLL_MS = 250
  * @param firstEpoch lowest epoch that is not used up yet; asked again after the table was created
  * @throws OperationalError `ERR_CLICKHOUSE_MIGRATION_LOCKED` when the holder lives longer than `lockTimeoutMs`
  */
-export async function takeMigrationLock(options: MigrationLockOptions, firstEpoch: () => Promise<number>, call: CallOptions): Promise<MigrationLock> {
+export async function takeMigrationLock(
+  options: MigrationLockOptions,
+  firstEpoch: () => Promise<number>,
+  call: CallOptions,
+): Promise<MigrationLock> {
   const { clock, lockTimeoutMs } = options
   const giveUpAt = clock.monotonic() + lockTimeoutMs
   const tables = new LockTables(options, call)
@@ -79,11 +87,14 @@ const lives = (table: LockTable): boolean => table.ageSeconds <= table.leaseSeco
 
 function lockedError(living: LockTable | undefined, waitedMs: number): OperationalError {
   const who = living === undefined ? 'somebody' : `${living.comment.split(';')[0]}, last heard of ${living.ageSeconds} s ago,`
-  return new OperationalError(`${who} is migrating this database; waited ${waitedMs} ms. Wait until it is done: a holder that died is given up after its lease`, {
-    code: 'ERR_CLICKHOUSE_MIGRATION_LOCKED',
-    retryable: true,
-    status: 409,
-  })
+  return new OperationalError(
+    `${who} is migrating this database; waited ${waitedMs} ms. Wait until it is done: a holder that died is given up after its lease`,
+    {
+      code: 'ERR_CLICKHOUSE_MIGRATION_LOCKED',
+      retryable: true,
+      status: 409,
+    },
+  )
 }
 
 /** The tables that stand for the lock. */
@@ -186,9 +197,12 @@ class HeldLock implements MigrationLock {
   }
 
   #schedule(): TimerHandle {
-    return this.#options.clock.setTimeout(() => {
-      this.#renewing = this.#renew()
-    }, (this.#options.leaseSeconds * 1000) / 3)
+    return this.#options.clock.setTimeout(
+      () => {
+        this.#renewing = this.#renew()
+      },
+      (this.#options.leaseSeconds * 1000) / 3,
+    )
   }
 
   async #renew(): Promise<void> {

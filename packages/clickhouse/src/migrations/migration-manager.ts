@@ -1,4 +1,12 @@
-import { type CallOptions, type Clock, InfrastructureError, type Logger, silentLogger, systemClock, ValidationError } from '@smart-whale/interfaces'
+import {
+  type CallOptions,
+  type Clock,
+  InfrastructureError,
+  type Logger,
+  silentLogger,
+  systemClock,
+  ValidationError,
+} from '@smart-whale/interfaces'
 import { hostname } from 'node:os'
 import { createAdapter } from '../adapter/http-adapter.ts'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
@@ -7,77 +15,16 @@ import { OperationalError } from '../operational-errors.ts'
 import { checksumOf, type Migration, readMigrations } from './migration-files.ts'
 import { MigrationHistory } from './migration-history.ts'
 import { type MigrationLock, takeMigrationLock } from './migration-lock.ts'
+import type {
+  MigrationCallOptions,
+  MigrationManagerOptions,
+  MigrationOutcome,
+  MigrationReport,
+  MigrationStatus,
+  PlannedMigration,
+} from './migration-options.ts'
 import { changedError, type MigrationRunner, type MigrationTask, remainingStatements, runMigration } from './migration-run.ts'
 import { type MigrationState, statesAfter } from './migration-state.ts'
-
-/** What a `MigrationManager` is made from. */
-export interface MigrationManagerOptions {
-  /** Table, in the adapter's database, that remembers what happened. Independent sets of migrations need tables of their own. @default 'smart_whale_migrations' */
-  table?: string | undefined
-  /** After how long without a sign of life a runner is taken for dead and its lock is taken over. @default 30 */
-  leaseSeconds?: number | undefined
-  /** How long to wait for another runner. @default 60000 */
-  lockTimeoutMs?: number | undefined
-  /** How long one statement may take. @default 600000 */
-  timeoutMs?: number | undefined
-  /** Whether a migration may be applied although a later one was. @default false */
-  allowOutOfOrder?: boolean | undefined
-  /** Who runs, for whoever waits. @default the host's name and the process id */
-  holder?: string | undefined
-  /** Whose time passes. @default systemClock */
-  clock?: Clock | undefined
-  /** Hears of each migration. @default silentLogger */
-  logger?: Logger | undefined
-}
-
-/** What a single call may be told. */
-export interface MigrationCallOptions {
-  /** `true` tells what would be done and changes nothing. @default false */
-  dryRun?: boolean | undefined
-  /** Ends the run; the statement under way is ended on the server. @default never aborted */
-  signal?: AbortSignal | undefined
-}
-
-/** What became of one migration. */
-export interface MigrationOutcome {
-  readonly version: number
-  readonly name: string
-  /** Statements that were sent by this run. */
-  readonly statements: number
-  readonly durationMs: number
-  readonly error?: InfrastructureError
-}
-
-/** A migration that was not run, and what running it would send. */
-export interface PlannedMigration {
-  readonly version: number
-  readonly name: string
-  readonly statements: readonly string[]
-}
-
-/** What became of a run. */
-export interface MigrationReport {
-  readonly dryRun: boolean
-  readonly succeeded: readonly MigrationOutcome[]
-  /** At most one: a run stops at the first failure. */
-  readonly failed: readonly MigrationOutcome[]
-  /** In a dry run all that would be run; else what stands behind the failure. */
-  readonly planned: readonly PlannedMigration[]
-}
-
-/** Where one migration stands. */
-export interface MigrationStatus {
-  readonly version: number
-  readonly name: string
-  /** `half-done`: some statements took effect; `changed`: applied, and its file reads differently now; `missing`: applied, and its file is gone. */
-  readonly state: 'pending' | 'applied' | 'half-done' | 'changed' | 'missing'
-  /** Statements of a half-done migration that took effect. */
-  readonly statementsDone: number
-  /** Whether nobody knows if the next statement took effect; see `settleMigration`. */
-  readonly uncertain: boolean
-  readonly error: string | null
-  readonly at: Date | null
-}
 
 /** Brings a database's schema from version to version. */
 export interface MigrationManager {
@@ -150,19 +97,26 @@ class LockedMigrationManager implements MigrationManager {
     const states = await this.#readStates(this.#callOf(options))
     const known = new Set(migrations.map(({ version }) => version))
     const missing = [...states.values()].filter(({ version, state }) => !known.has(version) && state !== 'rolled-back')
-    return [...migrations.map((migration) => statusOf(migration, states.get(migration.version))), ...missing.map((state) => statusOf(undefined, state))].sort(
-      (one, other) => one.version - other.version,
-    )
+    return [
+      ...migrations.map((migration) => statusOf(migration, states.get(migration.version))),
+      ...missing.map((state) => statusOf(undefined, state)),
+    ].sort((one, other) => one.version - other.version)
   }
 
   async settleMigration(version: number, outcome: 'took-effect' | 'took-no-effect', options: CallOptions = {}): Promise<void> {
     await this.#locked(options.signal, async (runner) => {
       const state = (await this.#readStates(runner.call)).get(version)
-      if (state?.uncertain === undefined) throw wrongVersion(version, 'has no statement whose effect is unknown; getStatus tells which one has')
+      if (state?.uncertain === undefined)
+        throw wrongVersion(version, 'has no statement whose effect is unknown; getStatus tells which one has')
       const { name, direction, uncertain } = state
       const event = outcome === 'took-effect' ? 'done' : 'failed'
       const error = outcome === 'took-effect' ? '' : 'took no effect, as settled by hand'
-      await this.#history.record({ version, name, direction, event, ...uncertain, down: '', error }, runner.lock.epoch, runner.nextStep(), runner.call)
+      await this.#history.record(
+        { version, name, direction, event, ...uncertain, down: '', error },
+        runner.lock.epoch,
+        runner.nextStep(),
+        runner.call,
+      )
     })
   }
 
@@ -192,7 +146,12 @@ class LockedMigrationManager implements MigrationManager {
   async #runOne(task: MigrationTask, runner: MigrationRunner): Promise<MigrationOutcome> {
     const { version, name, direction } = task
     const startedAt = this.#clock.monotonic()
-    const outcome = (statements: number): MigrationOutcome => ({ version, name, statements, durationMs: Math.round(this.#clock.monotonic() - startedAt) })
+    const outcome = (statements: number): MigrationOutcome => ({
+      version,
+      name,
+      statements,
+      durationMs: Math.round(this.#clock.monotonic() - startedAt),
+    })
     try {
       const done = outcome(await runMigration(task, runner))
       this.#logger.info({ ...done, direction }, 'a migration was run')
@@ -201,7 +160,12 @@ class LockedMigrationManager implements MigrationManager {
       this.#logger.error({ err: error, version, name, direction }, 'a migration failed')
       // A lock that was lost is why the statement was ended, and the better thing to say.
       const reason: unknown = runner.lock.signal.aborted ? runner.lock.signal.reason : error
-      return { ...outcome(0), error: InfrastructureError.isInstance(reason) ? reason : new OperationalError('the migration failed; see the cause', { cause: reason }) }
+      return {
+        ...outcome(0),
+        error: InfrastructureError.isInstance(reason)
+          ? reason
+          : new OperationalError('the migration failed; see the cause', { cause: reason }),
+      }
     }
   }
 
@@ -214,13 +178,16 @@ class LockedMigrationManager implements MigrationManager {
       const call = this.#callOf({ signal: signal === undefined ? lock.signal : AbortSignal.any([signal, lock.signal]) })
       return await work({ adapter: this.#adapter, history: this.#history, lock, nextStep: () => step++, call })
     } finally {
-      await lock.release().catch((error: unknown) => this.#logger.warn({ err: error }, 'the migration lock could not be released; it ends with its lease'))
+      await lock
+        .release()
+        .catch((error: unknown) => this.#logger.warn({ err: error }, 'the migration lock could not be released; it ends with its lease'))
     }
   }
 
   async #takeLock(call: CallOptions): Promise<MigrationLock> {
     const { leaseSeconds = 30, lockTimeoutMs = 60_000, holder = `${hostname()}:${process.pid}` } = this.#options
-    const firstEpoch = async (): Promise<number> => (await this.#history.read(call)).reduce((highest, { epoch }) => Math.max(highest, epoch + 1), 1)
+    const firstEpoch = async (): Promise<number> =>
+      (await this.#history.read(call)).reduce((highest, { epoch }) => Math.max(highest, epoch + 1), 1)
     const options = { adapter: this.#adapter, prefix: `${this.#table}_lock_`, holder, leaseSeconds, lockTimeoutMs, clock: this.#clock }
     return takeMigrationLock(options, firstEpoch, call)
   }
@@ -232,14 +199,18 @@ class LockedMigrationManager implements MigrationManager {
       const { version, name, up, down } = migration
       const state = states.get(version)
       if (state?.state === 'applied') {
-        if (state.checksum !== checksumOf(up)) throw changedError(migration, 'was applied and reads differently now; put it back and write a new migration')
+        if (state.checksum !== checksumOf(up))
+          throw changedError(migration, 'was applied and reads differently now; put it back and write a new migration')
         return []
       }
       if (state?.state === 'half-done' && state.direction === 'down') {
         throw orderError(`migration ${version} "${name}" is half taken back; finish that first, by rollbackMigration(${version})`, version)
       }
       if (version < latest && state?.state !== 'half-done' && this.#options.allowOutOfOrder !== true) {
-        throw orderError(`migration ${version} "${name}" comes before ${latest}, which is applied; give it a higher number, or set allowOutOfOrder`, version)
+        throw orderError(
+          `migration ${version} "${name}" comes before ${latest}, which is applied; give it a higher number, or set allowOutOfOrder`,
+          version,
+        )
       }
       return [{ version, name, direction: 'up' as const, text: up, down: down ?? '', state }]
     })
@@ -249,7 +220,8 @@ class LockedMigrationManager implements MigrationManager {
     const state = states.get(version)
     if (state === undefined || state.state === 'rolled-back') throw wrongVersion(version, 'is not applied; there is nothing to take back')
     const later = [...states.values()].find((other) => other.version > version && other.state !== 'rolled-back')
-    if (later !== undefined && this.#options.allowOutOfOrder !== true) throw orderError(`migration ${later.version} "${later.name}" comes after ${version}; take it back first`, version)
+    if (later !== undefined && this.#options.allowOutOfOrder !== true)
+      throw orderError(`migration ${later.version} "${later.name}" comes after ${version}; take it back first`, version)
     if (state.down === '') {
       const message = `migration ${version} "${state.name}" had no .down.sql when it was applied; write a new migration that undoes it`
       throw new OperationalError(message, { code: 'ERR_CLICKHOUSE_MIGRATION_IRREVERSIBLE', status: 409, context: { version } })
@@ -276,12 +248,17 @@ function planned(task: MigrationTask): PlannedMigration {
 
 function statusOf(migration: Migration | undefined, state: MigrationState | undefined): MigrationStatus {
   const { version, name } = (migration ?? state) as Pick<Migration, 'version' | 'name'>
-  if (state === undefined || state.state === 'rolled-back') return { version, name, state: 'pending', statementsDone: 0, uncertain: false, error: null, at: null }
+  if (state === undefined || state.state === 'rolled-back')
+    return { version, name, state: 'pending', statementsDone: 0, uncertain: false, error: null, at: null }
   const changed = migration !== undefined && state.state === 'applied' && checksumOf(migration.up) !== state.checksum
   return {
     version,
     name,
-    state: changed ? 'changed' : migration === undefined && state.state === 'applied' ? 'missing' : (state.state as 'applied' | 'half-done'),
+    state: changed
+      ? 'changed'
+      : migration === undefined && state.state === 'applied'
+        ? 'missing'
+        : (state.state as 'applied' | 'half-done'),
     statementsDone: state.done.length,
     uncertain: state.uncertain !== undefined,
     error: state.error ?? null,
@@ -294,5 +271,8 @@ function orderError(message: string, version: number): OperationalError {
 }
 
 function wrongVersion(version: number, what: string): ValidationError<ClickHouseErrorCode> {
-  return new ValidationError<ClickHouseErrorCode>(`migration ${version} ${what}`, { code: 'ERR_CLICKHOUSE_MIGRATION_ORDER', issues: [{ path: ['version'], message: what }] })
+  return new ValidationError<ClickHouseErrorCode>(`migration ${version} ${what}`, {
+    code: 'ERR_CLICKHOUSE_MIGRATION_ORDER',
+    issues: [{ path: ['version'], message: what }],
+  })
 }

@@ -49,9 +49,19 @@ export function remainingStatements(task: MigrationTask): { index: number; state
 export async function runMigration(task: MigrationTask, runner: MigrationRunner): Promise<number> {
   const { history, lock, nextStep, call } = runner
   const remaining = remainingStatements(task)
-  const record = async (event: MigrationEvent['event'], statement: number, checksum: string, more: { down?: string; error?: string } = {}): Promise<void> => {
+  const record = async (
+    event: MigrationEvent['event'],
+    statement: number,
+    checksum: string,
+    more: { down?: string; error?: string } = {},
+  ): Promise<void> => {
     const { version, name, direction } = task
-    await history.record({ version, name, direction, event, statement, checksum, down: '', error: '', ...more }, lock.epoch, nextStep(), call)
+    await history.record(
+      { version, name, direction, event, statement, checksum, down: '', error: '', ...more },
+      lock.epoch,
+      nextStep(),
+      call,
+    )
   }
 
   await record('started', 0, checksumOf(task.text), { down: task.down })
@@ -84,7 +94,11 @@ function tookNoEffect(error: unknown, statement: string): boolean {
 
 /** The error for a migration whose text is not what was applied. */
 export function changedError({ version, name }: Pick<MigrationTask, 'version' | 'name'>, what: string): OperationalError {
-  return new OperationalError(`migration ${version} "${name}": ${what}`, { code: 'ERR_CLICKHOUSE_MIGRATION_CHANGED', status: 409, context: { version } })
+  return new OperationalError(`migration ${version} "${name}": ${what}`, {
+    code: 'ERR_CLICKHOUSE_MIGRATION_CHANGED',
+    status: 409,
+    context: { version },
+  })
 }
 
 function uncertainError({ version, name, state }: MigrationTask, statement: string): OperationalError {

@@ -4,7 +4,8 @@ import { isRepeatable, leavesNothingWhenItFails, splitStatements } from './migra
 
 describe('the statements of a text', () => {
   it('are cut at the semicolons that separate them, and at no others', () => {
-    const text = "-- first; of all\nCREATE TABLE a (x String DEFAULT ';') ENGINE = Memory; ;\n/* ; */ INSERT INTO a VALUES ('it''s; \\'quoted\\';'), ($$;$$);\nSELECT `;` FROM a -- end;"
+    const text =
+      "-- first; of all\nCREATE TABLE a (x String DEFAULT ';') ENGINE = Memory; ;\n/* ; */ INSERT INTO a VALUES ('it''s; \\'quoted\\';'), ($$;$$);\nSELECT `;` FROM a -- end;"
 
     expect(splitStatements(text)).toEqual([
       "CREATE TABLE a (x String DEFAULT ';') ENGINE = Memory",
@@ -22,7 +23,9 @@ describe('the statements of a text', () => {
   })
 
   it('can not be told from data that follows a FORMAT', () => {
-    expect(() => splitStatements('INSERT INTO a FORMAT CSV\n1;2')).toThrow(expect.toSatisfy((error) => ValidationError.isInstance(error)) as Error)
+    expect(() => splitStatements('INSERT INTO a FORMAT CSV\n1;2')).toThrow(
+      expect.toSatisfy((error) => ValidationError.isInstance(error)) as Error,
+    )
   })
 })
 
@@ -34,7 +37,7 @@ describe('a statement that may have taken effect', () => {
     'TRUNCATE TABLE a',
     'ALTER TABLE a ADD COLUMN IF NOT EXISTS x Int8, MODIFY COLUMN y String',
     'ALTER TABLE db.`ADD` MODIFY SETTING x = 1',
-    'ALTER TABLE a DROP COLUMN IF EXISTS x, COMMENT COLUMN y \'z\'',
+    "ALTER TABLE a DROP COLUMN IF EXISTS x, COMMENT COLUMN y 'z'",
     'OPTIMIZE TABLE a FINAL',
     'GRANT SELECT ON a TO b',
     'DELETE FROM a WHERE x = 1',
@@ -60,14 +63,21 @@ describe('a statement that may have taken effect', () => {
 })
 
 describe('a statement that the server refused', () => {
-  it.each(['CREATE TABLE a (x Int8) ENGINE = Memory', 'RENAME TABLE a TO b', 'ALTER TABLE a ADD COLUMN x Int8', 'CREATE VIEW v AS SELECT 1'])('left nothing behind: %s', (statement) => {
+  it.each([
+    'CREATE TABLE a (x Int8) ENGINE = Memory',
+    'RENAME TABLE a TO b',
+    'ALTER TABLE a ADD COLUMN x Int8',
+    'CREATE VIEW v AS SELECT 1',
+  ])('left nothing behind: %s', (statement) => {
     expect(leavesNothingWhenItFails(statement)).toBe(true)
   })
 
-  it.each(['INSERT INTO a SELECT 1', 'CREATE TABLE a ON CLUSTER c (x Int8) ENGINE = Memory', 'CREATE TABLE a ENGINE = Memory AS SELECT 1', 'CREATE MATERIALIZED VIEW v ENGINE = Memory POPULATE AS SELECT 1'])(
-    'may have left something behind: %s',
-    (statement) => {
-      expect(leavesNothingWhenItFails(statement)).toBe(false)
-    },
-  )
+  it.each([
+    'INSERT INTO a SELECT 1',
+    'CREATE TABLE a ON CLUSTER c (x Int8) ENGINE = Memory',
+    'CREATE TABLE a ENGINE = Memory AS SELECT 1',
+    'CREATE MATERIALIZED VIEW v ENGINE = Memory POPULATE AS SELECT 1',
+  ])('may have left something behind: %s', (statement) => {
+    expect(leavesNothingWhenItFails(statement)).toBe(false)
+  })
 })

@@ -17,7 +17,8 @@ export function splitStatements(text: string): string[] {
   for (const token of sqlTokens(text)) {
     if (token.text === ';') finish()
     else current.push(token)
-    if (token.kind === 'word' && token.value === 'FORMAT' && current[0]?.value === 'INSERT') throw inlineData(text.slice(current[0].start, token.end))
+    if (token.kind === 'word' && token.value === 'FORMAT' && current[0]?.value === 'INSERT')
+      throw inlineData(text.slice(current[0].start, token.end))
   }
   finish()
   return statements
@@ -58,7 +59,12 @@ export function leavesNothingWhenItFails(statement: string): boolean {
   if (isRepeatable(statement)) return true
   const words = [...sqlTokens(statement)].filter(({ kind }) => kind === 'word').map(({ value }) => value)
   const fillsWhileItCreates = words[0] === 'CREATE' && (words.includes('SELECT') || words.includes('POPULATE')) && !words.includes('VIEW')
-  return ['CREATE', 'DROP', 'ALTER', 'RENAME', 'EXCHANGE', 'ATTACH', 'DETACH'].includes(words[0] ?? '') && !says(words, 'ON CLUSTER') && !fillsWhileItCreates && !words.includes('POPULATE')
+  return (
+    ['CREATE', 'DROP', 'ALTER', 'RENAME', 'EXCHANGE', 'ATTACH', 'DETACH'].includes(words[0] ?? '') &&
+    !says(words, 'ON CLUSTER') &&
+    !fillsWhileItCreates &&
+    !words.includes('POPULATE')
+  )
 }
 
 /** The commands of an ALTER: what stands between the commas that lie in no bracket, without `ALTER TABLE name`. */
@@ -76,7 +82,9 @@ function alterCommands(tokens: readonly SqlToken[]): string[][] {
   return commands
 }
 
-const COMMANDS = new Set('ADD DROP MODIFY ALTER COMMENT RENAME CLEAR MATERIALIZE UPDATE DELETE RESET ATTACH DETACH MOVE FREEZE REPLACE FETCH REMOVE'.split(' '))
+const COMMANDS = new Set(
+  'ADD DROP MODIFY ALTER COMMENT RENAME CLEAR MATERIALIZE UPDATE DELETE RESET ATTACH DETACH MOVE FREEZE REPLACE FETCH REMOVE'.split(' '),
+)
 
 function isRepeatableCommand(words: readonly string[]): boolean {
   switch (words[0]) {

@@ -55,7 +55,14 @@ export function compileRowCheck(columns: readonly StreamColumn[]): RowCheck {
     columns: new Set(checks.keys()),
     check: (row) => {
       if (typeof row !== 'object' || row === null || Array.isArray(row)) {
-        return { issues: [{ path: [], message: `must be an object of values by column, is ${row === null ? 'null' : Array.isArray(row) ? 'an array' : `a ${typeof row}`}` }] }
+        return {
+          issues: [
+            {
+              path: [],
+              message: `must be an object of values by column, is ${row === null ? 'null' : Array.isArray(row) ? 'an array' : `a ${typeof row}`}`,
+            },
+          ],
+        }
       }
       const issues: ValidationIssue[] = []
       const coerced: Row = {}
@@ -64,7 +71,12 @@ export function compileRowCheck(columns: readonly StreamColumn[]): RowCheck {
         // As in JSON: a member without a value isn't there, and the column takes its default.
         if (value === undefined) continue
         const check = checks.get(name)
-        const message = check === undefined ? 'is not a column of the table' : computed.has(name) ? 'is computed by the table; leave it out' : tryValue(check, value, scratch, coerced, name)
+        const message =
+          check === undefined
+            ? 'is not a column of the table'
+            : computed.has(name)
+              ? 'is computed by the table; leave it out'
+              : tryValue(check, value, scratch, coerced, name)
         if (message !== undefined) issues.push({ path: [name], message })
       }
       return issues.length > 0 ? { issues } : { row: coerced, bytes: scratch.at, shape: Object.keys(coerced).sort().join('\0') }
@@ -72,9 +84,16 @@ export function compileRowCheck(columns: readonly StreamColumn[]): RowCheck {
   }
 }
 
-function tryValue({ coerce, encode, type }: ColumnCheck, value: unknown, scratch: ByteWriter, coerced: Row, name: string): string | undefined {
+function tryValue(
+  { coerce, encode, type }: ColumnCheck,
+  value: unknown,
+  scratch: ByteWriter,
+  coerced: Row,
+  name: string,
+): string | undefined {
   // ClickHouse would quietly take the default for it; a null that means nothing is better noticed.
-  if (value === null && !/^(?:LowCardinality\()?Nullable\(/.test(type) && encode !== null) return `must not be null, the type is ${type}; leave it out for the default`
+  if (value === null && !/^(?:LowCardinality\()?Nullable\(/.test(type) && encode !== null)
+    return `must not be null, the type is ${type}; leave it out for the default`
   const fitting = value === null ? null : coerce(value)
   coerced[name] = fitting
   if (encode === null) {

@@ -74,7 +74,8 @@ const toBoolean: Coercion = (value) => {
   return value === 0 || value === 0n || value === '0' || value === 'false' ? false : value
 }
 
-const toText: Coercion = (value) => (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean' ? String(value) : value)
+const toText: Coercion = (value) =>
+  typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean' ? String(value) : value
 
 const toTime: Coercion = (value) => {
   if (typeof value === 'number' || typeof value === 'bigint') return new Date(Number(value))

@@ -18,7 +18,14 @@ export async function insertBatch(adapter: ClickHouseAdapter, batch: StreamBatch
 }
 
 /** Halves what is refused until the row is found that is to blame. Every part is another set of rows, so it has a token of its own. */
-async function insertPart(adapter: ClickHouseAdapter, batch: StreamBatch, places: readonly number[], token: string | undefined, call: CallOptions, refused: Refused): Promise<void> {
+async function insertPart(
+  adapter: ClickHouseAdapter,
+  batch: StreamBatch,
+  places: readonly number[],
+  token: string | undefined,
+  call: CallOptions,
+  refused: Refused,
+): Promise<void> {
   if (places.length === 0) return
   const refusal = await tryPart(adapter, batch, places, token, call)
   if (refusal === undefined) return
@@ -26,11 +33,24 @@ async function insertPart(adapter: ClickHouseAdapter, batch: StreamBatch, places
   if (blamed.size === 0) return await insertHalves(adapter, batch, places, token, call, refused)
   for (const [place, issues] of blamed) refused.set(place, issues)
   const rest = places.filter((place) => !blamed.has(place))
-  await insertPart(adapter, batch, rest, token && `${token}/without-${hash('sha256', [...blamed.keys()].join(), 'hex').slice(0, 16)}`, call, refused)
+  await insertPart(
+    adapter,
+    batch,
+    rest,
+    token && `${token}/without-${hash('sha256', [...blamed.keys()].join(), 'hex').slice(0, 16)}`,
+    call,
+    refused,
+  )
 }
 
 /** Stores the rows, or tells why the server or the encoder refuses them. */
-async function tryPart(adapter: ClickHouseAdapter, batch: StreamBatch, places: readonly number[], token: string | undefined, call: CallOptions): Promise<ValidationError | undefined> {
+async function tryPart(
+  adapter: ClickHouseAdapter,
+  batch: StreamBatch,
+  places: readonly number[],
+  token: string | undefined,
+  call: CallOptions,
+): Promise<ValidationError | undefined> {
   const rows = places.map((place) => batch.rows[place] as Row)
   // The rows were checked against the columns as they are now; an adapter that knows them from before forgets them when it refuses.
   for (let attempt = 1; ; attempt++) {
@@ -45,7 +65,14 @@ async function tryPart(adapter: ClickHouseAdapter, batch: StreamBatch, places: r
   }
 }
 
-async function insertHalves(adapter: ClickHouseAdapter, batch: StreamBatch, places: readonly number[], token: string | undefined, call: CallOptions, refused: Refused): Promise<void> {
+async function insertHalves(
+  adapter: ClickHouseAdapter,
+  batch: StreamBatch,
+  places: readonly number[],
+  token: string | undefined,
+  call: CallOptions,
+  refused: Refused,
+): Promise<void> {
   const middle = Math.ceil(places.length / 2)
   await insertPart(adapter, batch, places.slice(0, middle), token && `${token}/0`, call, refused)
   await insertPart(adapter, batch, places.slice(middle), token && `${token}/1`, call, refused)

@@ -55,11 +55,15 @@ export function checkStreamLimits(options: StreamProcessorOptions): StreamLimits
     if (!Number.isInteger(value) || value < 1) throw wrongOption(name, value, 'a whole number ≥ 1')
     limits[name] = value
   }
-  if (limits.maxPendingRows < limits.maxBatchRows) throw wrongOption('maxPendingRows', limits.maxPendingRows, `≥ maxBatchRows (${limits.maxBatchRows})`)
-  if (limits.maxPendingBytes < limits.maxBatchBytes) throw wrongOption('maxPendingBytes', limits.maxPendingBytes, `≥ maxBatchBytes (${limits.maxBatchBytes})`)
+  if (limits.maxPendingRows < limits.maxBatchRows)
+    throw wrongOption('maxPendingRows', limits.maxPendingRows, `≥ maxBatchRows (${limits.maxBatchRows})`)
+  if (limits.maxPendingBytes < limits.maxBatchBytes)
+    throw wrongOption('maxPendingBytes', limits.maxPendingBytes, `≥ maxBatchBytes (${limits.maxBatchBytes})`)
   return limits
 }
 
 function wrongOption(name: string, value: unknown, wanted: string): ConfigurationError<ClickHouseErrorCode> {
-  return new ConfigurationError<ClickHouseErrorCode>(`${name} must be ${wanted}, got ${String(value)}`, { code: 'ERR_CLICKHOUSE_CONFIGURATION' })
+  return new ConfigurationError<ClickHouseErrorCode>(`${name} must be ${wanted}, got ${String(value)}`, {
+    code: 'ERR_CLICKHOUSE_CONFIGURATION',
+  })
 }

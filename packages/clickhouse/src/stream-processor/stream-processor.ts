@@ -94,7 +94,12 @@ class BatchingStreamProcessor implements StreamProcessor {
   #sequence = 0
   #stopped = false
 
-  constructor(adapter: ClickHouseAdapter, options: StreamProcessorOptions, limits: StreamLimits, closeAdapter = async (): Promise<void> => {}) {
+  constructor(
+    adapter: ClickHouseAdapter,
+    options: StreamProcessorOptions,
+    limits: StreamLimits,
+    closeAdapter = async (): Promise<void> => {},
+  ) {
     this.#closeAdapter = closeAdapter
     this.#adapter = adapter
     this.#options = options
@@ -132,7 +137,12 @@ class BatchingStreamProcessor implements StreamProcessor {
     this.#room.close(stoppedError())
     const { signal, timeoutMs = this.#limits.timeoutMs } = options
     try {
-      await withDeadline(() => this.#flushAll(), { timeoutMs, signal, what: 'storing what the stream processor still held', clock: this.#clock })
+      await withDeadline(() => this.#flushAll(), {
+        timeoutMs,
+        signal,
+        what: 'storing what the stream processor still held',
+        clock: this.#clock,
+      })
     } finally {
       await this.#closeAdapter()
     }
@@ -265,7 +275,10 @@ function wrongArgument(name: string, message: string): ValidationError<ClickHous
 }
 
 function stoppedError(): OperationalError {
-  return new OperationalError('the stream processor was stopped and takes no more rows', { code: 'ERR_CLICKHOUSE_STREAM_STOPPED', status: 503 })
+  return new OperationalError('the stream processor was stopped and takes no more rows', {
+    code: 'ERR_CLICKHOUSE_STREAM_STOPPED',
+    status: 503,
+  })
 }
 
 function fullError(room: Room, cause: unknown): OperationalError {

@@ -65,20 +65,29 @@ export class StreamTables {
     const [database, table] = splitTableName(name, this.#adapter.database)
     const params = { database, table }
     const [columns, tables] = await this.#adapter.executeMany([
-      ['SELECT name, type, default_kind FROM system.columns WHERE database = {database:String} AND table = {table:String} ORDER BY position', params],
+      [
+        'SELECT name, type, default_kind FROM system.columns WHERE database = {database:String} AND table = {table:String} ORDER BY position',
+        params,
+      ],
       ['SELECT engine, engine_full FROM system.tables WHERE database = {database:String} AND name = {table:String}', params],
     ])
     const found = tables?.rows[0] as { engine: string; engine_full: string } | undefined
     if (found === undefined) throw unknownTable(name)
-    const described = ((columns?.rows ?? []) as { name: string; type: string; default_kind: string }[]).map(
-      (column): StreamColumn => ({ name: column.name, type: column.type, defaultKind: column.default_kind }),
-    )
+    const described = ((columns?.rows ?? []) as { name: string; type: string; default_kind: string }[]).map((column): StreamColumn => ({
+      name: column.name,
+      type: column.type,
+      defaultKind: column.default_kind,
+    }))
     const check = compileRowCheck(described)
     const deduplicates = dropsRepeats(found.engine, found.engine_full)
     const assertDeduplicates = (): void => {
       if (!deduplicates) throw noDeduplication(name)
     }
-    return { table: { name: `${quoteName(database)}.${quoteName(table)}`, deduplicates, check: check.check, assertDeduplicates }, columns: check.columns, at: this.#clock.monotonic() }
+    return {
+      table: { name: `${quoteName(database)}.${quoteName(table)}`, deduplicates, check: check.check, assertDeduplicates },
+      columns: check.columns,
+      at: this.#clock.monotonic(),
+    }
   }
 }
 

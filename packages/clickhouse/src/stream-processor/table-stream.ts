@@ -48,7 +48,8 @@ export class TableStream {
   add({ shape, rows, indexes, bytes }: CheckedRows): Promise<readonly RejectedRow[]> {
     const { limits } = this.#work
     const open = this.#building.get(shape)?.builder
-    if (open !== undefined && (open.rows + rows.length > limits.maxBatchRows || open.bytes + bytes > limits.maxBatchBytes)) this.#seal(shape)
+    if (open !== undefined && (open.rows + rows.length > limits.maxBatchRows || open.bytes + bytes > limits.maxBatchBytes))
+      this.#seal(shape)
     const builder = this.#building.get(shape)?.builder ?? this.#begin(shape)
     const stored = builder.add(rows, indexes, bytes)
     if (builder.rows >= limits.maxBatchRows || builder.bytes >= limits.maxBatchBytes) this.#seal(shape)
@@ -122,7 +123,10 @@ export class TableStream {
     try {
       await this.#work.invalidates?.invalidateTables([this.#table.name])
     } catch (error) {
-      this.#work.logger.error({ err: error, table: this.#table.name }, 'answers that read the table could not be voided; they are served until their life ends')
+      this.#work.logger.error(
+        { err: error, table: this.#table.name },
+        'answers that read the table could not be voided; they are served until their life ends',
+      )
     }
   }
 }

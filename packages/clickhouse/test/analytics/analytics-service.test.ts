@@ -22,7 +22,12 @@ afterEach(async () => {
 })
 
 function serve(options: AnalyticsServiceOptions = {}): AnalyticsService {
-  const service = createAnalyticsService(database.reader, { writer: database.owner, cache: createL1Cache(), catalogueMaxAgeMs: 1, ...options })
+  const service = createAnalyticsService(database.reader, {
+    writer: database.owner,
+    cache: createL1Cache(),
+    catalogueMaxAgeMs: 1,
+    ...options,
+  })
   services.push(service)
   return service
 }
@@ -40,7 +45,10 @@ async function until(holds: () => Promise<boolean>, deadlineMs = 10_000): Promis
 const slowQuery = (mark: string): string => `SELECT max(SHA256(toString(number))), '${mark}' AS mark FROM numbers(900000000)`
 
 async function runningQueries(mark: string): Promise<number> {
-  const { rows } = await database.owner.execute<{ n: bigint }>('SELECT count() AS n FROM system.processes WHERE query LIKE {pattern:String} AND query NOT LIKE \'%system.processes%\'', { pattern: `%${mark}%` })
+  const { rows } = await database.owner.execute<{ n: bigint }>(
+    "SELECT count() AS n FROM system.processes WHERE query LIKE {pattern:String} AND query NOT LIKE '%system.processes%'",
+    { pattern: `%${mark}%` },
+  )
   return Number(rows[0]?.n)
 }
 
@@ -49,12 +57,27 @@ describe('an analytics query on a real server', () => {
     const service = serve()
 
     const answer = await service.executeAnalyticsQuery({
-      query: "SELECT {id:UInt64} AS id, toDecimal64('12.30', 4) AS price, [1, NULL] AS list, toDateTime('2001-01-31 12:00:00', 'UTC') AS at, :word AS word",
+      query:
+        "SELECT {id:UInt64} AS id, toDecimal64('12.30', 4) AS price, [1, NULL] AS list, toDateTime('2001-01-31 12:00:00', 'UTC') AS at, :word AS word",
       params: { id: 18446744073709551615n, word: "it's" },
     })
 
-    expect(answer.data).toEqual([{ id: 18446744073709551615n, price: expect.stringMatching(/^12\.30*$/) as string, list: [1, null], at: new Date('2001-01-31T12:00:00Z'), word: "it's" }])
-    expect(answer.columns.map(({ name, type }) => `${name} ${type}`)).toEqual(['id UInt64', 'price Decimal(18, 4)', 'list Array(Nullable(UInt8))', "at DateTime('UTC')", 'word String'])
+    expect(answer.data).toEqual([
+      {
+        id: 18446744073709551615n,
+        price: expect.stringMatching(/^12\.30*$/) as string,
+        list: [1, null],
+        at: new Date('2001-01-31T12:00:00Z'),
+        word: "it's",
+      },
+    ])
+    expect(answer.columns.map(({ name, type }) => `${name} ${type}`)).toEqual([
+      'id UInt64',
+      'price Decimal(18, 4)',
+      'list Array(Nullable(UInt8))',
+      "at DateTime('UTC')",
+      'word String',
+    ])
     expect(answer.statistics).toMatchObject({ rowsRead: expect.any(Number) as number, elapsedMs: expect.any(Number) as number })
     expect(answer.cache).toEqual({ status: 'miss', ageMs: expect.any(Number) as number, ttlSeconds: 30 })
   })
@@ -141,17 +164,21 @@ describe('answers kept by tables', () => {
     rollup: 'SELECT sum(n) AS n FROM delays',
     rollupByView: 'SELECT sum(n) AS n FROM sum_delays',
     rollupInside: 'SELECT sum(n) AS n FROM kept_delays',
-    system: "SELECT count() AS n FROM system.tables WHERE database = currentDatabase()",
+    system: 'SELECT count() AS n FROM system.tables WHERE database = currentDatabase()',
   }
 
   async function statuses(service: AnalyticsService): Promise<Record<string, string>> {
     const entries = []
-    for (const [name, query] of Object.entries(queries)) entries.push([name, (await service.executeAnalyticsQuery({ query })).cache.status] as const)
+    for (const [name, query] of Object.entries(queries))
+      entries.push([name, (await service.executeAnalyticsQuery({ query })).cache.status] as const)
     return Object.fromEntries(entries)
   }
 
   it.each([
-    ['an insert through the service', async (service: AnalyticsService) => void (await service.insert('flights', [{ id: 1, delay: 20, price: '1', at: new Date(0) }]))],
+    [
+      'an insert through the service',
+      async (service: AnalyticsService) => void (await service.insert('flights', [{ id: 1, delay: 20, price: '1', at: new Date(0) }])),
+    ],
     [
       'a stream',
       async (service: AnalyticsService) => {
@@ -172,7 +199,15 @@ describe('answers kept by tables', () => {
     const after = await statuses(service)
 
     expect(new Set(Object.values(before))).toEqual(new Set(['hit']))
-    expect(after).toEqual({ flights: 'miss', airports: 'hit', view: 'miss', rollup: 'hit', rollupByView: 'miss', rollupInside: 'miss', system: 'miss' })
+    expect(after).toEqual({
+      flights: 'miss',
+      airports: 'hit',
+      view: 'miss',
+      rollup: 'hit',
+      rollupByView: 'miss',
+      rollupInside: 'miss',
+      system: 'miss',
+    })
     expect(rolledUpAfter).toBe(rolledUp + 1)
   })
 

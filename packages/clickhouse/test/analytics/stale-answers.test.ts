@@ -17,7 +17,12 @@ beforeAll(async () => {
   await database.owner.execute('CREATE VIEW plain AS SELECT x FROM b WHERE x NOT IN (SELECT x FROM c)')
   await database.owner.execute('CREATE VIEW deep AS WITH c AS (SELECT x FROM plain) SELECT x FROM c')
   await database.owner.execute(`CREATE TABLE everything (x UInt32) ENGINE = Merge('${database.name}', '^(a|b)$')`)
-  service = createAnalyticsService(database.reader, { writer: database.owner, cache: createL1Cache(), defaultTtlSeconds: 3600, catalogueMaxAgeMs: 3_600_000 })
+  service = createAnalyticsService(database.reader, {
+    writer: database.owner,
+    cache: createL1Cache(),
+    defaultTtlSeconds: 3600,
+    catalogueMaxAgeMs: 3_600_000,
+  })
 })
 afterAll(async () => {
   await service.close()
@@ -28,7 +33,18 @@ afterAll(async () => {
 const { source } = fc.letrec<{ source: string; query: string; condition: string }>((tie) => ({
   source: fc.oneof(
     { depthSize: 'small', maxDepth: 4 },
-    fc.constantFrom(...TABLES, 'rolled_up', 'rolling', 'rolling_on', 'plain', 'deep', 'everything', '`a`', '"b"', '(SELECT number AS x FROM numbers(2))'),
+    fc.constantFrom(
+      ...TABLES,
+      'rolled_up',
+      'rolling',
+      'rolling_on',
+      'plain',
+      'deep',
+      'everything',
+      '`a`',
+      '"b"',
+      '(SELECT number AS x FROM numbers(2))',
+    ),
     tie('query').map((query) => `(${query})`),
     fc.tuple(tie('query'), tie('source')).map(([query, name]) => `(WITH a AS (${query}) SELECT x FROM a UNION ALL SELECT x FROM ${name})`),
     tie('query').map((query) => `view(${query})`),

@@ -27,19 +27,24 @@ afterAll(async () => {
 })
 
 const ask = async (query: string, variables: object = {}) => app.inject({ method: 'POST', url: '/graphql', payload: { query, variables } })
-const ANALYTICS = 'query ($sql: String!, $params: JSON, $options: AnalyticsOptions) { analytics(query: $sql, params: $params, options: $options) { data columns { name type } statistics { rowsRead } cache { status ttlSeconds } } }'
+const ANALYTICS =
+  'query ($sql: String!, $params: JSON, $options: AnalyticsOptions) { analytics(query: $sql, params: $params, options: $options) { data columns { name type } statistics { rowsRead } cache { status ttlSeconds } } }'
 
 describe('GraphQL over a real server', () => {
   it('answers with exact values and their types, from the cache the second time, compiled or not', async () => {
     const question = { sql: 'SELECT id, price FROM flights WHERE id = {id:UInt64}', params: { id: '9007199254740993' } }
     const answers = []
-    for (let time = 0; time < 4; time++) answers.push((await ask(ANALYTICS, question)).json<{ data: { analytics: { cache: { status: string } } } }>())
+    for (let time = 0; time < 4; time++)
+      answers.push((await ask(ANALYTICS, question)).json<{ data: { analytics: { cache: { status: string } } } }>())
 
     expect(answers[0]).toEqual({
       data: {
         analytics: {
           data: [{ id: '9007199254740993', price: '12.34' }],
-          columns: [{ name: 'id', type: 'UInt64' }, { name: 'price', type: 'Decimal(18, 2)' }],
+          columns: [
+            { name: 'id', type: 'UInt64' },
+            { name: 'price', type: 'Decimal(18, 2)' },
+          ],
           statistics: { rowsRead: 1 },
           cache: { status: 'miss', ttlSeconds: 30 },
         },
@@ -66,7 +71,9 @@ describe('GraphQL over a real server', () => {
 
   it('runs equal fields of a request once', async () => {
     const before = await analyticsService.getCacheStats()
-    const answer = await ask('{ a: analytics(query: "SELECT sleep(0.2), 77") { cache { status } } b: analytics(query: "SELECT sleep(0.2), 77") { cache { status } } }')
+    const answer = await ask(
+      '{ a: analytics(query: "SELECT sleep(0.2), 77") { cache { status } } b: analytics(query: "SELECT sleep(0.2), 77") { cache { status } } }',
+    )
     const after = await analyticsService.getCacheStats()
 
     expect(answer.json()).toMatchObject({ data: { a: { cache: { status: 'miss' } }, b: { cache: { status: 'shared' } } } })
@@ -77,12 +84,23 @@ describe('GraphQL over a real server', () => {
     await app.listen({ host: '127.0.0.1', port: 0 })
     const mark = `mark_${crypto.randomUUID()}`
     const running = async () => {
-      const { rows } = await database.owner.execute<{ n: bigint }>("SELECT count() AS n FROM system.processes WHERE query LIKE {pattern:String} AND query NOT LIKE '%system.processes%'", { pattern: `%${mark}%` })
+      const { rows } = await database.owner.execute<{ n: bigint }>(
+        "SELECT count() AS n FROM system.processes WHERE query LIKE {pattern:String} AND query NOT LIKE '%system.processes%'",
+        { pattern: `%${mark}%` },
+      )
       return Number(rows[0]?.n)
     }
-    const call = httpRequest({ host: '127.0.0.1', port: (app.server.address() as AddressInfo).port, path: '/graphql', method: 'POST', headers: { 'content-type': 'application/json' } })
+    const call = httpRequest({
+      host: '127.0.0.1',
+      port: (app.server.address() as AddressInfo).port,
+      path: '/graphql',
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+    })
     call.on('error', () => {})
-    call.end(JSON.stringify({ query: ANALYTICS, variables: { sql: `SELECT max(SHA256(toString(number))), '${mark}' FROM numbers(900000000)` } }))
+    call.end(
+      JSON.stringify({ query: ANALYTICS, variables: { sql: `SELECT max(SHA256(toString(number))), '${mark}' FROM numbers(900000000)` } }),
+    )
     await expect.poll(running, { timeout: 5000 }).toBe(1)
 
     call.destroy()
@@ -93,11 +111,19 @@ describe('GraphQL over a real server', () => {
   it('answers whatever is asked with something below 500, in every error too', async () => {
     const value = fc.jsonValue({ maxDepth: 2 })
     await fc.assert(
-      fc.asyncProperty(fc.record({ sql: fc.oneof(fc.string(), fc.constantFrom('SELECT :x', 'SELECT {x:UInt8}', 'SELECT [:x]')), params: fc.oneof(value, fc.record({ x: value })), options: value }), async (variables) => {
-        const answer = await ask(ANALYTICS, variables)
-        expect(answer.statusCode).toBeLessThan(500)
-        for (const { extensions } of answer.json<{ errors?: { extensions: { status: number } }[] }>().errors ?? []) expect(extensions.status, answer.body).toBeLessThan(500)
-      }),
+      fc.asyncProperty(
+        fc.record({
+          sql: fc.oneof(fc.string(), fc.constantFrom('SELECT :x', 'SELECT {x:UInt8}', 'SELECT [:x]')),
+          params: fc.oneof(value, fc.record({ x: value })),
+          options: value,
+        }),
+        async (variables) => {
+          const answer = await ask(ANALYTICS, variables)
+          expect(answer.statusCode).toBeLessThan(500)
+          for (const { extensions } of answer.json<{ errors?: { extensions: { status: number } }[] }>().errors ?? [])
+            expect(extensions.status, answer.body).toBeLessThan(500)
+        },
+      ),
       { numRuns: 300 },
     )
   })

@@ -2,7 +2,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type ClickHouseAdapter, ConnectionError, createMigrationManager, type MigrationManager, type MigrationManagerOptions, type QueryOptions, type QueryParams } from '../../src/index.ts'
+import {
+  type ClickHouseAdapter,
+  ConnectionError,
+  createMigrationManager,
+  type MigrationManager,
+  type MigrationManagerOptions,
+  type QueryOptions,
+  type QueryParams,
+} from '../../src/index.ts'
 import { takeMigrationLock } from '../../src/migrations/migration-lock.ts'
 import { systemClock } from '@smart-whale/interfaces'
 import { type OwnDatabase, ownDatabase } from '../own-database.ts'
@@ -33,15 +41,20 @@ async function write(folder: string, files: Record<string, string>): Promise<voi
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
 }
 
-const manage = (options: MigrationManagerOptions = {}, adapter: ClickHouseAdapter = database.owner): MigrationManager => createMigrationManager(adapter, options)
+const manage = (options: MigrationManagerOptions = {}, adapter: ClickHouseAdapter = database.owner): MigrationManager =>
+  createMigrationManager(adapter, options)
 
 async function tables(): Promise<string[]> {
-  const { rows } = await database.owner.execute<{ name: string }>("SELECT name FROM system.tables WHERE database = currentDatabase() AND name NOT LIKE 'smart_whale_%' ORDER BY name")
+  const { rows } = await database.owner.execute<{ name: string }>(
+    "SELECT name FROM system.tables WHERE database = currentDatabase() AND name NOT LIKE 'smart_whale_%' ORDER BY name",
+  )
   return rows.map(({ name }) => name)
 }
 
 async function lockTables(): Promise<number> {
-  const { rows } = await database.owner.execute<{ n: bigint }>("SELECT count() AS n FROM system.tables WHERE database = currentDatabase() AND name LIKE 'smart_whale_migrations_lock_%'")
+  const { rows } = await database.owner.execute<{ n: bigint }>(
+    "SELECT count() AS n FROM system.tables WHERE database = currentDatabase() AND name LIKE 'smart_whale_migrations_lock_%'",
+  )
   return Number(rows[0]?.n)
 }
 
@@ -64,7 +77,8 @@ function breaking(where: (query: string) => 'before' | 'after' | undefined): Cli
 }
 
 const TWO = {
-  '001_flights.up.sql': "-- the first; table\nCREATE TABLE flights (id UInt64, note String DEFAULT ';') ENGINE = MergeTree ORDER BY id;\nINSERT INTO flights VALUES (1, 'a;b'), (2, 'it''s');",
+  '001_flights.up.sql':
+    "-- the first; table\nCREATE TABLE flights (id UInt64, note String DEFAULT ';') ENGINE = MergeTree ORDER BY id;\nINSERT INTO flights VALUES (1, 'a;b'), (2, 'it''s');",
   '001_flights.down.sql': 'DROP TABLE flights;',
   '002_airports.up.sql': 'CREATE TABLE airports (code String) ENGINE = MergeTree ORDER BY code',
 }
@@ -76,10 +90,21 @@ describe('a folder of migrations', () => {
     const first = await manage().runMigrations(folder)
     const second = await manage().runMigrations(folder)
 
-    expect(first).toMatchObject({ dryRun: false, succeeded: [{ version: 1, name: 'flights', statements: 2 }, { version: 2, name: 'airports', statements: 1 }], failed: [], planned: [] })
+    expect(first).toMatchObject({
+      dryRun: false,
+      succeeded: [
+        { version: 1, name: 'flights', statements: 2 },
+        { version: 2, name: 'airports', statements: 1 },
+      ],
+      failed: [],
+      planned: [],
+    })
     expect(second).toMatchObject({ succeeded: [], failed: [], planned: [] })
     expect(await tables()).toEqual(['airports', 'flights'])
-    expect((await database.owner.execute('SELECT * FROM flights ORDER BY id')).rows).toEqual([{ id: 1n, note: 'a;b' }, { id: 2n, note: "it's" }])
+    expect((await database.owner.execute('SELECT * FROM flights ORDER BY id')).rows).toEqual([
+      { id: 1n, note: 'a;b' },
+      { id: 2n, note: "it's" },
+    ])
     expect(await lockTables()).toBe(0)
   })
 
@@ -89,7 +114,10 @@ describe('a folder of migrations', () => {
     const report = await manage().runMigrations(folder, { dryRun: true })
 
     expect(report).toMatchObject({ dryRun: true, succeeded: [], failed: [] })
-    expect(report.planned.map(({ version, statements }) => [version, statements.length])).toEqual([[1, 2], [2, 1]])
+    expect(report.planned.map(({ version, statements }) => [version, statements.length])).toEqual([
+      [1, 2],
+      [2, 1],
+    ])
     expect((await database.owner.execute('SELECT name FROM system.tables WHERE database = currentDatabase()')).rows).toEqual([])
   })
 
@@ -101,8 +129,15 @@ describe('a folder of migrations', () => {
 
     const status = await manage().getStatus(folder)
 
-    expect(status.map(({ version, name, state }) => [version, name, state])).toEqual([[1, 'flights', 'changed'], [2, 'airports', 'missing'], [3, 'more', 'pending']])
-    await expect(manage().runMigrations(folder)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_CHANGED', message: expect.stringContaining('flights') as string })
+    expect(status.map(({ version, name, state }) => [version, name, state])).toEqual([
+      [1, 'flights', 'changed'],
+      [2, 'airports', 'missing'],
+      [3, 'more', 'pending'],
+    ])
+    await expect(manage().runMigrations(folder)).rejects.toMatchObject({
+      code: 'ERR_CLICKHOUSE_MIGRATION_CHANGED',
+      message: expect.stringContaining('flights') as string,
+    })
   })
 
   it('does not change by other line ends', async () => {
@@ -131,7 +166,10 @@ describe('a folder of migrations', () => {
     [{ '1_a.up.sql': ' \n' }, '1_a.up.sql'],
     [{ '1_a.up.sql': 'SELECT 1', '1_b.down.sql': 'SELECT 1' }, '1_b.down.sql'],
   ])('that is wrong is refused: %o', async (files, named) => {
-    await expect(manage().runMigrations(await folderWith(files as Record<string, string>))).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_FILE', message: expect.stringContaining(named) as string })
+    await expect(manage().runMigrations(await folderWith(files as Record<string, string>))).rejects.toMatchObject({
+      code: 'ERR_CLICKHOUSE_MIGRATION_FILE',
+      message: expect.stringContaining(named) as string,
+    })
   })
 
   it('that is not there is refused', async () => {
@@ -142,7 +180,8 @@ describe('a folder of migrations', () => {
 describe('a migration that fails', () => {
   const THREE = {
     '1_a.up.sql': 'CREATE TABLE a (x Int8) ENGINE = Memory',
-    '2_b.up.sql': 'CREATE TABLE b (x Int8) ENGINE = Memory;\nCREATE TABLE c (x NoSuchType) ENGINE = Memory;\nCREATE TABLE d (x Int8) ENGINE = Memory',
+    '2_b.up.sql':
+      'CREATE TABLE b (x Int8) ENGINE = Memory;\nCREATE TABLE c (x NoSuchType) ENGINE = Memory;\nCREATE TABLE d (x Int8) ENGINE = Memory',
     '3_e.up.sql': 'CREATE TABLE e (x Int8) ENGINE = Memory',
   }
 
@@ -154,8 +193,17 @@ describe('a migration that fails', () => {
     await write(folder, { '2_b.up.sql': THREE['2_b.up.sql'].replace('NoSuchType', 'Int8') })
     const mended = await manage().runMigrations(folder)
 
-    expect(failed).toMatchObject({ succeeded: [{ version: 1 }], failed: [{ version: 2, error: { code: 'ERR_CLICKHOUSE_UNKNOWN_OBJECT' } }], planned: [{ version: 3 }] })
-    expect(status[1]).toMatchObject({ state: 'half-done', statementsDone: 1, uncertain: false, error: expect.stringContaining('NoSuchType') as string })
+    expect(failed).toMatchObject({
+      succeeded: [{ version: 1 }],
+      failed: [{ version: 2, error: { code: 'ERR_CLICKHOUSE_UNKNOWN_OBJECT' } }],
+      planned: [{ version: 3 }],
+    })
+    expect(status[1]).toMatchObject({
+      state: 'half-done',
+      statementsDone: 1,
+      uncertain: false,
+      error: expect.stringContaining('NoSuchType') as string,
+    })
     expect(mended).toMatchObject({ succeeded: [{ version: 2, statements: 2 }, { version: 3 }], failed: [] })
     expect(await tables()).toEqual(['a', 'b', 'c', 'd', 'e'])
   })
@@ -167,7 +215,9 @@ describe('a migration that fails', () => {
 
     const report = await manage().runMigrations(folder)
 
-    expect(report.failed).toMatchObject([{ version: 2, error: { code: 'ERR_CLICKHOUSE_MIGRATION_CHANGED', message: expect.stringContaining('statement 1') as string } }])
+    expect(report.failed).toMatchObject([
+      { version: 2, error: { code: 'ERR_CLICKHOUSE_MIGRATION_CHANGED', message: expect.stringContaining('statement 1') as string } },
+    ])
   })
 })
 
@@ -178,8 +228,13 @@ describe('a run that was cut off', () => {
     ['before a statement that can be sent again', 'before', 'CREATE TABLE IF NOT EXISTS b (x Int8) ENGINE = Memory'],
     ['after a statement that can be sent again', 'after', 'CREATE TABLE IF NOT EXISTS b (x Int8) ENGINE = Memory'],
   ] as const)('%s goes on by itself', async (_where, place, statement) => {
-    const folder = await folderWith({ '1_a.up.sql': `CREATE TABLE a (x Int8) ENGINE = Memory; ${statement}; CREATE TABLE c (x Int8) ENGINE = Memory` })
-    await manage({}, breaking((query) => (query.includes('TABLE IF NOT EXISTS b ') ? place : undefined))).runMigrations(folder)
+    const folder = await folderWith({
+      '1_a.up.sql': `CREATE TABLE a (x Int8) ENGINE = Memory; ${statement}; CREATE TABLE c (x Int8) ENGINE = Memory`,
+    })
+    await manage(
+      {},
+      breaking((query) => (query.includes('TABLE IF NOT EXISTS b ') ? place : undefined)),
+    ).runMigrations(folder)
 
     const report = await manage().runMigrations(folder)
 
@@ -192,7 +247,10 @@ describe('a run that was cut off', () => {
     ['before it took effect', 'before', 'took-no-effect'],
   ] as const)('at a statement that must not be sent twice asks whether it took effect: %s', async (_where, place, outcome) => {
     const folder = await folderWith(INSERT)
-    const cut = await manage({}, breaking((query) => (query === 'INSERT INTO a SELECT 1' ? place : undefined))).runMigrations(folder)
+    const cut = await manage(
+      {},
+      breaking((query) => (query === 'INSERT INTO a SELECT 1' ? place : undefined)),
+    ).runMigrations(folder)
     const uncertain = await manage().runMigrations(folder)
     const status = await manage().getStatus(folder)
 
@@ -200,60 +258,91 @@ describe('a run that was cut off', () => {
     const settled = await manage().runMigrations(folder)
 
     expect(cut.failed).toMatchObject([{ error: { code: 'ERR_CLICKHOUSE_CONNECTION' } }])
-    expect(uncertain.failed).toMatchObject([{ error: { code: 'ERR_CLICKHOUSE_MIGRATION_UNCERTAIN', message: expect.stringContaining('INSERT INTO a SELECT 1') as string } }])
+    expect(uncertain.failed).toMatchObject([
+      { error: { code: 'ERR_CLICKHOUSE_MIGRATION_UNCERTAIN', message: expect.stringContaining('INSERT INTO a SELECT 1') as string } },
+    ])
     expect(status).toMatchObject([{ state: 'half-done', statementsDone: 1, uncertain: true }])
     expect(settled.failed).toEqual([])
     expect((await database.owner.execute('SELECT x FROM a ORDER BY x')).rows).toEqual([{ x: 1 }, { x: 2 }])
   })
 
-  it.each(['begun', 'done', 'finished', 'started'])('while it wrote down that a statement was %s loses nothing and repeats nothing', async (event) => {
-    const folder = await folderWith({ '1_a.up.sql': 'CREATE TABLE IF NOT EXISTS a (x Int8) ENGINE = Memory; CREATE TABLE IF NOT EXISTS b (x Int8) ENGINE = Memory' })
-    for (const place of ['before', 'after'] as const) {
-      let broken = false
-      const execute = async (query: string, params?: QueryParams, options?: QueryOptions) => {
-        const hit = !broken && params?.event === event
-        broken ||= hit
-        if (hit && place === 'before') throw new ConnectionError('the connection broke')
-        const result = await database.owner.execute(query, params, options)
-        if (hit) throw new ConnectionError('the connection broke')
-        return result
+  it.each(['begun', 'done', 'finished', 'started'])(
+    'while it wrote down that a statement was %s loses nothing and repeats nothing',
+    async (event) => {
+      const folder = await folderWith({
+        '1_a.up.sql': 'CREATE TABLE IF NOT EXISTS a (x Int8) ENGINE = Memory; CREATE TABLE IF NOT EXISTS b (x Int8) ENGINE = Memory',
+      })
+      for (const place of ['before', 'after'] as const) {
+        let broken = false
+        const execute = async (query: string, params?: QueryParams, options?: QueryOptions) => {
+          const hit = !broken && params?.event === event
+          broken ||= hit
+          if (hit && place === 'before') throw new ConnectionError('the connection broke')
+          const result = await database.owner.execute(query, params, options)
+          if (hit) throw new ConnectionError('the connection broke')
+          return result
+        }
+        await manage(
+          {},
+          new Proxy(database.owner, { get: (target, name) => (name === 'execute' ? execute : Reflect.get(target, name)) as unknown }),
+        ).runMigrations(folder)
       }
-      await manage({}, new Proxy(database.owner, { get: (target, name) => (name === 'execute' ? execute : Reflect.get(target, name)) as unknown })).runMigrations(folder)
-    }
 
-    const report = await manage().runMigrations(folder)
+      const report = await manage().runMigrations(folder)
 
-    expect(report.failed).toEqual([])
-    expect(await manage().getStatus(folder)).toMatchObject([{ state: 'applied' }])
-    expect(await tables()).toEqual(['a', 'b'])
-  })
+      expect(report.failed).toEqual([])
+      expect(await manage().getStatus(folder)).toMatchObject([{ state: 'applied' }])
+      expect(await tables()).toEqual(['a', 'b'])
+    },
+  )
 
   it('can not be settled where nothing is uncertain', async () => {
-    await expect(manage().settleMigration(7, 'took-effect')).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_ORDER', issues: [{ path: ['version'] }] })
+    await expect(manage().settleMigration(7, 'took-effect')).rejects.toMatchObject({
+      code: 'ERR_CLICKHOUSE_MIGRATION_ORDER',
+      issues: [{ path: ['version'] }],
+    })
   })
 })
 
 describe('several runners at once', () => {
   it('apply each migration once', async () => {
-    const files = Object.fromEntries(Array.from({ length: 5 }, (_value, index) => [`${index + 1}_t.up.sql`, `CREATE TABLE t${index} (x Int8) ENGINE = Memory; INSERT INTO t${index} SELECT 1`]))
+    const files = Object.fromEntries(
+      Array.from({ length: 5 }, (_value, index) => [
+        `${index + 1}_t.up.sql`,
+        `CREATE TABLE t${index} (x Int8) ENGINE = Memory; INSERT INTO t${index} SELECT 1`,
+      ]),
+    )
     const folder = await folderWith(files)
 
     const reports = await Promise.all(Array.from({ length: 5 }, () => manage({}, database.connect()).runMigrations(folder)))
 
     expect(reports.flatMap(({ failed }) => failed)).toEqual([])
-    expect(reports.flatMap(({ succeeded }) => succeeded).map(({ version }) => version).sort()).toEqual([1, 2, 3, 4, 5])
+    expect(
+      reports
+        .flatMap(({ succeeded }) => succeeded)
+        .map(({ version }) => version)
+        .sort(),
+    ).toEqual([1, 2, 3, 4, 5])
     for (let index = 0; index < 5; index++) expect((await database.owner.execute(`SELECT x FROM t${index}`)).rows).toEqual([{ x: 1 }])
     expect(await lockTables()).toBe(0)
   })
 
   const lock = (leaseSeconds: number, holder: string, lockTimeoutMs = 0) =>
-    takeMigrationLock({ adapter: database.owner, prefix: 'smart_whale_migrations_lock_', holder, leaseSeconds, lockTimeoutMs, clock: systemClock }, async () => 1, {})
+    takeMigrationLock(
+      { adapter: database.owner, prefix: 'smart_whale_migrations_lock_', holder, leaseSeconds, lockTimeoutMs, clock: systemClock },
+      async () => 1,
+      {},
+    )
 
   it('wait for one that lives, and say who it is when that takes too long', async () => {
     const folder = await folderWith(TWO)
     const held = await lock(30, 'host-7:42')
 
-    await expect(manage({ lockTimeoutMs: 300 }).runMigrations(folder)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_LOCKED', retryable: true, message: expect.stringContaining('host-7:42') as string })
+    await expect(manage({ lockTimeoutMs: 300 }).runMigrations(folder)).rejects.toMatchObject({
+      code: 'ERR_CLICKHOUSE_MIGRATION_LOCKED',
+      retryable: true,
+      message: expect.stringContaining('host-7:42') as string,
+    })
     const waiting = manage({ lockTimeoutMs: 10_000 }).runMigrations(folder)
     await held.release()
 
@@ -263,7 +352,9 @@ describe('several runners at once', () => {
   it('take over from one that died', async () => {
     const folder = await folderWith(TWO)
     // What a holder leaves behind that was killed: its table, and nobody who renews it.
-    await database.owner.execute("CREATE TABLE smart_whale_migrations_lock_5 (unused UInt8) ENGINE = Memory COMMENT 'dead:1; lease 1 s; renewed 0 times'")
+    await database.owner.execute(
+      "CREATE TABLE smart_whale_migrations_lock_5 (unused UInt8) ENGINE = Memory COMMENT 'dead:1; lease 1 s; renewed 0 times'",
+    )
 
     const report = await manage({ lockTimeoutMs: 10_000 }).runMigrations(folder)
 
@@ -302,7 +393,9 @@ describe('several runners at once', () => {
   })
 
   async function dropLocks(): Promise<void> {
-    const { rows } = await database.owner.execute<{ name: string }>("SELECT name FROM system.tables WHERE database = currentDatabase() AND name LIKE 'smart_whale_migrations_lock_%'")
+    const { rows } = await database.owner.execute<{ name: string }>(
+      "SELECT name FROM system.tables WHERE database = currentDatabase() AND name LIKE 'smart_whale_migrations_lock_%'",
+    )
     for (const { name } of rows) await database.owner.execute(`DROP TABLE ${name} SYNC`)
   }
 })
@@ -334,13 +427,19 @@ describe('a migration that is taken back', () => {
   })
 
   it('by halves is finished before anything else', async () => {
-    const folder = await folderWith({ '1_a.up.sql': 'CREATE TABLE a (x Int8) ENGINE = Memory', '1_a.down.sql': 'DROP TABLE IF EXISTS a; SELECT broken' })
+    const folder = await folderWith({
+      '1_a.up.sql': 'CREATE TABLE a (x Int8) ENGINE = Memory',
+      '1_a.down.sql': 'DROP TABLE IF EXISTS a; SELECT broken',
+    })
     await manage().runMigrations(folder)
 
     const halves = await manage().rollbackMigration(1)
 
     expect(halves.failed).toMatchObject([{ error: { code: 'ERR_CLICKHOUSE_UNKNOWN_OBJECT' } }])
-    await expect(manage().runMigrations(folder)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_ORDER', message: expect.stringContaining('half taken back') as string })
+    await expect(manage().runMigrations(folder)).rejects.toMatchObject({
+      code: 'ERR_CLICKHOUSE_MIGRATION_ORDER',
+      message: expect.stringContaining('half taken back') as string,
+    })
   })
 })
 
@@ -358,7 +457,15 @@ describe('a single migration', () => {
 
   it('is ended by its signal', async () => {
     const ending = new AbortController()
-    const running = manage().applyMigration({ version: 1, name: 'slow', up: 'CREATE TABLE a (x UInt64) ENGINE = Memory; INSERT INTO a SELECT max(sipHash64(toString(number))) FROM numbers(1000000000)', down: null }, { signal: ending.signal })
+    const running = manage().applyMigration(
+      {
+        version: 1,
+        name: 'slow',
+        up: 'CREATE TABLE a (x UInt64) ENGINE = Memory; INSERT INTO a SELECT max(sipHash64(toString(number))) FROM numbers(1000000000)',
+        down: null,
+      },
+      { signal: ending.signal },
+    )
     while (!(await tables()).includes('a')) await new Promise((resolve) => setTimeout(resolve, 10))
 
     ending.abort()

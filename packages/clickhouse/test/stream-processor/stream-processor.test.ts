@@ -3,7 +3,13 @@ import { OperationError } from '@smart-whale/interfaces'
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type ClickHouseAdapter, createStreamProcessor, type InsertOptions, type StreamProcessor, type StreamProcessorOptions } from '../../src/index.ts'
+import {
+  type ClickHouseAdapter,
+  createStreamProcessor,
+  type InsertOptions,
+  type StreamProcessor,
+  type StreamProcessorOptions,
+} from '../../src/index.ts'
 import { type OwnDatabase, ownDatabase } from '../own-database.ts'
 
 let database: OwnDatabase
@@ -29,7 +35,10 @@ async function rowsOf(name: string, select = '*'): Promise<Row[]> {
 }
 
 /** The real adapter, with a record of its inserts and a place to break or hold them. */
-function watched(intervene: (attempt: number) => Promise<void> | void = () => {}): { adapter: ClickHouseAdapter; inserts: { rows: number; token: string | undefined }[] } {
+function watched(intervene: (attempt: number) => Promise<void> | void = () => {}): {
+  adapter: ClickHouseAdapter
+  inserts: { rows: number; token: string | undefined }[]
+} {
   const inserts: { rows: number; token: string | undefined }[] = []
   const insert = async (name: string, rows: readonly Row[], options?: InsertOptions) => {
     inserts.push({ rows: rows.length, token: options?.token })
@@ -54,22 +63,48 @@ function stream(options: StreamProcessorOptions = {}, adapter: ClickHouseAdapter
 
 describe('rows handed to a stream', () => {
   it('are stored when the call returns, coerced to their columns', async () => {
-    const name = await table('id UInt64, at DateTime64(3), day Date, price Decimal(9, 2), ok Bool, tags Array(LowCardinality(String)), note Nullable(String)')
+    const name = await table(
+      'id UInt64, at DateTime64(3), day Date, price Decimal(9, 2), ok Bool, tags Array(LowCardinality(String)), note Nullable(String)',
+    )
 
     const receipt = await stream().processStreamData(name, [
-      { id: '18446744073709551615', at: '2001-01-31 12:00:00.123', day: new Date('2001-01-31T23:00:00Z'), price: '1.50', ok: 1, tags: ['a', 1], note: null },
+      {
+        id: '18446744073709551615',
+        at: '2001-01-31 12:00:00.123',
+        day: new Date('2001-01-31T23:00:00Z'),
+        price: '1.50',
+        ok: 1,
+        tags: ['a', 1],
+        note: null,
+      },
     ])
 
     expect(receipt).toEqual({ accepted: 1, rejected: [] })
     expect(await rowsOf(name)).toEqual([
-      { id: 18446744073709551615n, at: new Date('2001-01-31T12:00:00.123Z'), day: '2001-01-31', price: expect.stringMatching(/^1\.50?$/) as string, ok: true, tags: ['a', '1'], note: null },
+      {
+        id: 18446744073709551615n,
+        at: new Date('2001-01-31T12:00:00.123Z'),
+        day: '2001-01-31',
+        price: expect.stringMatching(/^1\.50?$/) as string,
+        ok: true,
+        tags: ['a', '1'],
+        note: null,
+      },
     ])
   })
 
   it('that do not fit are told one by one, and keep no other from being stored', async () => {
     const name = await table("id UInt8, word String DEFAULT 'none', CONSTRAINT small CHECK id < 100")
 
-    const receipt = await stream().processStreamData(name, [{ id: 1 }, { id: 300 }, { id: 2, other: 1 }, { id: 150 }, null as never, { id: 3, word: 'x' }, { id: 160, word: 'y' }])
+    const receipt = await stream().processStreamData(name, [
+      { id: 1 },
+      { id: 300 },
+      { id: 2, other: 1 },
+      { id: 150 },
+      null as never,
+      { id: 3, word: 'x' },
+      { id: 160, word: 'y' },
+    ])
 
     expect(receipt.accepted).toBe(2)
     expect(receipt.rejected.map(({ index, issues }) => [index, issues[0]?.path[0], issues[0]?.message])).toEqual([
@@ -79,7 +114,10 @@ describe('rows handed to a stream', () => {
       [4, undefined, expect.stringContaining('null')],
       [6, undefined, expect.stringContaining('small')],
     ])
-    expect(await rowsOf(name)).toEqual([{ id: 1, word: 'none' }, { id: 3, word: 'x' }])
+    expect(await rowsOf(name)).toEqual([
+      { id: 1, word: 'none' },
+      { id: 3, word: 'x' },
+    ])
   })
 
   it('of many calls go in few inserts', async () => {
@@ -98,9 +136,15 @@ describe('rows handed to a stream', () => {
     const { adapter, inserts } = watched()
     const processor = stream({ maxBatchRows: 100, maxBatchBytes: 1000 }, adapter)
 
-    await processor.processStreamData(name, Array.from({ length: 250 }, () => ({ word: 'a' })))
+    await processor.processStreamData(
+      name,
+      Array.from({ length: 250 }, () => ({ word: 'a' })),
+    )
     const byRows = inserts.splice(0)
-    await processor.processStreamData(name, Array.from({ length: 5 }, () => ({ word: 'a'.repeat(400) })))
+    await processor.processStreamData(
+      name,
+      Array.from({ length: 5 }, () => ({ word: 'a'.repeat(400) })),
+    )
 
     expect(byRows.map(({ rows }) => rows)).toEqual([100, 100, 50])
     expect(inserts.map(({ rows }) => rows)).toEqual([2, 2, 1])
@@ -131,7 +175,13 @@ describe('rows handed to a stream', () => {
 
     await stream().processStreamData(name, rows)
 
-    expect(await rowsOf(name)).toEqual([{ a: 1, b: 'b' }, { a: 2, b: 'y' }, { a: 3, b: 'z' }, { a: 4, b: 'b' }, { a: 7, b: 'x' }])
+    expect(await rowsOf(name)).toEqual([
+      { a: 1, b: 'b' },
+      { a: 2, b: 'y' },
+      { a: 3, b: 'z' },
+      { a: 4, b: 'b' },
+      { a: 7, b: 'x' },
+    ])
   })
 
   it('may fill a column that the table got just now', async () => {
@@ -145,7 +195,10 @@ describe('rows handed to a stream', () => {
     const receipt = await processor.processStreamData(name, [{ id: 2, word: 'new' }])
 
     expect(receipt).toEqual({ accepted: 1, rejected: [] })
-    expect(await rowsOf(name)).toEqual([{ id: 1, word: '' }, { id: 2, word: 'new' }])
+    expect(await rowsOf(name)).toEqual([
+      { id: 1, word: '' },
+      { id: 2, word: 'new' },
+    ])
   })
 
   it('come out as they went in, whatever they are', async () => {
@@ -222,7 +275,12 @@ describe('a stream into a server that is slow or away', () => {
     const { promise: held, resolve: letGo } = Promise.withResolvers<void>()
     const { adapter } = watched(() => held)
     const processor = stream({ maxBatchRows: 10, maxPendingRows: 20, maxBatchAgeMs: 1 }, adapter)
-    const call = (timeoutMs: number) => processor.processStreamData(name, Array.from({ length: 10 }, (_value, id) => ({ id })), { timeoutMs })
+    const call = (timeoutMs: number) =>
+      processor.processStreamData(
+        name,
+        Array.from({ length: 10 }, (_value, id) => ({ id })),
+        { timeoutMs },
+      )
     const within = [call(60_000), call(60_000)]
     while (processor.getStats().pendingRows < 20) await new Promise((resolve) => setImmediate(resolve))
     const patient = call(60_000)
@@ -243,12 +301,18 @@ describe('a stream into a server that is slow or away', () => {
       if (attempt === 1) throw new OperationError('the server broke')
     })
     const invalidated: string[] = []
-    const processor = stream({ maxBatchAgeMs: 20, invalidates: { invalidateTables: async (names) => void invalidated.push(...names) } }, adapter)
+    const processor = stream(
+      { maxBatchAgeMs: 20, invalidates: { invalidateTables: async (names) => void invalidated.push(...names) } },
+      adapter,
+    )
 
     const failed = await Promise.allSettled([1, 2].map((id) => processor.processStreamData(name, [{ id }])))
     const later = await processor.processStreamData(name, [{ id: 3 }])
 
-    expect(failed.map((outcome) => outcome.status === 'rejected' && (outcome.reason as Error).message)).toEqual(['the server broke', 'the server broke'])
+    expect(failed.map((outcome) => outcome.status === 'rejected' && (outcome.reason as Error).message)).toEqual([
+      'the server broke',
+      'the server broke',
+    ])
     expect(later.accepted).toBe(1)
     expect(await rowsOf(name)).toEqual([{ id: 3 }])
     expect(processor.getStats()).toMatchObject({ rowsFailed: 2, failedBatches: 1, rowsStored: 1, pendingRows: 0 })
@@ -298,18 +362,28 @@ describe('a call to a stream', () => {
     [['t', 'rows'], 'rows'],
     [['t', null], 'rows'],
   ])('with %o is refused, and %s named', async (call, field) => {
-    await expect(stream().processStreamData(...(call as [string, Row[]]))).rejects.toMatchObject({ status: 400, issues: [{ path: [field] }] })
+    await expect(stream().processStreamData(...(call as [string, Row[]]))).rejects.toMatchObject({
+      status: 400,
+      issues: [{ path: [field] }],
+    })
   })
 
   it('for a table that is not there says so', async () => {
-    await expect(stream().processStreamData('nowhere', [{ id: 1 }])).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_UNKNOWN_OBJECT', status: 404 })
+    await expect(stream().processStreamData('nowhere', [{ id: 1 }])).rejects.toMatchObject({
+      code: 'ERR_CLICKHOUSE_UNKNOWN_OBJECT',
+      status: 404,
+    })
   })
 
   it('without rows stores nothing', async () => {
     expect(await stream().processStreamData(await table('id UInt8'), [])).toEqual({ accepted: 0, rejected: [] })
   })
 
-  it.each([[{ maxBatchRows: 0 }, 'maxBatchRows'], [{ maxPendingRows: 5, maxBatchRows: 10 }, 'maxPendingRows'], [{ maxBatchAgeMs: 1.5 }, 'maxBatchAgeMs']])('wants options that make sense: %o', (options, name) => {
+  it.each([
+    [{ maxBatchRows: 0 }, 'maxBatchRows'],
+    [{ maxPendingRows: 5, maxBatchRows: 10 }, 'maxPendingRows'],
+    [{ maxBatchAgeMs: 1.5 }, 'maxBatchAgeMs'],
+  ])('wants options that make sense: %o', (options, name) => {
     expect(() => createStreamProcessor(database.owner, options)).toThrow(name)
   })
 })
