@@ -59,13 +59,19 @@ export interface ClickHouseOptions {
 
 /** Where a server is, and who asks. */
 export interface ConnectionParams {
-  /** Scheme, host and port. */
+  /** Scheme, host and port. @default see {@link ClickHouseOptions} */
   readonly url: string
+  /** Name or address of the server. @default see {@link ClickHouseOptions} */
   readonly host: string
+  /** HTTP port. @default see {@link ClickHouseOptions} */
   readonly port: number
+  /** Whether TLS is spoken; decides the scheme of `url`. @default see {@link ClickHouseOptions} */
   readonly secure: boolean
+  /** Database that unqualified names mean. @default see {@link ClickHouseOptions} */
   readonly database: string
+  /** User to log in as. @default see {@link ClickHouseOptions} */
   readonly user: string
+  /** The user's password, in plain text: never for a log. @default see {@link ClickHouseOptions} */
   readonly password: string
 }
 

@@ -5,6 +5,7 @@ export type ServerConfigValue = string | number | boolean | ServerConfig | reado
 
 /** Server settings as ClickHouse's `config.xml` names them. */
 export interface ServerConfig {
+  /** An element by its name; what is left out is as the server has it. @default none */
   readonly [name: string]: ServerConfigValue
 }
 
