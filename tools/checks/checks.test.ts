@@ -8,6 +8,7 @@ import { docs } from './docs.ts'
 import { errorCodes } from './error-codes.ts'
 import { makeWorkspace, packageManifest } from './make-workspace.ts'
 import { manifests } from './manifests.ts'
+import { optionsDocumented } from './options-documented.ts'
 import type { Workspace } from './workspace.ts'
 
 let made: Workspace[] = []
@@ -180,6 +181,51 @@ describe('docs', () => {
 
   it('takes what a code block shows for what it is', () => {
     expect(page('```md\n[a](gone.md)\n```\n')).toEqual([])
+  })
+})
+
+describe('optionsDocumented', () => {
+  const problemsOf = (text: string, name = 'x.ts') => optionsDocumented.run(workspace({ [`packages/a/src/deep/${name}`]: text }))
+  const options = (members: string) => problemsOf(`/** How. */\nexport interface XOptions {\n${members}\n}`)
+
+  it('is content when each option says what it means, and what it is when left out', () => {
+    expect(options('/** How long. @default 5 */\nwaitMs?: number\n/** Where. */\nreadonly folder: string')).toEqual([])
+  })
+
+  it.each([
+    ['a bare member', 'waitMs: number', 'XOptions.waitMs has no doc comment'],
+    ['a bare method', 'connect(): void', 'XOptions.connect has no doc comment'],
+    ['an index signature', '[name: string]: number', 'XOptions.[name] has no doc comment'],
+    ['a comment that is none of the docs', '// How long.\nwaitMs: number', 'XOptions.waitMs has no doc comment'],
+    ['nothing but a default', '/** @default 5 */\nwaitMs?: number', 'XOptions.waitMs does not say what it means'],
+    ['an optional member without a default', '/** How long. */\nwaitMs?: number', 'XOptions.waitMs may be left out, but has no @default'],
+  ])('refuses %s', (_title, member, problem) => {
+    expect(options(member)).toEqual([expect.stringMatching(/^packages\/a\/src\/deep\/x\.ts:[34]: /)])
+    expect(options(member)[0]).toContain(problem)
+  })
+
+  it.each(['interface XConfig { a: 1 }', 'interface XParams { a: 1 }', 'interface XSettings { a: 1 }', 'type XOptions = { a: 1 }', 'type XSettings = Y & { a: 1 }'])(
+    'looks into %s',
+    (declaration) => {
+      expect(problemsOf(`/** How. */\nexport ${declaration}`)).toEqual([expect.stringMatching(/X\w+\.a has no doc comment$/)])
+    },
+  )
+
+  it('leaves other types, hidden ones and tests alone', () => {
+    expect(problemsOf('/** What. */\nexport interface Row { a: 1 }\ninterface XOptions { a: 1 }\nconst x = 1')).toEqual([])
+    expect(problemsOf('export interface XOptions { a: 1 }', 'x.test.ts')).toEqual([])
+  })
+
+  it.each(['interface One {}', 'type One = 1', 'class One {}', 'function One() {}', 'const One = 1', 'abstract class One {}', 'async function One() {}'])(
+    'wants a comment on an exported %s',
+    (declaration) => {
+      expect(problemsOf(`/** The one. */\nexport ${declaration}`)).toEqual([])
+      expect(problemsOf(`// The one.\nexport ${declaration}`)).toEqual(['packages/a/src/deep/x.ts:2: One has no doc comment'])
+    },
+  )
+
+  it('takes the comment of one overload for all of them', () => {
+    expect(problemsOf('/** Doubles. */\nexport function f(a: 1): 2\nexport function f(a: 2): 4\nexport function f(a: number) { return a * 2 }')).toEqual([])
   })
 })
 

@@ -9,9 +9,10 @@ import { cycles } from './cycles.ts'
 import { docs } from './docs.ts'
 import { errorCodes } from './error-codes.ts'
 import { manifests } from './manifests.ts'
+import { optionsDocumented } from './options-documented.ts'
 import { openWorkspace, type Workspace } from './workspace.ts'
 
-const CHECKS: readonly Check[] = [arrows, manifests, cycles, errorCodes, architecture, docs, api]
+const CHECKS: readonly Check[] = [arrows, manifests, cycles, errorCodes, architecture, docs, optionsDocumented, api]
 
 function runCheck(check: Check, workspace: Workspace): Outcome {
   const problems = check.run(workspace)
