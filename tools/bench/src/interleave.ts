@@ -13,7 +13,7 @@ export interface Effort {
 }
 
 /** What a run needs for numbers that repeat within a few percent. */
-export const FULL_EFFORT: Effort = { rounds: 25, warmUpRounds: 4, sliceMs: 100 }
+export const FULL_EFFORT: Effort = { rounds: 25, warmUpRounds: 8, sliceMs: 100 }
 /** Only shows that everything runs. */
 export const QUICK_EFFORT: Effort = { rounds: 3, warmUpRounds: 1, sliceMs: 5 }
 

@@ -3,7 +3,6 @@ import { abortedError, type CallOptions, type Clock, type HealthResult, Infrastr
 import { BreakerOpenError, compose, createBreaker, createRetry } from '@smart-whale/core-resilience'
 import type {
   ClickHouseAdapter,
-  ColumnDescription,
   DownloadOptions,
   DownloadResult,
   ExecuteManyOptions,
@@ -21,12 +20,12 @@ import { HttpTransport, type ServerAnswer } from './http-transport.ts'
 import { encodeInsert } from './insert-format.ts'
 import { circuitOpenError, refuseOtherFormat } from './adapter-failures.ts'
 import { contentTypeOf, isRead } from './describe-statement.ts'
-import { answerBytes, answerRows } from './read-answer.ts'
+import { answerBytes, answerRows, readRows } from './read-answer.ts'
 import { runBounded } from './run-bounded.ts'
 import { RunningQueries } from './running-queries.ts'
 import { statisticsOf } from './statistics.ts'
 import { TableColumns } from './table-columns.ts'
-import { ABILITIES_QUERY, abilitiesOf, insertSettings, readSettings, type UserAbilities } from './user-settings.ts'
+import { ABILITIES_QUERY, abilitiesOf, insertSettings, readSettings, type UserAbilities, WHOLE_ANSWER } from './user-settings.ts'
 
 /** What an adapter works with besides its configuration. */
 export interface AdapterOptions {
@@ -144,13 +143,10 @@ export class HttpAdapter implements ClickHouseAdapter {
     const timeoutMs = this.#timeoutOf(options)
     return this.#queries.run({ queryId, timeoutMs, signal: caller, mayKill: abilities.maySet }, async (signal) => {
       const failed = { server: this.#transport.server, queryId }
-      const search = { ...readSettings(abilities, timeoutMs, options.settings), ...bound.parameters, ...roleOf(options), default_format: 'RowBinaryWithNamesAndTypes', wait_end_of_query: '1' }
+      const search = { ...readSettings(abilities, timeoutMs, options.settings), ...bound.parameters, ...roleOf(options), default_format: 'RowBinaryWithNamesAndTypes', ...WHOLE_ANSWER }
       const answer = await this.#transport.send({ search, body: bound.query, queryId, signal })
       refuseOtherFormat(answer, failed)
-      let columns: readonly ColumnDescription[] = []
-      const rows: T[] = []
-      const { maxResultBytes } = this.#config.getTransportConfig()
-      for await (const batch of answerRows<T>(answer, failed, (found) => (columns = found), maxResultBytes)) for (const row of batch) rows.push(row)
+      const { rows, columns } = await readRows<T>(answer, failed, this.#config.getTransportConfig().maxResultBytes)
       return { rows, columns, statistics: statisticsOf(answer.headers), queryId }
     })
   }
