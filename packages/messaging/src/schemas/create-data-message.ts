@@ -10,7 +10,7 @@ import type { MessageMetadata, RequestPayload, ResponsePayload } from './message
 export interface MessageMetadataOptions {
   /** How urgent it is, from `Priority`. @default 3, medium */
   priority?: MessageMetadata['priority'] | undefined
-  /** What caused it: a user, a model or the system. @default 'user' */
+  /** What caused it, from `RequestSource`. @default 'user' */
   requestSource?: MessageMetadata['requestSource'] | undefined
   /** Trace that it belongs to. @default none */
   traceId?: string | undefined
