@@ -89,7 +89,8 @@ describe('DataRequest and DataResponse', () => {
   })
 
   it('come back from the wire as they were, whatever is in them', () => {
-    const json = fc.jsonValue({ noUnicodeString: false })
+    // Through JSON once: it has no -0.
+    const json = fc.jsonValue({ noUnicodeString: false }).map((value) => JSON.parse(JSON.stringify(value)) as unknown)
     const object = fc.dictionary(fc.string({ minLength: 1 }), json, { maxKeys: 4 })
     const request = fc.record(
       {
