@@ -1,0 +1,56 @@
+import { spawn } from 'node:child_process'
+import { globSync, readFileSync } from 'node:fs'
+import { mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+const ROOT = join(import.meta.dirname, '../../..')
+
+/** What each example has to print, in this order. */
+const EXAMPLES: Readonly<Record<string, readonly RegExp[]>> = {
+  'cache/bounded-cache.ts': [/kept as it was: true 2026 bigint/, /a miss is undefined/, /still there: true/, /last ten pages: 10/, /entries: 1000/],
+  'operate/start-and-back-up.ts': [/ClickHouse answers on port \d+/, /ClickHouse, restored: \{ rows: 100000n \}/, /PostgreSQL, restored: 100000 rows/],
+  'read/analytics-query.ts': [/'BGO' +│ 59994n  │ 42\.5/, /asked once: miss - asked again: hit/, /after an insert: miss/, /refused: ERR_CLICKHOUSE_PERMISSION_DENIED/],
+  'read/time-series.ts': [/first page: 3 rows; more: true/, /02:00:00\.000Z │ 'north' │ 0n +│ null/, /newest: north 10\.1, south 11\.1/],
+  'secure/issue-token.ts': [/alice may query: true, may write: false/, /AUTH_JWKS_FILE=.*jwks\.json/, /authorization: Bearer eyJ/],
+  'stream/pipeline.ts': [/stored: 5000, deadLettered: 1/, /ClickHouse: \[\s+\{ city: 'Bergen', rides: 2500n, fare: '31250\.00' \}/, /PostgreSQL: \[\s+\{ city: 'Bergen', rides: 2500n, fare: '31250\.00' \}/],
+  'write/copy-rows.ts': [/stored 50000 rows/, /rows: 50000n, corrected: 100n/],
+  'write/insert-with-token.ts': [/stored: \{ rides: 2n, fare: '19\.60' \}/, /refused: row 0 .*"fare"/],
+}
+
+async function run(example: string, folder: string): Promise<{ code: number | null; output: string; errors: string }> {
+  // The one that leaves files gets a folder; the others make and remove theirs, within this one.
+  const args = example.startsWith('secure/') ? [folder] : []
+  const child = spawn(process.execPath, ['--conditions=@smart-whale/source', join(ROOT, 'examples', example), ...args], { env: { ...process.env, TMPDIR: folder }, timeout: 50_000 })
+  let output = ''
+  let errors = ''
+  child.stdout.on('data', (text: Buffer) => (output += text.toString()))
+  child.stderr.on('data', (text: Buffer) => (errors += text.toString()))
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
+  return { code, output, errors }
+}
+
+describe('the examples', () => {
+  it('are all tried here, and short enough to read at once', () => {
+    const files = globSync('*/*.ts', { cwd: join(ROOT, 'examples'), exclude: (path) => path.includes('node_modules') })
+
+    expect(files.toSorted()).toEqual(Object.keys(EXAMPLES).toSorted())
+    for (const file of files) expect(readFileSync(join(ROOT, 'examples', file), 'utf8').split('\n').length, file).toBeLessThanOrEqual(61)
+  })
+
+  it.each(Object.entries(EXAMPLES))('%s prints what it says and ends by itself', async (example, expected) => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'smart-whale-example-'))
+
+    const { code, output, errors } = await run(example, folder.path)
+
+    expect(errors).toBe('')
+    expect(code).toBe(0)
+    let at = 0
+    for (const pattern of expected) {
+      const found = pattern.exec(output.slice(at))
+      expect(found, `${pattern.source} in ${output.slice(at)}`).not.toBeNull()
+      at += (found?.index ?? 0) + (found?.[0].length ?? 0)
+    }
+  })
+})
