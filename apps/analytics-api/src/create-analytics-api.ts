@@ -59,7 +59,7 @@ export async function createAnalyticsApi(options: AnalyticsApiOptions): Promise<
   sendSecurityHeaders(fastify)
   const analyticsService = createAnalyticsService(clickhouse, { cache, logger, clock, defaultTtlSeconds: CACHE_TTL_SECONDS })
   await fastify.register(fastifySwagger, { openapi: openapi(options.publicUrl) })
-  await fastify.register(fastifySwaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', persistAuthorization: true } })
+  await fastify.register(fastifySwaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', persistAuthorization: false } })
   httpMetrics(fastify, { metrics: options.metrics })
   await fastify.register(healthRoutes, { health: options.health, guard })
   await fastify.register(metricsRoutes, { metrics: options.metrics, guard })

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { checkStorage, createAnalyticsApi } from '@smart-whale/analytics-api'
@@ -14,6 +13,7 @@ import { createIngestor, type Ingestor, readPipelinesFile } from '@smart-whale/s
 import { writeAdminToken } from './admin-token.ts'
 import { createClosers } from './close-in-reverse.ts'
 import type { StandaloneConfig } from './config.ts'
+import { emptyDataFolder } from './empty-data-folder.ts'
 import { lockDataFolder } from './lock-data-folder.ts'
 import { openStores } from './open-stores.ts'
 import { FLIGHTS, SP500 } from './sample/sample-pipelines.ts'
@@ -52,7 +52,7 @@ export async function compose({ config, logger, signal, onStep }: ComposeOptions
   try {
     const lock = await lockDataFolder(dataDir)
     closers.add('data folder', () => lock.release())
-    if (config.fresh) await emptyFolder(dataDir)
+    await emptyDataFolder(dataDir, config.fresh)
     const definitions = [...(config.sample === null ? [] : definePipelines([FLIGHTS, SP500])), ...(config.pipelinesFile === null ? [] : await readPipelinesFile(config.pipelinesFile))]
 
     const { owner, reader, storage } = await openStores({ dataDir, logger, signal, onReady: (name) => onStep(`${name} runs`) }, closers)
@@ -98,8 +98,4 @@ export async function compose({ config, logger, signal, onStep }: ComposeOptions
     await closers.close()
     throw error
   }
-}
-
-async function emptyFolder(dataDir: string): Promise<void> {
-  for (const part of ['broker', 'clickhouse', 'postgres', 'admin.token']) await rm(join(dataDir, part), { recursive: true, force: true })
 }

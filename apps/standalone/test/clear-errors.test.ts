@@ -1,4 +1,5 @@
-import { writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -73,6 +74,19 @@ describe('a start that can’t succeed', () => {
 
     expect({ code, lines }).toEqual({ code: 1, lines: 1 })
     expect(line).toContain(join(folder.path, part))
+  })
+})
+
+describe('--fresh', () => {
+  it('is finished by the next start when it was cut off', async () => {
+    await writeFile(join(folder.path, 'emptying'), '')
+    await mkdir(join(folder.path, 'clickhouse'))
+    await writeFile(join(folder.path, 'clickhouse', 'left'), 'over')
+
+    await start('--no-sample', '--port', '0').ready
+
+    expect(existsSync(join(folder.path, 'clickhouse', 'left'))).toBe(false)
+    expect(existsSync(join(folder.path, 'emptying'))).toBe(false)
   })
 })
 

@@ -101,6 +101,43 @@ describe('an ingestor on real engines', () => {
     expect(await bench.ingestor.probes[0]?.check({ signal: AbortSignal.timeout(1000) })).toMatchObject({ status: 'down', detail: expect.stringContaining('are bad') as string })
   })
 
+  it('halts as well when it is a store that refuses nearly all', async () => {
+    bench = await startIngestorBench([{ ...RIDES, partitions: 1 }])
+    await bench.clickhouse.execute("ALTER TABLE rides ADD CONSTRAINT nobody CHECK city = 'Nowhere'")
+    await bench.transport.send('rides', numbers(0, 4000).map((id) => ({ value: ride(id) })))
+    await expect.poll(async () => (await bench?.ingestor.status())?.pipelines[0]?.state, { timeout: 50_000 }).toBe('halted')
+
+    expect((await bench.deadLetters('rides')).length).toBeLessThan(2000)
+  })
+
+  it('fills a view that missed what its table has', async () => {
+    bench = await startIngestorBench([{ ...RIDES, partitions: 1 }])
+    const { clickhouse } = bench
+    await clickhouse.execute('CREATE TABLE per_city (city String, n UInt64) ENGINE = SummingMergeTree ORDER BY city SETTINGS non_replicated_deduplication_window = 1000')
+    // Fails until the table it reads has a row: the main table has taken the slice by then.
+    await clickhouse.execute('CREATE TABLE gate (open UInt8) ENGINE = MergeTree ORDER BY open')
+    await clickhouse.execute("CREATE MATERIALIZED VIEW per_city_view TO per_city AS SELECT city, 1 AS n FROM rides WHERE throwIf((SELECT count() FROM gate) = 0, 'closed') = 0")
+    await bench.transport.send('rides', numbers(0, 10).map((id) => ({ value: ride(id) })))
+    await expect.poll(async () => (await bench?.ingestor.status())?.pipelines[0]?.state, { timeout: 20_000 }).toBe('paused')
+    await clickhouse.execute('INSERT INTO gate VALUES (1)')
+    await settled(bench)
+
+    expect((await clickhouse.execute('SELECT sum(n) AS n FROM per_city')).rows).toEqual([{ n: 10n }])
+    expect((await storedIds(bench, 'rides')).clickhouse).toEqual(numbers(0, 10).map(String))
+  })
+
+  it('refuses to go on with a topic that was made again while ClickHouse has rows of the old one', async () => {
+    bench = await startIngestorBench([RIDES])
+    await bench.transport.send('rides', numbers(0, 10).map((id) => ({ value: ride(id), partition: 0 })))
+    await settled(bench)
+    await bench.ingestor.stop()
+    await bench.transport.topics.delete('rides')
+
+    await bench.ingestor.start()
+    await expect.poll(async () => (await bench?.ingestor.status())?.pipelines[0]?.state, { timeout: 10_000 }).toBe('halted')
+    expect((await bench.ingestor.status()).pipelines[0]?.reason).toMatch(/rows of partition 0 of an earlier topic "rides"/)
+  })
+
   it('stops in the middle of a stream and goes on after it with nothing twice', async () => {
     bench = await startIngestorBench([{ ...RIDES, limits: { maxRows: 200 } }])
     await bench.transport.send('rides', numbers(0, 6000).map((id) => ({ value: ride(id), partition: id % 2 })))

@@ -30,6 +30,8 @@ export interface RecoverableBatchWriter<R> extends BatchWriter<R> {
   findRefused(rows: readonly R[], options?: { signal?: AbortSignal | undefined }): Promise<readonly RefusedRow[]>
   /** Which offsets of the range (both ends included) are stored, ascending, one entry a stored row. */
   storedOffsets(source: SliceSource, options?: { signal?: AbortSignal | undefined }): Promise<readonly bigint[]>
+  /** Whether the store derives other tables from these rows, which may lack them although the rows are stored. @default never */
+  feedsViews?(options?: { signal?: AbortSignal | undefined }): Promise<boolean>
 }
 
 /** A row that a store refuses for its data. */

@@ -17,6 +17,9 @@ export interface LoadSampleOptions {
   logger: Logger
 }
 
+/** The longest time that a timer takes: 24 days. */
+const NEVER_MS = 2 ** 31 - 1
+
 /** Messages of one send: each send waits for the disk once. */
 const CHUNK = 20_000
 
@@ -33,7 +36,8 @@ async function sendAll(transport: MessagingTransport, topic: string, events: rea
   for (let start = 0; start < events.length; start += CHUNK) {
     signal.throwIfAborted()
     const records = events.slice(start, start + CHUNK).map(({ id, value }) => ({ key: String(id), value, headers: { [SAMPLE_HEADER]: String(id) } }))
-    await transport.send(topic, records, { signal, timeoutMs: 30_000 })
+    // Without a deadline of its own: a send that is given up may still land, and what is sent again then is there twice.
+    await transport.send(topic, records, { signal, timeoutMs: NEVER_MS })
     onSent(records.length)
   }
 }

@@ -44,6 +44,11 @@ export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, tab
       )
       return rows.map(({ offset }) => offset)
     },
+    feedsViews: async ({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<boolean> => {
+      const [database, name] = splitTableName(table, adapter.database)
+      const { rows } = await adapter.execute('SELECT name FROM system.tables WHERE database = {database:String} AND name = {name:String} AND notEmpty(dependencies_table)', { database, name }, { signal, timeoutMs })
+      return rows.length > 0
+    },
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Clock, OperationError, type Slice } from '@smart-whale/interfaces'
+import { type Clock, InfrastructureError, OperationError, type Slice } from '@smart-whale/interfaces'
 import type { PartitionReader, RecordBatch } from '../transport.ts'
 import type { EventDecoder, IngestRow } from './decode-record.ts'
 import type { PipelineDefinition, SliceLimits } from './pipeline-definition.ts'
@@ -60,8 +60,8 @@ export async function rereadRange(reader: PartitionReader, { firstOffset, lastOf
   let next = firstOffset
   reader.seek(firstOffset)
   while (next <= lastOffset) {
-    const batch = await reader.read({ maxBytes: 8 * 1024 * 1024, maxRecords: Number(lastOffset - next) + 1, maxWaitMs: 1000 })
-    if (batch.length === 0) break
+    const batch = await readIfThere(reader, Number(lastOffset - next) + 1)
+    if (batch === null || batch.length === 0 || (records.length === 0 && batch.offsetAt(0) !== firstOffset)) break
     for (const record of decode(batch)) if (record.offset <= lastOffset) records.push(record)
     next = batch.nextOffset
   }
@@ -70,4 +70,13 @@ export async function rereadRange(reader: PartitionReader, { firstOffset, lastOf
   throw new OperationError(`the topic "${reader.topic}" no longer holds offsets ${firstOffset} to ${lastOffset} of partition ${reader.partition}, which were being written when the pipeline last stopped`, {
     code: 'ERR_MESSAGING_SLICE_GONE',
   })
+}
+
+async function readIfThere(reader: PartitionReader, maxRecords: number): Promise<RecordBatch | null> {
+  try {
+    return await reader.read({ maxBytes: 8 * 1024 * 1024, maxRecords, maxWaitMs: 1000 })
+  } catch (error) {
+    if (InfrastructureError.isInstance(error) && error.code === 'ERR_MESSAGING_OFFSET_OUT_OF_RANGE') return null
+    throw error
+  }
 }

@@ -19,7 +19,8 @@ const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON
 export function parseExact(text: string): unknown {
   return parseWithSource(text, (_key, value, { source }) => {
     if (typeof value !== 'number' || source === undefined) return value
-    return String(value) === source ? value : new ExactNumber(source)
+    // A double beyond 2^53 may print the very digits it was read from and still stand for its neighbours too.
+    return String(value) === source && !(Number.isInteger(value) && !Number.isSafeInteger(value)) ? value : new ExactNumber(source)
   })
 }
 

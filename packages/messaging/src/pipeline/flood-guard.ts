@@ -35,10 +35,29 @@ export class FloodGuard {
       this.#records -= oldest.records
       this.#bad -= oldest.bad
     }
-    if (this.#records < this.#window || this.#bad <= this.#records * this.#maxBadShare) return
+    this.#check()
+  }
+
+  /** Counts records of the latest slice that a store refused, before they are dead-lettered. @throws as `admit` does */
+  admitRefused(bad: number): void {
+    const latest = this.#slices.at(-1)
+    if (latest === undefined || bad === 0) return
+    latest.bad += bad
+    this.#bad += bad
+    this.#check()
+  }
+
+  /** Whether about so many refused ones more would be a flood; counts nothing. @throws as `admit` does */
+  expectRefused(bad: number): void {
+    this.#check(bad)
+  }
+
+  #check(more = 0): void {
+    const bad = this.#bad + more
+    if (this.#records < this.#window || bad <= this.#records * this.#maxBadShare) return
     throw new OperationError(
-      `${this.#bad} of the latest ${this.#records} records are bad: the pipeline halts before it dead-letters a flood; check the producer and the pipeline's fields, then restart it`,
-      { code: 'ERR_MESSAGING_PIPELINE_HALTED', context: { bad: this.#bad, records: this.#records } },
+      `${bad} of the latest ${this.#records} records are bad: the pipeline halts before it dead-letters a flood; check the producer and the pipeline's fields, then restart it`,
+      { code: 'ERR_MESSAGING_PIPELINE_HALTED', context: { bad, records: this.#records } },
     )
   }
 }

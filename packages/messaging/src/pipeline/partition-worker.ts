@@ -45,17 +45,33 @@ export async function runPartition(work: PartitionWork): Promise<void> {
 
 /** The main loop: while one slice is written, the next one is read and decoded. */
 async function moveOn(work: PartitionWork, claim: SliceClaim, signal: AbortSignal): Promise<void> {
-  const cut = (): Promise<readonly SliceRecord[]> => cutSlice(work.reader, work.limits, work.decode, work.clock)
+  const cut = (): Promise<readonly SliceRecord[]> => {
+    const reading = cutSlice(work.reader, work.limits, work.decode, work.clock)
+    // Awaited a round later, or never when the partition is revoked: until then a rejection must not count as unhandled.
+    reading.catch(() => {})
+    return reading
+  }
+  let position = claim.inFlight === null ? claim.nextOffset : claim.inFlight.lastOffset + 1n
   let next = cut()
   while (!work.reader.signal.aborted) {
-    const records = await next
+    const records = await readOn(work, next, position, cut, signal)
+    position = (records.at(-1)?.offset ?? position - 1n) + 1n
     next = cut()
-    // Awaited in the next round; until then a rejection must not count as unhandled.
-    next.catch(() => {})
     if (records.length === 0) continue
     work.flood.admit(records.length, records.filter((record) => record.refusal !== null).length)
     await store(work, claim, records, null, signal)
   }
+}
+
+/** What was read ahead; where that failed it is read again, from where the last slice ended. */
+async function readOn(work: PartitionWork, ahead: Promise<readonly SliceRecord[]>, position: bigint, cut: () => Promise<readonly SliceRecord[]>, signal: AbortSignal): Promise<readonly SliceRecord[]> {
+  let first = true
+  return untilItWorks(work, signal, () => {
+    if (!first) work.reader.seek(position)
+    const reading = first ? ahead : cut()
+    first = false
+    return reading
+  })
 }
 
 async function claimPartition(work: PartitionWork, scope: SliceScope, signal: AbortSignal): Promise<SliceClaim> {
@@ -68,8 +84,23 @@ async function claimPartition(work: PartitionWork, scope: SliceScope, signal: Ab
       { code: 'ERR_MESSAGING_LEDGER_AHEAD' },
     )
   }
+  if (claim.epoch === 1n) await refuseRowsOfAnotherTopic(work, signal)
   if (claim.nextOffset < earliest) work.logger.error({ partition: scope.partition, from: String(claim.nextOffset), to: String(earliest) }, 'messages were removed by retention before they were stored')
   return claim.nextOffset < earliest && claim.inFlight === null ? { ...claim, nextOffset: earliest } : claim
+}
+
+/**
+ * Rows know their topic by its name, the ledger by its id. A partition that the ledger sees for the first time while ClickHouse already has
+ * rows of it is a topic that was deleted and made again, or a ledger that was lost: recovery would take those rows for its own.
+ */
+async function refuseRowsOfAnotherTopic({ stores, reader }: PartitionWork, signal: AbortSignal): Promise<void> {
+  const range = { topic: reader.topic, partition: reader.partition, firstOffset: 0n, lastOffset: 2n ** 63n - 1n }
+  const stored = (await stores.clickhouse?.storedOffsets(range, { signal })) ?? []
+  if (stored.length === 0) return
+  throw new OperationError(
+    `ClickHouse has ${stored.length} rows of partition ${reader.partition} of an earlier topic "${reader.topic}": offsets would be taken for stored that are not; delete those rows, or let the pipeline write to another table`,
+    { code: 'ERR_MESSAGING_TOPIC_BEGAN_AGAIN' },
+  )
 }
 
 async function finishInFlight(work: PartitionWork, claim: SliceClaim, slice: Slice, signal: AbortSignal): Promise<void> {
@@ -95,7 +126,7 @@ async function store(work: PartitionWork, claim: SliceClaim, records: readonly S
       given = recorded === null ? records : asRecorded(records, recorded)
     }
     failedBefore = true
-    return writeSlice(given, { stores: work.stores, deadLetters, claim, signal, recorded })
+    return writeSlice(given, { stores: work.stores, deadLetters, flood: work.flood, claim, signal, recorded })
   })
   work.progress.done(lastOffset + 1n, outcome)
   // The ledger decides where to go on; the group's offset is for those who watch the lag, so failing to store it stops nothing.
@@ -133,7 +164,20 @@ async function untilItWorks<T>(work: PartitionWork, signal: AbortSignal, step: (
   }
 }
 
-const FATAL_CODES = new Set(['ERR_STALE_EPOCH', 'ERR_MESSAGING_LEDGER_AHEAD', 'ERR_MESSAGING_SLICE_GONE', 'ERR_MESSAGING_SLICE_DOUBLED', 'ERR_MESSAGING_DEFINITION_CHANGED', 'ERR_MESSAGING_PIPELINE_HALTED'])
+/** What waiting can't mend: the pipeline halts and says so. */
+const FATAL_CODES = new Set([
+  'ERR_STALE_EPOCH',
+  'ERR_MESSAGING_BATCH_REFUSED',
+  'ERR_MESSAGING_DEFINITION_CHANGED',
+  'ERR_MESSAGING_LEDGER_AHEAD',
+  'ERR_MESSAGING_LOG_CORRUPT',
+  'ERR_MESSAGING_OFFSET_OUT_OF_RANGE',
+  'ERR_MESSAGING_PIPELINE_HALTED',
+  'ERR_MESSAGING_SLICE_CONFLICT',
+  'ERR_MESSAGING_SLICE_DOUBLED',
+  'ERR_MESSAGING_SLICE_GONE',
+  'ERR_MESSAGING_TOPIC_BEGAN_AGAIN',
+])
 
 function isFatal(error: unknown): boolean {
   return InfrastructureError.isInstance(error) && FATAL_CODES.has(error.code)

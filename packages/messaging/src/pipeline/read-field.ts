@@ -65,7 +65,7 @@ function readFloat64(value: unknown): unknown {
 
 function decimalReader(type: FieldType): FieldReader {
   return (value) => {
-    const text = value instanceof ExactNumber ? value.digits : typeof value === 'number' ? String(value) : value
+    const text = value instanceof ExactNumber ? value.digits : typeof value === 'number' ? plainDigits(value) : value
     const parts = typeof text === 'string' ? /^(-?)0*(\d+?)(?:\.(\d*?)0*)?$/.exec(text) : null
     if (parts === null) return new FieldRefusal(`must be a decimal number without exponent, or its digits in a string; is a ${found(value)}`)
     const [, sign, whole = '0', fraction = ''] = parts
@@ -74,6 +74,16 @@ function decimalReader(type: FieldType): FieldReader {
     const digits = fraction === '' ? whole : `${whole}.${fraction}`
     return digits === '0' ? digits : `${sign}${digits}`
   }
+}
+
+/** A number's digits without an exponent: 1e-7 is 0.0000001. */
+function plainDigits(value: number): string {
+  const [mantissa = '', exponent] = String(value).split('e')
+  if (exponent === undefined) return mantissa
+  const [, sign = '', whole = '', fraction = ''] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(mantissa) ?? []
+  const shift = Number(exponent)
+  if (shift < 0) return `${sign}0.${'0'.repeat(-shift - whole.length)}${whole}${fraction}`
+  return `${sign}${whole}${fraction.padEnd(shift, '0')}`
 }
 
 const ISO_TIME = /^(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(Z|[+-]\d{2}:?\d{2})$/

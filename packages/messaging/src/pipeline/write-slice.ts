@@ -10,6 +10,7 @@ import {
   ValidationError,
 } from '@smart-whale/interfaces'
 import type { IngestRow } from './decode-record.ts'
+import type { FloodGuard } from './flood-guard.ts'
 import { sliceOf, type SliceRecord, withRefusals } from './slice-records.ts'
 import { storeWhatIsMissing } from './store-what-is-missing.ts'
 
@@ -36,6 +37,8 @@ export interface WriteSliceOptions {
   readonly claim: SliceClaim
   /** Gives the slice up; what it recorded is repeated later. @default none, required */
   readonly signal: AbortSignal
+  /** Counts rows that a store refused, before they are dead-lettered; throws when they are a flood. @default none, required */
+  readonly flood: Pick<FloodGuard, 'admitRefused' | 'expectRefused'>
   /** The slice as the ledger has it in flight, when these records were sent before. @default none, required */
   readonly recorded: Slice | null
 }
@@ -79,29 +82,36 @@ export interface PartedSlice {
   readonly excluded: readonly SliceRecord[]
 }
 
-/** One attempt at all of it. Answers the rows that a store refused for their data; then nothing was stored anywhere. */
-async function attempt(parted: PartedSlice, { stores, deadLetters, claim, signal, recorded }: WriteSliceOptions): Promise<readonly RefusedRow[]> {
+/**
+ * One attempt at all of it. Answers the rows that a store refused for their data. Of a first attempt nothing is stored then;
+ * of a repeat ClickHouse may have the rest, and never a row that is refused: that would be for somebody to look at.
+ */
+async function attempt(parted: PartedSlice, options: WriteSliceOptions): Promise<readonly RefusedRow[]> {
+  const { stores, deadLetters, flood, claim, signal, recorded } = options
   const rows = parted.included.map((record) => record.row as IngestRow)
   const { clickhouse, timescaledb } = stores
   const transaction = timescaledb === null ? null : await timescaledb.begin({ signal })
+  // A transaction that waits for a search would run into its server's patience, and the search's result would be lost with it.
+  const giveUp = async (): Promise<void> => {
+    await transaction?.rollback().catch(() => {})
+  }
   try {
     let refused: readonly RefusedRow[] = []
-    if (transaction !== null && timescaledb !== null) refused = await refusedBy(timescaledb, rows, signal, () => transaction.write(rows))
+    if (transaction !== null && timescaledb !== null) refused = await refusedBy(timescaledb, rows, signal, () => transaction.write(rows), { flood, giveUp })
     if (clickhouse !== null && refused.length === 0) {
-      refused = await refusedBy(clickhouse, rows, signal, () =>
-        recorded === null ? clickhouse.write({ rows, token: parted.slice.token }, { signal }) : storeWhatIsMissing(clickhouse, parted, signal),
-      )
+      const write = (): Promise<unknown> => (recorded === null ? clickhouse.write({ rows, token: parted.slice.token }, { signal }) : storeWhatIsMissing(clickhouse, parted, signal))
+      refused = await refusedBy(clickhouse, rows, signal, write, { flood, giveUp })
     }
     if (refused.length > 0) {
-      await transaction?.rollback()
+      if (recorded !== null && clickhouse !== null) await refuseIfStored(clickhouse, parted, refused, signal)
       return refused
     }
+    if (recorded === null) flood.admitRefused(parted.excluded.filter((record) => record.refusal?.code === 'refused-by-store').length)
     if (parted.excluded.length > 0) await deadLetters(parted.excluded, { signal })
     await finish(stores.ledger, claim, parted.slice, transaction, signal)
     return []
   } catch (error) {
-    // The first failure is the one to report; a rollback on a broken connection has nothing to add to it.
-    await transaction?.rollback().catch(() => {})
+    await giveUp()
     throw error
   }
 }
@@ -118,6 +128,7 @@ async function refusedBy(
   rows: readonly IngestRow[],
   signal: AbortSignal,
   write: () => Promise<unknown>,
+  { flood, giveUp }: { flood: WriteSliceOptions['flood']; giveUp: () => Promise<void> },
 ): Promise<readonly RefusedRow[]> {
   if (rows.length === 0) return []
   try {
@@ -125,9 +136,40 @@ async function refusedBy(
     return []
   } catch (error) {
     if (!ValidationError.isInstance(error)) throw error
+    await giveUp()
+    await refuseFlood(store, rows, signal, flood)
     const refused = await store.findRefused(rows, { signal })
     if (refused.length > 0) return refused
     // The store refuses the rows together and none alone: no record is to blame, so none may be dead-lettered.
     throw new OperationError('a store refuses a batch for its data, but none of its rows alone', { code: 'ERR_MESSAGING_BATCH_REFUSED', cause: error })
   }
+}
+
+/** How many rows are tried alone before a search that would try them all, and how many of them must be refused to call it a flood. */
+const SAMPLE = { rows: 64, flood: 48 }
+
+/** Finding each of thousands of refused rows takes thousands of attempts. Where a sample says that most are, the pipeline halts instead. */
+async function refuseFlood(store: Pick<RecoverableBatchWriter<IngestRow>, 'findRefused'>, rows: readonly IngestRow[], signal: AbortSignal, flood: WriteSliceOptions['flood']): Promise<void> {
+  if (rows.length < 8 * SAMPLE.rows) return
+  const step = Math.floor(rows.length / SAMPLE.rows)
+  const sample = rows.filter((_row, index) => index % step === 0).slice(0, SAMPLE.rows)
+  const refused = await store.findRefused(sample, { signal })
+  if (refused.length >= SAMPLE.flood) flood.expectRefused(Math.round((rows.length * refused.length) / SAMPLE.rows))
+}
+
+/**
+ * A row may be refused on a repeat although ClickHouse took it before: somebody added a constraint, or another partition stored the
+ * same key meanwhile. The record stays as it is, so that removing the cause and starting again mends it.
+ */
+async function refuseIfStored(clickhouse: RecoverableBatchWriter<IngestRow>, { slice, included }: PartedSlice, refused: readonly RefusedRow[], signal: AbortSignal): Promise<void> {
+  const origin = included[0]?.batch
+  if (origin === undefined) return
+  const { firstOffset, lastOffset } = slice
+  const stored = new Set(await clickhouse.storedOffsets({ topic: origin.topic, partition: origin.partition, firstOffset, lastOffset }, { signal }))
+  const conflicts = refused.flatMap(({ index }) => (stored.has(included[index]?.offset ?? -1n) ? [String(included[index]?.offset)] : []))
+  if (conflicts.length === 0) return
+  throw new OperationError(
+    `a store refuses rows now that ClickHouse took before the slice was repeated (offsets ${conflicts.slice(0, 10).join(', ')}): remove what refuses them, or these rows, and start again`,
+    { code: 'ERR_MESSAGING_SLICE_CONFLICT', context: { token: slice.token, conflicts: conflicts.length } },
+  )
 }
