@@ -1,13 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import { guardFromKeys } from '@smart-whale/app-process'
-import { createAdapter } from '@smart-whale/clickhouse'
+import { createAdapter, createAnalyticsService } from '@smart-whale/clickhouse'
 import { createL1Cache } from '@smart-whale/core-cache'
 import { createHealth, createPrometheusMetrics } from '@smart-whale/core-monitoring'
 import { type Logger, systemClock } from '@smart-whale/interfaces'
 import { createMigrationManager, createTimescaleAdapter } from '@smart-whale/timescaledb'
 import type { AnalyticsApiConfig } from './config.ts'
 import { checkStorage } from './check-storage.ts'
-import { createAnalyticsApi } from './create-analytics-api.ts'
+import { ANSWER_TTL_SECONDS, createAnalyticsApi } from './create-analytics-api.ts'
 import { fetchIngestSummary } from './dashboard/fetch-ingest-summary.ts'
 
 /** The API as it runs in production: its own connections to both stores. The instance's `close` closes them. */
@@ -26,10 +26,12 @@ export async function compose(config: AnalyticsApiConfig, logger: Logger): Promi
     ],
     logger,
   })
+  const cache = createL1Cache({ maxEntries: 10_000, maxBytes: 64 * 1024 * 1024 })
+  const analyticsService = createAnalyticsService(clickhouse, { cache, logger, defaultTtlSeconds: ANSWER_TTL_SECONDS })
   const fastify = await createAnalyticsApi({
     clickhouse,
     timescaledb,
-    cache: createL1Cache({ maxEntries: 10_000, maxBytes: 64 * 1024 * 1024 }),
+    analyticsService,
     guard,
     health,
     metrics,
@@ -40,6 +42,7 @@ export async function compose(config: AnalyticsApiConfig, logger: Logger): Promi
     clock: systemClock,
   })
   fastify.addHook('onClose', async () => {
+    await analyticsService.close()
     health.close()
     metrics.close()
     await Promise.all([clickhouse.close(), timescaledb.disconnect()])

@@ -1,12 +1,12 @@
 import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync, type preHandlerAsyncHookHandler } from 'fastify'
-import { type ClickHouseAdapter, createAnalyticsService } from '@smart-whale/clickhouse'
+import type { AnalyticsService, ClickHouseAdapter } from '@smart-whale/clickhouse'
 import { analyticsRoutes } from '@smart-whale/clickhouse/fastify'
 import { createGraphqlLayer, registerGraphql } from '@smart-whale/clickhouse/graphql'
 import type { Health, HealthReport, PrometheusMetrics } from '@smart-whale/core-monitoring'
 import { healthRoutes, httpMetrics, metricsRoutes } from '@smart-whale/core-monitoring/fastify'
-import { type CachingInterface, type Clock, type Logger, toProblem } from '@smart-whale/interfaces'
+import { type Clock, type Logger, toProblem } from '@smart-whale/interfaces'
 import type { TimescaleStorage } from '@smart-whale/timescaledb'
 import { timeSeriesRoutes } from '@smart-whale/timescaledb/fastify'
 import { createRowCounter } from './dashboard/count-rows.ts'
@@ -19,8 +19,8 @@ export interface AnalyticsApiOptions {
   clickhouse: ClickHouseAdapter
   /** Migrated. @default none, required */
   timescaledb: TimescaleStorage
-  /** Keeps answers. @default none, required */
-  cache: CachingInterface
+  /** Answers analytics queries, on the same read-only user. @default none, required */
+  analyticsService: AnalyticsService
   /** Lets a caller with a permission through; everything but the shells and the liveness routes is behind it. @default none, required */
   guard: (permission: string) => preHandlerAsyncHookHandler
   /** What `/health` and the live page report. @default none, required */
@@ -41,12 +41,12 @@ export interface AnalyticsApiOptions {
   clock: Clock
 }
 
-/** Events arrive all the time: an answer may be this old, and no older. */
-const CACHE_TTL_SECONDS = 5
+/** Events arrive all the time: where nobody tells of them, an answer may be this old, and no older. */
+export const ANSWER_TTL_SECONDS = 5
 
 /** Puts the API together: a Fastify instance that isn't listening yet, so that tests use `inject`. */
 export async function createAnalyticsApi(options: AnalyticsApiOptions): Promise<FastifyInstance> {
-  const { clickhouse, timescaledb, cache, guard, logger, clock } = options
+  const { clickhouse, timescaledb, analyticsService, guard, logger, clock } = options
   const fastify = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -57,7 +57,6 @@ export async function createAnalyticsApi(options: AnalyticsApiOptions): Promise<
   }) as unknown as FastifyInstance
   answerEverythingAsProblem(fastify)
   sendSecurityHeaders(fastify)
-  const analyticsService = createAnalyticsService(clickhouse, { cache, logger, clock, defaultTtlSeconds: CACHE_TTL_SECONDS })
   await fastify.register(fastifySwagger, { openapi: openapi(options.publicUrl) })
   await fastify.register(fastifySwaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', persistAuthorization: false } })
   httpMetrics(fastify, { metrics: options.metrics })

@@ -1,3 +1,3 @@
 export { checkStorage } from './check-storage.ts'
-export { type AnalyticsApiOptions, createAnalyticsApi } from './create-analytics-api.ts'
+export { type AnalyticsApiOptions, ANSWER_TTL_SECONDS, createAnalyticsApi } from './create-analytics-api.ts'
 export type { IngestSummary } from './dashboard/summary-routes.ts'

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import { checkStorage, createAnalyticsApi } from '@smart-whale/analytics-api'
+import { ANSWER_TTL_SECONDS, checkStorage, createAnalyticsApi } from '@smart-whale/analytics-api'
+import { createAnalyticsService } from '@smart-whale/clickhouse'
 import { createL1Cache } from '@smart-whale/core-cache'
 import { createHealth, createPrometheusMetrics } from '@smart-whale/core-monitoring'
 import { createRolePolicy, createTokenIssuer, createTokenVerifier, generateSigningKeys } from '@smart-whale/core-security'
@@ -64,11 +65,15 @@ export async function compose({ config, logger, signal, onStep }: ComposeOptions
     const keys = await generateSigningKeys()
     const verifier = createTokenVerifier({ issuer: ISSUER, audience: AUDIENCE, keys })
     const guard = createBearerGuard({ verifier, policy: createRolePolicy() })
-    const ingestor = createIngestor({ definitions, transport, clickhouse: owner, timescaledb: storage, guard, logger, metrics })
+    const cache = createL1Cache({ maxEntries: 10_000, maxBytes: 64 * 1024 * 1024 })
+    const analyticsService = createAnalyticsService(reader, { cache, logger, defaultTtlSeconds: ANSWER_TTL_SECONDS })
+    closers.add('analytics', () => analyticsService.close())
+    // What a table has gained makes the answers about it old.
+    const onStored = (table: string): void => void analyticsService.invalidateTables([table]).catch((error: unknown) => logger.warn({ err: error, table }, 'kept answers were not dropped'))
+    const ingestor = createIngestor({ definitions, transport, clickhouse: owner, timescaledb: storage, onStored, guard, logger, metrics })
     closers.add('ingestor', () => ingestor.stop())
     await ingestor.start({ signal })
 
-    const cache = createL1Cache({ maxEntries: 10_000, maxBytes: 64 * 1024 * 1024 })
     const probes = [
       { name: 'ClickHouse', check: (call: CallOptions) => reader.healthCheck(call) },
       { name: 'PostgreSQL', check: (call: CallOptions) => checkStorage(storage, call) },
@@ -79,7 +84,7 @@ export async function compose({ config, logger, signal, onStep }: ComposeOptions
     const fastify = await createAnalyticsApi({
       clickhouse: reader,
       timescaledb: storage,
-      cache,
+      analyticsService,
       guard,
       health,
       metrics,

@@ -13,10 +13,12 @@ export interface FolderLock {
 /**
  * Takes a data folder for this process. A socket and not a file with a process id: the system frees it when the process
  * ends, however it ends, and no later process can be taken for the owner.
- * @throws ConfigurationError when another process has the folder
+ * @throws ConfigurationError when another process has the folder, or it can't be made
  */
 export async function lockDataFolder(dataDir: string): Promise<FolderLock> {
-  await mkdir(dataDir, { recursive: true })
+  await mkdir(dataDir, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    throw new ConfigurationError(`the data folder ${dataDir} can't be made (${error.code}); give another one with --data`, { cause: error })
+  })
   const address = addressOf(await realpath(dataDir))
   const server = (await listen(address)) ?? (await takeOver(address))
   if (server === null) throw new ConfigurationError(`the data folder ${dataDir} is in use by another Smart Whale; stop that one, or give another folder with --data`)

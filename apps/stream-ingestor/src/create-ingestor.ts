@@ -18,6 +18,8 @@ export interface IngestorOptions {
   clickhouse: ClickHouseAdapter
   /** Migrated; keeps the ledger as well. @default none, required */
   timescaledb: TimescaleStorage
+  /** Told the table after each slice that both stores have, so that kept answers about it can be dropped. @default nobody is told */
+  onStored?: (table: string) => void
   /** Decides who may send by HTTP. @default everybody */
   guard?: (permission: string) => preHandlerAsyncHookHandler
   /** Where the pipelines log. @default none, required */
@@ -41,8 +43,8 @@ export interface Ingestor extends Lifecycle {
 
 /** Puts the pipelines together; `start` makes missing tables and begins. */
 export function createIngestor(options: IngestorOptions): Ingestor {
-  const { definitions, transport, logger, metrics } = options
-  const pipelines = definitions.map((definition) => createPipeline({ definition, transport, stores: storesOf(definition, options), logger, metrics }))
+  const { definitions, transport, logger, metrics, onStored } = options
+  const pipelines = definitions.map((definition) => createPipeline({ definition, transport, stores: storesOf(definition, options), onStored: ({ table }) => onStored?.(table), logger, metrics }))
   return {
     start: async ({ signal } = {}) => {
       for (const definition of definitions) await prepareTables(definition, options, signal)

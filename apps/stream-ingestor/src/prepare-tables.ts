@@ -1,7 +1,7 @@
 import { type ClickHouseAdapter, createTable } from '@smart-whale/clickhouse'
 import { ConfigurationError, type Row, type TableDefinition } from '@smart-whale/interfaces'
 import type { PipelineDefinition } from '@smart-whale/messaging/pipeline'
-import { quoteTable, type TimescaleStorage } from '@smart-whale/timescaledb'
+import { quoteIdentifier, quoteTable, type TimescaleStorage } from '@smart-whale/timescaledb'
 import { clickhouseTable, timescaledbTable } from './table-columns.ts'
 
 /** Both stores, as somebody who may create tables. */
@@ -11,8 +11,8 @@ export interface TableStores {
 }
 
 /**
- * Makes the tables of a pipeline where they are missing. One that is there stays as it is, as long as it has every column.
- * @throws ConfigurationError naming the columns that a table lacks
+ * Makes the tables of a pipeline where they are missing. One that is there gains the columns of new fields that may be null.
+ * @throws ConfigurationError naming required fields that a table has no column for
  */
 export async function prepareTables(definition: PipelineDefinition, stores: TableStores, signal: AbortSignal | undefined): Promise<void> {
   if (definition.sinks.includes('clickhouse')) await prepareClickHouse(definition, stores.clickhouse, signal)
@@ -23,7 +23,8 @@ async function prepareClickHouse(definition: PipelineDefinition, clickhouse: Cli
   const wanted = clickhouseTable(definition)
   await createTable(clickhouse, definition.table, wanted, { signal })
   const { rows } = await clickhouse.execute<Row & { name: string }>('SELECT name FROM system.columns WHERE database = currentDatabase() AND table = {table:String}', { table: definition.table }, { signal })
-  refuseMissingColumns('ClickHouse', definition, wanted, rows)
+  // Names and types come from the definition, which takes neither quotes nor anything else that could end the statement.
+  for (const [column, type] of columnsToAdd('ClickHouse', definition, wanted, rows)) await clickhouse.execute(`ALTER TABLE \`${definition.table}\` ADD COLUMN IF NOT EXISTS \`${column}\` ${type}`, {}, { signal })
 }
 
 async function prepareTimescale(definition: PipelineDefinition, timescaledb: TimescaleStorage, signal: AbortSignal | undefined): Promise<void> {
@@ -32,15 +33,20 @@ async function prepareTimescale(definition: PipelineDefinition, timescaledb: Tim
   const columns = (): Promise<(Row & { name: string })[]> =>
     timescaledb.execute('select attname as name from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped', [quoteTable(definition.table)], call)
   if ((await columns()).length === 0) await timescaledb.createTable(definition.table, wanted, call)
+  const missing = columnsToAdd('PostgreSQL', definition, wanted, await columns())
   // Also for a table that is there: an earlier start may have ended between the two.
   await timescaledb.createHypertable(definition.table, definition.time, call)
-  refuseMissingColumns('PostgreSQL', definition, wanted, await columns())
+  for (const [column, type] of missing) await timescaledb.execute(`alter table ${quoteTable(definition.table)} add column if not exists ${quoteIdentifier(column)} ${type}`, [], call)
 }
 
-function refuseMissingColumns(store: string, { name, table }: PipelineDefinition, wanted: TableDefinition, there: readonly { name: string }[]): void {
+/** Columns of fields that a table lacks and that may be null: rows that are there already have none. @throws ConfigurationError for any other */
+function columnsToAdd(store: string, { name, table, fields }: PipelineDefinition, wanted: TableDefinition, there: readonly { name: string }[]): (readonly [column: string, type: string])[] {
   const known = new Set(there.map((column) => column.name))
   const missing = Object.entries(wanted.columns).filter(([column]) => !known.has(column))
-  if (missing.length === 0) return
-  const list = missing.map(([column, type]) => `${column} ${type}`).join(', ')
-  throw new ConfigurationError(`the pipeline "${name}" has fields that its table "${table}" in ${store} has no column for: ${list}; add them with ALTER TABLE, or name another table`)
+  const required = missing.filter(([column]) => fields[column]?.endsWith('?') !== true)
+  if (required.length === 0) return missing
+  const list = required.map(([column]) => column).join(', ')
+  throw new ConfigurationError(
+    `the pipeline "${name}" has fields that its table "${table}" in ${store} has no column for: ${list}; rows that are there have no value for them: declare them with "?" and the columns are added, or name another table`,
+  )
 }

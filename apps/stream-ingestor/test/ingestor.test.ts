@@ -150,11 +150,23 @@ describe('an ingestor on real engines', () => {
     expect(await storedIds(bench, 'rides')).toEqual({ clickhouse: wanted, timescaledb: wanted })
   })
 
+  it('adds the column of a new field that may be null', async () => {
+    bench = await startIngestorBench([{ ...RIDES, fields: { ...RIDES.fields, tip: 'decimal(8,2)?' } }], async ({ clickhouse, timescaledb }) => {
+      await clickhouse.execute('CREATE TABLE rides (id Int64, time DateTime64(3), city String, fare Decimal(8, 2), event_id String, source_topic String, source_partition Int32, source_offset Int64) ENGINE = MergeTree ORDER BY id SETTINGS non_replicated_deduplication_window = 100')
+      await timescaledb.execute('create table rides (id bigint, time timestamptz not null, city text, fare numeric(8, 2), event_id text, source_topic text, source_partition integer, source_offset bigint)')
+    })
+    await bench.transport.send('rides', [{ value: ride(1, { tip: '0.50' }) }, { value: ride(2) }])
+    await settled(bench)
+
+    expect((await bench.clickhouse.execute('SELECT toString(tip) AS tip FROM rides ORDER BY id')).rows).toEqual([{ tip: '0.5' }, { tip: null }])
+    expect(await bench.timescaledb.execute('select tip from rides order by id')).toEqual([{ tip: '0.50' }, { tip: null }])
+  })
+
   it('refuses to run on tables that lack a field, and names it', async () => {
     const start = startIngestorBench([RIDES], async ({ timescaledb }) => {
       await timescaledb.execute('create table rides (id bigint, time timestamptz not null)')
     })
 
-    await expect(start).rejects.toThrow(/table "rides" in PostgreSQL has no column for: city text not null, fare/)
+    await expect(start).rejects.toThrow(/table "rides" in PostgreSQL has no column for: city, fare/)
   })
 })

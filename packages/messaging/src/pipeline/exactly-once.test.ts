@@ -229,6 +229,7 @@ async function live(world: World, life: ProcessLife, chunk: number, maxRows: num
     clock: hastyClock,
     logger: silentLogger,
     graceMs: 1000,
+    onStored: () => {},
   })
 }
 

@@ -23,6 +23,8 @@ export interface PartitionWork {
   readonly logger: Logger
   /** How long a slice that is being written may go on after the partition was revoked, in milliseconds. */
   readonly graceMs: number
+  /** Told after each slice that every store has it. */
+  readonly onStored: () => void
 }
 
 /** Moves one partition on, slice by slice, until it is revoked. Rejects only when going on would be wrong. */
@@ -129,6 +131,7 @@ async function store(work: PartitionWork, claim: SliceClaim, records: readonly S
     return writeSlice(given, { stores: work.stores, deadLetters, flood: work.flood, claim, signal, recorded })
   })
   work.progress.done(lastOffset + 1n, outcome)
+  if (outcome.stored > 0) work.onStored()
   // The ledger decides where to go on; the group's offset is for those who watch the lag, so failing to store it stops nothing.
   await work.reader.commit(lastOffset + 1n, { signal }).catch((error: unknown) => work.logger.warn({ err: error, partition: claim.scope.partition }, 'the group offset was not committed'))
 }

@@ -20,7 +20,7 @@ export interface PipelineDefinition {
   /** Names the pipeline in the ledger, logs and metrics; renaming it starts over. */
   readonly name: string
   readonly topic: string
-  /** Field name to type, in column order; see {@link isFieldType}. Fields that an event has beyond these are ignored and counted. */
+  /** Field name to type, in column order; see {@link isFieldType}. Fields that an event has beyond these are left out. */
   readonly fields: Readonly<Record<string, string>>
   /** The `timestamp` field that time-series queries go by. */
   readonly time: string

@@ -27,6 +27,8 @@ export interface PipelineOptions {
   graceMs?: number
   /** Names this worker in the ledger. @default a random id */
   owner?: string
+  /** Told after each slice that every store has it; must not throw. @default nobody is told */
+  onStored?: (definition: PipelineDefinition) => void
   /** Where the pipeline logs what it stores, refuses and retries. @default silent */
   logger?: Logger
   /** Where the pipeline counts what it stores and refuses. @default silent */
@@ -108,7 +110,7 @@ export class Pipeline implements Lifecycle {
 
   async #run(reader: PartitionReader): Promise<void> {
     const { definition } = this
-    const { transport, stores, clock = systemClock, graceMs = 5000, owner = randomUUID() } = this.#options
+    const { transport, stores, clock = systemClock, graceMs = 5000, owner = randomUUID(), onStored } = this.#options
     const progress = new PartitionProgress(definition.name, reader.partition, this.#metrics, this.#totals)
     this.#progress.set(reader.partition, progress)
     try {
@@ -125,6 +127,7 @@ export class Pipeline implements Lifecycle {
         clock,
         logger: this.#logger,
         graceMs,
+        onStored: () => onStored?.(definition),
       })
     } finally {
       if (this.#progress.get(reader.partition) === progress) this.#progress.delete(reader.partition)
