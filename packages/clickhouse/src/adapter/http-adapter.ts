@@ -15,7 +15,7 @@ import type {
 import { ClickHouseConfig, type ClickHouseOptions } from '../clickhouse-config.ts'
 import type { FailedQuery } from '../map-error.ts'
 import { type BoundQuery, bindParameters } from '../parameters/bind-parameters.ts'
-import { refuseServerFiles } from '../parameters/refuse-server-files.ts'
+import { refuseReachingOut } from '../parameters/refuse-reaching-out.ts'
 import { HttpTransport, type ServerAnswer } from './http-transport.ts'
 import { encodeInsert } from './insert-format.ts'
 import { circuitOpenError, refuseOtherFormat } from './adapter-failures.ts'
@@ -71,7 +71,7 @@ export class HttpAdapter implements ClickHouseAdapter {
   async execute<T extends Row = Row>(query: string, params?: QueryParams, options: QueryOptions = {}): Promise<QueryResult<T>> {
     const bound = bindParameters(query, params ?? {})
     const abilities = await this.#abilitiesOnce(options)
-    if (!abilities.maySet) refuseServerFiles(query, params)
+    if (!abilities.maySet) refuseReachingOut(bound)
     // A statement that changes something may have done so before the connection broke: only reads are sent again.
     const mayRepeat = options.retry !== false && isRead(query)
     return this.#guarded(mayRepeat, options, (call) => this.#executeOnce(bound, abilities, call))
@@ -154,7 +154,7 @@ export class HttpAdapter implements ClickHouseAdapter {
   async *#streamed<R>(query: string, params: QueryParams | undefined, options: QueryOptions, format: string, read: (answer: ServerAnswer, failed: FailedQuery) => AsyncIterable<R>): AsyncIterable<R> {
     const bound = bindParameters(query, params ?? {})
     const abilities = await this.#abilitiesOnce(options)
-    if (!abilities.maySet) refuseServerFiles(query, params)
+    if (!abilities.maySet) refuseReachingOut(bound)
     const queryId = options.queryId ?? randomUUID()
     const timeoutMs = this.#timeoutOf(options)
     const search = { ...readSettings(abilities, timeoutMs, options.settings), ...bound.parameters, ...roleOf(options), default_format: format }
