@@ -8,11 +8,12 @@ import type { Check } from './check.ts'
 import { cycles } from './cycles.ts'
 import { docs } from './docs.ts'
 import { errorCodes } from './error-codes.ts'
+import { errorReference } from './error-reference.ts'
 import { manifests } from './manifests.ts'
 import { optionsDocumented } from './options-documented.ts'
 import { openWorkspace, type Workspace } from './workspace.ts'
 
-const CHECKS: readonly Check[] = [arrows, manifests, cycles, errorCodes, architecture, docs, optionsDocumented, api]
+const CHECKS: readonly Check[] = [arrows, manifests, cycles, errorCodes, errorReference, architecture, docs, optionsDocumented, api]
 
 function runCheck(check: Check, workspace: Workspace): Outcome {
   const problems = check.run(workspace)
