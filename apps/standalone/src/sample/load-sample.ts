@@ -1,6 +1,7 @@
 import type { Logger } from '@smart-whale/interfaces'
 import type { MessagingTransport } from '@smart-whale/messaging'
-import { readFlights, readSp500, type SampleEvent, type SampleSize } from './sample-files.ts'
+import { readFlightsApart } from './read-flights-apart.ts'
+import { readSp500, type SampleEvent, type SampleSize } from './sample-files.ts'
 import { SAMPLE_HEADER, sentIds } from './sent-ids.ts'
 
 /** What {@link loadSample} works with. */
@@ -29,7 +30,7 @@ export async function loadSample({ transport, size, signal, onSent, logger }: Lo
   await sendAll(transport, 'sp500', await readSp500((id) => !days.has(id)), signal, onSent)
   const flights = await sentIds(transport, 'flights', signal)
   if (flights.size > 0) logger.info({ flights: flights.size, tradingDays: days.size }, 'part of the sample is there already')
-  for await (const events of readFlights(size, (id) => !flights.has(id))) await sendAll(transport, 'flights', events, signal, onSent)
+  for await (const events of readFlightsApart(size, flights, signal)) await sendAll(transport, 'flights', events, signal, onSent)
 }
 
 async function sendAll(transport: MessagingTransport, topic: string, events: readonly SampleEvent[], signal: AbortSignal, onSent: (count: number) => void): Promise<void> {

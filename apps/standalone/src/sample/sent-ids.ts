@@ -8,8 +8,20 @@ export class IdSet {
   #bits = new Uint8Array(1024)
   #size = 0
 
+  /** A set of the ids whose bits are set; its size is not known. */
+  static of(bits: Uint8Array): IdSet {
+    const ids = new IdSet()
+    ids.#bits = Uint8Array.from(bits)
+    return ids
+  }
+
   get size(): number {
     return this.#size
+  }
+
+  /** The set itself, a bit an id, the lowest first. */
+  get bits(): Uint8Array {
+    return this.#bits
   }
 
   has(id: number): boolean {
