@@ -40,6 +40,8 @@ export function insertSettings(timeoutMs: number, token: string | undefined, own
     min_insert_block_size_rows: 1_000_000_000,
     min_insert_block_size_bytes: 0,
     max_insert_threads: 1,
+    // A batch may span more than the hundred partitions that the server lets a block have.
+    max_partitions_per_insert_block: 0,
     input_format_parallel_parsing: 0,
     ...(token === undefined ? {} : { insert_deduplication_token: token, insert_deduplicate: 1, deduplicate_blocks_in_dependent_materialized_views: 1 }),
     ...own,

@@ -30,6 +30,12 @@ describe('insert', () => {
     expect(await stored(name, 'n, u, d, s, l, at, day, a, b')).toEqual(rows.map(({ m: _m, t: _t, ...rest }) => ({ ...rest, n: BigInt(rest.n), u: BigInt(rest.u) })))
   })
 
+  it('stores a batch that spans more partitions than the server lets a block have', async () => {
+    await database.owner.execute('CREATE TABLE many_partitions (n UInt32) ENGINE = MergeTree PARTITION BY n ORDER BY n')
+    await database.owner.insert('many_partitions', Array.from({ length: 150 }, (_, n) => ({ n })))
+    expect((await database.owner.execute('SELECT count() AS rows, uniq(_partition_id) AS partitions FROM many_partitions')).rows).toEqual([{ rows: 150n, partitions: 150n }])
+  })
+
   it('leaves to the table what no row names, and never fills what the table computes', async () => {
     const name = await table('a UInt8, b UInt8 DEFAULT a + 1, c UInt8 MATERIALIZED a + 2, d UInt8 ALIAS a + 3')
     await database.owner.insert(name, [{ a: 1 }])
