@@ -23,6 +23,7 @@ import { contentTypeOf, isRead } from './describe-statement.ts'
 import { answerBytes, answerRows, readRows } from './read-answer.ts'
 import { runBounded } from './run-bounded.ts'
 import { RunningQueries } from './running-queries.ts'
+import { SpareWriters } from './spare-writers.ts'
 import { statisticsOf } from './statistics.ts'
 import { TableColumns } from './table-columns.ts'
 import { ABILITIES_QUERY, abilitiesOf, insertSettings, readSettings, type UserAbilities, WHOLE_ANSWER } from './user-settings.ts'
@@ -48,6 +49,7 @@ export class HttpAdapter implements ClickHouseAdapter {
   readonly #policy: Policy
   readonly #clock: Clock
   readonly #columns: TableColumns
+  readonly #writers = new SpareWriters()
   readonly #queries: RunningQueries
   #abilities: Promise<UserAbilities> | null = null
 
@@ -125,17 +127,23 @@ export class HttpAdapter implements ClickHouseAdapter {
   async #insert(table: string, rows: readonly Row[], options: InsertOptions & { queryId: string }): Promise<InsertResult> {
     const { maySet: mayKill } = await this.#abilitiesOnce(options)
     const description = await this.#columns.of(table)
-    const { statement, body } = encodeInsert(table, description, rows)
+    const writer = this.#writers.take()
+    const { statement, body } = encodeInsert(table, description, rows, writer)
+    let attempts = 0
     // Only what the table would drop as a repeat may be sent again: a plain MergeTree takes no notice of tokens.
     const mayRepeat = options.token !== undefined && description.deduplicates
-    return this.#guarded(mayRepeat, options, ({ queryId, ...call }) =>
+    const inserted = await this.#guarded(mayRepeat, options, ({ queryId, ...call }) =>
       this.#queries.run({ queryId, timeoutMs: this.#timeoutOf(call), signal: call.signal, mayKill }, async (signal) => {
+        attempts++
         const search = { query: statement, ...insertSettings(this.#timeoutOf(call), options.token, options.settings) }
         const answer = await this.#transport.send({ search, body, queryId, signal })
         for await (const chunk of answerBytes(answer, { server: this.#transport.server, queryId })) void chunk
         return { rows: rows.length, queryId }
       }),
     )
+    // The server has read all of it. A socket whose attempt failed may still hold on to the bytes: then they are left to the collector.
+    if (attempts === 1) this.#writers.giveBack(writer)
+    return inserted
   }
 
   #executeOnce<T extends Row>(bound: BoundQuery, abilities: UserAbilities, options: QueryOptions & { queryId: string }): Promise<QueryResult<T>> {

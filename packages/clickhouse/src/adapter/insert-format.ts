@@ -1,4 +1,5 @@
 import { type Row, toWire, ValidationError } from '@smart-whale/interfaces'
+import type { ByteWriter } from '../row-binary/byte-writer.ts'
 import { quoteName, quoteTableName, type TableDescription } from './table-columns.ts'
 
 /** An insert as it is sent: the statement in the address, the rows in the body. */
@@ -10,15 +11,15 @@ export interface EncodedInsert {
 /**
  * Encodes rows for a table: every column that a row names, in `RowBinaryWithNamesAndTypes`, or in `JSONEachRow` when one of
  * them has a type without a binary encoder. What a row leaves out is null where the column may be, else refused; a column
- * that every row leaves out gets the table's default.
+ * that every row leaves out gets the table's default. The body lies in the writer's memory.
  * @throws ValidationError when a row names a column that the table doesn't have, or holds a value that doesn't fit; nothing is sent
  */
-export function encodeInsert(table: string, description: TableDescription, rows: readonly Row[]): EncodedInsert {
+export function encodeInsert(table: string, description: TableDescription, rows: readonly Row[], writer: ByteWriter): EncodedInsert {
   const names = columnsToFill(table, description, rows)
   const encoder = description.encoderOf(names)
   const columns = description.columns.filter(({ name }) => names.has(name)).map(({ name }) => quoteName(name))
   const into = `INSERT INTO ${quoteTableName(table)} (${columns.join(', ')}) FORMAT`
-  if (encoder !== null) return { statement: `${into} RowBinaryWithNamesAndTypes`, body: encoder.encode(rows) }
+  if (encoder !== null) return { statement: `${into} RowBinaryWithNamesAndTypes`, body: encoder.encode(rows, writer) }
   return { statement: `${into} JSONEachRow`, body: rows.map((row) => JSON.stringify(toWire(row))).join('\n') }
 }
 

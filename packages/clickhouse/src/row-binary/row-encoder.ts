@@ -12,8 +12,8 @@ import type { CellEncoder } from './encode-number.ts'
  * meanwhile refuses the batch instead of taking the bytes for something else.
  */
 export interface RowEncoder {
-  /** Encodes a whole batch. @throws DataTypeError naming row and column of the first value that doesn't fit; nothing is sent then */
-  encode(rows: readonly Row[]): Uint8Array
+  /** Encodes a whole batch, into memory of the writer's. @throws DataTypeError naming row and column of the first value that doesn't fit; nothing is sent then */
+  encode(rows: readonly Row[], writer?: ByteWriter): Uint8Array
 }
 
 /** Compiles the encoder of these columns; null when one of them has a type that needs another format. */
@@ -25,11 +25,8 @@ export function compileRowEncoder(table: string, columns: readonly ColumnDescrip
     cells.push({ name, type, encode })
   }
   const header = headerOf(columns)
-  // The next batch is likely as large as the last one: one allocation instead of doublings.
-  let expectedBytes = 64 * 1024
   return {
-    encode: (rows) => {
-      const writer = new ByteWriter(expectedBytes)
+    encode: (rows, writer = new ByteWriter()) => {
       writer.bytes(header)
       for (let index = 0; index < rows.length; index++) {
         const row = rows[index] as Row
@@ -38,7 +35,6 @@ export function compileRowEncoder(table: string, columns: readonly ColumnDescrip
           if (refusal !== undefined) throw cellError(table, index, cell, refusal)
         }
       }
-      expectedBytes = writer.buffer.length
       return writer.written()
     },
   }
