@@ -50,6 +50,8 @@ export type {
   MessagingTransport,
   OutgoingRecord,
   PartitionLag,
+  CommitOptions,
+  CommittedOffset,
   PartitionReader,
   ReadOptions,
   RecordBatch,

@@ -59,6 +59,20 @@ export interface ReadOptions {
   signal?: AbortSignal | undefined
 }
 
+/** A group's progress in one partition. */
+export interface CommittedOffset {
+  /** The first offset that is not done. */
+  readonly offset: bigint
+  /** What the committer said besides; '' when nothing. */
+  readonly metadata: string
+}
+
+/** How one commit is made. */
+export interface CommitOptions extends TransportCallOptions {
+  /** A text that is stored with the offset, as one: up to 4096 characters of ASCII. @default '' */
+  metadata?: string | undefined
+}
+
 /**
  * Reads one partition, on demand: what isn't asked for stays with the broker, so backpressure needs no further word.
  * One `read` at a time.
@@ -73,14 +87,14 @@ export interface PartitionReader {
    * `commit` still works until the handler has returned or the transport's deadline for it has passed.
    */
   readonly signal: AbortSignal
-  /** The group's committed offset; null when there is none (or no group). */
-  committed(options?: TransportCallOptions): Promise<bigint | null>
+  /** What the group has committed last; null when there is nothing (or no group). */
+  committed(options?: TransportCallOptions): Promise<CommittedOffset | null>
   /** The next batch from the current position, which begins at the committed offset, else where `startFrom` says. */
   read(options: ReadOptions): Promise<RecordBatch>
   /** The next `read` begins here. An offset that is no longer (or not yet) there makes that `read` reject with `ERR_MESSAGING_OFFSET_OUT_OF_RANGE`. */
   seek(offset: bigint): void
   /** Stores the group's progress. Rejects with `ERR_MESSAGING_FENCED` when the partition belongs to another member by now. */
-  commit(nextOffset: bigint, options?: TransportCallOptions): Promise<void>
+  commit(nextOffset: bigint, options?: CommitOptions): Promise<void>
   /** The half-open range of offsets that are there: [earliest, latest). */
   bounds(options?: TransportCallOptions): Promise<{ earliest: bigint; latest: bigint }>
   /** Gives up a reader that {@link MessagingTransport.openPartition} made. A group's reader is closed by its membership. */

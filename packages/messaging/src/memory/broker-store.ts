@@ -11,8 +11,15 @@ import type { SegmentStore } from './log/segment-store.ts'
 import { TailCache } from './log/tail-cache.ts'
 import type { MemoryBrokerSettings } from './options.ts'
 
-/** A group's progress: topic id, partition, next offset. */
-export type GroupOffsets = readonly (readonly [topicId: string, partition: number, nextOffset: number])[]
+/** A group's progress in one partition. */
+export interface GroupProgress {
+  readonly nextOffset: number
+  /** What the committer said besides; '' when nothing. */
+  readonly metadata: string
+}
+
+/** A group's progress: topic id, partition, next offset, and what was said with it (absent in files of earlier versions). */
+export type GroupOffsets = readonly (readonly [topicId: string, partition: number, nextOffset: number, metadata?: string])[]
 
 /** Where a broker keeps what outlives it. */
 export interface BrokerStore {

@@ -3,7 +3,7 @@ import { messagingError } from '../errors.ts'
 import { runCall } from '../run-call.ts'
 import type { TransportCallOptions } from '../transport.ts'
 import { assignPartitions } from './assign-partitions.ts'
-import type { GroupOffsets } from './broker-store.ts'
+import type { GroupOffsets, GroupProgress } from './broker-store.ts'
 import { CoalescedSave } from './coalesced-save.ts'
 import type { GroupMember } from './group-member.ts'
 import { Ownership } from './ownership.ts'
@@ -43,7 +43,7 @@ export class ConsumerGroup {
   readonly #options: ConsumerGroupOptions
   readonly #members = new Map<string, GroupMember>()
   readonly #owners = new Map<string, Ownership>()
-  readonly #committed = new Map<string, number>()
+  readonly #committed = new Map<string, GroupProgress>()
   readonly #saving: CoalescedSave
   #target = new Map<string, string>()
   #generation = 0
@@ -51,7 +51,7 @@ export class ConsumerGroup {
   constructor(options: ConsumerGroupOptions) {
     this.groupId = options.groupId
     this.#options = options
-    for (const [topicId, partition, nextOffset] of options.offsets ?? []) this.#committed.set(keyOf(topicId, partition), nextOffset)
+    for (const [topicId, partition, nextOffset, metadata = ''] of options.offsets ?? []) this.#committed.set(keyOf(topicId, partition), { nextOffset, metadata })
     this.#saving = new CoalescedSave(() => options.save(this.#offsets()))
   }
 
@@ -60,7 +60,8 @@ export class ConsumerGroup {
     return this.#generation
   }
 
-  committedOffset(topicId: string, partition: number): number | null {
+  /** The group's progress in a partition; null when nothing was committed there. */
+  committed(topicId: string, partition: number): GroupProgress | null {
     return this.#committed.get(keyOf(topicId, partition)) ?? null
   }
 
@@ -126,8 +127,8 @@ export class ConsumerGroup {
       startOffset,
       generation: this.#generation,
       clock: this.#options.clock,
-      committed: () => this.committedOffset(source.id, partition),
-      commit: (nextOffset, options) => this.#commit(key, nextOffset, options),
+      committed: () => this.committed(source.id, partition),
+      commit: (progress, options) => this.#commit(key, progress, options),
       onFailure: (error) => member.giveUp(error),
     })
     this.#owners.set(key, ownership)
@@ -146,15 +147,15 @@ export class ConsumerGroup {
     })
   }
 
-  async #commit(key: string, nextOffset: number, options: TransportCallOptions | undefined): Promise<void> {
-    this.#committed.set(key, nextOffset)
-    await runCall(`committing offset ${nextOffset} of group "${this.groupId}"`, options, this.#options.clock, () => this.#saving.request())
+  async #commit(key: string, progress: GroupProgress, options: TransportCallOptions | undefined): Promise<void> {
+    this.#committed.set(key, progress)
+    await runCall(`committing offset ${progress.nextOffset} of group "${this.groupId}"`, options, this.#options.clock, () => this.#saving.request())
   }
 
   #startOffset(topic: Topic, partition: number, member: GroupMember): number {
     const log = topic.logs[partition]
     const [earliest, latest] = [log?.earliest ?? 0, log?.latest ?? 0]
-    const committed = this.committedOffset(topic.id, partition)
+    const committed = this.committed(topic.id, partition)?.nextOffset ?? null
     if (committed !== null && committed >= earliest && committed <= latest) return committed
     if (committed !== null) {
       const context = { groupId: this.groupId, topic: topic.name, partition, committed, earliest, latest }
@@ -179,9 +180,9 @@ export class ConsumerGroup {
   }
 
   #offsets(): GroupOffsets {
-    return [...this.#committed].map(([key, nextOffset]) => {
+    return [...this.#committed].map(([key, { nextOffset, metadata }]) => {
       const [topicId = '', partition] = key.split('/')
-      return [topicId, Number(partition), nextOffset] as const
+      return [topicId, Number(partition), nextOffset, metadata] as const
     })
   }
 

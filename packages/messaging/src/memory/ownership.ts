@@ -1,6 +1,7 @@
 import type { Clock } from '@smart-whale/interfaces'
 import { messagingError } from '../errors.ts'
-import type { TransportCallOptions } from '../transport.ts'
+import type { CommitOptions, CommittedOffset, TransportCallOptions } from '../transport.ts'
+import type { GroupProgress } from './broker-store.ts'
 import type { GroupMember } from './group-member.ts'
 import { LogPartitionReader, type ReaderGrant } from './partition-reader.ts'
 import type { Topic } from './topic.ts'
@@ -22,9 +23,9 @@ export interface OwnershipOptions {
   /** Measures how long a read waits. @default none, required */
   readonly clock: Clock
   /** The group's committed offset of this partition; null when there is none. @default none, required */
-  readonly committed: () => number | null
+  readonly committed: () => GroupProgress | null
   /** Stores that offset with the group; not asked any more once the ownership is fenced. @default none, required */
-  readonly commit: (nextOffset: number, options: TransportCallOptions | undefined) => Promise<void>
+  readonly commit: (progress: GroupProgress, options: TransportCallOptions | undefined) => Promise<void>
   /** Told when the handler rejects although nothing was revoked. @default none, required */
   readonly onFailure: (error: unknown) => void
 }
@@ -78,14 +79,14 @@ export class Ownership implements ReaderGrant {
     this.#release()
   }
 
-  committed(): bigint | null {
-    const offset = this.#options.committed()
-    return offset === null ? null : BigInt(offset)
+  committed(): CommittedOffset | null {
+    const progress = this.#options.committed()
+    return progress === null ? null : { offset: BigInt(progress.nextOffset), metadata: progress.metadata }
   }
 
-  async commit(nextOffset: bigint, options: TransportCallOptions | undefined): Promise<void> {
+  async commit(nextOffset: bigint, options: CommitOptions | undefined): Promise<void> {
     if (this.#isFenced) throw this.#refusal('ERR_MESSAGING_FENCED', 'was taken from this member')
-    await this.#options.commit(Number(nextOffset), options)
+    await this.#options.commit({ nextOffset: Number(nextOffset), metadata: options?.metadata ?? '' }, options)
   }
 
   /** A group's readers are closed by their membership. */

@@ -1,6 +1,6 @@
 import { abortedError, type Clock } from '@smart-whale/interfaces'
 import { messagingError, messagingValidationError } from '../errors.ts'
-import type { PartitionReader, ReadOptions, RecordBatch, TransportCallOptions } from '../transport.ts'
+import type { CommitOptions, CommittedOffset, PartitionReader, ReadOptions, RecordBatch } from '../transport.ts'
 import type { LogChunk } from './log/log-chunk.ts'
 import { emptyBatch, fitRange, LogRecordBatch } from './log/log-record-batch.ts'
 import type { LogPosition } from './log/partition-log.ts'
@@ -10,8 +10,8 @@ import type { Topic } from './topic.ts'
 export interface ReaderGrant {
   /** Aborts when the partition is taken back. */
   readonly signal: AbortSignal
-  committed(): bigint | null
-  commit(nextOffset: bigint, options: TransportCallOptions | undefined): Promise<void>
+  committed(): CommittedOffset | null
+  commit(nextOffset: bigint, options: CommitOptions | undefined): Promise<void>
   close(): Promise<void>
 }
 
@@ -50,7 +50,7 @@ export class LogPartitionReader implements PartitionReader {
     this.#position = { offset: options.startOffset }
   }
 
-  committed(): Promise<bigint | null> {
+  committed(): Promise<CommittedOffset | null> {
     return Promise.resolve(this.#options.grant.committed())
   }
 
@@ -70,7 +70,7 @@ export class LogPartitionReader implements PartitionReader {
     this.#position = { offset: Number(offset) }
   }
 
-  async commit(nextOffset: bigint, options?: TransportCallOptions): Promise<void> {
+  async commit(nextOffset: bigint, options?: CommitOptions): Promise<void> {
     if (typeof nextOffset !== 'bigint' || nextOffset < 0n || nextOffset > BigInt(this.#log.latest)) throw invalidOffset(nextOffset)
     await this.#options.grant.commit(nextOffset, options)
   }

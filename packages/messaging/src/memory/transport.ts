@@ -127,8 +127,8 @@ class BrokerTransport implements MemoryTransport {
       const source = this.#broker.topic(topic)
       const group = this.#broker.findGroup(groupId)
       return source.logs.map((log, partition) => {
-        const committed = group?.committedOffset(source.id, partition) ?? null
-        return { partition, committed: committed === null ? null : BigInt(committed), latest: BigInt(log.latest) }
+        const committed = group?.committed(source.id, partition) ?? null
+        return { partition, committed: committed === null ? null : BigInt(committed.nextOffset), latest: BigInt(log.latest) }
       })
     })
   }

@@ -88,7 +88,8 @@ export const groupCases: readonly TransportCase[] = [
       const dyingMembership = await dying.join({ groupId, topics: [topic], onPartition: held.onPartition })
       await until('the partition is assigned', () => held.readers.length === 1)
       const [reader] = held.readers as [PartitionReader]
-      await reader.commit(4n)
+      await reader.commit(4n, { metadata: 'half way' })
+      assert.deepEqual(await reader.committed(), { offset: 4n, metadata: 'half way' })
       const heir = collector()
       await living.join({ groupId, topics: [topic], onPartition: heir.onPartition })
 

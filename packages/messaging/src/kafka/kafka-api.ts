@@ -1,0 +1,185 @@
+import type { TopicMetadata } from './topic-metadata.ts'
+
+/** A broker's address, as the cluster tells it. */
+export interface KafkaNode {
+  readonly nodeId: number
+  readonly host: string
+  readonly port: number
+}
+
+/**
+ * Which connection to a broker a request goes over. A broker answers the requests of one connection in their order, so a
+ * fetch that waits for records would hold up everything behind it: each kind of work has a connection of its own.
+ */
+export type KafkaLane = 'control' | 'produce' | 'fetch' | 'group'
+
+/** How one request ends early. */
+export interface KafkaRequestOptions {
+  /** Ends the wait, with `ERR_ABORTED`; the broker may still carry the request out. @default undefined */
+  readonly signal?: AbortSignal | undefined
+  /** How long the answer may take, in milliseconds; the connection is given up then. @default none, required */
+  readonly timeoutMs: number
+}
+
+/** One request as bytes: what stands between the request header and the end. */
+export interface KafkaRequest extends KafkaRequestOptions {
+  readonly apiKey: number
+  readonly apiVersion: number
+  /** Whether this version has tagged fields: its headers then have them as well. @default none, required */
+  readonly flexible: boolean
+  readonly lane: KafkaLane
+  readonly body: Uint8Array
+}
+
+/**
+ * Connections to brokers, with TLS, authentication, framing and correlation: what a Kafka client library is asked for.
+ * Everything that decides whether a message is lost or doubled lies on this side of it.
+ */
+export interface KafkaConnections {
+  /** Addresses to begin with, until the cluster has told its own. */
+  readonly seeds: readonly { readonly host: string; readonly port: number }[]
+  /**
+   * Resolves with the answer's body, behind the response header. Rejects with a retryable `OperationError`
+   * `ERR_MESSAGING_CONNECTION` when the broker can't be reached or the connection broke (the request may have been carried
+   * out), `ERR_MESSAGING_TIMEOUT` when no answer came in time, and a `ConfigurationError` `ERR_MESSAGING_AUTHENTICATION` when the
+   * broker refuses the credentials or its certificate is not trusted.
+   */
+  request(node: { readonly host: string; readonly port: number }, request: KafkaRequest): Promise<Uint8Array>
+  /** Closes every connection; requests under way are rejected. Twice is a no-op. */
+  close(): Promise<void>
+}
+
+/** What the cluster looks like. */
+export interface ClusterMetadata {
+  readonly clusterId: string | null
+  readonly controllerId: number
+  readonly nodes: readonly KafkaNode[]
+  readonly topics: readonly TopicMetadata[]
+}
+
+/** Where a request of the typed API goes. */
+export type KafkaTarget = { readonly host: string; readonly port: number }
+
+/** One partition's answer to a produce request. */
+export interface ProduceResult {
+  readonly errorCode: number
+  readonly baseOffset: bigint
+  /** -1 unless the broker stamps records itself. */
+  readonly logAppendTimeMs: bigint
+  readonly errorMessage: string | null
+}
+
+/** One partition to fetch. */
+export interface FetchRequestPartition {
+  readonly topicId: string
+  readonly partition: number
+  readonly leaderEpoch: number
+  readonly fetchOffset: bigint
+  readonly maxBytes: number
+}
+
+/** One partition's answer to a fetch. */
+export interface FetchedPartition {
+  readonly topicId: string
+  readonly partition: number
+  readonly errorCode: number
+  readonly highWatermark: bigint
+  readonly lastStableOffset: bigint
+  readonly logStartOffset: bigint
+  readonly abortedTransactions: readonly { readonly producerId: bigint; readonly firstOffset: bigint }[]
+  /** Record batches, as they lie in the log; the last one may be cut off. */
+  readonly records: Uint8Array
+}
+
+/** What a join brought. */
+export interface JoinGroupResult {
+  readonly errorCode: number
+  readonly generation: number
+  readonly protocol: string | null
+  readonly leader: string
+  readonly memberId: string
+  /** Empty unless this member is the leader. */
+  readonly members: readonly { readonly memberId: string; readonly metadata: Uint8Array }[]
+}
+
+/** A group's stored progress in one partition; offset -1 when it has none. */
+export interface StoredOffset {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+  readonly metadata: string | null
+  readonly errorCode: number
+}
+
+/** The right of one member in one generation of a group. */
+export interface GroupRight {
+  readonly groupId: string
+  readonly generation: number
+  readonly memberId: string
+}
+
+/**
+ * Kafka's requests as typed calls, over any {@link KafkaConnections}. Error codes are handed over as the broker gave them:
+ * whoever calls knows which of them it can mend. A malformed answer is an `OperationError` `ERR_MESSAGING_PROTOCOL`.
+ */
+export interface KafkaApi {
+  /** `topics` null asks for all; an unknown one is in the answer with its error code, and is not made. */
+  metadata(target: KafkaTarget, topics: readonly string[] | null, options: KafkaRequestOptions): Promise<ClusterMetadata>
+  /** One partition a request, always with acks=all: an answer that names several would have to be checked for each. */
+  produce(
+    target: KafkaTarget,
+    request: { readonly topic: string; readonly partition: number; readonly records: Uint8Array; readonly transactionalId: string | null },
+    options: KafkaRequestOptions,
+  ): Promise<ProduceResult>
+  initProducerId(target: KafkaTarget, transactionalId: string | null, options: KafkaRequestOptions): Promise<{ readonly errorCode: number; readonly producerId: bigint; readonly producerEpoch: number }>
+  /** Reads committed records only. Waits at the broker until `minBytes` are there or `maxWaitMs` is over. */
+  fetch(
+    target: KafkaTarget,
+    request: { readonly maxWaitMs: number; readonly minBytes: number; readonly maxBytes: number; readonly partitions: readonly FetchRequestPartition[] },
+    options: KafkaRequestOptions,
+  ): Promise<{ readonly errorCode: number; readonly partitions: readonly FetchedPartition[] }>
+  /** `timestamp` -1 asks for the end (of what is committed), -2 for the beginning, others for the first record at or after that time. */
+  listOffsets(
+    target: KafkaTarget,
+    request: { readonly topic: string; readonly partition: number; readonly timestamp: bigint; readonly leaderEpoch: number },
+    options: KafkaRequestOptions,
+  ): Promise<{ readonly errorCode: number; readonly offset: bigint }>
+  findCoordinator(target: KafkaTarget, key: string, kind: 'group' | 'transaction', options: KafkaRequestOptions): Promise<{ readonly errorCode: number; readonly node: KafkaNode }>
+  joinGroup(
+    target: KafkaTarget,
+    request: {
+      readonly groupId: string
+      readonly memberId: string
+      readonly sessionTimeoutMs: number
+      readonly rebalanceTimeoutMs: number
+      readonly protocols: readonly { readonly name: string; readonly metadata: Uint8Array }[]
+    },
+    options: KafkaRequestOptions,
+  ): Promise<JoinGroupResult>
+  syncGroup(
+    target: KafkaTarget,
+    request: GroupRight & { readonly assignments: readonly { readonly memberId: string; readonly assignment: Uint8Array }[] },
+    options: KafkaRequestOptions,
+  ): Promise<{ readonly errorCode: number; readonly assignment: Uint8Array }>
+  heartbeat(target: KafkaTarget, right: GroupRight, options: KafkaRequestOptions): Promise<{ readonly errorCode: number }>
+  leaveGroup(target: KafkaTarget, right: Pick<GroupRight, 'groupId' | 'memberId'>, options: KafkaRequestOptions): Promise<{ readonly errorCode: number }>
+  offsetCommit(
+    target: KafkaTarget,
+    request: GroupRight & { readonly topic: string; readonly partition: number; readonly offset: bigint; readonly leaderEpoch: number; readonly metadata: string },
+    options: KafkaRequestOptions,
+  ): Promise<{ readonly errorCode: number }>
+  /** A partition for which the group has stored nothing is in the answer with offset -1. */
+  offsetFetch(
+    target: KafkaTarget,
+    request: { readonly groupId: string; readonly topic: string; readonly partitions: readonly number[] },
+    options: KafkaRequestOptions,
+  ): Promise<{ readonly errorCode: number; readonly offsets: readonly StoredOffset[] }>
+  createTopic(
+    target: KafkaTarget,
+    request: { readonly topic: string; readonly partitions: number; readonly replication: number; readonly configs: Readonly<Record<string, string>> },
+    options: KafkaRequestOptions,
+  ): Promise<{ readonly errorCode: number; readonly errorMessage: string | null }>
+  deleteTopic(target: KafkaTarget, topic: string, options: KafkaRequestOptions): Promise<{ readonly errorCode: number }>
+  /** The topic's configuration, defaults included; null values are left out. */
+  describeTopicConfig(target: KafkaTarget, topic: string, options: KafkaRequestOptions): Promise<{ readonly errorCode: number; readonly configs: Readonly<Record<string, string>> }>
+}
