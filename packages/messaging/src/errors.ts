@@ -41,6 +41,14 @@ export type MessagingErrorCode =
   | 'ERR_MESSAGING_LOG_CORRUPT'
   | 'ERR_MESSAGING_LOG_FAILED'
 
+/** Every code that reaching a Kafka cluster adds: its connections, its protocol, its records. */
+export type KafkaErrorCode =
+  | 'ERR_MESSAGING_CONNECTION'
+  | 'ERR_MESSAGING_AUTHENTICATION'
+  | 'ERR_MESSAGING_PROTOCOL'
+  | 'ERR_MESSAGING_CORRUPT_RECORDS'
+  | 'ERR_MESSAGING_MISSING_PEER'
+
 /** Every code that the pipeline and its ingest routes throw, beside those of the messages themselves. */
 export type PipelineErrorCode =
   | 'ERR_MESSAGING_BATCH_REFUSED'
@@ -55,9 +63,10 @@ export type PipelineErrorCode =
   | 'ERR_MESSAGING_UNKNOWN_TOPIC'
 
 type Context = Readonly<Record<string, unknown>>
+type KafkaError = MessagingErrorCode | KafkaErrorCode
 
 /** Whether a value is an error that this package made, also across copies of it. */
-export function isMessagingError(value: unknown): value is InfrastructureError<MessagingErrorCode> {
+export function isMessagingError(value: unknown): value is InfrastructureError<MessagingErrorCode | KafkaErrorCode> {
   return hasErrorMark(value, 'MessagingError')
 }
 
@@ -108,6 +117,20 @@ export function notConnected(what: string): ConnectionError<MessagingErrorCode> 
       retryable: false,
     }),
   )
+}
+
+/** What the connections to Kafka and its protocol fail with. */
+export function kafkaError(code: KafkaErrorCode, message: string, options: Omit<ErrorOptions, 'code'> = {}): OperationError<KafkaError> {
+  return marked(new OperationError<KafkaError>(message, { ...options, code }))
+}
+
+/** What has to be set differently, or installed, before Kafka can be reached. */
+export function kafkaConfigurationError(
+  code: KafkaErrorCode,
+  message: string,
+  options: Omit<ErrorOptions, 'code'> = {},
+): ConfigurationError<KafkaError> {
+  return marked(new ConfigurationError<KafkaError>(message, { ...options, code }))
 }
 
 /** A topic that the broker doesn't have. */

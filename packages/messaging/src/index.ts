@@ -101,4 +101,4 @@ export { checkTopicName, isTopicName, MAX_TOPIC_NAME_LENGTH } from './topic-name
 export { DEAD_LETTER_HEADERS, deadLetterRecord, deadLetterTopic, type DeadLetterReason, type FailedRecord } from './dead-letter.ts'
 
 // Errors
-export { isMessagingError, type MessagingErrorCode, PartialSendError, type PartialSendErrorOptions, type PipelineErrorCode } from './errors.ts'
+export { isMessagingError, type KafkaErrorCode, type MessagingErrorCode, PartialSendError, type PartialSendErrorOptions, type PipelineErrorCode } from './errors.ts'

@@ -19,6 +19,11 @@ export interface KafkaRequestOptions {
   readonly signal?: AbortSignal | undefined
   /** How long the answer may take, in milliseconds; the connection is given up then. @default none, required */
   readonly timeoutMs: number
+  /**
+   * Requests of one lane that name different channels go over different connections: a join or a fetch that waits at the broker
+   * would hold up the heartbeat of another group, or another reader. Name a group's member, or a reader. @default ''
+   */
+  readonly channel?: string | undefined
 }
 
 /** One request as bytes: what stands between the request header and the end. */
