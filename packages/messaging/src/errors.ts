@@ -45,6 +45,8 @@ export type MessagingErrorCode =
 export type KafkaErrorCode =
   | 'ERR_MESSAGING_CONNECTION'
   | 'ERR_MESSAGING_AUTHENTICATION'
+  | 'ERR_MESSAGING_AUTHORIZATION'
+  | 'ERR_MESSAGING_BROKER_REFUSED'
   | 'ERR_MESSAGING_PROTOCOL'
   | 'ERR_MESSAGING_CORRUPT_RECORDS'
   | 'ERR_MESSAGING_MISSING_PEER'
@@ -153,28 +155,37 @@ export interface PartialSendErrorOptions {
   topic: string
   /** Record by record, as given: where it was stored, or null when it wasn't (or isn't known to be). @default none, required */
   stored: readonly (RecordPosition | null)[]
+  /** Which of the records may be stored or not, by their index. @default [] */
+  unknown?: readonly number[]
   /** The first failure. @default undefined */
   cause?: unknown
   /** Whether sending the rest again may succeed. @default true */
   retryable?: boolean
 }
 
-/** Some records of a `send` are stored and others are not. Send again only those whose place in `stored` is null. */
+/**
+ * Not every record of a `send` is known to be stored. Each one is either stored (`stored` has its position), or may be stored or not
+ * because no answer came (`unknown` has its index), or surely isn't. Send again those that surely aren't; those that are unknown only
+ * where a double does no harm.
+ */
 export class PartialSendError extends OperationError<MessagingErrorCode> {
   override readonly name: string = 'PartialSendError'
   /** Record by record, in the order given: where it was stored, or null when it wasn't (or isn't known to be). */
   readonly stored: readonly (RecordPosition | null)[]
+  /** The indices of the records that may be stored or not: they were on their way when the time was up. */
+  readonly unknown: readonly number[]
 
   constructor(options: PartialSendErrorOptions) {
-    const { topic, stored, cause, retryable = true } = options
-    const missing = stored.filter((position) => position === null).length
-    super(`${missing} of ${stored.length} records were not stored in topic "${topic}"; send again those that \`stored\` has null for`, {
+    const { topic, stored, unknown = [], cause, retryable = true } = options
+    const missing = stored.filter((position) => position === null).length - unknown.length
+    super(`${partsOf(missing, unknown.length)} of ${stored.length} records sent to topic "${topic}"; send the missing ones again`, {
       code: 'ERR_MESSAGING_PARTIAL_SEND',
       cause,
       retryable,
-      context: { topic, records: stored.length, missing },
+      context: { topic, records: stored.length, missing, unknown: unknown.length },
     })
     this.stored = stored
+    this.unknown = unknown
     markError(this, 'MessagingError')
     markError(this, 'PartialSendError')
   }
@@ -184,6 +195,9 @@ export class PartialSendError extends OperationError<MessagingErrorCode> {
     return hasErrorMark(value, 'PartialSendError')
   }
 }
+
+const partsOf = (missing: number, unknown: number): string =>
+  [missing > 0 ? `${missing} surely not stored` : '', unknown > 0 ? `${unknown} stored or not, nobody knows` : ''].filter(Boolean).join(', ')
 
 /** What an error message may say of a wrong value: its kind, and small scalars themselves; never content. */
 export function kindOf(value: unknown): string {
