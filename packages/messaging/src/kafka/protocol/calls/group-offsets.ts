@@ -1,0 +1,71 @@
+import type { GroupRight, StoredOffset } from '../../kafka-api.ts'
+import type { KafkaCall } from '../kafka-call.ts'
+
+/** One partition's progress. */
+export interface OffsetCommitInput extends GroupRight {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+  readonly leaderEpoch: number
+  readonly metadata: string
+}
+
+/** Whose progress is asked for. */
+export interface OffsetFetchInput {
+  readonly groupId: string
+  readonly topic: string
+  readonly partitions: readonly number[]
+}
+
+export const offsetCommitCall: KafkaCall<OffsetCommitInput, { readonly errorCode: number }> = {
+  name: 'OffsetCommit',
+  apiKey: 8,
+  apiVersion: 7,
+  flexible: false,
+  lane: 'group',
+  write(writer, { groupId, generation, memberId, topic, partition, offset, leaderEpoch, metadata }) {
+    const staticId = null
+    writer
+      .string(groupId)
+      .int32(generation)
+      .string(memberId)
+      .nullableString(staticId)
+      .array([topic], (name) =>
+        writer.string(name).array([partition], (index) => writer.int32(index).int64(offset).int32(leaderEpoch).nullableString(metadata)),
+      )
+  },
+  read(reader, { topic, partition }) {
+    reader.int32() // throttled for, in milliseconds
+    const answers = reader.array(() => {
+      const name = reader.string()
+      return reader.array(() => ({ name, partition: reader.int32(), errorCode: reader.int16() }))
+    })
+    const found = answers.flat().find((answer) => answer.name === topic && answer.partition === partition)
+    if (found === undefined) throw reader.malformed(`doesn't name partition ${partition} of "${topic}"`)
+    return { errorCode: found.errorCode }
+  },
+}
+
+export const offsetFetchCall: KafkaCall<OffsetFetchInput, { readonly errorCode: number; readonly offsets: readonly StoredOffset[] }> = {
+  name: 'OffsetFetch',
+  apiKey: 9,
+  apiVersion: 5,
+  flexible: false,
+  lane: 'group',
+  write(writer, { groupId, topic, partitions }) {
+    writer.string(groupId).array([topic], (name) => writer.string(name).array(partitions, (partition) => writer.int32(partition)))
+  },
+  read(reader) {
+    reader.int32() // throttled for, in milliseconds
+    const topics = reader.array(() => {
+      const topic = reader.string()
+      return reader.array(() => {
+        const partition = reader.int32()
+        const offset = reader.int64()
+        reader.int32() // leader epoch
+        return { topic, partition, offset, metadata: reader.nullableString(), errorCode: reader.int16() }
+      })
+    })
+    return { errorCode: reader.int16(), offsets: topics.flat() }
+  },
+}
