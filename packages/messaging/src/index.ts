@@ -102,3 +102,14 @@ export { DEAD_LETTER_HEADERS, deadLetterRecord, deadLetterTopic, type DeadLetter
 
 // Errors
 export { isMessagingError, type KafkaErrorCode, type MessagingErrorCode, PartialSendError, type PartialSendErrorOptions, type PipelineErrorCode } from './errors.ts'
+
+// Dead letters
+export { type DeadLetter, type DeadLetterOrigin, readDeadLetters, type ReadDeadLettersOptions, SCHEMA_VERSION_HEADER } from './dead-letters/read-dead-letters.ts'
+export { deadLetterFilter, type DeadLetterSelection } from './dead-letters/select-dead-letters.ts'
+export { type DeadLetterGroup, groupDeadLetters } from './dead-letters/group-dead-letters.ts'
+export { type DeadLetterView, inspectDeadLetter, type InspectOptions, type ValueView } from './dead-letters/inspect-dead-letter.ts'
+export { type DeadLetterPatch, patchFromFields, type PatchFields } from './dead-letters/patch-dead-letter.ts'
+export { replayDeadLetters, type ReplayOptions, type ReplayReport } from './dead-letters/replay-dead-letters.ts'
+export { dropDeadLetters, type DropOptions } from './dead-letters/drop-dead-letters.ts'
+export { REPLAY_OF_HEADER } from './dead-letters/find-replayed.ts'
+export { journalTopic } from './dead-letters/replay-journal.ts'

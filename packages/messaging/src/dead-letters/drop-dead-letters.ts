@@ -1,0 +1,33 @@
+import { type AuditSink, silentAudit } from '@smart-whale/interfaces'
+import type { MessagingTransport, TransportCallOptions } from '../transport.ts'
+import { holdJournal } from './hold-journal.ts'
+import { readDeadLetters } from './read-dead-letters.ts'
+import { deadLetterFilter, type DeadLetterSelection, placeOf } from './select-dead-letters.ts'
+
+/** Which letters are given up. */
+export interface DropOptions extends TransportCallOptions {
+  /** Topic whose dead letters are meant. @default none, required */
+  topic: string
+  /** Which of them. @default none, required */
+  select: DeadLetterSelection
+  /** Who decides it, for the journal and the audit. @default 'unknown' */
+  by?: string | undefined
+  /** Where the audit entry goes. @default nowhere */
+  audit?: AuditSink | undefined
+}
+
+/** Notes that dead letters are not to be sent again; they stay where they are. Answers how many were not settled before. */
+export async function dropDeadLetters(transport: MessagingTransport, { topic, select, by = 'unknown', audit = silentAudit, ...call }: DropOptions): Promise<number> {
+  const dropped = await holdJournal(transport, topic, call, async (journal) => {
+    const isSelected = deadLetterFilter(select)
+    const places: string[] = []
+    for await (const letter of readDeadLetters(transport, topic, call)) {
+      const place = placeOf(letter.position)
+      if (isSelected(letter) && !journal.state.settled.has(place)) places.push(place)
+    }
+    if (places.length > 0) await journal.drop(places, by)
+    return places.length
+  })
+  await audit.record({ actor: by, action: 'dead-letters.drop', resource: topic, outcome: 'success', details: { dropped } })
+  return dropped
+}

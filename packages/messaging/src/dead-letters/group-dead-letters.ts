@@ -1,0 +1,50 @@
+import type { RecordPosition } from '../transport.ts'
+import type { DeadLetter } from './read-dead-letters.ts'
+
+/** Dead letters that died of the same thing. */
+export interface DeadLetterGroup {
+  readonly code: string
+  /** The reason's sentence with its numbers taken out: what the letters have in common. */
+  readonly pattern: string
+  readonly schemaVersion: string | null
+  readonly count: number
+  /** Milliseconds since the epoch. */
+  readonly firstAt: number
+  /** Milliseconds since the epoch. */
+  readonly lastAt: number
+  /** A few of them, the first ones, to look at. */
+  readonly examples: readonly RecordPosition[]
+}
+
+const EXAMPLES = 3
+const MAX_GROUPS = 1000
+const OTHERS = { code: 'others', pattern: 'more kinds than are told apart', schemaVersion: null }
+
+/** Groups dead letters by what went wrong and by schema version, the largest group first. Memory is bounded: the thousandth kind and all after it are one. */
+export async function groupDeadLetters(letters: AsyncIterable<DeadLetter> | Iterable<DeadLetter>): Promise<DeadLetterGroup[]> {
+  const groups = new Map<string, MutableGroup>()
+  for await (const letter of letters) add(groups, letter)
+  return [...groups.values()].sort((left, right) => right.count - left.count)
+}
+
+type MutableGroup = { -readonly [Key in keyof DeadLetterGroup]: DeadLetterGroup[Key] } & { examples: RecordPosition[] }
+
+function add(groups: Map<string, MutableGroup>, letter: DeadLetter): void {
+  let kind: Pick<DeadLetterGroup, 'code' | 'pattern' | 'schemaVersion'> = { code: letter.reason.code, pattern: patternOf(letter.reason.message), schemaVersion: letter.schemaVersion }
+  let key = JSON.stringify([kind.code, kind.pattern, kind.schemaVersion])
+  if (!groups.has(key) && groups.size >= MAX_GROUPS) {
+    kind = OTHERS
+    key = ''
+  }
+  const group = groups.get(key) ?? { ...kind, count: 0, firstAt: letter.timestamp, lastAt: letter.timestamp, examples: [] }
+  group.count++
+  group.firstAt = Math.min(group.firstAt, letter.timestamp)
+  group.lastAt = Math.max(group.lastAt, letter.timestamp)
+  if (group.examples.length < EXAMPLES) group.examples.push(letter.position)
+  groups.set(key, group)
+}
+
+/** Field names stay, they stand in double quotes and say what is wrong; digits outside of them differ from letter to letter. */
+function patternOf(message: string): string {
+  return message.replace(/"[^"]*"|\d+/g, (found) => (found.startsWith('"') ? found : '#')).slice(0, 300)
+}
