@@ -1,5 +1,5 @@
 import { deadLetterTopic } from '../dead-letter.ts'
-import type { MessagingTransport, TransportCallOptions } from '../transport.ts'
+import type { MessagingTransport, RecordBatch, TransportCallOptions } from '../transport.ts'
 import { recordsFrom, textOf } from './read-dead-letters.ts'
 import type { ReplayIntent } from './replay-journal.ts'
 
@@ -17,11 +17,15 @@ export async function findReplayed(transport: MessagingTransport, topic: string,
   const found = new Set<string>()
   for (const [partition, from] of Object.entries(intent.marks)) {
     for await (const batch of recordsFrom(transport, { topic, partition: Number(partition), from }, { batchBytes: 4 * 1024 * 1024, ...call })) {
-      for (let index = 0; index < batch.length; index++) {
-        const letter = wanted.get(textOf(batch.headersAt(index)[REPLAY_OF_HEADER]) ?? '')
-        if (letter !== undefined) found.add(letter)
-      }
+      for (const letter of lettersIn(batch, wanted)) found.add(letter)
     }
   }
   return found
+}
+
+function* lettersIn(batch: RecordBatch, wanted: ReadonlyMap<string, string>): Iterable<string> {
+  for (let index = 0; index < batch.length; index++) {
+    const letter = wanted.get(textOf(batch.headersAt(index)[REPLAY_OF_HEADER]) ?? '')
+    if (letter !== undefined) yield letter
+  }
 }

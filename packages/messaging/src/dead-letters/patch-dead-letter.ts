@@ -31,7 +31,7 @@ export function patchFromFields(fields: PatchFields): DeadLetterPatch {
     if (typeof event !== 'object' || event === null || Array.isArray(event)) return undefined
     const patched = new Map<string, unknown>(Object.entries(event).map(([name, value]) => [Object.hasOwn(rename, name) ? (rename[name] as string) : name, value]))
     for (const name of remove) patched.delete(name)
-    for (const [name, value] of Object.entries(fill)) if (patched.get(name) == null) patched.set(name, value)
+    for (const [name, value] of Object.entries(fill)) if ((patched.get(name) ?? null) === null) patched.set(name, value)
     for (const [name, value] of Object.entries(set)) patched.set(name, value)
     return Object.fromEntries(patched)
   }

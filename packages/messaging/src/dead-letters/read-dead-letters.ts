@@ -98,11 +98,11 @@ function deadLetterAt(batch: RecordBatch, index: number): DeadLetter {
 
 function originOf(headers: Readonly<Record<string, Uint8Array>>): DeadLetterOrigin | null {
   const [topic, partition, offset, timestamp] = (['topic', 'partition', 'offset', 'timestamp'] as const).map((name) => textOf(headers[DEAD_LETTER_HEADERS[name]]))
-  if (topic == null || !isDigits(partition) || !isDigits(offset)) return null
+  if (topic === null || topic === undefined || !isDigits(partition) || !isDigits(offset)) return null
   return { topic, partition: Number(partition), offset: BigInt(offset), timestamp: Number(timestamp ?? 0) }
 }
 
-const isDigits = (text: string | null | undefined): text is string => text != null && /^\d{1,19}$/.test(text)
+const isDigits = (text: string | null | undefined): text is string => typeof text === 'string' && /^\d{1,19}$/.test(text)
 
 /** The text of a header; null when there is none. */
 export function textOf(bytes: Uint8Array | undefined): string | null {

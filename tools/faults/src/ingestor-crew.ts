@@ -1,0 +1,64 @@
+import { type IngestorProcess, startIngestor } from './ingestor-process.ts'
+
+/** Ingestors of one group, each started again when it was killed. */
+export class IngestorCrew {
+  readonly #environment: Readonly<Record<string, string>>
+  readonly #members: IngestorProcess[] = []
+  readonly #all: IngestorProcess[] = []
+
+  constructor(environment: Readonly<Record<string, string>>) {
+    this.#environment = environment
+  }
+
+  get size(): number {
+    return this.#members.length
+  }
+
+  get members(): readonly IngestorProcess[] {
+    return this.#members
+  }
+
+  /** Starts so many more and waits until they serve. */
+  async add(count: number): Promise<void> {
+    const added = Array.from({ length: count }, () => this.#start())
+    await Promise.all(added.map(({ serving }) => serving))
+  }
+
+  /** Kills one as a crash would, at whatever it is doing, and starts another in its place at once. */
+  async replaceByCrash(index: number): Promise<void> {
+    const member = this.#members[index % this.#members.length] as IngestorProcess
+    member.kill('SIGKILL')
+    await member.exited
+    this.#members.splice(this.#members.indexOf(member), 1)
+    this.#start()
+  }
+
+  /** Stops the oldest as an operator would; answers how it ended. */
+  async stopOldest(): Promise<Awaited<IngestorProcess['exited']>> {
+    const member = this.#members.shift() as IngestorProcess
+    member.kill('SIGTERM')
+    return member.exited
+  }
+
+  /** How often any of them, past and present, logged this. */
+  logged(text: string): number {
+    return this.#all.reduce((sum, member) => sum + member.logged(text), 0)
+  }
+
+  /** What the living ones printed last, for messages. */
+  output(): string {
+    return this.#members.map((member) => member.output()).join('\n---\n')
+  }
+
+  async killAll(): Promise<void> {
+    for (const member of this.#members) member.kill('SIGKILL')
+    await Promise.all(this.#members.splice(0).map(({ exited }) => exited))
+  }
+
+  #start(): IngestorProcess {
+    const member = startIngestor(this.#environment)
+    this.#members.push(member)
+    this.#all.push(member)
+    return member
+  }
+}

@@ -1,0 +1,77 @@
+import { deadLetterTopic, type MessagingTransport, type OutgoingRecord } from '@smart-whale/messaging'
+import { askClickHouse, askPostgres, runInClickHouse } from './count-stored.ts'
+import { EVENT_PIPELINE } from './event.ts'
+import type { FaultWorld } from './fault-world.ts'
+import { IngestorCrew } from './ingestor-crew.ts'
+import { REFUSED_VALUE } from './poison.ts'
+import type { FaultRun } from './scenario.ts'
+import { SentEvents } from './sent-events.ts'
+import { sendSteadily } from './steady-producer.ts'
+import { waitUntil } from './wait-until.ts'
+
+const SENDING_RATE = 100_000
+const DRAIN_DEADLINE_MS = 900_000
+const LARGEST_RECORD = 8 * 1024 * 1024
+
+/** One topic with its tables, and a worker that takes it in. */
+export interface PoisonedStream {
+  /** Sends so many events as quickly as they go; answers those that the stores must have. */
+  send(events: number, record: (sequence: number) => OutgoingRecord, isGood?: (sequence: number) => boolean): Promise<SentEvents>
+  /** Starts the worker. */
+  begin(): Promise<void>
+  takeAwayDeadLetters(): Promise<void>
+  giveBackDeadLetters(): Promise<void>
+  /** Waits until all of these are in both stores, and stops the worker; answers how long that took from the first row that moved. */
+  drain(expected: SentEvents): Promise<number>
+  /** Workers that ended without having been asked to. */
+  crashes(): number
+}
+
+/** Makes topic and tables, and ClickHouse's table refuse what PostgreSQL takes. */
+export async function openStream(run: FaultRun, world: FaultWorld, topic: string): Promise<PoisonedStream> {
+  const transport = await world.connect({ maxRecordBytes: LARGEST_RECORD })
+  await transport.topics.create(topic, { partitions: EVENT_PIPELINE.partitions, configs: { 'max.message.bytes': String(LARGEST_RECORD) } })
+  await transport.topics.create(deadLetterTopic(topic), { partitions: 1, configs: { 'max.message.bytes': String(LARGEST_RECORD) } })
+  const environment = await world.environmentFor({ ...EVENT_PIPELINE, topic, limits: { maxRows: 20_000, maxAgeMs: 200 } })
+  const crew = new IngestorCrew(environment)
+  run.atEnd(() => crew.killAll())
+  // A first start makes the tables.
+  await crew.add(1)
+  await crew.stopOldest()
+  await runInClickHouse(world.clickhouse.login, `ALTER TABLE ${topic} ADD CONSTRAINT refused CHECK value < ${REFUSED_VALUE}`)
+  let ended = 0
+  return {
+    send: (events, record, isGood = () => true) => sendAll(transport, topic, events, record, isGood),
+    begin: async () => {
+      await crew.add(1)
+      for (const member of crew.members) void member.exited.then(({ code, signal }) => (ended += signal === null && code !== 0 ? 1 : 0))
+    },
+    takeAwayDeadLetters: async () => void (await transport.topics.delete(deadLetterTopic(topic))),
+    giveBackDeadLetters: async () => void (await transport.topics.create(deadLetterTopic(topic), { partitions: 1, configs: { 'max.message.bytes': String(LARGEST_RECORD) } })),
+    drain: async (expected) => {
+      const before = await smallerCount(world, topic)
+      if (crew.size === 0) await crew.add(1)
+      await waitUntil('the first rows move', DRAIN_DEADLINE_MS, async () => (await smallerCount(world, topic)) > before)
+      const tookMs = await waitUntil(`both stores have ${expected.acknowledged} rows`, DRAIN_DEADLINE_MS, async () => {
+        const stored = await smallerCount(world, topic)
+        return stored >= expected.acknowledged || `${stored}`
+      })
+      await crew.stopOldest()
+      return tookMs
+    },
+    crashes: () => ended,
+  }
+}
+
+async function sendAll(transport: MessagingTransport, topic: string, total: number, event: (sequence: number) => OutgoingRecord, isGood: (sequence: number) => boolean): Promise<SentEvents> {
+  const sent = new SentEvents(total)
+  await sendSteadily({ transport, topic, rate: SENDING_RATE, total, sent, event, timeoutMs: 120_000 })
+  const good = new SentEvents(total)
+  for (const sequence of sent.acknowledgedOnes()) if (isGood(sequence)) good.acknowledge(sequence)
+  return good
+}
+
+async function smallerCount({ clickhouse, postgres }: FaultWorld, table: string): Promise<number> {
+  const counts = await Promise.all([askClickHouse(clickhouse.login, `SELECT count() FROM ${table}`), askPostgres(postgres.address, `select count(*) from ${table}`)])
+  return Math.min(...counts.map((rows) => Number(rows[0]?.[0])))
+}

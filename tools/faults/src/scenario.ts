@@ -1,0 +1,42 @@
+/** One thing that a run looked at. */
+export interface Finding {
+  readonly what: string
+  readonly found: string
+  readonly goal: string
+  readonly isMet: boolean
+}
+
+/** What a run works with. */
+export interface FaultRun {
+  /** Fixes the schedule of faults and the events. */
+  readonly seed: number
+  /** About 20 seconds instead of the whole length. */
+  readonly isShort: boolean
+  /** A folder that goes with the run. */
+  readonly folder: string
+  /** Tells whoever waits what is going on. */
+  readonly tell: (line: string) => void
+  /** Closes something when the run ends, however it ends; the last one first. */
+  readonly atEnd: (close: () => Promise<unknown>) => void
+}
+
+/** Faults under load, and what must hold all the same. */
+export interface Scenario {
+  readonly name: string
+  /** What happens, in one line. */
+  readonly title: string
+  readonly hasShortForm: boolean
+  run(run: FaultRun): Promise<readonly Finding[]>
+}
+
+/** A finding that must be exactly so. */
+export function mustBe(what: string, found: number | string | boolean, wanted: number | string | boolean): Finding {
+  return { what, found: String(found), goal: String(wanted), isMet: found === wanted }
+}
+
+/** A time or size that fails the run only when it is far off: machines differ. */
+export function atMost(what: string, found: number, { goal, failsAbove, unit }: { goal: number; failsAbove: number; unit: string }): Finding {
+  return { what, found: `${round(found)} ${unit}`, goal: `≤ ${goal} ${unit} (fails above ${failsAbove})`, isMet: found <= failsAbove }
+}
+
+const round = (value: number): number => (value >= 100 ? Math.round(value) : Math.round(value * 10) / 10)

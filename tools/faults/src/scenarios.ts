@@ -1,0 +1,12 @@
+import type { Scenario } from './scenario.ts'
+import { cleanStops } from './scenarios/clean-stops.ts'
+import { killAll } from './scenarios/kill-all.ts'
+import { killBroker } from './scenarios/kill-broker.ts'
+import { killClickHouse } from './scenarios/kill-clickhouse.ts'
+import { killIngestors } from './scenarios/kill-ingestors.ts'
+import { killPostgres } from './scenarios/kill-postgres.ts'
+import { poison } from './scenarios/poison.ts'
+import { storeGone } from './scenarios/store-gone.ts'
+
+/** Every run, in the order of `all`. */
+export const SCENARIOS: readonly Scenario[] = [killIngestors, killClickHouse, killPostgres, killBroker, killAll, storeGone, poison, cleanStops]

@@ -1,0 +1,48 @@
+import { compareCopies, findingsOf } from '../compare-copies.ts'
+import { copiesInClickHouse, copiesInPostgres } from '../count-stored.ts'
+import { startWorld } from '../fault-world.ts'
+import { judgeDeadLetters } from '../judge-dead-letters.ts'
+import { poisonedRecord, type PoisonPlan } from '../poison.ts'
+import { openStream } from '../poisoned-stream.ts'
+import { type FaultRun, type Finding, mustBe, type Scenario } from '../scenario.ts'
+
+const FULL = { events: 1_000_000, hugeEvery: 50_000, withoutLettersMs: 20_000 }
+const SHORT = { events: 30_000, hugeEvery: 10_000, withoutLettersMs: 3000 }
+
+/** A tenth of everything is broken in some way; what is good must not suffer for it. */
+export const poison: Scenario = {
+  name: 'poison',
+  title: '10 % malformed events, rows that one store alone refuses, dead letters without a topic for a while',
+  hasShortForm: true,
+  run: async (run: FaultRun): Promise<readonly Finding[]> => {
+    const { events, hugeEvery, withoutLettersMs } = run.isShort ? SHORT : FULL
+    const plan: PoisonPlan = { seed: run.seed, badShare: 0.1, refusedEvery: 10_000, hugeEvery }
+    const world = await startWorld(run, { brokers: 1 })
+
+    const clean = await openStream(run, world, 'clean')
+    const unpoisoned: PoisonPlan = { ...plan, badShare: 0, refusedEvery: events + 1, hugeEvery: events + 1 }
+    const cleanEvents = await clean.send(events, (sequence) => poisonedRecord(sequence, unpoisoned).record)
+    const cleanMs = await clean.drain(cleanEvents)
+    run.tell(`clean: ${Math.round((events / cleanMs) * 1000)} events/s`)
+
+    const poisoned = await openStream(run, world, 'poisoned')
+    await poisoned.takeAwayDeadLetters()
+    await poisoned.begin()
+    const good = await poisoned.send(events, (sequence) => poisonedRecord(sequence, plan).record, (sequence) => poisonedRecord(sequence, plan).isGood)
+    run.tell(`all sent, the dead letters have no topic for ${withoutLettersMs / 1000} s`)
+    await new Promise((resolve) => setTimeout(resolve, withoutLettersMs))
+    await poisoned.giveBackDeadLetters()
+    const poisonedMs = await poisoned.drain(good)
+    const share = (cleanMs / poisonedMs) * 100
+    run.tell(`poisoned: ${Math.round((events / poisonedMs) * 1000)} events/s`)
+
+    const [inClickHouse, inPostgres] = await Promise.all([copiesInClickHouse(world.clickhouse.login, 'poisoned'), copiesInPostgres(world.postgres.address, 'poisoned')])
+    return [
+      ...findingsOf('ClickHouse', compareCopies(good, inClickHouse)),
+      ...findingsOf('PostgreSQL', compareCopies(good, inPostgres)),
+      ...(await judgeDeadLetters(await world.connect(), 'poisoned', (sequence) => poisonedRecord(sequence, plan).isGood)),
+      mustBe('workers that ended by themselves', clean.crashes() + poisoned.crashes(), 0),
+      { what: 'throughput, of the clean one', found: `${Math.round(share)} %`, goal: '≥ 70 % (fails below 35 %)', isMet: share >= 35 },
+    ]
+  },
+}
