@@ -1,0 +1,98 @@
+import { VarintCursor } from './varint-cursor.ts'
+
+/** Where each record of some batches lies: a row of numbers for each property, and no object for a record. */
+export interface RecordColumns {
+  /** Bytes that the records lie in: what was fetched, or what a batch was decompressed to. */
+  readonly sources: readonly Buffer[]
+  /** Which of the sources a record lies in. */
+  readonly sourceOf: Uint32Array
+  /** Offsets, counted from the base. */
+  readonly baseOffset: bigint
+  readonly offsets: Float64Array
+  readonly timestamps: Float64Array
+  readonly keyStarts: Uint32Array
+  /** -1 for null, here and below. */
+  readonly keyLengths: Int32Array
+  readonly valueStarts: Uint32Array
+  readonly valueLengths: Int32Array
+  /** Where the record, and with it its last header, ends. */
+  readonly ends: Uint32Array
+}
+
+/** Records of one partition in offset order, gaps left out. Keys, values and headers are views, valid as long as they are held. */
+export class DecodedRecords {
+  readonly length: number
+  /** The offset to fetch next: behind everything that was looked at, whether handed on or not. */
+  readonly nextOffset: bigint
+  readonly #columns: RecordColumns
+
+  constructor(columns: RecordColumns, length: number, nextOffset: bigint) {
+    this.#columns = columns
+    this.length = length
+    this.nextOffset = nextOffset
+  }
+
+  offsetAt(index: number): bigint {
+    return this.#columns.baseOffset + BigInt(at(this.#columns.offsets, index))
+  }
+
+  /** Milliseconds since the epoch. */
+  timestampAt(index: number): number {
+    return at(this.#columns.timestamps, index)
+  }
+
+  keyAt(index: number): Uint8Array | null {
+    const { keyStarts, keyLengths } = this.#columns
+    return this.#view(index, at(keyStarts, index), at(keyLengths, index))
+  }
+
+  valueAt(index: number): Uint8Array | null {
+    const { valueStarts, valueLengths } = this.#columns
+    return this.#view(index, at(valueStarts, index), at(valueLengths, index))
+  }
+
+  /** A name that was sent more than once has its last value; a null value reads as no bytes. */
+  headersAt(index: number): Readonly<Record<string, Uint8Array>> {
+    const source = this.#source(index)
+    const cursor = new VarintCursor(source)
+    cursor.at = this.#headersStart(index)
+    const headers: Record<string, Uint8Array> = {}
+    for (let rest = cursor.next(); rest > 0; rest--) {
+      const nameLength = cursor.next()
+      const name = source.toString('utf8', cursor.at, cursor.at + nameLength)
+      cursor.at += nameLength
+      const length = Math.max(0, cursor.next())
+      const value = source.subarray(cursor.at, cursor.at + length)
+      cursor.at += length
+      if (name === '__proto__') Object.defineProperty(headers, name, { value, enumerable: true, configurable: true, writable: true })
+      else headers[name] = value
+    }
+    return headers
+  }
+
+  /** Bytes of key, value and headers together. */
+  sizeAt(index: number): number {
+    const { keyLengths, valueLengths, ends } = this.#columns
+    // The number of headers has a byte of its own, which is nobody's.
+    return Math.max(0, at(keyLengths, index)) + Math.max(0, at(valueLengths, index)) + at(ends, index) - this.#headersStart(index) - 1
+  }
+
+  #headersStart(index: number): number {
+    const { valueStarts, valueLengths } = this.#columns
+    return at(valueStarts, index) + Math.max(0, at(valueLengths, index))
+  }
+
+  #view(index: number, start: number, length: number): Uint8Array | null {
+    return length < 0 ? null : this.#source(index).subarray(start, start + length)
+  }
+
+  #source(index: number): Buffer {
+    return this.#columns.sources[at(this.#columns.sourceOf, index)] as Buffer
+  }
+}
+
+function at(column: Uint32Array | Int32Array | Float64Array, index: number): number {
+  const value = column[index]
+  if (value === undefined) throw new RangeError(`record ${index} is not among the ${column.length} that there are`)
+  return value
+}
