@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import { checkTopicName, MAX_TOPIC_NAME_LENGTH } from './topic-name.ts'
+import { suffixedTopic } from './topic-name.ts'
 import type { OutgoingRecord } from './transport.ts'
 
 /** Names of the headers that a dead letter carries beside those it came with. */
@@ -10,6 +9,10 @@ export const DEAD_LETTER_HEADERS = {
   partition: 'smartwhale-dlq-partition',
   offset: 'smartwhale-dlq-offset',
   timestamp: 'smartwhale-dlq-timestamp',
+  /** The group whose handler gave it up; absent when nobody in particular did. */
+  group: 'smartwhale-dlq-group',
+  /** How many retry topics it had been through; absent when none. */
+  retries: 'smartwhale-dlq-retries',
 } as const
 
 /** A record that could not be handled, as it was read. */
@@ -30,18 +33,17 @@ export interface DeadLetterReason {
   readonly code: string
   /** A sentence for whoever looks at it. Cut after 1,000 characters. */
   readonly message: string
+  /** The group whose handler gave it up. */
+  readonly groupId?: string
+  /** How many retry topics it had been through. */
+  readonly retries?: number
 }
 
 const SUFFIX = '.dlq'
 const MAX_REASON_LENGTH = 1_000
 
 /** Where the dead letters of a topic go: `<topic>.dlq`. A name that this would make too long is cut, with a hash of the whole. */
-export function deadLetterTopic(topic: string): string {
-  checkTopicName(topic)
-  if (topic.length + SUFFIX.length <= MAX_TOPIC_NAME_LENGTH) return topic + SUFFIX
-  const hash = createHash('sha256').update(topic).digest('hex').slice(0, 16)
-  return `${topic.slice(0, MAX_TOPIC_NAME_LENGTH - SUFFIX.length - hash.length - 1)}-${hash}${SUFFIX}`
-}
+export const deadLetterTopic = (topic: string): string => suffixedTopic(topic, SUFFIX)
 
 /**
  * The record as it goes to the dead letters: key and value byte for byte as they were (null stays null), its own headers kept,
@@ -59,6 +61,8 @@ export function deadLetterRecord(record: FailedRecord, reason: DeadLetterReason)
       [DEAD_LETTER_HEADERS.partition]: String(record.partition),
       [DEAD_LETTER_HEADERS.offset]: String(record.offset),
       [DEAD_LETTER_HEADERS.timestamp]: String(record.timestamp),
+      ...(reason.groupId !== undefined && { [DEAD_LETTER_HEADERS.group]: reason.groupId }),
+      ...(reason.retries !== undefined && reason.retries > 0 && { [DEAD_LETTER_HEADERS.retries]: String(reason.retries) }),
     },
   }
 }

@@ -42,6 +42,11 @@ export type MessagingErrorCode =
   | 'ERR_MESSAGING_LOG_BUSY'
   | 'ERR_MESSAGING_LOG_CORRUPT'
   | 'ERR_MESSAGING_LOG_FAILED'
+  | 'ERR_MESSAGING_CONFIGURATION'
+  | 'ERR_MESSAGING_DUPLICATE_REQUEST'
+  | 'ERR_MESSAGING_EXPIRED'
+  | 'ERR_MESSAGING_RESPONSE_TOPIC'
+  | 'ERR_MESSAGING_TOO_MANY_REQUESTS'
 
 /** Every code that reaching a Kafka cluster adds: its connections, its protocol, its records. */
 export type KafkaErrorCode =

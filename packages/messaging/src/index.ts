@@ -65,7 +65,16 @@ export type {
 
 // The service
 export { KafkaService, type SendBatchOptions, type SendMessageOptions } from './kafka-service.ts'
-export type { KafkaServiceOptions } from './service-options.ts'
+export type { KafkaServiceOptions, MessagingAction } from './service-options.ts'
+export type { BatchHandler, MessageFailure } from './consume/message-handler.ts'
+export type { SubscribeBatchOptions, SubscribeOptions } from './consume/subscribe-options.ts'
+export type { BadMessageBreakerOptions } from './consume/bad-message-breaker.ts'
+export { RETRY_HEADERS, retryTopic, type RetryTopicsOptions } from './consume/retry-topic.ts'
+export type { ConsumerLag, ConsumerPartitionLag } from './consumer-lag.ts'
+export { laneTopic } from './priority-lanes.ts'
+export { TRACE_HEADERS } from './trace-context.ts'
+export { EXPIRES_HEADER } from './message-expiry.ts'
+export { CORRELATION_HEADER } from './requests/correlation.ts'
 export { KafkaMessaging, type KafkaMessagingOptions } from './kafka-messaging.ts'
 export { CONTENT_TYPE_HEADER, ENCRYPTION_HEADER } from './message-content.ts'
 

@@ -209,6 +209,7 @@ describe('a message that can not be handled', () => {
         [DEAD_LETTER_HEADERS.partition]: '0',
         [DEAD_LETTER_HEADERS.offset]: '0',
         [DEAD_LETTER_HEADERS.timestamp]: '1234',
+        [DEAD_LETTER_HEADERS.group]: 'g',
       })
     }))
 

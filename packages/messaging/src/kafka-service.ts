@@ -1,14 +1,23 @@
 import type { MessageHandler } from '@smart-whale/interfaces'
-import { DATA_REQUESTS_TOPIC, DEFAULT_PARTITIONS, DEFAULT_REPLICATION } from './constants.ts'
-import { kindOf, messagingError, messagingValidationError, notConnected, PartialSendError, topicNotFound } from './errors.ts'
-import { encodeMessage } from './message-content.ts'
+import { DATA_REQUESTS_TOPIC, DEFAULT_PARTITIONS, DEFAULT_PRIORITY, DEFAULT_REPLICATION } from './constants.ts'
+import { consumerLag, type ConsumerLag } from './consumer-lag.ts'
+import { makeTopicLike } from './consume/failed-messages.ts'
+import type { BatchHandler } from './consume/message-handler.ts'
+import type { SubscribeBatchOptions, SubscribeOptions } from './consume/subscribe-options.ts'
+import { kindOf, messagingValidationError, notConnected, topicNotFound } from './errors.ts'
+import { type LogOutcome, logOutcomes } from './log-outcome.ts'
+import { metadataExpiry } from './message-expiry.ts'
+import { MessageTracing } from './message-tracing.ts'
 import { modelTopicName } from './model-topic.ts'
+import { laneTopic, laneTopics } from './priority-lanes.ts'
+import { CORRELATION_HEADER } from './requests/correlation.ts'
 import { RESPONSE_MODEL_ID } from './schemas/create-data-message.ts'
 import type { DataRequest, DataResponse } from './schemas/data-message.ts'
+import { type MessageDraft, MessageSender } from './send-messages.ts'
 import { type KafkaServiceOptions, type KafkaServiceSettings, serviceSettings } from './service-options.ts'
-import { Subscription } from './subscription.ts'
-import { checkTopicName } from './topic-name.ts'
-import type { MessagingTransport, OutgoingRecord, RecordPosition, TopicDescription } from './transport.ts'
+import { Subscriptions } from './subscriptions.ts'
+import { checkTopicName, isTopicName } from './topic-name.ts'
+import type { MessagingTransport, TopicDescription } from './transport.ts'
 
 /** What goes with a message. */
 export interface SendMessageOptions {
@@ -16,6 +25,10 @@ export interface SendMessageOptions {
   key?: string | Uint8Array | null | undefined
   /** Headers of the message, beside those that say how it is encoded. @default {} */
   headers?: Readonly<Record<string, string | Uint8Array>> | undefined
+  /** How long the message is of use, in milliseconds; it is not handled afterwards. @default for ever */
+  ttlMs?: number | undefined
+  /** Sends it to the lane of this priority, from `Priority`, for those that subscribe with `subscribeLanes`. @default none: the topic itself */
+  priority?: number | undefined
   /** Ends the call. @default undefined */
   signal?: AbortSignal | undefined
 }
@@ -26,6 +39,10 @@ export interface SendBatchOptions {
   key?: ((message: unknown, index: number) => string | Uint8Array | null) | undefined
   /** Headers of every message. @default {} */
   headers?: Readonly<Record<string, string | Uint8Array>> | undefined
+  /** How long the messages are of use, in milliseconds; they are not handled afterwards. @default for ever */
+  ttlMs?: number | undefined
+  /** Sends them to the lane of this priority, from `Priority`, for those that subscribe with `subscribeLanes`. @default none: the topic itself */
+  priority?: number | undefined
   /** Ends the call. @default undefined */
   signal?: AbortSignal | undefined
 }
@@ -34,13 +51,20 @@ export interface SendBatchOptions {
 export class KafkaService {
   readonly #transport: MessagingTransport
   readonly #settings: KafkaServiceSettings
-  readonly #subscriptions = new Map<string, Subscription>()
-  readonly #sending = new Set<Promise<unknown>>()
+  readonly #logged: LogOutcome
+  readonly #sender: MessageSender
+  readonly #subscriptions: Subscriptions
   #isConnected = false
 
   constructor(transport: MessagingTransport, options?: KafkaServiceOptions) {
+    const settings = serviceSettings(options)
+    const tracing = new MessageTracing(settings.tracer)
+    const checkConnected = (what: string): void => this.#checkConnected(what)
     this.#transport = transport
-    this.#settings = serviceSettings(options)
+    this.#settings = settings
+    this.#logged = logOutcomes(settings.logger)
+    this.#sender = new MessageSender({ transport, settings, tracing, logged: this.#logged, checkConnected })
+    this.#subscriptions = new Subscriptions({ transport, settings, tracing }, this.#logged, checkConnected)
   }
 
   /** Makes the service ready. Twice is a no-op. */
@@ -55,10 +79,9 @@ export class KafkaService {
   /** Lets handlers and sends finish, then lets go of the broker. Twice is a no-op. */
   disconnect(): Promise<boolean> {
     return this.#logged('disconnect', {}, async () => {
-      await Promise.all([...this.#subscriptions.values()].map((subscription) => subscription.stop()))
-      this.#subscriptions.clear()
+      await this.#subscriptions.stopAll()
       this.#isConnected = false
-      await Promise.allSettled(this.#sending)
+      await this.#sender.drain()
       if (this.#settings.manageTransport) await this.#transport.stop()
       return true
     })
@@ -67,62 +90,83 @@ export class KafkaService {
   /** Resolves true when the broker has the message durably. */
   sendMessage(topic: string, message: unknown, options: SendMessageOptions = {}): Promise<boolean> {
     const { key, headers, signal } = options
-    return this.#send('send message', topic, [{ message, key, headers }], signal)
+    return this.#send('send message', topic, () => [{ message, key, headers, expiresAtMs: this.#expiry(options.ttlMs) }], options.priority, signal)
   }
 
   /** Resolves true when the broker has all of the messages durably; a `PartialSendError` says which it has otherwise. */
   sendBatch(topic: string, messages: readonly unknown[], options: SendBatchOptions = {}): Promise<boolean> {
     const { key, headers, signal } = options
-    if (!Array.isArray(messages)) return Promise.reject(invalid('messages', `must be an array, got ${kindOf(messages)}`))
-    const drafts = messages.map((message: unknown, index) => ({ message, key: key?.(message, index), headers }))
-    return this.#send('send batch', topic, drafts, signal)
+    const drafts = (): MessageDraft[] => {
+      if (!Array.isArray(messages)) throw invalid('messages', `must be an array, got ${kindOf(messages)}`)
+      const expiresAtMs = this.#expiry(options.ttlMs)
+      return messages.map((message: unknown, index) => ({ message, key: key?.(message, index), headers, expiresAtMs }))
+    }
+    return this.#send('send batch', topic, drafts, options.priority, signal)
   }
 
-  /** Sends a request for data, keyed by its model so that a model's requests keep their order. */
-  sendDataRequest(request: DataRequest, topic: string = DATA_REQUESTS_TOPIC): Promise<boolean> {
-    return this.sendMessage(topic, request.toDict(), { key: request.payload.modelId })
+  /** Sends a request for data, keyed by its model so that a model's requests keep their order; it is not handled once it has expired. */
+  sendDataRequest(request: DataRequest, topic: string = DATA_REQUESTS_TOPIC, options: { signal?: AbortSignal } = {}): Promise<boolean> {
+    const draft = (): MessageDraft[] => [{ message: request.toDict(), key: request.payload.modelId, headers: undefined, expiresAtMs: metadataExpiry(request.metadata) }]
+    return this.#send('send data request', topic, draft, undefined, options.signal)
   }
 
   /** Sends an answer, to the topic of the model that asked unless said otherwise. */
-  async sendDataResponse(response: DataResponse, topic?: string): Promise<boolean> {
-    const modelId = response.payload.metadata[RESPONSE_MODEL_ID]
-    if (topic === undefined && typeof modelId !== 'string') {
-      throw invalid('topic', `is needed: the response names no model in payload.metadata.${RESPONSE_MODEL_ID}`)
-    }
-    return this.sendMessage(topic ?? modelTopicName(String(modelId)), response.toDict(), { key: response.metadata.correlationId })
+  sendDataResponse(response: DataResponse, topic?: string): Promise<boolean> {
+    const { correlationId } = response.metadata
+    const headers = correlationId === undefined ? undefined : { [CORRELATION_HEADER]: correlationId }
+    const draft = (): MessageDraft[] => [{ message: response.toDict(), key: correlationId, headers, expiresAtMs: metadataExpiry(response.metadata) }]
+    return this.#sender.send('send data response', { topic }, () => ({ topic: topic ?? responseTopicOf(response), drafts: draft() }))
   }
 
   /**
    * Hands each message of a topic to a handler, as a member of a group. A handler that throws is run again, then the message
    * goes to `<topic>.dlq`; the next one is handled when that is done.
    */
-  subscribe(topic: string, groupId: string, handler: MessageHandler): Promise<boolean> {
-    return this.#logged('subscribe', { topic, groupId }, async () => {
-      this.#checkConnected('subscribing')
-      checkTopicName(topic)
-      if (typeof handler !== 'function') throw invalid('handler', `must be a function, got ${kindOf(handler)}`)
-      const name = subscriptionName(topic, groupId)
-      if (this.#subscriptions.has(name)) throw alreadySubscribed(topic, groupId)
-      const subscription = new Subscription({ transport: this.#transport, settings: this.#settings, topic, groupId, handler })
-      this.#subscriptions.set(name, subscription)
-      try {
-        await this.#settings.policy.execute(({ signal }) => subscription.start(signal))
-      } catch (error) {
-        this.#subscriptions.delete(name)
-        throw error
-      }
-      return true
+  subscribe(topic: string, groupId: string, handler: MessageHandler, options: SubscribeOptions = {}): Promise<boolean> {
+    return this.#subscriptions.start('subscribe', {
+      topic,
+      topics: [{ topic, priority: DEFAULT_PRIORITY }],
+      groupId,
+      handler: oneByOne(handler),
+      batchSize: 1,
+      subscribe: options,
+    })
+  }
+
+  /** Hands the messages of a topic to a handler in batches: of all that is there, up to `batchSize`. Those that it says failed are dealt with as by {@link subscribe}. */
+  subscribeBatch(topic: string, groupId: string, handler: BatchHandler, options: SubscribeBatchOptions = {}): Promise<boolean> {
+    const { batchSize = this.#settings.batchSize, ...subscribe } = options
+    return this.#subscriptions.start('subscribe batch', { topic, topics: [{ topic, priority: DEFAULT_PRIORITY }], groupId, handler, batchSize, subscribe })
+  }
+
+  /**
+   * Hands the messages of a topic and its lanes to a handler, urgent ones first: a message waits for no more than the next free handler
+   * while less urgent ones flood, and the least urgent lane still has one turn in 31. Lanes that aren't there are made.
+   */
+  subscribeLanes(topic: string, groupId: string, handler: MessageHandler, options: SubscribeOptions = {}): Promise<boolean> {
+    const topics = isTopicName(topic) ? laneTopics(topic) : []
+    const request = { topic, topics, groupId, handler: oneByOne(handler), batchSize: 1, subscribe: options }
+    return this.#subscriptions.start('subscribe lanes', request, async () => {
+      for (const lane of topics) await makeTopicLike(this.#transport, lane.topic, topic, this.#settings.timeoutMs)
     })
   }
 
   /** Resolves true when nothing of the topic is handled any more; what was being handled has ended. */
   unsubscribe(topic: string, groupId: string): Promise<boolean> {
-    return this.#logged('unsubscribe', { topic, groupId }, async () => {
-      const name = subscriptionName(topic, groupId)
-      const subscription = this.#subscriptions.get(name)
-      await subscription?.stop()
-      if (this.#subscriptions.get(name) === subscription) this.#subscriptions.delete(name)
-      return true
+    return this.#subscriptions.stop(topic, groupId)
+  }
+
+  /** Whether a subscription of this service handles nothing for now because too many messages were bad. */
+  isHalted(topic: string, groupId: string): boolean {
+    return this.#subscriptions.isHalted(topic, groupId)
+  }
+
+  /** How far a group is behind in a topic, partition by partition; sets the gauge `smart_whale_consumer_lag` too. */
+  getConsumerLag(topic: string, groupId: string): Promise<ConsumerLag> {
+    return this.#logged('get consumer lag', { topic, groupId }, () => {
+      this.#checkConnected('asking for lag')
+      checkTopicName(topic)
+      return consumerLag(this.#transport, this.#settings.metrics, topic, groupId, this.#settings.timeoutMs)
     })
   }
 
@@ -182,75 +226,33 @@ export class KafkaService {
     return this.#transport.topics.describe(topic, this.#call)
   }
 
-  #send(operation: string, topic: string, drafts: readonly Draft[], signal: AbortSignal | undefined): Promise<boolean> {
-    const sending = this.#logged(operation, { topic, messages: drafts.length }, async () => {
-      this.#checkConnected('sending')
-      checkTopicName(topic)
-      const records = await Promise.all(drafts.map((draft) => this.#record(topic, draft)))
-      await this.#sendRecords(topic, records, signal)
-      return true
-    })
-    this.#sending.add(sending)
-    const forget = (): void => void this.#sending.delete(sending)
-    sending.then(forget, forget)
-    return sending
+  #expiry(ttlMs: number | undefined): number | undefined {
+    if (ttlMs === undefined) return undefined
+    if (typeof ttlMs !== 'number' || !(ttlMs >= 0)) throw invalid('ttlMs', `must be a number of milliseconds, got ${kindOf(ttlMs)}`)
+    return this.#settings.clock.now() + ttlMs
   }
 
-  /** Under the policy; when that tries again after a part was stored, only the rest is sent. */
-  async #sendRecords(topic: string, records: readonly OutgoingRecord[], signal: AbortSignal | undefined): Promise<void> {
-    const stored: (RecordPosition | null)[] = records.map(() => null)
-    const attempt = async (attemptSignal: AbortSignal): Promise<void> => {
-      const left = [...records.keys()].filter((index) => stored[index] === null)
-      const note = (positions: readonly (RecordPosition | null)[]): void =>
-        left.forEach((index, order) => {
-          stored[index] = positions[order] ?? null
-        })
-      try {
-        note(await this.#transport.send(topic, left.map((index) => records[index] as OutgoingRecord), { ...this.#call, signal: attemptSignal }))
-      } catch (error) {
-        if (!PartialSendError.isInstance(error)) throw error
-        note(error.stored)
-        throw new PartialSendError({ topic, stored: [...stored], cause: error.cause, retryable: error.retryable })
-      }
-    }
-    await this.#settings.policy.execute((context) => attempt(context.signal), { signal })
-  }
-
-  async #record(topic: string, { message, key, headers }: Draft): Promise<OutgoingRecord> {
-    const content = await encodeMessage(topic, message, this.#settings.encryptor)
-    return { key, value: content.value, headers: { ...headers, ...content.headers } }
+  #send(operation: string, topic: string, drafts: () => readonly MessageDraft[], priority: number | undefined, signal: AbortSignal | undefined): Promise<boolean> {
+    return this.#sender.send(operation, { topic, priority }, () => ({ topic: priority === undefined ? topic : laneTopic(topic, priority), drafts: drafts() }), signal)
   }
 
   #checkConnected(what: string): void {
     if (!this.#isConnected) throw notConnected(what)
   }
-
-  async #logged<T>(operation: string, context: object, work: () => Promise<T>): Promise<T> {
-    const { logger } = this.#settings
-    try {
-      const result = await work()
-      logger.debug(context, `${operation}: done`)
-      return result
-    } catch (error) {
-      logger.error({ ...context, error }, `${operation}: failed`)
-      throw error
-    }
-  }
 }
 
-interface Draft {
-  readonly message: unknown
-  readonly key: string | Uint8Array | null | undefined
-  readonly headers: Readonly<Record<string, string | Uint8Array>> | undefined
-}
+/** A handler of single messages as one of batches; whatever else was given is refused where handlers are checked. */
+const oneByOne = (handler: MessageHandler): BatchHandler =>
+  typeof handler !== 'function'
+    ? handler
+    : async (messages, context) => {
+        for (const message of messages) await handler(message, context)
+      }
 
-const subscriptionName = (topic: string, groupId: string): string => JSON.stringify([topic, groupId])
-
-function alreadySubscribed(topic: string, groupId: string): Error {
-  return messagingError('ERR_MESSAGING_ALREADY_SUBSCRIBED', `topic "${topic}" is subscribed by group "${groupId}" already: unsubscribe first, or use another group`, {
-    status: 409,
-    context: { topic, groupId },
-  })
+function responseTopicOf(response: DataResponse): string {
+  const modelId = response.payload.metadata[RESPONSE_MODEL_ID]
+  if (typeof modelId === 'string') return modelTopicName(modelId)
+  throw invalid('topic', `is needed: the response names no model in payload.metadata.${RESPONSE_MODEL_ID}`)
 }
 
 function invalid(field: string, message: string): Error {

@@ -11,7 +11,7 @@ export const ENCRYPTION_HEADER = 'smartwhale-encryption'
 const JSON_TYPE = 'application/json'
 const TEXT_TYPE = 'text/plain; charset=utf-8'
 const BYTES_TYPE = 'application/octet-stream'
-const ENCRYPTION_VERSION = '1'
+const ENCRYPTION_VERSION = '2'
 
 type Headers = Readonly<Record<string, Uint8Array | string>>
 
@@ -21,10 +21,22 @@ export interface MessageContent {
   readonly headers: Headers
 }
 
+/** How {@link encodeMessage} writes a value. */
+export interface EncodeOptions {
+  /** Topic that the message goes to. @default none, required */
+  readonly topic: string
+  /** Key that it goes under. @default none, required */
+  readonly key: Uint8Array | string | null | undefined
+  /** Encrypts the value; without one it goes as it is. @default none, required */
+  readonly encryptor: Encryptor | undefined
+}
+
 /** How {@link decodeMessage} reads a value. */
 export interface DecodeOptions {
-  /** Topic that the value came from; encrypted values are bound to it. @default none, required */
+  /** Topic that the value was sent to; encrypted values are bound to it. @default none, required */
   readonly topic: string
+  /** Key that it was sent under; encrypted values are bound to it too. @default none, required */
+  readonly key: Uint8Array | null
   /** Decrypts values; without one, an encrypted value is refused. @default none, required */
   readonly encryptor: Encryptor | undefined
   /** What a value without a content type is. @default none, required */
@@ -38,11 +50,11 @@ export interface DecodeOptions {
  *
  * @throws ValidationError `ERR_MESSAGING_INVALID_MESSAGE` for what can't be sent and come back as it was
  */
-export async function encodeMessage(topic: string, message: unknown, encryptor: Encryptor | undefined): Promise<MessageContent> {
+export async function encodeMessage(message: unknown, { topic, key, encryptor }: EncodeOptions): Promise<MessageContent> {
   if (message === null) return { value: null, headers: {} }
   const { value, contentType } = contentOf(message)
   if (encryptor === undefined) return { value, headers: { [CONTENT_TYPE_HEADER]: contentType } }
-  const encrypted = await encryptor.encrypt(typeof value === 'string' ? Buffer.from(value) : value, { topic })
+  const encrypted = await encryptor.encrypt(typeof value === 'string' ? Buffer.from(value) : value, encryptionContext(topic, key, contentType))
   return { value: encrypted, headers: { [CONTENT_TYPE_HEADER]: contentType, [ENCRYPTION_HEADER]: ENCRYPTION_VERSION } }
 }
 
@@ -55,7 +67,7 @@ export async function encodeMessage(topic: string, message: unknown, encryptor: 
 export async function decodeMessage(value: Uint8Array | null, headers: Readonly<Record<string, Uint8Array>>, options: DecodeOptions): Promise<unknown> {
   if (value === null) return null
   const contentType = textOf(headers[CONTENT_TYPE_HEADER]) ?? options.assumedContentType
-  const bytes = await decrypted(value, headers[ENCRYPTION_HEADER], options)
+  const bytes = await decrypted(value, headers[ENCRYPTION_HEADER], contentType, options)
   const mediaType = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? ''
   if (mediaType === JSON_TYPE || mediaType.endsWith('+json')) return parse(decodeText(bytes, contentType), contentType)
   if (mediaType.startsWith('text/')) return decodeText(bytes, contentType)
@@ -76,7 +88,14 @@ function contentOf(message: unknown): { value: string | Uint8Array; contentType:
   return { value: jsonOf(message), contentType: JSON_TYPE }
 }
 
-async function decrypted(value: Uint8Array, marker: Uint8Array | undefined, { topic, encryptor, acceptPlaintext }: DecodeOptions): Promise<Uint8Array> {
+/** A ciphertext is of use only where it was meant to be: it can't be moved to another topic or key, nor be read as something else. */
+function encryptionContext(topic: string, key: Uint8Array | string | null | undefined, contentType: string): Readonly<Record<string, string>> {
+  if (key === null || key === undefined) return { topic, contentType }
+  return { topic, contentType, key: Buffer.from(key as Uint8Array).toString('base64') }
+}
+
+async function decrypted(value: Uint8Array, marker: Uint8Array | undefined, contentType: string, options: DecodeOptions): Promise<Uint8Array> {
+  const { topic, key, encryptor, acceptPlaintext } = options
   if (marker === undefined) {
     if (encryptor === undefined || acceptPlaintext) return value
     throw undecodable('is not encrypted, and this consumer reads encrypted messages only (acceptPlaintext lets it read both)')
@@ -84,11 +103,11 @@ async function decrypted(value: Uint8Array, marker: Uint8Array | undefined, { to
   if (textOf(marker) !== ENCRYPTION_VERSION) throw undecodable('is encrypted in a way that this version does not know')
   if (encryptor === undefined) throw noEncryptor(topic)
   try {
-    return await encryptor.decrypt(value, { topic })
+    return await encryptor.decrypt(value, encryptionContext(topic, key, contentType))
   } catch (error) {
     // The keys may be out of reach for now: that is no fault of the message.
     if (InfrastructureError.isInstance(error) && error.retryable) throw error
-    throw undecodable('can not be decrypted: it was altered, or encrypted with another key or for another topic', error)
+    throw undecodable('can not be decrypted: it was altered, or encrypted with another secret or for another topic, key or content type', error)
   }
 }
 

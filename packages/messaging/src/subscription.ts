@@ -1,10 +1,30 @@
-import { abortedError, type Logger, type MessageHandler } from '@smart-whale/interfaces'
+import { abortedError, type Logger, type Policy } from '@smart-whale/interfaces'
 import { createRetry, sleep } from '@smart-whale/core-resilience'
-import { PartitionConsumer } from './partition-consumer.ts'
-import type { KafkaServiceSettings } from './service-options.ts'
-import type { GroupMembership, MessagingTransport } from './transport.ts'
+import { BadMessageBreaker } from './consume/bad-message-breaker.ts'
+import { consumptionMetrics } from './consume/consumption-metrics.ts'
+import { FailedMessages, makeTopicLike } from './consume/failed-messages.ts'
+import type { BatchHandler } from './consume/message-handler.ts'
+import { PartitionFlow } from './consume/partition-flow.ts'
+import type { ReadRecord } from './consume/read-record.ts'
+import { type Delivery, RecordHandler } from './consume/record-handler.ts'
+import { readRetried, retryDelays, retryTopic } from './consume/retry-topic.ts'
+import type { SubscribeOptions } from './consume/subscribe-options.ts'
+import { WorkSlots } from './consume/work-slots.ts'
+import { DEFAULT_PRIORITY } from './constants.ts'
+import type { MessageTracing } from './message-tracing.ts'
+import { type KafkaServiceSettings, numberOption } from './service-options.ts'
+import type { GroupMembership, MessagingTransport, PartitionReader } from './transport.ts'
 
 const REJOIN_PAUSE_MS = 1_000
+const DEFAULT_MAX_IN_FLIGHT = 1_000
+const DEFAULT_COMMIT_INTERVAL_MS = 200
+const DEFAULT_HANDLER_TIMEOUT_MS = 300_000
+
+/** A topic that is subscribed, and how urgent its messages are. */
+export interface SubscribedTopic {
+  readonly topic: string
+  readonly priority: number
+}
 
 /** What a subscription is made from. */
 export interface SubscriptionOptions {
@@ -12,12 +32,27 @@ export interface SubscriptionOptions {
   readonly transport: MessagingTransport
   /** How the service works, and so this subscription. @default none, required */
   readonly settings: KafkaServiceSettings
-  /** Topic to read. @default none, required */
+  /** Carries traces on. @default none, required */
+  readonly tracing: MessageTracing
+  /** The name by which it is subscribed. @default none, required */
   readonly topic: string
+  /** What is read: the topic itself, or its lanes. @default none, required */
+  readonly topics: readonly SubscribedTopic[]
   /** Group to be a member of; its members share the partitions. @default none, required */
   readonly groupId: string
-  /** Runs for each message, in order within a partition. @default none, required */
-  readonly handler: MessageHandler
+  /** Runs for the messages. @default none, required */
+  readonly handler: BatchHandler
+  /** Messages that the handler is given, at most. @default none, required */
+  readonly batchSize: number
+  /** How this subscription works in particular. @default none, required */
+  readonly subscribe: SubscribeOptions
+}
+
+/** Where a record came from, of the topics that are read. */
+interface Source extends SubscribedTopic {
+  /** 0 for the topic itself, else the number of its retry topic. */
+  readonly attempt: number
+  readonly delayMs: number
 }
 
 /** A membership in a group that comes back when it was lost, until it is stopped. */
@@ -25,18 +60,49 @@ export class Subscription {
   readonly #options: SubscriptionOptions
   readonly #logger: Logger
   readonly #stopped = new AbortController()
-  readonly #consumer: PartitionConsumer
+  readonly #sources: ReadonlyMap<string, Source>
+  readonly #handler: RecordHandler
+  readonly #breaker: BadMessageBreaker | null
+  readonly #flowOptions: ReturnType<typeof flowOptions>
+  readonly #sharedSlots: WorkSlots | undefined
   #membership: GroupMembership | undefined
   #rejoining: Promise<void> | undefined
 
   constructor(options: SubscriptionOptions) {
+    const { settings, topic, topics, groupId, subscribe, transport } = options
+    const delaysMs = subscribe.retryTopics === undefined ? [] : retryDelays(subscribe.retryTopics)
     this.#options = options
-    this.#logger = options.settings.logger.child({ topic: options.topic, groupId: options.groupId })
-    this.#consumer = new PartitionConsumer({ ...options, logger: this.#logger })
+    this.#logger = settings.logger.child({ topic, groupId })
+    this.#sources = new Map(topics.flatMap((subscribed) => sourcesOf(subscribed, delaysMs)).map(([name, source]) => [name, source]))
+    this.#flowOptions = flowOptions(options)
+    // Lanes of priorities have their slots together: that is what lets urgent messages pass.
+    this.#sharedSlots = topics.length > 1 ? new WorkSlots(this.#flowOptions.concurrency) : undefined
+    const metrics = consumptionMetrics(settings.metrics, topic, groupId)
+    this.#breaker = subscribe.breaker === false ? null : new BadMessageBreaker(subscribe.breaker ?? {}, this.#breakerEvents(metrics.halted), settings.clock)
+    this.#handler = new RecordHandler({
+      handler: options.handler,
+      retry: subscribe.retry ?? (delaysMs.length > 0 ? onceOnly : settings.retry),
+      handlerTimeoutMs: numberOption('handlerTimeoutMs', subscribe.handlerTimeoutMs ?? DEFAULT_HANDLER_TIMEOUT_MS),
+      expired: subscribe.expired ?? 'drop',
+      breaker: this.#breaker,
+      failed: new FailedMessages({ transport, groupId, delaysMs, timeoutMs: settings.timeoutMs, clock: settings.clock, logger: this.#logger }),
+      content: settings,
+      tracing: options.tracing,
+      metrics,
+      clock: settings.clock,
+      logger: this.#logger,
+    })
+  }
+
+  /** Whether nothing is handled because too many messages were bad. */
+  get isHalted(): boolean {
+    return this.#breaker?.isHalted ?? false
   }
 
   /** Joins the group, or says why it can't. */
   async start(signal: AbortSignal): Promise<void> {
+    const { transport, settings } = this.#options
+    for (const [name, { topic, attempt }] of this.#sources) if (attempt > 0) await makeTopicLike(transport, name, topic, settings.timeoutMs)
     await this.#join(signal)
   }
 
@@ -48,15 +114,52 @@ export class Subscription {
   }
 
   async #join(signal: AbortSignal): Promise<void> {
-    const { transport, topic, groupId } = this.#options
+    const { transport, topic, groupId, subscribe } = this.#options
     if (signal.aborted) throw abortedError(`subscribing to "${topic}"`, signal)
-    const membership = await transport.join({ groupId, topics: [topic], onPartition: (reader) => this.#consumer.consume(reader) })
+    const { startFrom } = subscribe
+    const membership = await transport.join({ groupId, topics: [...this.#sources.keys()], startFrom, onPartition: (reader) => this.#consume(reader) })
     this.#membership = membership
     const onFailure = (): void => {
       this.#rejoining = this.#rejoin(membership.failed.reason)
     }
     if (membership.failed.aborted) onFailure()
     else membership.failed.addEventListener('abort', onFailure, { once: true })
+  }
+
+  async #consume(reader: PartitionReader): Promise<void> {
+    const source = this.#sources.get(reader.topic) ?? { topic: reader.topic, attempt: 0, delayMs: 0, priority: DEFAULT_PRIORITY }
+    if (source.attempt > 0) await beginAtEarliest(reader)
+    const { concurrency, ...flow } = this.#flowOptions
+    const { clock } = this.#options.settings
+    const deliveryOf = (record: ReadRecord): Delivery => ({ record, retried: source.attempt === 0 ? { origin: record, attempt: 0, groupId: undefined, dueAtMs: undefined } : readRetried(record, source.topic, source.attempt) })
+    const isOurs = ({ retried }: Delivery): boolean => retried.groupId === undefined || retried.groupId === this.#options.groupId
+    await new PartitionFlow({
+      ...flow,
+      reader,
+      slots: this.#sharedSlots ?? new WorkSlots(concurrency),
+      priority: source.priority,
+      logger: this.#logger,
+      waitBefore: (record) => {
+        if (source.attempt === 0) return 0
+        const delivery = deliveryOf(record)
+        // Never longer than the topic's own delay: the sender's clock may be wrong.
+        return isOurs(delivery) ? Math.min((delivery.retried.dueAtMs ?? 0) - clock.now(), source.delayMs) : 0
+      },
+      handle: (records, signals) => this.#handler.handle(records.map(deliveryOf).filter(isOurs), signals),
+    }).run()
+  }
+
+  #breakerEvents(setHalted: (isHalted: boolean) => void) {
+    return {
+      onHalt: (share: number) => {
+        setHalted(true)
+        this.#logger.error({ badShare: share }, 'too many messages can not be handled: the subscription halts, and tries one from time to time; look at the handler and the dead letters')
+      },
+      onResume: () => {
+        setHalted(false)
+        this.#logger.info('messages can be handled again: the subscription goes on')
+      },
+    }
   }
 
   async #rejoin(error: unknown): Promise<void> {
@@ -78,5 +181,32 @@ export class Subscription {
     } catch {
       // Only the end of the subscription ends the attempts.
     }
+  }
+}
+
+/** A retry topic is read from its beginning, wherever its group begins in other topics: whatever is in it was accepted from there. */
+async function beginAtEarliest(reader: PartitionReader): Promise<void> {
+  if ((await reader.committed()) === null) reader.seek((await reader.bounds()).earliest)
+}
+
+const onceOnly: Policy = createRetry({ name: 'retry-topics', maxAttempts: 1, budget: false })
+
+function sourcesOf(subscribed: SubscribedTopic, delaysMs: readonly number[]): (readonly [string, Source])[] {
+  const retries = delaysMs.map((delayMs, index) => [retryTopic(subscribed.topic, index + 1), { ...subscribed, attempt: index + 1, delayMs }] as const)
+  return [[subscribed.topic, { ...subscribed, attempt: 0, delayMs: 0 }], ...retries]
+}
+
+function flowOptions({ settings, subscribe, batchSize }: SubscriptionOptions) {
+  const concurrency = numberOption('concurrency', subscribe.concurrency ?? 1)
+  return {
+    concurrency,
+    isOrderedByKey: concurrency > 1,
+    batchSize: numberOption('batchSize', batchSize),
+    maxInFlight: numberOption('maxInFlight', subscribe.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT),
+    commitIntervalMs: numberOption('commitIntervalMs', subscribe.commitIntervalMs ?? DEFAULT_COMMIT_INTERVAL_MS),
+    bufferBytes: settings.bufferBytes,
+    timeoutMs: settings.timeoutMs,
+    drainTimeoutMs: settings.drainTimeoutMs,
+    clock: settings.clock,
   }
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { kindOf, messagingValidationError } from './errors.ts'
 
 /** The longest name that Kafka takes for a topic. */
@@ -16,6 +17,14 @@ export function checkTopicName(name: unknown): asserts name is string {
   throw messagingValidationError('ERR_MESSAGING_TOPIC_NAME', `${describe(name)} can't be a topic: ${problem}`, [
     { path: ['topic'], message: problem },
   ])
+}
+
+/** A topic that belongs to another one. A name that the suffix would make too long is cut, with a hash of the whole. */
+export function suffixedTopic(topic: string, suffix: string): string {
+  checkTopicName(topic)
+  if (topic.length + suffix.length <= MAX_TOPIC_NAME_LENGTH) return topic + suffix
+  const hash = createHash('sha256').update(topic).digest('hex').slice(0, 16)
+  return `${topic.slice(0, MAX_TOPIC_NAME_LENGTH - suffix.length - hash.length - 1)}-${hash}${suffix}`
 }
 
 /** Whether Kafka would take the name. */
