@@ -1,4 +1,4 @@
-import type { Slice, SliceClaim } from './slice-ledger.ts'
+import type { Slice, SliceClaim, SliceScope } from './slice-ledger.ts'
 
 /** Rows that are stored together or not at all. */
 export interface Batch<R> {
@@ -32,6 +32,43 @@ export interface RecoverableBatchWriter<R> extends BatchWriter<R> {
   storedOffsets(source: SliceSource, options?: { signal?: AbortSignal | undefined }): Promise<readonly bigint[]>
   /** Whether the store derives other tables from these rows, which may lack them although the rows are stored. @default never */
   feedsViews?(options?: { signal?: AbortSignal | undefined }): Promise<boolean>
+}
+
+/**
+ * A place in the order of all who write for one partition. What is sent under a turn is refused once a newer one has been taken,
+ * however long it was on its way: an owner that was suspended for hours can't write beside the one that took over.
+ */
+export interface WriteTurn {
+  readonly scope: SliceScope
+  /** The claim's; a newer claim's turns come after all turns of an older one. */
+  readonly epoch: bigint
+  /** Counts the turns that were taken under one epoch. */
+  readonly attempt: number
+  /** Names this very turn: of two with equal numbers only one counts. */
+  readonly holder: string
+}
+
+/** A batch that is only written while its turn is the newest. */
+export interface TurnBatch<R> extends Batch<R> {
+  readonly turn: WriteTurn
+}
+
+/**
+ * A writer whose store itself keeps former owners out, and late requests of earlier attempts.
+ * `write` under a turn that is not the newest fails with `ERR_STALE_EPOCH` and stores nothing.
+ */
+export interface TurnBatchWriter<R> extends RecoverableBatchWriter<R> {
+  write(batch: Batch<R> | TurnBatch<R>, options?: { signal?: AbortSignal | undefined }): Promise<BatchReceipt>
+  /** The largest epoch that a turn was taken under; null when none was. */
+  latestEpoch(scope: SliceScope, options?: { signal?: AbortSignal | undefined }): Promise<bigint | null>
+  /**
+   * Takes the newest turn. When it resolves, no write under an earlier turn runs any more, and none that still arrives has an effect:
+   * what the store holds now of this partition, it holds until somebody writes under this turn.
+   * @throws OperationError `ERR_STALE_EPOCH` when a turn was taken under a larger epoch, or under the same one by another owner
+   */
+  takeTurn(claim: SliceClaim, options?: { signal?: AbortSignal | undefined }): Promise<WriteTurn>
+  /** The largest stored offset that is not below `firstOffset`; null when there is none. */
+  lastStored(source: Omit<SliceSource, 'lastOffset'>, options?: { signal?: AbortSignal | undefined }): Promise<bigint | null>
 }
 
 /** A row that a store refuses for its data. */

@@ -14,8 +14,20 @@ export type {
   RefusedRow,
   SliceSource,
   TransactionalBatchWriter,
+  TurnBatch,
+  TurnBatchWriter,
+  WriteTurn,
 } from './batch-writer.ts'
-export { type Slice, type SliceClaim, type SliceLedger, type SliceScope, type SliceState, staleEpochError } from './slice-ledger.ts'
+export {
+  type ClaimOptions,
+  type DeadLetterPosition,
+  type Slice,
+  type SliceClaim,
+  type SliceLedger,
+  type SliceScope,
+  type SliceState,
+  staleEpochError,
+} from './slice-ledger.ts'
 
 // Ports
 export { type Clock, systemClock, type TimerHandle } from './clock.ts'

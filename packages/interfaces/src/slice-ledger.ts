@@ -19,6 +19,14 @@ export interface Slice {
   readonly token: string
   /** Offsets of the range that go to the dead letters and to no store, ascending. */
   readonly excluded: readonly bigint[]
+  /** Where the dead letters of this slice are to be looked for before they are sent again; absent where none were ever sent. */
+  readonly deadLettersFrom?: DeadLetterPosition | undefined
+}
+
+/** A place in a dead-letter topic: letters that were sent later lie at this offset or behind it. */
+export interface DeadLetterPosition {
+  readonly partition: number
+  readonly offset: bigint
 }
 
 /** Where a partition stands. */
@@ -32,6 +40,19 @@ export interface SliceState {
   readonly owner: string
 }
 
+/** How a partition is claimed. */
+export interface ClaimOptions {
+  /** Where a partition begins that the ledger doesn't know. @default 0n */
+  startOffset?: bigint | undefined
+  /**
+   * An epoch that was given out already, as a store remembers it; the claim's is larger. A ledger that lost its latest commits would
+   * give it out a second time otherwise. @default 0n
+   */
+  aboveEpoch?: bigint | undefined
+  /** Gives the claim up. @default undefined */
+  signal?: AbortSignal | undefined
+}
+
 /** The right to move a partition on, until somebody else claims it. */
 export interface SliceClaim extends SliceState {
   readonly scope: SliceScope
@@ -42,8 +63,10 @@ export interface SliceClaim extends SliceState {
  * Every write names its claim's epoch and is refused with `ERR_STALE_EPOCH` when a newer owner has taken over.
  */
 export interface SliceLedger {
-  /** Takes a partition over. @param startOffset where a partition begins that the ledger doesn't know. */
-  claim(scope: SliceScope, owner: string, options?: { startOffset?: bigint; signal?: AbortSignal | undefined }): Promise<SliceClaim>
+  /** Most offsets that a slice may span, for a ledger that has little room: so many can be excluded in any pattern. @default no limit */
+  readonly maxSpan?: number | undefined
+  /** Takes a partition over. */
+  claim(scope: SliceScope, owner: string, options?: ClaimOptions): Promise<SliceClaim>
   /**
    * Commits the slice as in flight, on its own and durably. Replaces a slice in flight only when the range is the same
    * (its token and exclusions are then amended). Any other range while one is in flight, a range that begins before `nextOffset`,

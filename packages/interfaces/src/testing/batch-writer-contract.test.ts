@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import type { RecoverableBatchWriter } from '../batch-writer.ts'
+import type { TurnBatchWriter } from '../batch-writer.ts'
 import { OperationError, ValidationError } from '../errors.ts'
 import { failuresOf } from './doubles/failures-of.ts'
 import { MemoryTable, type NumberedRow, tableSubject } from './doubles/memory-table.ts'
 import { batchWriterContract, type BatchWriterSubject } from './index.ts'
 
-type Change = (table: MemoryTable) => Partial<RecoverableBatchWriter<NumberedRow>>
+type Change = (table: MemoryTable) => Partial<TurnBatchWriter<NumberedRow>>
 
 const subjectOf = (change: Change): BatchWriterSubject<unknown> => tableSubject((table) => Object.assign(table, change(table)))
 
@@ -74,6 +74,38 @@ const broken: readonly [string, string, Change][] = [
     storedOffsets: (source) => original.storedOffsets.call(table, { ...source, lastOffset: source.lastOffset - 1n }),
   })],
   ['storedOffsets mixes partitions up', 'storedOffsets', (table) => ({ storedOffsets: (source) => original.storedOffsets.call(table, { ...source, partition: 0 }) })],
+  ['turns are ignored', 'under a turn of an older claim', (table) => ({ write: ({ rows, token }) => original.write.call(table, { rows, token }) })],
+  ['only epochs count', 'an owner’s own earlier turn', (table) => ({
+    write: (batch) => {
+      const newest = 'turn' in batch ? [...table.turns.values()].find((turn) => turn.epoch === batch.turn.epoch) : undefined
+      return original.write.call(table, newest === undefined ? batch : { ...batch, turn: newest })
+    },
+  })],
+  ['whoever comes last has the turn', 'to the owner of an older claim', (table) => ({
+    takeTurn: async (claim) => {
+      table.turns.clear()
+      return original.takeTurn.call(table, claim)
+    },
+  })],
+  ['owners of one epoch are not told apart', 'a second owner of the same epoch', (table) => ({ takeTurn: (claim) => original.takeTurn.call(table, { ...claim, owner: 'all' }) })],
+  ['turns taken at once are equal', 'several turns that were taken at once', (table) => ({
+    takeTurn: async (claim) => {
+      const turn = await original.takeTurn.call(table, claim)
+      const shared = { ...turn, attempt: 0, holder: `${claim.owner}/0` }
+      table.turns.set([...table.turns.entries()].find(([, known]) => known === turn)?.[0] ?? '', shared)
+      return shared
+    },
+  })],
+  ['partitions share their turns', 'topics and partitions apart', (table) => ({ takeTurn: (claim) => original.takeTurn.call(table, { ...claim, scope: { ...claim.scope, partition: 0 } }) })],
+  ['a turn does not wait for what runs', 'behind its back', (table) => ({
+    takeTurn: (claim) => {
+      table.running.clear()
+      return original.takeTurn.call(table, claim)
+    },
+  })],
+  ['the epoch is forgotten', 'once', (table) => ({ latestEpoch: async () => null })],
+  ['lastStored looks before its range', 'the last offset that is stored', (table) => ({ lastStored: (source) => original.lastStored.call(table, { ...source, firstOffset: 0n }) })],
+  ['a turn is taken for an aborted signal', 'takes no turn', (table) => ({ takeTurn: (claim) => original.takeTurn.call(table, claim) })],
 ]
 
 describe('batchWriterContract on a writer that breaks it', () => {

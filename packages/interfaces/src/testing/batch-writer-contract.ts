@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import type { BatchWriter, RecoverableBatchWriter } from '../batch-writer.ts'
+import type { BatchWriter, RecoverableBatchWriter, TurnBatchWriter } from '../batch-writer.ts'
 import { ValidationError } from '../errors.ts'
 import { assertAborted, assertRejected } from './assert-error.ts'
 import { contractCase, type ContractCase, type ContractSuite, uniqueName } from './contract-case.ts'
+import { writeTurnCases } from './write-turn-contract.ts'
 
 /** One table with its writer, empty at first. */
 export interface BatchWriterFixture<R> {
@@ -15,6 +16,8 @@ export interface BatchWriterFixture<R> {
   storedIndexes(): Promise<readonly number[]>
   /** For a writer that tells what it would refuse and what it holds; the topic and partition that rows carry. */
   readonly recovery?: { readonly writer: RecoverableBatchWriter<R>; readonly topic: string; readonly partition: number }
+  /** For a writer whose store keeps former owners out; `another` is one over the same table, as another process has. */
+  readonly turns?: { readonly writer: TurnBatchWriter<R>; another(): TurnBatchWriter<R>; readonly topic: string; readonly partition: number }
   dispose(): Promise<void>
 }
 
@@ -159,4 +162,6 @@ export const batchWriterContract: ContractSuite<AnySubject> = [
     assert.deepEqual(await writer.storedOffsets({ topic: `${topic}x`, partition, firstOffset: 0n, lastOffset: 99n }), [])
     assert.deepEqual(await writer.storedOffsets({ topic, partition: partition + 1, firstOffset: 0n, lastOffset: 99n }), [])
   }),
+
+  ...writeTurnCases,
 ]

@@ -58,6 +58,7 @@ export function chaosCache(cache: CachingInterface, plan: ChaosPlan, options?: C
 export function chaosSliceLedger(ledger: SliceLedger, plan: ChaosPlan, options?: ChaosOptions): SliceLedger {
   const chaos = new ChaosRunner(plan, options)
   return {
+    maxSpan: ledger.maxSpan,
     claim: (scope, owner, call) => chaos.call('claim', [scope, owner, call], () => ledger.claim(scope, owner, call)),
     record: (claim, slice, call) => chaos.call('record', [claim, slice, call], () => ledger.record(claim, slice, call)),
     complete: (claim, slice, call) => chaos.call('complete', [claim, slice, call], () => ledger.complete(claim, slice, call)),

@@ -1,5 +1,5 @@
 import { abortedError, ValidationError } from '../errors.ts'
-import { type Slice, type SliceClaim, type SliceLedger, type SliceScope, type SliceState, staleEpochError } from '../slice-ledger.ts'
+import { type ClaimOptions, type Slice, type SliceClaim, type SliceLedger, type SliceScope, type SliceState, staleEpochError } from '../slice-ledger.ts'
 
 /** What outlives a {@link MemorySliceLedger}: hand it to the next one to try a restart. */
 export class MemoryLedgerStore {
@@ -15,13 +15,13 @@ export class MemorySliceLedger implements SliceLedger {
     this.#store = store
   }
 
-  async claim(scope: SliceScope, owner: string, options: { startOffset?: bigint; signal?: AbortSignal | undefined } = {}): Promise<SliceClaim> {
+  async claim(scope: SliceScope, owner: string, options: ClaimOptions = {}): Promise<SliceClaim> {
     refuseAborted(options.signal)
     const known = this.#store.states.get(keyOf(scope))
     const state: SliceState = {
       nextOffset: known?.nextOffset ?? options.startOffset ?? 0n,
       inFlight: known?.inFlight ?? null,
-      epoch: (known?.epoch ?? 0n) + 1n,
+      epoch: larger(known?.epoch ?? 0n, options.aboveEpoch ?? 0n) + 1n,
       owner,
     }
     this.#store.states.set(keyOf(scope), state)
@@ -62,6 +62,8 @@ export class MemorySliceLedger implements SliceLedger {
 }
 
 const keyOf = ({ pipeline, topicId, partition }: SliceScope): string => JSON.stringify([pipeline, topicId, partition])
+
+const larger = (one: bigint, other: bigint): bigint => (one > other ? one : other)
 
 const sameRange = (one: Slice, other: Slice): boolean => one.firstOffset === other.firstOffset && one.lastOffset === other.lastOffset
 

@@ -62,6 +62,12 @@ const broken: readonly [string, string, Change][] = [
       return { ...claim, nextOffset }
     },
   })],
+  ['an epoch is given out a second time', 'above the one that it is told of', (ledger) => ({
+    claim: (scope, owner, { startOffset, signal } = {}) => original.claim.call(ledger, scope, owner, { startOffset, signal }),
+  })],
+  ['the place of dead letters is lost', 'where the dead letters of a slice', (ledger) => ({
+    record: (claim, { firstOffset, lastOffset, token, excluded }) => original.record.call(ledger, claim, { firstOffset, lastOffset, token, excluded }),
+  })],
   ['partitions are mixed up', 'topics and partitions apart', (ledger) => ({
     claim: (scope, owner) => original.claim.call(ledger, { ...scope, partition: 0 }, owner),
     inspect: (scope) => original.inspect.call(ledger, { ...scope, partition: 0 }),

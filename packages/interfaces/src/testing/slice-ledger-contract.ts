@@ -44,8 +44,9 @@ function plain(state: SliceState | null): SliceState | null {
   if (state === null) return null
   const { nextOffset, inFlight, epoch, owner } = state
   if (inFlight === null) return { nextOffset, inFlight, epoch, owner }
-  const { firstOffset, lastOffset, token, excluded } = inFlight
-  return { nextOffset, inFlight: { firstOffset, lastOffset, token, excluded: [...excluded] }, epoch, owner }
+  const { firstOffset, lastOffset, token, excluded, deadLettersFrom } = inFlight
+  const letters = deadLettersFrom === undefined ? {} : { deadLettersFrom: { partition: deadLettersFrom.partition, offset: deadLettersFrom.offset } }
+  return { nextOffset, inFlight: { firstOffset, lastOffset, token, excluded: [...excluded], ...letters }, epoch, owner }
 }
 
 async function assertState(ledger: SliceLedger, scope: SliceScope, expected: Partial<SliceState>): Promise<void> {
@@ -92,6 +93,18 @@ const claimCases: ContractSuite<SliceLedgerSubject> = [
     const epochs: bigint[] = []
     for (let round = 0; round < 3; round++) epochs.push((await ledger.claim(scope, 'worker-1')).epoch)
     assert.ok(epochs.every((epoch, index) => index === 0 || epoch > (epochs[index - 1] as bigint)), `epochs grow: ${epochs.join(', ')}`)
+  }),
+
+  ledgerCase('gives an epoch above the one that it is told of, and goes on from there', async ({ ledger, scope }) => {
+    const first = await ledger.claim(scope, 'worker-1', { aboveEpoch: 41n })
+    assert.equal(first.epoch, 42n)
+    await ledger.record(first, slice(0n, 9n))
+    await assertState(ledger, scope, { epoch: 42n, inFlight: slice(0n, 9n) })
+
+    const second = await ledger.claim(scope, 'worker-2', { aboveEpoch: 7n })
+    assert.equal(second.epoch, 43n)
+    await assertStale(ledger.complete(first, slice(0n, 9n)), 'a complete of the former owner')
+    await ledger.complete(second, slice(0n, 9n))
   }),
 
   ledgerCase('keeps pipelines, topics and partitions apart', async ({ ledger, scope }) => {
@@ -170,6 +183,18 @@ const recordCases: ContractSuite<SliceLedgerSubject> = [
     await assertRejected(ledger.complete(claim, slice(0n, 9n, 'first')), 'ValidationError', 'completing under the token that was amended')
     await ledger.complete(claim, slice(0n, 9n, 'second', [4n]))
     await assertState(ledger, scope, { nextOffset: 10n, inFlight: null })
+  }),
+
+  ledgerCase('remembers where the dead letters of a slice are to be looked for', async ({ ledger, scope, restart }) => {
+    const deadLettersFrom = { partition: 3, offset: 9_007_199_254_740_993n }
+    const recorded: Slice = { ...slice(0n, 9n, 'first', [4n]), deadLettersFrom }
+    await ledger.record(await ledger.claim(scope, 'worker-1'), recorded)
+    await assertState(ledger, scope, { inFlight: recorded })
+
+    const claim = await (await restart()).claim(scope, 'worker-2')
+    assert.deepEqual(plain(claim)?.inFlight, recorded)
+    await ledger.record(claim, slice(0n, 9n, 'second'))
+    await assertState(ledger, scope, { inFlight: slice(0n, 9n, 'second') })
   }),
 
   ledgerCase('takes the same record twice', async ({ ledger, scope }) => {

@@ -1,5 +1,6 @@
-import type { Batch, RecoverableBatchWriter, SliceSource } from '../../batch-writer.ts'
+import type { Batch, SliceSource, TurnBatch, TurnBatchWriter, WriteTurn } from '../../batch-writer.ts'
 import { abortedError, ValidationError } from '../../errors.ts'
+import { type SliceClaim, type SliceScope, staleEpochError } from '../../slice-ledger.ts'
 import type { BatchWriterFixture, BatchWriterSubject } from '../batch-writer-contract.ts'
 
 /** A row that is known by its number. */
@@ -8,17 +9,25 @@ export interface NumberedRow {
   readonly good: boolean
 }
 
+type Signalled = { signal?: AbortSignal | undefined }
+
 /** A table in memory with a writer that keeps the whole contract, to try the suite on. */
-export class MemoryTable implements RecoverableBatchWriter<NumberedRow> {
+export class MemoryTable implements TurnBatchWriter<NumberedRow> {
   readonly stored: number[] = []
   readonly tokens = new Set<string>()
+  /** Scope as text to its newest turn. */
+  readonly turns = new Map<string, WriteTurn>()
+  readonly running = new Map<string, Promise<unknown>>()
 
-  async write({ rows, token }: Batch<NumberedRow>, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<{ rows: number }> {
+  async write(batch: Batch<NumberedRow> | TurnBatch<NumberedRow>, { signal }: Signalled = {}): Promise<{ rows: number }> {
+    const { rows, token } = batch
     if (signal?.aborted) throw abortedError('the write', signal)
     const bad = rows.findIndex((row) => !row.good)
     if (bad >= 0) throw new ValidationError('a row is refused', { issues: [{ path: [bad], message: 'is bad' }] })
-    if (!this.tokens.has(token)) for (const row of rows) this.stored.push(row.index)
-    this.tokens.add(token)
+    if ('turn' in batch) this.checkTurn(batch.turn)
+    const storing = this.#store(rows, token)
+    if ('turn' in batch) this.running.set(keyOf(batch.turn.scope), storing)
+    await storing
     return { rows: rows.length }
   }
 
@@ -31,12 +40,44 @@ export class MemoryTable implements RecoverableBatchWriter<NumberedRow> {
     const offsets = this.stored.map(BigInt).filter((offset) => offset >= firstOffset && offset <= lastOffset)
     return offsets.sort((one, other) => Number(one - other))
   }
+
+  async lastStored(source: Omit<SliceSource, 'lastOffset'>): Promise<bigint | null> {
+    return (await this.storedOffsets({ ...source, lastOffset: 2n ** 62n })).at(-1) ?? null
+  }
+
+  async latestEpoch(scope: SliceScope): Promise<bigint | null> {
+    return this.turns.get(keyOf(scope))?.epoch ?? null
+  }
+
+  async takeTurn(claim: SliceClaim, { signal }: Signalled = {}): Promise<WriteTurn> {
+    if (signal?.aborted) throw abortedError('the turn', signal)
+    const key = keyOf(claim.scope)
+    const latest = this.turns.get(key)
+    if (latest !== undefined && (latest.epoch > claim.epoch || (latest.epoch === claim.epoch && !latest.holder.startsWith(`${claim.owner}/`)))) throw staleEpochError(claim.scope, claim.epoch)
+    const attempt = latest?.epoch === claim.epoch ? latest.attempt + 1 : 0
+    const turn = { scope: claim.scope, epoch: claim.epoch, attempt, holder: `${claim.owner}/${attempt}` }
+    this.turns.set(key, turn)
+    await this.running.get(key)
+    return turn
+  }
+
+  checkTurn(turn: WriteTurn): void {
+    if (this.turns.get(keyOf(turn.scope))?.holder !== turn.holder) throw staleEpochError(turn.scope, turn.epoch)
+  }
+
+  /** Takes a moment, the longer the more rows there are, so that others come in between. */
+  async #store(rows: readonly NumberedRow[], token: string): Promise<void> {
+    if (this.tokens.has(token)) return
+    this.tokens.add(token)
+    await new Promise((resolve) => setTimeout(resolve, rows.length / 1000))
+    for (const row of rows) this.stored.push(row.index)
+  }
 }
 
+const keyOf = ({ pipeline, topicId, partition }: SliceScope): string => JSON.stringify([pipeline, topicId, partition])
+
 /** The subject that the suite runs on; `wrap` may give a writer that breaks a promise. */
-export function tableSubject(
-  wrap: (table: MemoryTable) => RecoverableBatchWriter<NumberedRow> = (table) => table,
-): BatchWriterSubject<unknown> {
+export function tableSubject(wrap: (table: MemoryTable) => TurnBatchWriter<NumberedRow> = (table) => table): BatchWriterSubject<unknown> {
   const create = async (): Promise<BatchWriterFixture<NumberedRow>> => {
     const table = new MemoryTable()
     const writer = wrap(table)
@@ -46,6 +87,7 @@ export function tableSubject(
       makeRefusedRow: (index) => ({ index, good: false }),
       storedIndexes: async () => table.stored,
       recovery: { writer, topic: 'events', partition: 0 },
+      turns: { writer, another: () => writer, topic: 'events', partition: 0 },
       dispose: async () => {},
     }
   }
