@@ -11,14 +11,16 @@ const PERMISSIONS = [
   'ingest:write',
   'analytics:cache:invalidate',
   'metrics:read',
+  'dead-letters:read',
+  'dead-letters:replay',
 ]
 
 describe('the default roles', () => {
   it.each([
     ['viewer', 3],
     ['analyst', 4],
-    ['operator', 8],
-    ['admin', 8],
+    ['operator', 10],
+    ['admin', 10],
   ])('%s may do the first %i of the permissions', (role, count) => {
     const policy = createRolePolicy()
 

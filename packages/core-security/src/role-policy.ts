@@ -24,7 +24,7 @@ export interface RolePolicy {
 export const DEFAULT_ROLES = {
   viewer: { allow: ['timeseries:read', 'health:read', 'analytics:cache:read'] },
   analyst: { inherits: ['viewer'], allow: ['analytics:query'] },
-  operator: { inherits: ['analyst'], allow: ['timeseries:write', 'ingest:write', 'analytics:cache:invalidate', 'metrics:read'] },
+  operator: { inherits: ['analyst'], allow: ['timeseries:write', 'ingest:write', 'analytics:cache:invalidate', 'metrics:read', 'dead-letters:read', 'dead-letters:replay'] },
   admin: { allow: ['*'] },
 } as const satisfies RoleDefinitions
 

@@ -1,0 +1,117 @@
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify'
+import { type AuditSink, InfrastructureError, OperationError, toProblem } from '@smart-whale/interfaces'
+import { dropDeadLetters } from '../dead-letters/drop-dead-letters.ts'
+import { groupDeadLetters } from '../dead-letters/group-dead-letters.ts'
+import { type DeadLetterView, inspectDeadLetter } from '../dead-letters/inspect-dead-letter.ts'
+import { patchFromFields, type PatchFields } from '../dead-letters/patch-dead-letter.ts'
+import { readDeadLetters } from '../dead-letters/read-dead-letters.ts'
+import { replayDeadLetters } from '../dead-letters/replay-dead-letters.ts'
+import { deadLetterFilter } from '../dead-letters/select-dead-letters.ts'
+import type { EventDecoder } from '../pipeline/decode-record.ts'
+import type { MessagingTransport, TransportCallOptions } from '../transport.ts'
+import { dropSchema, groupsSchema, lettersSchema, type LetterQuery, replaySchema, type SelectionBody, selectionFrom } from './dead-letter-schemas.ts'
+
+/** What {@link deadLetterRoutes} works with. */
+export interface DeadLetterRoutesOptions {
+  /** Where topics and their dead letters are. @default none, required */
+  transport: MessagingTransport
+  /** Topics that may be looked at; every other one is unknown. @default none, required */
+  topics: readonly string[]
+  /** How the pipeline of a topic reads a value, to tell which letters would die again. @default nothing is tried */
+  decoderFor?: (topic: string) => EventDecoder | undefined
+  /** Decides who may look and who may replay. @default everybody */
+  guard?: (permission: string) => preHandlerAsyncHookHandler
+  /** Who a request comes from, for the journal and the audit. @default the guard's principal, else 'unknown' */
+  actorOf?: (request: FastifyRequest) => string
+  /** Where replays are audited. @default nowhere */
+  audit?: AuditSink
+  /** How long one request may take, in milliseconds. @default 60000 */
+  timeoutMs?: number
+}
+
+interface TopicParams {
+  topic: string
+}
+
+/** `GET /dead-letters/{topic}`, `…/letters`, and `POST …/replay` and `…/drop`: what died of which cause, and sending it again. */
+export const deadLetterRoutes: FastifyPluginAsync<DeadLetterRoutesOptions> = async (fastify, options) => {
+  const { transport, topics, timeoutMs = 60_000, audit } = options
+  const guarded = (permission: string): { preHandler?: preHandlerAsyncHookHandler } => {
+    const guard = options.guard?.(permission)
+    return guard === undefined ? {} : { preHandler: guard }
+  }
+  const known = (topic: string): string => {
+    if (topics.includes(topic)) return topic
+    throw new OperationError(`there is no topic "${topic}" here whose dead letters could be looked at`, { code: 'ERR_MESSAGING_UNKNOWN_TOPIC', status: 404 })
+  }
+  fastify.setErrorHandler(answerProblem)
+
+  fastify.get<{ Params: TopicParams }>('/dead-letters/:topic', { schema: groupsSchema, ...guarded('dead-letters:read') }, async (request, reply) => {
+    const call = callOf(reply, timeoutMs)
+    const groups = await groupDeadLetters(readDeadLetters(transport, known(request.params.topic), call))
+    return { topic: request.params.topic, letters: groups.reduce((sum, { count }) => sum + count, 0), groups: groups.map(shownGroup) }
+  })
+
+  fastify.get<{ Params: TopicParams; Querystring: LetterQuery }>('/dead-letters/:topic/letters', { schema: lettersSchema, ...guarded('dead-letters:read') }, async (request, reply) => {
+    const topic = known(request.params.topic)
+    const { limit = 20, maxBytes = 4096 } = request.query
+    const isSelected = deadLetterFilter(selectionFrom(request.query))
+    const decode = options.decoderFor?.(topic)
+    const letters: DeadLetterView[] = []
+    for await (const letter of readDeadLetters(transport, topic, callOf(reply, timeoutMs))) {
+      if (letters.length === limit) break
+      if (isSelected(letter)) letters.push(inspectDeadLetter(letter, { decode, maxBytes }))
+    }
+    return { topic, letters }
+  })
+
+  fastify.post<{ Params: TopicParams; Body: SelectionBody & { patch?: PatchFields; dryRun?: boolean } }>('/dead-letters/:topic/replay', { schema: replaySchema, ...guarded('dead-letters:replay') }, async (request, reply) => {
+    const topic = known(request.params.topic)
+    const { patch, dryRun = false, ...selection } = request.body
+    return replayDeadLetters(transport, {
+      topic,
+      select: selectionFrom(selection),
+      patch: patch === undefined ? undefined : patchFromFields(patch),
+      decode: options.decoderFor?.(topic),
+      dryRun,
+      by: actorOf(request, options),
+      audit,
+      ...callOf(reply, timeoutMs),
+    })
+  })
+
+  fastify.post<{ Params: TopicParams; Body: SelectionBody }>('/dead-letters/:topic/drop', { schema: dropSchema, ...guarded('dead-letters:replay') }, async (request, reply) => {
+    const topic = known(request.params.topic)
+    const dropped = await dropDeadLetters(transport, { topic, select: selectionFrom(request.body), by: actorOf(request, options), audit, ...callOf(reply, timeoutMs) })
+    return { topic, dropped }
+  })
+}
+
+function actorOf(request: FastifyRequest, { actorOf: given }: DeadLetterRoutesOptions): string {
+  return given?.(request) ?? (request as { principal?: { subject?: string } }).principal?.subject ?? 'unknown'
+}
+
+/** A caller that leaves ends the call. */
+function callOf(reply: FastifyReply, timeoutMs: number): TransportCallOptions {
+  const left = new AbortController()
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) left.abort()
+  })
+  return { signal: left.signal, timeoutMs }
+}
+
+function shownGroup({ examples, firstAt, lastAt, ...group }: Awaited<ReturnType<typeof groupDeadLetters>>[number]): Record<string, unknown> {
+  return {
+    ...group,
+    firstAt: new Date(firstAt).toISOString(),
+    lastAt: new Date(lastAt).toISOString(),
+    examples: examples.map(({ partition, offset }) => ({ partition, offset: String(offset) })),
+  }
+}
+
+function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = toProblem(error)
+  if (problem.status >= 500) request.log.error({ err: error }, 'a request for dead letters failed')
+  if (InfrastructureError.isInstance(error) && error.retryable) void reply.header('retry-after', '1')
+  return reply.code(problem.status).type('application/problem+json').send(problem)
+}
