@@ -1,19 +1,24 @@
 import { join } from 'node:path'
+import { PROTOCOLS, type SecuredListener } from './security.ts'
+
+/** Where one node listens. */
+export interface NodePorts {
+  readonly plain: number
+  readonly controller: number
+  readonly secured: Readonly<Partial<Record<SecuredListener, number>>>
+}
 
 /** What one broker is configured by. */
 export interface BrokerPlan {
   readonly id: number
-  /** Plain listener and controller port of every node; node ids count from 1. */
-  readonly ports: readonly { readonly plain: number; readonly controller: number; readonly secured: Readonly<Record<string, number>> }[]
+  /** Ports of every node; node ids count from 1. */
+  readonly ports: readonly NodePorts[]
   readonly dataDir: string
   /** Settings that win over ours. */
   readonly settings: Readonly<Record<string, string | number | boolean>>
   /** Settings that the secured listeners need. */
   readonly security: Readonly<Record<string, string>>
 }
-
-/** Names of the listeners that are offered besides the plain one, as Kafka names the protocols. */
-export const SECURED = { tls: 'SSL', sasl: 'SASL_PLAINTEXT', saslTls: 'SASL_SSL' } as const
 
 /** Renders the broker's `server.properties`. */
 export function renderBrokerProperties(plan: BrokerPlan): string {
@@ -23,8 +28,9 @@ export function renderBrokerProperties(plan: BrokerPlan): string {
 }
 
 function propertiesOf({ id, ports, dataDir }: BrokerPlan): Record<string, string | number> {
-  const { plain, controller, secured } = ports[id - 1] as BrokerPlan['ports'][number]
-  const clients = { PLAINTEXT: plain, ...secured }
+  const { plain, controller, secured } = ports[id - 1] as NodePorts
+  const offered = Object.entries(secured).map(([listener, port]) => [PROTOCOLS[listener as SecuredListener], port] as const)
+  const clients = Object.fromEntries<number>([['PLAINTEXT', plain], ...offered])
   const listeners = Object.entries(clients).map(([name, port]) => `${name}://127.0.0.1:${port}`)
   const copies = Math.min(3, ports.length)
   const minInSync = ports.length >= 3 ? 2 : 1

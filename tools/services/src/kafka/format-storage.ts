@@ -6,15 +6,10 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { renderBrokerProperties } from './broker-properties.ts'
 import type { PreparedKafka } from './prepared-kafka.ts'
+import type { KafkaUser } from './security.ts'
 
 const run = promisify(execFile)
 const FORMAT_TIMEOUT_MS = 60_000
-
-/** Who may log in by SCRAM-SHA-256 and -512. */
-export interface KafkaUser {
-  readonly username: string
-  readonly password: string
-}
 
 /** Any value does: clusters on one machine tell each other apart by their ports. */
 const CLUSTER_ID = 'c21hcnQtd2hhbGUtdGVzdA'

@@ -11,8 +11,10 @@ import { findJava } from './find-java.ts'
 import { findKafkaJars, KAFKA_VERSION } from './find-jars.ts'
 import { formatStorage } from './format-storage.ts'
 import { launchBroker } from './launch-broker.ts'
-import type { PreparedKafka } from './prepared-kafka.ts'
+import { type PreparedKafka, TEST_USER } from './prepared-kafka.ts'
+import { certificateIn, makeCertificate, PROTOCOLS, type SecuredListener, securitySettings } from './security.ts'
 
+const ARCHIVE = 'classes.jsa'
 const WARM_UP_MS = 120_000
 const SHUTDOWN_MS = 60_000
 
@@ -25,15 +27,21 @@ const SHUTDOWN_MS = 60_000
 export async function prepareKafka(progress: Progress = () => {}): Promise<PreparedKafka> {
   const [java, jars] = await Promise.all([findJava(progress), findKafkaJars(progress)])
   const build = createHash('sha256').update(`${java.program} ${java.build} ${jars.fingerprint}`).digest('hex').slice(0, 12)
-  const bare = { java, classPath: jars.classPath, version: KAFKA_VERSION }
+  const inFolder = (folder: string): PreparedKafka => ({
+    java,
+    classPath: jars.classPath,
+    version: KAFKA_VERSION,
+    bootstrap: join(folder, 'bootstrap.checkpoint'),
+    certificate: certificateIn(folder),
+  })
   const fill = async (draft: string): Promise<void> => {
     progress('preparing Apache Kafka for quick starts')
-    await formatOnce(bare, draft)
-    await archiveClasses({ ...bare, bootstrap: join(draft, 'bootstrap.checkpoint') }, join(draft, 'classes.jsa'), progress)
+    await Promise.all([formatOnce(inFolder(draft), draft), makeCertificate(java, draft)])
+    await archiveClasses(inFolder(draft), join(draft, ARCHIVE), progress)
   }
   const folder = await installOnce({ name: `kafka-${KAFKA_VERSION}-start-${build}`, progress, fill })
-  const archive = join(folder, 'classes.jsa')
-  return { ...bare, bootstrap: join(folder, 'bootstrap.checkpoint'), ...(existsSync(archive) && { archive }) }
+  const archive = join(folder, ARCHIVE)
+  return { ...inFolder(folder), ...(existsSync(archive) && { archive }) }
 }
 
 /** Leaves the first records of a new cluster in the folder. */
@@ -41,7 +49,7 @@ async function formatOnce(kafka: Pick<PreparedKafka, 'java' | 'classPath'>, draf
   const folder = join(draft, 'format')
   await mkdir(folder)
   try {
-    await copyFile(await formatStorage(kafka, folder, []), join(draft, 'bootstrap.checkpoint'))
+    await copyFile(await formatStorage(kafka, folder, [TEST_USER]), join(draft, 'bootstrap.checkpoint'))
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -51,8 +59,10 @@ async function formatOnce(kafka: Pick<PreparedKafka, 'java' | 'classPath'>, draf
 async function archiveClasses(kafka: PreparedKafka, archive: string, progress: Progress): Promise<void> {
   const dataDir = await mkdtemp(join(tmpdir(), 'smart-whale-kafka-'))
   try {
-    const [plain, controller] = (await findFreePorts(2)) as [number, number]
-    await writeFile(join(dataDir, 'server.properties'), renderBrokerProperties({ id: 1, ports: [{ plain, controller, secured: {} }], dataDir, settings: {}, security: {} }))
+    const [plain, controller, tls, sasl, saslTls] = (await findFreePorts(5)) as [number, number, number, number, number]
+    const security = securitySettings(Object.keys(PROTOCOLS) as SecuredListener[], [TEST_USER], kafka.certificate)
+    const ports = [{ plain, controller, secured: { tls, sasl, saslTls } }]
+    await writeFile(join(dataDir, 'server.properties'), renderBrokerProperties({ id: 1, ports, dataDir, settings: {}, security }))
     const broker = await launchBroker(kafka, { id: 1, dataDir, port: plain, heapMegabytes: 512, timeoutMs: WARM_UP_MS, javaOptions: [`-XX:ArchiveClassesAtExit=${archive}`] })
     await broker.end(SHUTDOWN_MS)
   } catch (error) {

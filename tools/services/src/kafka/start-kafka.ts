@@ -1,17 +1,16 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { openDataFolder } from '../data-folder.ts'
 import { findFreePorts } from '../free-ports.ts'
 import type { Progress } from '../install-once.ts'
 import { type ManagedServer, manageServer, type ServerLife } from '../managed-server.ts'
-import { forgetFolder, removeAfterUs } from '../reaper.ts'
-import { ServiceError } from '../service-error.ts'
-import { type BrokerPlan, renderBrokerProperties } from './broker-properties.ts'
-import { fetchMetadata } from './kafka-wire.ts'
+import { awaitWhole } from './await-whole.ts'
+import { type BrokerPlan, type NodePorts, renderBrokerProperties } from './broker-properties.ts'
+import { formatStorage } from './format-storage.ts'
 import { launchBroker } from './launch-broker.ts'
 import { prepareKafka } from './prepare-kafka.ts'
-import type { PreparedKafka } from './prepared-kafka.ts'
+import { type PreparedKafka, TEST_USER } from './prepared-kafka.ts'
+import { type KafkaUser, PROTOCOLS, type SecuredListener, securitySettings } from './security.ts'
 
 /** How a cluster is started. */
 export interface StartKafkaOptions {
@@ -19,6 +18,10 @@ export interface StartKafkaOptions {
   readonly nodes?: number | undefined
   /** Folder of the data, kept after `stop`. @default a temporary one, removed by `stop` or when this process is gone */
   readonly dir?: string | undefined
+  /** Listeners besides the plain one. @default all of them */
+  readonly listeners?: readonly SecuredListener[] | undefined
+  /** Who may log in at the SASL listeners; they are made with the cluster. @default {@link TEST_USER} */
+  readonly users?: readonly KafkaUser[] | undefined
   /** Broker settings over ours, as `server.properties` names them. @default {} */
   readonly settings?: Readonly<Record<string, string | number | boolean>> | undefined
   /** Java heap of each node, in megabytes. @default 512 for one node, 384 for more */
@@ -39,6 +42,11 @@ export interface KafkaCluster extends AsyncDisposable {
   /** `host:port` of each node's plain listener, node 1 first. */
   readonly brokers: readonly string[]
   readonly nodes: readonly KafkaNode[]
+  /** `host:port` of each node's other listeners. */
+  readonly secured: Readonly<Partial<Record<SecuredListener, readonly string[]>>>
+  /** The certificate that the TLS listeners show, as PEM: a client's `ca`. */
+  readonly certificate: string
+  readonly users: readonly KafkaUser[]
   /** Version of the brokers. */
   readonly version: string
   /** Waits until every node is alive and every replica of every partition is in sync. @throws ServiceError naming what is missing at the deadline */
@@ -47,73 +55,94 @@ export interface KafkaCluster extends AsyncDisposable {
   stop(): Promise<void>
 }
 
-const IN_SYNC_POLL_MS = 100
 /** A cluster that is stopped as a whole loses its quorum on the way, and its nodes then wait for it for minutes. */
 const SHUTDOWN_MS = 8_000
 
 /** Starts real Apache Kafka on this machine, in KRaft mode. It ends with this process, however that ends. */
 export async function startKafka(options: StartKafkaOptions = {}): Promise<KafkaCluster> {
-  const kafka = await prepareKafka(options.progress)
-  const temporary = options.dir === undefined
-  const folder = options.dir === undefined ? await mkdtemp(join(tmpdir(), 'smart-whale-kafka-')) : resolve(options.dir)
-  if (temporary) removeAfterUs(folder)
-  const removeFolder = async (): Promise<void> => {
-    if (!temporary) return
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 })
-    forgetFolder(folder)
-  }
-  const started = await startNodes(kafka, folder, options)
-  const failure = started.find((outcome) => outcome.status === 'rejected')
+  const prepared = await prepareKafka(options.progress)
+  const folder = await openDataFolder(options.dir, 'kafka')
+  const plan = await planCluster(prepared, folder.path, options)
+  const started = await Promise.allSettled(plan.ports.map((_, index) => startNode(plan, index + 1)))
   const nodes = started.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
   const stop = async (): Promise<void> => {
-    await Promise.all(nodes.map((node) => (temporary ? node.kill().then(() => node.stop()) : node.stop())))
-    await removeFolder()
+    // What is thrown away need not be shut down in good order.
+    await Promise.all(nodes.map((node) => (folder.isTemporary ? node.kill().then(() => node.stop()) : node.stop())))
+    await folder.remove()
   }
+  const failure = started.find((outcome) => outcome.status === 'rejected')
   if (failure !== undefined) {
     await stop()
     throw failure.reason
   }
-  const awaitInSync = (timeoutMs = 60_000): Promise<void> => awaitWhole(nodes, timeoutMs)
-  return { brokers: nodes.map((node) => node.address), nodes, version: kafka.version, awaitInSync, stop, [Symbol.asyncDispose]: stop }
-}
-
-async function startNodes(kafka: PreparedKafka, folder: string, options: StartKafkaOptions): Promise<PromiseSettledResult<KafkaNode>[]> {
-  const { nodes: count = 1, settings = {}, heapMegabytes = count === 1 ? 512 : 384, startTimeoutMs: timeoutMs = 90_000 } = options
-  const free = await findFreePorts(2 * count)
-  const ports = Array.from({ length: count }, (_, index) => ({ plain: free[2 * index] as number, controller: free[2 * index + 1] as number, secured: {} }))
-  const startNode = async (id: number): Promise<KafkaNode> => {
-    const dataDir = join(folder, `node-${id}`)
-    const plan: BrokerPlan = { id, ports, dataDir, settings, security: {} }
-    const port = (ports[id - 1] as (typeof ports)[number]).plain
-    await mkdir(dataDir, { recursive: true })
-    await writeFile(join(dataDir, 'server.properties'), renderBrokerProperties(plan))
-    const start = async (): Promise<ServerLife> => {
-      const broker = await launchBroker(kafka, { id, dataDir, port, heapMegabytes, timeoutMs })
-      return { pid: broker.pid, exited: broker.exited, end: () => broker.end(SHUTDOWN_MS) }
-    }
-    return Object.assign(manageServer({ address: `127.0.0.1:${port}`, first: await start(), start }), { id })
-  }
-  return Promise.allSettled(ports.map((_, index) => startNode(index + 1)))
-}
-
-async function awaitWhole(nodes: readonly KafkaNode[], timeoutMs: number): Promise<void> {
-  const deadline = Date.now() + timeoutMs
-  for (;;) {
-    const lacks = await whatIsMissing(nodes)
-    if (lacks === undefined) return
-    if (Date.now() > deadline) throw new ServiceError(`the cluster is not whole after ${timeoutMs} ms: ${lacks}`, { code: 'ERR_SERVICES_START_TIMEOUT', remedy: "look into the nodes' broker.log" })
-    await sleep(IN_SYNC_POLL_MS)
+  return {
+    brokers: nodes.map((node) => node.address),
+    nodes,
+    secured: Object.fromEntries(plan.listeners.map((listener) => [listener, plan.ports.map(({ secured }) => `127.0.0.1:${secured[listener]}`)])),
+    certificate: await readFile(prepared.certificate.certificate, 'utf8'),
+    users: plan.users,
+    version: prepared.version,
+    awaitInSync: (timeoutMs = 60_000) => awaitWhole(nodes, timeoutMs),
+    stop,
+    [Symbol.asyncDispose]: stop,
   }
 }
 
-/** Each node is asked: one that has just come back may not know yet that it lags behind. */
-async function whatIsMissing(nodes: readonly KafkaNode[]): Promise<string | undefined> {
-  for (const node of nodes) {
-    const metadata = await fetchMetadata(Number(node.address.split(':')[1])).catch(() => undefined)
-    if (metadata === undefined) return `node ${node.id} does not answer`
-    if (metadata.brokers.length < nodes.length) return `node ${node.id} knows ${metadata.brokers.length} of ${nodes.length} nodes`
-    const behind = metadata.partitions.find(({ leader, replicas, inSync }) => leader < 0 || inSync.length < replicas.length)
-    if (behind !== undefined) return `${behind.topic}[${behind.partition}] has ${behind.inSync.length} of ${behind.replicas.length} replicas in sync`
+/** What the nodes of a cluster have in common. */
+interface ClusterPlan {
+  readonly kafka: PreparedKafka
+  readonly folder: string
+  readonly ports: readonly NodePorts[]
+  readonly listeners: readonly SecuredListener[]
+  readonly users: readonly KafkaUser[]
+  readonly settings: BrokerPlan['settings']
+  readonly heapMegabytes: number
+  readonly timeoutMs: number
+}
+
+async function planCluster(prepared: PreparedKafka, folder: string, options: StartKafkaOptions): Promise<ClusterPlan> {
+  const { nodes = 1, users = [TEST_USER], listeners = Object.keys(PROTOCOLS) as SecuredListener[] } = options
+  // Users other than the prepared one are among the first records too: the cluster has no time without them.
+  const bootstrap = options.users === undefined ? prepared.bootstrap : await formatStorage(prepared, await makeFolder(join(folder, 'format')), users)
+  return {
+    kafka: { ...prepared, bootstrap },
+    folder,
+    ports: await claimPorts(join(folder, 'ports.json'), nodes, listeners),
+    listeners,
+    users,
+    settings: options.settings ?? {},
+    heapMegabytes: options.heapMegabytes ?? (nodes === 1 ? 512 : 384),
+    timeoutMs: options.startTimeoutMs ?? 90_000,
   }
-  return undefined
+}
+
+/** Free ports, or those that the folder's cluster had before: its nodes know each other by them. */
+async function claimPorts(file: string, nodes: number, listeners: readonly SecuredListener[]): Promise<readonly NodePorts[]> {
+  const before = await readFile(file, 'utf8').catch(() => undefined)
+  if (before !== undefined) return JSON.parse(before) as NodePorts[]
+  const each = 2 + listeners.length
+  const free = await findFreePorts(nodes * each)
+  const ports = Array.from({ length: nodes }, (_, index) => {
+    const [plain, controller, ...rest] = free.slice(index * each, (index + 1) * each) as [number, number, ...number[]]
+    return { plain, controller, secured: Object.fromEntries(listeners.map((listener, at) => [listener, rest[at] as number])) }
+  })
+  await writeFile(file, JSON.stringify(ports))
+  return ports
+}
+
+async function startNode({ kafka, folder, ports, listeners, users, settings, heapMegabytes, timeoutMs }: ClusterPlan, id: number): Promise<KafkaNode> {
+  const dataDir = await makeFolder(join(folder, `node-${id}`))
+  const security = securitySettings(listeners, users, kafka.certificate)
+  const port = (ports[id - 1] as NodePorts).plain
+  await writeFile(join(dataDir, 'server.properties'), renderBrokerProperties({ id, ports, dataDir, settings, security }))
+  const start = async (): Promise<ServerLife> => {
+    const broker = await launchBroker(kafka, { id, dataDir, port, heapMegabytes, timeoutMs })
+    return { pid: broker.pid, exited: broker.exited, end: () => broker.end(SHUTDOWN_MS) }
+  }
+  return Object.assign(manageServer({ address: `127.0.0.1:${port}`, first: await start(), start }), { id })
+}
+
+async function makeFolder(folder: string): Promise<string> {
+  await mkdir(folder, { recursive: true })
+  return folder
 }

@@ -1,10 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { type EmbeddedPostgres, startPostgres, type StartPostgresOptions } from '../../../../packages/timescaledb/src/embedded/index.ts'
+import { startPostgres, type StartPostgresOptions } from '../../../../packages/timescaledb/src/embedded/index.ts'
+import { openDataFolder } from '../data-folder.ts'
 import { findFreePort } from '../free-ports.ts'
 import { type ManagedServer, manageServer, type ServerLife } from '../managed-server.ts'
-import { forgetFolder, removeAfterUs } from '../reaper.ts'
 
 /** How a PostgreSQL of this machine is started. */
 export interface StartManagedPostgresOptions {
@@ -29,25 +26,18 @@ const NOT_DURABLE = { fsync: false, synchronous_commit: false, full_page_writes:
 
 /** Starts a real PostgreSQL that tests may kill, hold and start again. It ends with this process, however that ends. */
 export async function startManagedPostgres(options: StartManagedPostgresOptions = {}): Promise<ManagedPostgres> {
-  const { dir, durable = false, settings, binFolder, startTimeoutMs } = options
-  const dataDir = dir === undefined ? await mkdtemp(join(tmpdir(), 'smart-whale-postgres-')) : resolve(dir)
+  const { durable = false, settings, binFolder, startTimeoutMs } = options
+  const folder = await openDataFolder(options.dir, 'postgres')
   const port = options.port ?? (await findFreePort())
-  if (dir === undefined) removeAfterUs(dataDir)
-  const removeFolder = async (): Promise<void> => {
-    if (dir !== undefined) return
-    await rm(dataDir, { recursive: true, force: true, maxRetries: 5 })
-    forgetFolder(dataDir)
-  }
-  const launch = (): Promise<EmbeddedPostgres> => startPostgres({ dataDir, port, binFolder, startTimeoutMs, settings: { ...(durable ? {} : NOT_DURABLE), ...settings } })
-  const start = async (): Promise<ServerLife> => {
-    const { pid, exited, stop } = await launch()
-    return { pid, exited, end: stop }
+  const start = async (): Promise<ServerLife & { readonly url: string }> => {
+    const { pid, exited, stop, url } = await startPostgres({ dataDir: folder.path, port, binFolder, startTimeoutMs, settings: { ...(durable ? {} : NOT_DURABLE), ...settings } })
+    return { pid, exited, end: stop, url }
   }
   try {
-    const server = await launch()
-    return manageServer({ address: server.url, first: { pid: server.pid, exited: server.exited, end: server.stop }, start, cleanUp: removeFolder })
+    const first = await start()
+    return manageServer({ address: first.url, first, start, cleanUp: () => folder.remove() })
   } catch (error) {
-    await removeFolder()
+    await folder.remove()
     throw error
   }
 }
