@@ -46,6 +46,14 @@ export interface ExecuteManyOptions extends Omit<QueryOptions, 'queryId'> {
   concurrency?: number | undefined
 }
 
+/** What the server asks itself when an insert begins, before it takes a row. */
+export interface InsertGuard {
+  /** A query of one value that throws (see `throwIf`) when the rows are not to be stored. */
+  readonly query: string
+  /** Values for the query's places, which must be typed: `{name:Type}`. */
+  readonly params: QueryParams
+}
+
 /** What an insert may be told. */
 export interface InsertOptions extends CallOptions {
   /**
@@ -54,6 +62,12 @@ export interface InsertOptions extends CallOptions {
    * @default undefined
    */
   token?: string | undefined
+  /**
+   * Decides on the server whether the rows are still wanted. Such an insert is sent once, also with a token: whoever guards it
+   * has to know which attempt is which.
+   * @default undefined
+   */
+  guard?: InsertGuard | undefined
   /** Id for the server's logs. @default a random UUID */
   queryId?: string | undefined
   /** ClickHouse settings of this insert alone. @default {} */

@@ -5,6 +5,7 @@ export type {
   DownloadOptions,
   DownloadResult,
   ExecuteManyOptions,
+  InsertGuard,
   InsertOptions,
   InsertResult,
   QueryOptions,
@@ -20,6 +21,7 @@ export { typed, type TypedValue } from './parameters/typed-value.ts'
 // Tables and batches
 export { createTable, type CreateTableOptions } from './storage/create-table.ts'
 export { type BatchWriterOptions, createBatchWriter } from './storage/batch-writer.ts'
+export { INGEST_EPOCHS_TABLE, ingestEpochsDefinition, type IngestEpochsOptions } from './storage/ingest-epochs.ts'
 export { ClickHouseStorage } from './storage/clickhouse-storage.ts'
 
 // Analytics

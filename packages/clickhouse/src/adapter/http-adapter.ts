@@ -128,14 +128,15 @@ export class HttpAdapter implements ClickHouseAdapter {
     const { maySet: mayKill } = await this.#abilitiesOnce(options)
     const description = await this.#columns.of(table)
     const writer = this.#writers.take()
-    const { statement, body } = encodeInsert(table, description, rows, writer)
+    const guard = options.guard === undefined ? undefined : bindParameters(options.guard.query, options.guard.params)
+    const { statement, body } = encodeInsert(table, description, rows, writer, guard?.query)
     let attempts = 0
     // Only what the table would drop as a repeat may be sent again: a plain MergeTree takes no notice of tokens.
-    const mayRepeat = options.token !== undefined && description.deduplicates
+    const mayRepeat = options.token !== undefined && description.deduplicates && guard === undefined
     const inserted = await this.#guarded(mayRepeat, options, ({ queryId, ...call }) =>
       this.#queries.run({ queryId, timeoutMs: this.#timeoutOf(call), signal: call.signal, mayKill }, async (signal) => {
         attempts++
-        const search = { query: statement, ...insertSettings(this.#timeoutOf(call), options.token, options.settings) }
+        const search = { query: statement, ...guard?.parameters, ...insertSettings(this.#timeoutOf(call), options.token, options.settings) }
         const answer = await this.#transport.send({ search, body, queryId, signal })
         for await (const chunk of answerBytes(answer, { server: this.#transport.server, queryId })) void chunk
         return { rows: rows.length, queryId }

@@ -1,6 +1,6 @@
 import { type Row, toWire, ValidationError } from '@smart-whale/interfaces'
 import type { ByteWriter } from '../row-binary/byte-writer.ts'
-import { quoteName, quoteTableName, type TableDescription } from './table-columns.ts'
+import { type InsertColumn, quoteName, quoteTableName, type TableDescription } from './table-columns.ts'
 
 /** An insert as it is sent: the statement in the address, the rows in the body. */
 export interface EncodedInsert {
@@ -11,16 +11,23 @@ export interface EncodedInsert {
 /**
  * Encodes rows for a table: every column that a row names, in `RowBinaryWithNamesAndTypes`, or in `JSONEachRow` when one of
  * them has a type without a binary encoder. What a row leaves out is null where the column may be, else refused; a column
- * that every row leaves out gets the table's default. The body lies in the writer's memory.
+ * that every row leaves out gets the table's default. The body lies in the writer's memory. A guard is a query of one value, evaluated before the first row.
  * @throws ValidationError when a row names a column that the table doesn't have, or holds a value that doesn't fit; nothing is sent
  */
-export function encodeInsert(table: string, description: TableDescription, rows: readonly Row[], writer: ByteWriter): EncodedInsert {
+export function encodeInsert(table: string, description: TableDescription, rows: readonly Row[], writer: ByteWriter, guard?: string): EncodedInsert {
   const names = columnsToFill(table, description, rows)
   const encoder = description.encoderOf(names)
-  const columns = description.columns.filter(({ name }) => names.has(name)).map(({ name }) => quoteName(name))
-  const into = `INSERT INTO ${quoteTableName(table)} (${columns.join(', ')}) FORMAT`
+  const columns = description.columns.filter(({ name }) => names.has(name))
+  const list = columns.map(({ name }) => quoteName(name)).join(', ')
+  const into = `INSERT INTO ${quoteTableName(table)} (${list}) ${guard === undefined ? '' : `${guardedRows(list, columns, guard)} `}FORMAT`
   if (encoder !== null) return { statement: `${into} RowBinaryWithNamesAndTypes`, body: encoder.encode(rows, writer) }
   return { statement: `${into} JSONEachRow`, body: rows.map((row) => JSON.stringify(toWire(row))).join('\n') }
+}
+
+/** The rows of the body, by way of a query whose condition the server works out once, when the insert begins. */
+function guardedRows(list: string, columns: readonly InsertColumn[], guard: string): string {
+  const structure = columns.map(({ name, type }) => `${quoteName(name)} ${type}`).join(', ')
+  return `SELECT ${list} FROM input('${structure.replace(/[\\']/g, '\\$&')}') WHERE (${guard}) = 0`
 }
 
 function columnsToFill(table: string, { columns }: TableDescription, rows: readonly Row[]): ReadonlySet<string> {

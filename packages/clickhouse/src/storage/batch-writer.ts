@@ -1,71 +1,101 @@
-import { type Batch, type BatchReceipt, ConfigurationError, type RecoverableBatchWriter, type RefusedRow, type Row, type SliceSource, ValidationError } from '@smart-whale/interfaces'
+import {
+  type Batch,
+  type BatchReceipt,
+  type Clock,
+  type RefusedRow,
+  type Row,
+  type SliceClaim,
+  type SliceScope,
+  type SliceSource,
+  systemClock,
+  type TurnBatch,
+  type TurnBatchWriter,
+  ValidationError,
+  type WriteTurn,
+} from '@smart-whale/interfaces'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
-import { quoteTableName, remembersTokens, splitTableName } from '../adapter/table-columns.ts'
-import type { ClickHouseErrorCode } from '../errors.ts'
-import { DEFAULT_DEDUPLICATION_WINDOW } from './create-table.ts'
+import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
+import { checkDeduplicates } from './check-deduplicates.ts'
 import { findRefusedRows } from './find-refused-rows.ts'
+import { WriteTurns } from './write-turns.ts'
 
 /** How batches are written. */
 export interface BatchWriterOptions {
   /** How long one write may take, in milliseconds. @default 30000 */
   timeoutMs?: number | undefined
+  /**
+   * How long `takeTurn` may wait for inserts of a former owner to end, in milliseconds. More than the server's `http_receive_timeout`,
+   * after which it gives up a request that was half-sent. @default 60000
+   */
+  takeoverTimeoutMs?: number | undefined
+  /** Table of the database that turns are kept in. @default 'smart_whale_ingest_epochs' */
+  epochsTable?: string | undefined
+  /** Whose time passes while a turn waits. @default systemClock */
+  clock?: Clock | undefined
+}
+
+interface Call {
+  signal?: AbortSignal | undefined
 }
 
 /**
  * Writes batches into one table under their tokens. Before the first one it checks that the table remembers tokens at all.
  *
- * `storedOffsets` reads the columns `source_topic`, `source_partition` and `source_offset`.
- * @throws ConfigurationError `ERR_CLICKHOUSE_NO_DEDUPLICATION`, from `write`, when the table would not drop a repeat
+ * A batch that carries a turn is stored only while that turn is the newest of its partition; the server itself looks, when the insert begins.
+ * `storedOffsets` and `lastStored` read the columns `source_topic`, `source_partition` and `source_offset`.
+ * @throws ConfigurationError `ERR_CLICKHOUSE_NO_DEDUPLICATION`, from `write`, when the table or what its views feed would not drop a repeat
  */
-export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, table: string, options: BatchWriterOptions = {}): RecoverableBatchWriter<R> {
-  const { timeoutMs = 30_000 } = options
-  let checked: Promise<void> | null = null
-  // Asked for once for all writes: the abort of one of them doesn't end it for the others.
-  const check = (): Promise<void> => {
-    checked ??= checkDeduplicates(adapter, table).catch((error: unknown) => {
-      checked = null
-      throw error
-    })
-    return checked
-  }
+export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, table: string, options: BatchWriterOptions = {}): TurnBatchWriter<R> {
+  const { timeoutMs = 30_000, takeoverTimeoutMs = 60_000, epochsTable, clock = systemClock } = options
+  const turns = new WriteTurns({ adapter, target: table, epochsTable, timeoutMs, takeoverTimeoutMs, clock })
+  const check = onceUntilItFails(() => checkDeduplicates(adapter, table))
+  const quoted = quoteTableName(table)
   return {
-    write: async ({ rows, token }: Batch<R>, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<BatchReceipt> => {
+    write: async (batch: Batch<R> | TurnBatch<R>, { signal }: Call = {}): Promise<BatchReceipt> => {
+      const { rows, token } = batch
       if (token === '') throw new ValidationError('a batch needs a token', { issues: [{ path: ['token'], message: 'must not be empty' }] })
       await check()
-      const { rows: written } = await adapter.insert(table, rows, { token, signal, timeoutMs })
-      return { rows: written }
+      const turn = 'turn' in batch ? batch.turn : null
+      const written = await adapter.insert(table, rows, { token, signal, timeoutMs, ...(turn === null ? {} : turns.insertOptions(turn)) }).catch((error: unknown) => {
+        throw turn === null ? error : turns.explain(error, turn)
+      })
+      return { rows: written.rows }
     },
-    findRefused: (rows: readonly R[], { signal }: { signal?: AbortSignal | undefined } = {}): Promise<readonly RefusedRow[]> => findRefusedRows(adapter, table, rows, { signal, timeoutMs }),
-    storedOffsets: async ({ topic, partition, firstOffset, lastOffset }: SliceSource, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<readonly bigint[]> => {
+    findRefused: (rows: readonly R[], { signal }: Call = {}): Promise<readonly RefusedRow[]> => findRefusedRows(adapter, table, rows, { signal, timeoutMs }),
+    storedOffsets: async ({ topic, partition, firstOffset, lastOffset }: SliceSource, { signal }: Call = {}): Promise<readonly bigint[]> => {
       const { rows } = await adapter.execute<Row & { offset: bigint }>(
-        `SELECT toInt64(source_offset) AS offset FROM ${quoteTableName(table)} WHERE source_topic = {topic:String} AND source_partition = {partition:Int32} AND source_offset BETWEEN {first:Int64} AND {last:Int64} ORDER BY offset`,
+        `SELECT toInt64(source_offset) AS offset FROM ${quoted} WHERE source_topic = {topic:String} AND source_partition = {partition:Int32} AND source_offset BETWEEN {first:Int64} AND {last:Int64} ORDER BY offset`,
         { topic, partition, first: firstOffset, last: lastOffset },
         { signal, timeoutMs },
       )
       return rows.map(({ offset }) => offset)
     },
-    feedsViews: async ({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<boolean> => {
+    lastStored: async ({ topic, partition, firstOffset }: Omit<SliceSource, 'lastOffset'>, { signal }: Call = {}): Promise<bigint | null> => {
+      const { rows } = await adapter.execute<Row & { offset: bigint | null }>(
+        `SELECT maxOrNull(toInt64(source_offset)) AS offset FROM ${quoted} WHERE source_topic = {topic:String} AND source_partition = {partition:Int32} AND source_offset >= {first:Int64}`,
+        { topic, partition, first: firstOffset },
+        { signal, timeoutMs },
+      )
+      return rows[0]?.offset ?? null
+    },
+    feedsViews: async ({ signal }: Call = {}): Promise<boolean> => {
       const [database, name] = splitTableName(table, adapter.database)
       const { rows } = await adapter.execute('SELECT name FROM system.tables WHERE database = {database:String} AND name = {name:String} AND notEmpty(dependencies_table)', { database, name }, { signal, timeoutMs })
       return rows.length > 0
     },
+    latestEpoch: (scope: SliceScope, call?: Call): Promise<bigint | null> => turns.latestEpoch(scope, call),
+    takeTurn: (claim: SliceClaim, call?: Call): Promise<WriteTurn> => turns.take(claim, call),
   }
 }
 
-/** A plain MergeTree ignores tokens unless a window is set; a replicated one has a window by itself. */
-async function checkDeduplicates(adapter: ClickHouseAdapter, table: string): Promise<void> {
-  const [database, name] = splitTableName(table, adapter.database)
-  const { rows } = await adapter.execute<Row & { engine: string; definition: string }>(
-    'SELECT engine, create_table_query AS definition FROM system.tables WHERE database = {database:String} AND name = {name:String}',
-    { database, name },
-  )
-  const [found] = rows
-  if (found === undefined) throw notReady(table, 'it does not exist, or this user may not see it: create it first')
-  if (remembersTokens(found.engine, found.definition)) return
-  if (!found.engine.endsWith('MergeTree')) throw notReady(table, `its engine is ${found.engine}, which keeps no tokens: use a MergeTree`)
-  throw notReady(table, `run ALTER TABLE ${quoteTableName(table)} MODIFY SETTING non_replicated_deduplication_window = ${DEFAULT_DEDUPLICATION_WINDOW}`)
-}
-
-function notReady(table: string, remedy: string): ConfigurationError<ClickHouseErrorCode> {
-  return new ConfigurationError<ClickHouseErrorCode>(`table "${table}" would store a repeated batch twice: ${remedy}`, { code: 'ERR_CLICKHOUSE_NO_DEDUPLICATION', context: { table } })
+/** Asked for once for all writes: the abort of one of them doesn't end it for the others. */
+function onceUntilItFails(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | null = null
+  return () => {
+    done ??= work().catch((error: unknown) => {
+      done = null
+      throw error
+    })
+    return done
+  }
 }

@@ -24,6 +24,7 @@ async function fixture(makeRefusedRow: (row: Row) => Row): Promise<BatchWriterFi
     makeRefusedRow: (index) => makeRefusedRow(makeRow(index)),
     storedIndexes: async () => (await database.owner.execute(`SELECT source_offset FROM ${table}`)).rows.map((row) => Number(row['source_offset'])),
     recovery: { writer, topic: 'topic', partition: 3 },
+    turns: { writer, another: () => createBatchWriter(database.connect(), table), topic: 'topic', partition: 3 },
     dispose: async () => void (await database.owner.execute(`DROP TABLE ${table}`)),
   }
 }

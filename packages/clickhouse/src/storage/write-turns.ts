@@ -1,0 +1,182 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { type Clock, ConfigurationError, OperationError, type Row, type SliceClaim, type SliceScope, staleEpochError, type WriteTurn } from '@smart-whale/interfaces'
+import { sleep } from '@smart-whale/core-resilience'
+import type { ClickHouseAdapter, InsertOptions, QueryParams } from '../adapter-options.ts'
+import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
+import { ClickHouseBaseError, type ClickHouseErrorCode } from '../errors.ts'
+import { INGEST_EPOCHS_TABLE, ingestEpochsDefinition } from './ingest-epochs.ts'
+
+/** What {@link WriteTurns} works with. */
+export interface WriteTurnsOptions {
+  /** Speaks to the server. @default none, required */
+  readonly adapter: ClickHouseAdapter
+  /** Table that the turns are for. @default none, required */
+  readonly target: string
+  /** Table that the turns are kept in; made when it is missing. @default 'smart_whale_ingest_epochs' */
+  readonly epochsTable?: string | undefined
+  /** How long one statement may take, in milliseconds. @default none, required */
+  readonly timeoutMs: number
+  /** How long a turn may wait for inserts under earlier ones to end, in milliseconds. @default none, required */
+  readonly takeoverTimeoutMs: number
+  /** Whose time passes. @default none, required */
+  readonly clock: Clock
+}
+
+interface Call {
+  readonly signal?: AbortSignal | undefined
+}
+
+interface LatestTurn {
+  readonly epoch: bigint
+  readonly attempt: number
+  readonly owner: string
+  readonly holder: string
+}
+
+/** How the server says that a turn is over. */
+const STALE = 'smart_whale_stale_epoch'
+const SCOPE = 'target = {target:String} AND pipeline = {pipeline:String} AND topic_id = {topic_id:String} AND `partition` = {partition:Int32}'
+
+/**
+ * The order of all who write into a table for one partition, kept in ClickHouse itself.
+ *
+ * An insert carries its turn, and the server looks when the insert begins whether that is the newest; so whoever takes a turn first writes it
+ * down and then waits until no insert of an earlier one is running. What begins later is refused, what began before has ended:
+ * from then on nobody else changes what the table holds of that partition. No clock, no lease and no memory of tokens is needed for it.
+ */
+export class WriteTurns {
+  readonly #options: WriteTurnsOptions
+  readonly #epochs: string
+  #made: Promise<void> | null = null
+
+  constructor(options: WriteTurnsOptions) {
+    this.#options = options
+    this.#epochs = quoteTableName(options.epochsTable ?? INGEST_EPOCHS_TABLE)
+  }
+
+  /** The largest epoch that a turn was taken under; null when none was. */
+  async latestEpoch(scope: SliceScope, call: Call = {}): Promise<bigint | null> {
+    await this.#makeTable()
+    return (await this.#latest(scope, call))?.epoch ?? null
+  }
+
+  /** Takes the newest turn, and returns when everything under earlier ones has ended. @throws `ERR_STALE_EPOCH` */
+  async take(claim: SliceClaim, call: Call = {}): Promise<WriteTurn> {
+    const { scope, epoch, owner } = claim
+    await this.#makeTable()
+    const before = await this.#latest(scope, call)
+    if (before !== null && (before.epoch > epoch || (before.epoch === epoch && before.owner !== owner))) throw staleEpochError(scope, epoch)
+
+    const turn: WriteTurn = { scope, epoch, attempt: before?.epoch === epoch ? before.attempt + 1 : 0, holder: randomUUID() }
+    await this.#writeDown(turn, owner, call)
+    await this.#endEarlier(turn, call)
+    // Two who took a turn at once both believed theirs to be the newest.
+    if ((await this.#latest(scope, call))?.holder !== turn.holder) throw staleEpochError(scope, epoch)
+    return turn
+  }
+
+  /** What makes an insert one of this turn's. */
+  insertOptions(turn: WriteTurn): Pick<InsertOptions, 'guard' | 'queryId'> {
+    const query = `SELECT throwIf(argMax(holder, (epoch, attempt, holder)) != {holder:String}, '${STALE}') FROM ${this.#epochs} WHERE ${SCOPE}`
+    return { guard: { query, params: { ...this.#paramsOf(turn.scope), holder: turn.holder } }, queryId: `${this.#prefixOf(turn.scope)}${turn.epoch}-${turn.attempt}-${randomUUID()}` }
+  }
+
+  /** The failure of an insert under a turn, by the name that callers know. */
+  explain(error: unknown, { scope, epoch }: WriteTurn): unknown {
+    return ClickHouseBaseError.isInstance(error) && error.serverCode === 395 && error.message.includes(STALE) ? staleEpochError(scope, epoch) : error
+  }
+
+  async #latest(scope: SliceScope, { signal }: Call): Promise<LatestTurn | null> {
+    const { rows } = await this.#options.adapter.execute<Row & { epoch: bigint; attempt: number; owner: string; holder: string }>(
+      `SELECT epoch, attempt, owner, holder FROM ${this.#epochs} WHERE ${SCOPE} ORDER BY epoch DESC, attempt DESC, holder DESC LIMIT 1`,
+      this.#paramsOf(scope),
+      { signal, timeoutMs: this.#options.timeoutMs },
+    )
+    return rows[0] ?? null
+  }
+
+  async #writeDown({ scope, epoch, attempt, holder }: WriteTurn, owner: string, { signal }: Call): Promise<void> {
+    const { target, pipeline, topic_id, partition } = this.#paramsOf(scope)
+    const row = { target, pipeline, topic_id, partition, epoch, attempt, owner, holder }
+    await this.#options.adapter.insert(this.#epochs, [row], { signal, timeoutMs: this.#options.timeoutMs })
+  }
+
+  /**
+   * Waits until no insert of an earlier turn is running. They are asked to end at once; one whose client is gone in the middle of a
+   * request hears of it only when the server has given up waiting for the rest (`http_receive_timeout`, 30 seconds).
+   */
+  async #endEarlier(turn: WriteTurn, { signal }: Call): Promise<void> {
+    const { clock, takeoverTimeoutMs } = this.#options
+    const deadline = clock.monotonic() + takeoverTimeoutMs
+    for (let round = 0; ; round++) {
+      const running = await this.#earlierThan(turn, signal)
+      if (running.length === 0) return
+      if (clock.monotonic() >= deadline) throw stillRunning(turn.scope, running, takeoverTimeoutMs)
+      if (round % 20 === 0) await this.#kill(running, signal)
+      await sleep(Math.min(250, 10 * (round + 1)), { signal, clock })
+    }
+  }
+
+  async #earlierThan(turn: WriteTurn, signal: AbortSignal | undefined): Promise<string[]> {
+    const prefix = this.#prefixOf(turn.scope)
+    const { rows } = await this.#options.adapter
+      .execute<Row & { query_id: string }>('SELECT query_id FROM system.processes WHERE startsWith(query_id, {prefix:String})', { prefix }, { signal, timeoutMs: this.#options.timeoutMs })
+      .catch((error: unknown) => {
+        throw deniedProcesses(error)
+      })
+    return rows.map((row) => row.query_id).filter((id) => isEarlier(id.slice(prefix.length), turn))
+  }
+
+  /** Only makes it quicker: without the right to kill, they end by themselves. */
+  async #kill(queryIds: readonly string[], signal: AbortSignal | undefined): Promise<void> {
+    await this.#options.adapter.execute('KILL QUERY WHERE query_id IN {ids:Array(String)} ASYNC', { ids: queryIds }, { signal, timeoutMs: this.#options.timeoutMs }).catch(() => {})
+  }
+
+  /** Looked for first: to make a table that is there needs a right that a writer may lack. Asked once, until it fails. */
+  #makeTable(): Promise<void> {
+    this.#made ??= this.#makeTableOnce().catch((error: unknown) => {
+      this.#made = null
+      throw error
+    })
+    return this.#made
+  }
+
+  async #makeTableOnce(): Promise<void> {
+    const { adapter, epochsTable, timeoutMs } = this.#options
+    const [database, name] = splitTableName(epochsTable ?? INGEST_EPOCHS_TABLE, adapter.database)
+    const { rows } = await adapter.execute('SELECT name FROM system.tables WHERE database = {database:String} AND name = {name:String}', { database, name }, { timeoutMs })
+    if (rows.length === 0) await adapter.execute(ingestEpochsDefinition({ table: epochsTable }), {}, { timeoutMs })
+  }
+
+  #paramsOf({ pipeline, topicId, partition }: SliceScope): { target: string; pipeline: string; topic_id: string; partition: number } & QueryParams {
+    const [database, name] = splitTableName(this.#options.target, this.#options.adapter.database)
+    return { target: `${database}.${name}`, pipeline, topic_id: topicId, partition }
+  }
+
+  /** Inserts for one partition have this in common; what follows is epoch, attempt and a name of their own. */
+  #prefixOf(scope: SliceScope): string {
+    return `smart-whale-ingest-${createHash('sha256').update(JSON.stringify(Object.values(this.#paramsOf(scope)))).digest('hex').slice(0, 24)}-`
+  }
+}
+
+function isEarlier(idRest: string, turn: WriteTurn): boolean {
+  const [epoch = '', attempt = ''] = idRest.split('-')
+  if (!/^\d+$/.test(epoch) || !/^\d+$/.test(attempt)) return true
+  return BigInt(epoch) < turn.epoch || (BigInt(epoch) === turn.epoch && Number(attempt) <= turn.attempt)
+}
+
+function stillRunning(scope: SliceScope, queryIds: readonly string[], waitedMs: number): OperationError<ClickHouseErrorCode> {
+  return new OperationError(`an insert of an earlier attempt for partition ${scope.partition} of pipeline "${scope.pipeline}" has been running for more than ${waitedMs} ms; nothing is written beside it`, {
+    code: 'ERR_CLICKHOUSE_INSERT_RUNNING',
+    retryable: true,
+    context: { ...scope, queryIds: queryIds.slice(0, 5) },
+  })
+}
+
+function deniedProcesses(error: unknown): unknown {
+  if (!ClickHouseBaseError.isInstance(error) || error.code !== 'ERR_CLICKHOUSE_PERMISSION_DENIED') return error
+  return new ConfigurationError<ClickHouseErrorCode>('the user that writes may not see which of its inserts are running, so it could write beside a former owner: GRANT SELECT ON system.processes to it', {
+    code: 'ERR_CLICKHOUSE_CONFIGURATION',
+    cause: error,
+  })
+}
