@@ -1,0 +1,28 @@
+import { readFile } from 'node:fs/promises'
+import { pathToFileURL } from 'node:url'
+import { ConfigurationError } from '@smart-whale/interfaces'
+import { type DeadLetterPatch, patchFromFields, type PatchFields } from '@smart-whale/messaging'
+
+/**
+ * Reads a patch: JSON with `set`, `fill`, `remove` and `rename`, or a module whose default export is a function of event and letter.
+ * @throws ConfigurationError naming the file and what is wrong in it
+ */
+export async function readPatchFile(path: string): Promise<DeadLetterPatch> {
+  if (/\.[cm]?[jt]s$/.test(path)) return importPatch(path)
+  try {
+    return patchFromFields(JSON.parse(await readFile(path, 'utf8')) as PatchFields)
+  } catch (error) {
+    throw new ConfigurationError(`the patch ${path} can't be used: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+async function importPatch(path: string): Promise<DeadLetterPatch> {
+  let patch: unknown
+  try {
+    patch = ((await import(pathToFileURL(path).href)) as { default?: unknown }).default
+  } catch (error) {
+    throw new ConfigurationError(`the patch ${path} can't be loaded: ${(error as Error).message}`, { cause: error })
+  }
+  if (typeof patch === 'function') return patch as DeadLetterPatch
+  throw new ConfigurationError(`the patch ${path} must export a function as default: (event, letter) => event`)
+}
