@@ -4,13 +4,10 @@ import { exportJwkSet, generateSigningKeys } from '@smart-whale/core-security'
 import type { MessagingTransport } from '@smart-whale/messaging'
 import type { PipelineInput } from '@smart-whale/messaging/pipeline'
 import { createPlatformaticTransport } from '@smart-whale/messaging/platformatic'
-import { type KafkaCluster, startKafka } from '../../services/src/kafka/start-kafka.ts'
-import { startManagedPostgres } from '../../services/src/postgres/start-managed-postgres.ts'
-import type { ManagedServer } from '../../services/src/managed-server.ts'
+import { type KafkaCluster, type ManagedServer, startKafka, startManagedClickHouse, startManagedPostgres } from '../../services/src/index.ts'
 import type { ClickHouseAddress } from './count-stored.ts'
 import { EVENT_PIPELINE } from './event.ts'
 import type { FaultRun } from './scenario.ts'
-import { startManagedClickHouse } from './start-managed-clickhouse.ts'
 
 /** What an ingestor is started with. */
 export type Environment = Readonly<Record<string, string>>
@@ -32,12 +29,14 @@ export interface FaultWorld {
 
 /** Starts the engines, in parallel, with all that they acknowledge on disk as in production. All of it ends with the run. */
 export async function startWorld(run: FaultRun, { brokers }: { brokers: number }): Promise<FaultWorld> {
-  const [kafka, clickhouse, postgres] = await Promise.all([
+  const [kafka, server, postgres] = await Promise.all([
     kept(run, startKafka({ nodes: brokers })),
-    kept(run, startManagedClickHouse(join(run.folder, 'clickhouse'))),
+    kept(run, startManagedClickHouse()),
     kept(run, startManagedPostgres({ durable: true })),
   ])
   run.tell(`Kafka (${brokers} ${brokers === 1 ? 'broker' : 'brokers'}), ClickHouse and PostgreSQL run`)
+  const login = { url: server.url, user: server.owner.username, password: server.owner.password, database: 'default' }
+  const clickhouse = Object.assign(server, { login })
   const common = await commonEnvironment(run, kafka, clickhouse.login, postgres)
   const { topic } = EVENT_PIPELINE
   const pipelinesFile = await writePipeline(run, EVENT_PIPELINE)

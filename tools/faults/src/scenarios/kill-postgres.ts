@@ -1,4 +1,4 @@
-import { createCuttableProxy } from '../../../engines/cuttable-proxy.ts'
+import { startToxiproxy } from '../../../services/src/index.ts'
 import { startWorld } from '../fault-world.ts'
 import { IngestorCrew } from '../ingestor-crew.ts'
 import { judgeStores, waitUntilStored } from '../judge-stores.ts'
@@ -22,8 +22,9 @@ export const killPostgres: Scenario = {
     const random = new SeededChoices(run.seed)
     const world = await startWorld(run, { brokers: 1 })
     const direct = new URL(world.postgres.address)
-    const line = await createCuttableProxy(Number(direct.port))
-    run.atEnd(() => line.close())
+    const proxy = await startToxiproxy({ progress: run.tell })
+    run.atEnd(() => proxy.stop())
+    const line = await proxy.createLine(direct.host)
     const throughLine = new URL(direct)
     throughLine.port = String(line.port)
     const crew = new IngestorCrew(world.environment({ DATABASE_URL: throughLine.href }))
@@ -33,9 +34,9 @@ export const killPostgres: Scenario = {
     const sent = new SentEvents()
     const producing = sendSteadily({ transport: await world.connect(), topic: world.topic, rate, total: events, sent })
     const cutting = atMoments(random.moments(cuts, spanMs), async () => {
-      line.cut()
+      await line.cut()
       await new Promise((resolve) => setTimeout(resolve, CUT_MS * random.fraction()))
-      line.mend()
+      await line.mend()
     })
     const killing = atMoments(random.moments(kills, spanMs), async (index) => {
       await world.postgres.kill()

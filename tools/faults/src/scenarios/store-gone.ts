@@ -1,4 +1,4 @@
-import { openLine } from '../toxic-line.ts'
+import { startToxiproxy } from '../../../services/src/index.ts'
 import { startWorld } from '../fault-world.ts'
 import { IngestorCrew } from '../ingestor-crew.ts'
 import type { IngestorProcess } from '../ingestor-process.ts'
@@ -21,8 +21,9 @@ export const storeGone: Scenario = {
   run: async (run: FaultRun): Promise<readonly Finding[]> => {
     const { goneMs, rate } = run.isShort ? SHORT : FULL
     const world = await startWorld(run, { brokers: 1 })
-    const line = await openLine(Number(new URL(world.clickhouse.address).port))
-    run.atEnd(() => line.close())
+    const proxy = await startToxiproxy({ progress: run.tell })
+    run.atEnd(() => proxy.stop())
+    const line = await proxy.createLine(new URL(world.clickhouse.address).host)
     const crew = new IngestorCrew(world.environment({ CLICKHOUSE_URL: `http://127.0.0.1:${line.port}` }))
     run.atEnd(() => crew.killAll())
     await crew.add(1)
@@ -34,7 +35,7 @@ export const storeGone: Scenario = {
     const findings: Finding[] = []
     const ways = [
       ['down', () => world.clickhouse.kill(), () => world.clickhouse.restart()],
-      ['a black hole', () => line.swallow(), () => line.release()],
+      ['a black hole', () => line.blackHole(), () => line.mend()],
     ] as const
     for (const [way, goAway, comeBack] of ways) {
       await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS))
