@@ -4,10 +4,10 @@ import type { PipelineDefinition } from '@smart-whale/messaging/pipeline'
 import { quoteIdentifier, quoteTable, type TimescaleStorage } from '@smart-whale/timescaledb'
 import { clickhouseTable, timescaledbTable } from './table-columns.ts'
 
-/** Both stores, as somebody who may create tables. */
+/** The stores, as somebody who may create tables; null where no pipeline writes. */
 export interface TableStores {
-  readonly clickhouse: ClickHouseAdapter
-  readonly timescaledb: TimescaleStorage
+  readonly clickhouse: ClickHouseAdapter | null
+  readonly timescaledb: TimescaleStorage | null
 }
 
 /**
@@ -15,8 +15,8 @@ export interface TableStores {
  * @throws ConfigurationError naming required fields that a table has no column for
  */
 export async function prepareTables(definition: PipelineDefinition, stores: TableStores, signal: AbortSignal | undefined): Promise<void> {
-  if (definition.sinks.includes('clickhouse')) await prepareClickHouse(definition, stores.clickhouse, signal)
-  if (definition.sinks.includes('timescaledb')) await prepareTimescale(definition, stores.timescaledb, signal)
+  if (stores.clickhouse !== null && definition.sinks.includes('clickhouse')) await prepareClickHouse(definition, stores.clickhouse, signal)
+  if (stores.timescaledb !== null && definition.sinks.includes('timescaledb')) await prepareTimescale(definition, stores.timescaledb, signal)
 }
 
 async function prepareClickHouse(definition: PipelineDefinition, clickhouse: ClickHouseAdapter, signal: AbortSignal | undefined): Promise<void> {
@@ -40,10 +40,10 @@ async function prepareTimescale(definition: PipelineDefinition, timescaledb: Tim
 }
 
 /** Columns of fields that a table lacks and that may be null: rows that are there already have none. @throws ConfigurationError for any other */
-function columnsToAdd(store: string, { name, table, fields }: PipelineDefinition, wanted: TableDefinition, there: readonly { name: string }[]): (readonly [column: string, type: string])[] {
+function columnsToAdd(store: string, { name, table, columns }: PipelineDefinition, wanted: TableDefinition, there: readonly { name: string }[]): (readonly [column: string, type: string])[] {
   const known = new Set(there.map((column) => column.name))
   const missing = Object.entries(wanted.columns).filter(([column]) => !known.has(column))
-  const required = missing.filter(([column]) => fields[column]?.endsWith('?') !== true)
+  const required = missing.filter(([column]) => columns[column]?.endsWith('?') !== true)
   if (required.length === 0) return missing
   const list = required.map(([column]) => column).join(', ')
   throw new ConfigurationError(

@@ -7,7 +7,7 @@ import { asJsonText } from '@smart-whale/timescaledb'
  * here they are marked as the JSON that they are.
  */
 export function withJsonFields(definition: PipelineDefinition, writer: TransactionalBatchWriter<IngestRow>): TransactionalBatchWriter<IngestRow> {
-  const fields = Object.entries(definition.fields).flatMap(([name, type]) => (parseFieldType(type).kind === 'json' ? [name] : []))
+  const fields = Object.entries(definition.columns).flatMap(([name, type]) => (parseFieldType(type).kind === 'json' ? [name] : []))
   if (fields.length === 0) return writer
   const marked = (rows: readonly IngestRow[]): IngestRow[] =>
     rows.map((row) => ({ ...row, ...Object.fromEntries(fields.map((field) => [field, typeof row[field] === 'string' ? asJsonText(row[field]) : row[field]])) }))

@@ -44,5 +44,5 @@ export function timescaledbTable(definition: PipelineDefinition): TableDefinitio
 }
 
 function columnsOf(definition: PipelineDefinition, columnType: ColumnType): Record<string, string> {
-  return Object.fromEntries(Object.entries(definition.fields).map(([name, text]) => [name, columnType(parseFieldType(text))]))
+  return Object.fromEntries(Object.entries(definition.columns).map(([name, text]) => [name, columnType(parseFieldType(text))]))
 }

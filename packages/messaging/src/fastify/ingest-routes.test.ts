@@ -1,7 +1,7 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createMemoryTransport } from '../memory/index.ts'
-import { definePipelines } from '../pipeline/pipeline-definition.ts'
+import { definePipelines } from '../pipeline/define-pipelines.ts'
 import { ConnectionError } from '@smart-whale/interfaces'
 import type { MessagingTransport } from '../transport.ts'
 import { ingestRoutes, type IngestRoutesOptions } from './ingest-routes.ts'

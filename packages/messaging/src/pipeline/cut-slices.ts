@@ -1,37 +1,8 @@
 import { type Clock, InfrastructureError, OperationError, type Slice } from '@smart-whale/interfaces'
 import type { PartitionReader, RecordBatch } from '../transport.ts'
-import type { EventDecoder, IngestRow } from './decode-record.ts'
-import type { PipelineDefinition, SliceLimits } from './pipeline-definition.ts'
+import type { BatchDecoder } from './decode-batch.ts'
+import type { SliceLimits } from './pipeline-definition.ts'
 import type { SliceRecord } from './slice-records.ts'
-
-/** Turns the records of a batch into rows or refusals, in order. */
-export type BatchDecoder = (batch: RecordBatch) => SliceRecord[]
-
-/** Compiles the step from record to row: the declared fields, the event's id, and where it came from. */
-export function batchDecoder(definition: PipelineDefinition, decode: EventDecoder): BatchDecoder {
-  return (batch) => {
-    const records: SliceRecord[] = []
-    for (let index = 0; index < batch.length; index++) {
-      const offset = batch.offsetAt(index)
-      const { fields, refusal } = decode(batch.valueAt(index))
-      const row = fields === null ? null : withOrigin(definition, batch, offset, fields)
-      records.push({ batch, index, offset, row, refusal })
-    }
-    return records
-  }
-}
-
-function withOrigin(definition: PipelineDefinition, batch: RecordBatch, offset: bigint, fields: IngestRow): IngestRow {
-  fields.event_id = definition.id === null ? `${batch.partition}-${offset}` : eventId(fields[definition.id])
-  fields.source_topic = batch.topic
-  fields.source_partition = batch.partition
-  fields.source_offset = offset
-  return fields
-}
-
-function eventId(value: unknown): string {
-  return value instanceof Date ? value.toISOString() : String(value)
-}
 
 /** Reads on from the reader's position until a slice is full by rows, bytes or age. Empty when nothing came within `maxAgeMs`. */
 export async function cutSlice(reader: PartitionReader, limits: SliceLimits, decode: BatchDecoder, clock: Clock): Promise<readonly SliceRecord[]> {

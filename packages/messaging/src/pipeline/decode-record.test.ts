@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ConfigurationError } from '@smart-whale/interfaces'
 import { type Decoded, eventDecoder } from './decode-record.ts'
-import { definePipelines } from './pipeline-definition.ts'
+import { definePipelines } from './define-pipelines.ts'
 
 const decoderOf = (fields: Record<string, string>): ((value: unknown) => Decoded) => {
   const [definition] = definePipelines([{ topic: 't', fields: { time: 'timestamp', ...fields }, time: 'time' }])

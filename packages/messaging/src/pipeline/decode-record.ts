@@ -1,66 +1,60 @@
-import { isUtf8 } from 'node:buffer'
-import { mayLoseDigits, parseExact } from './exact-json.ts'
+import type { EventRefusal } from './event-refusal.ts'
+import { RecordRefusal } from './event-refusal.ts'
+import type { IngestRow } from './event-types.ts'
 import { parseFieldType } from './field-type.ts'
+import { parseEvent, type ParsedEvent } from './parse-event.ts'
 import type { PipelineDefinition } from './pipeline-definition.ts'
-import { FieldRefusal, type FieldReader, fieldReader, needsExactNumbers } from './read-field.ts'
+import { type EventReader, eventReader, type UndeclaredField } from './read-event.ts'
+import { needsExactNumbers } from './read-field.ts'
+import { versionChooser } from './choose-version.ts'
 
-/** A row as both stores take it: the declared fields plus where the event came from. */
-export type IngestRow = Record<string, unknown>
-
-/** Why an event is refused; goes into the headers of its dead letter. */
-export interface EventRefusal {
-  readonly code: 'undecodable' | 'invalid' | 'refused-by-store'
-  /** Names the field and what is wrong, never the value. */
-  readonly reason: string
-  /** The field that is wrong, when one is. */
-  readonly field?: string
-}
+export type { EventRefusal } from './event-refusal.ts'
+export type { IngestRow } from './event-types.ts'
 
 /** What an event turned out to be. */
 export type Decoded = { readonly fields: IngestRow; readonly refusal: null } | { readonly fields: null; readonly refusal: EventRefusal }
 
-/** Reads the bytes of one event. */
-export type EventDecoder = (value: Uint8Array | null) => Decoded
+/** A header of a record as text; null when there is none of that name. */
+export type HeaderOf = (name: string) => string | null
 
-/** Compiles the decoder of a pipeline: UTF-8, JSON object, then each declared field in turn. */
+/** Reads the bytes of one event; the version may be in a header. */
+export type EventDecoder = (value: Uint8Array | null, header?: HeaderOf) => Decoded
+
+/** Reads the bytes of one event into the fields of its version; `reader` is then that version's. */
+export type EventFieldsDecoder = (value: Uint8Array | null, header: HeaderOf) => RecordRefusal | { readonly row: IngestRow; readonly reader: EventReader }
+
+/** How an event's fields are read, besides what its definition says. */
+export interface DecodeOptions {
+  /** Columns that rows get later, so that they have one shape from the beginning. @default [] */
+  readonly moreColumns?: readonly string[]
+  /** Told of fields that aren't declared. @default nobody is told */
+  readonly onUndeclared?: UndeclaredField | null
+}
+
+const NO_HEADER: HeaderOf = () => null
+
+/** Compiles what checks an event before it is sent: UTF-8, JSON object, then each field of its version in turn. What becomes of it then is the pipeline's matter. */
 export function eventDecoder(definition: PipelineDefinition): EventDecoder {
-  const types = Object.entries(definition.fields).map(([name, text]) => ({ name, type: parseFieldType(text) }))
-  const readers = types.map(({ name, type }) => ({ name, read: fieldReader(type) }))
-  const exact = types.some(({ type }) => needsExactNumbers(type) || type.kind === 'json')
-  return (value) => {
-    const event = parseEvent(value, exact)
-    return 'refusal' in event ? { fields: null, refusal: event.refusal } : readFields(event.object, readers)
+  const decode = eventFieldsDecoder(definition)
+  return (value, header = NO_HEADER) => {
+    const decoded = decode(value, header)
+    return decoded instanceof RecordRefusal ? { fields: null, refusal: decoded } : { fields: decoded.row, refusal: null }
   }
 }
 
-function readFields(event: Readonly<Record<string, unknown>>, readers: readonly { name: string; read: FieldReader }[]): Decoded {
-  const fields: IngestRow = {}
-  for (const { name, read } of readers) {
-    // `Object.hasOwn`: a field called like a method of Object must come from the event itself.
-    const value = read(Object.hasOwn(event, name) ? event[name] : undefined)
-    if (value instanceof FieldRefusal) return { fields: null, refusal: { code: 'invalid', reason: `field "${name}" ${value.reason}`, field: name } }
-    fields[name] = value
+/** Compiles the step from bytes to the declared fields. */
+export function eventFieldsDecoder(definition: PipelineDefinition, { moreColumns = [], onUndeclared = null }: DecodeOptions = {}): EventFieldsDecoder {
+  const readers = definition.versions.map((version) => eventReader(version, moreColumns, onUndeclared, definition.versionFrom?.field ?? null))
+  const exact = definition.versions.some(({ fields }) => Object.values(fields).some((text) => needsExactNumbers(parseFieldType(text)) || parseFieldType(text).kind === 'json'))
+  const choose = versionChooser(definition, readers)
+  // One for all events: it is read at once.
+  const parsed: ParsedEvent = { object: {}, origin: 'any' }
+  return (value, header) => {
+    const refusal = parseEvent(value, exact, parsed)
+    if (refusal !== null) return refusal
+    const reader = choose(parsed.object, header)
+    if (reader instanceof RecordRefusal) return reader
+    const row = reader.read(parsed)
+    return row instanceof RecordRefusal ? row : { row, reader }
   }
-  return { fields, refusal: null }
-}
-
-type ParsedEvent = { readonly object: Readonly<Record<string, unknown>> } | { readonly refusal: EventRefusal }
-
-function parseEvent(value: Uint8Array | null, exact: boolean): ParsedEvent {
-  if (value === null) return undecodable('the message has no value')
-  if (!isUtf8(value)) return undecodable('the message is not valid UTF-8')
-  const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8')
-  let parsed: unknown
-  try {
-    parsed = exact && mayLoseDigits(text) ? parseExact(text) : JSON.parse(text)
-  } catch (error) {
-    // A nesting of hundreds of thousands of levels ends in a RangeError: as undecodable as any other.
-    return undecodable(error instanceof RangeError ? 'the message is nested too deeply' : 'the message is not JSON')
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return undecodable('the message is not a JSON object')
-  return { object: parsed as Record<string, unknown> }
-}
-
-function undecodable(reason: string): ParsedEvent {
-  return { refusal: { code: 'undecodable', reason } }
 }

@@ -17,11 +17,12 @@ import {
   ValidationError,
 } from '@smart-whale/interfaces'
 import type { PartitionReader, RecordBatch } from '../transport.ts'
-import { batchDecoder } from './cut-slices.ts'
-import { eventDecoder, type IngestRow } from './decode-record.ts'
+import { batchDecoder } from './decode-batch.ts'
+import type { IngestRow } from './decode-record.ts'
 import { FloodGuard } from './flood-guard.ts'
 import { runPartition } from './partition-worker.ts'
-import { definePipelines, type PipelineDefinition } from './pipeline-definition.ts'
+import { definePipelines } from './define-pipelines.ts'
+import type { PipelineDefinition } from './pipeline-definition.ts'
 import { PartitionProgress, pipelineMetrics } from './pipeline-status.ts'
 import type { SliceRecord } from './slice-records.ts'
 
@@ -222,10 +223,11 @@ async function live(world: World, life: ProcessLife, chunk: number, maxRows: num
     reader: readerOf(world, life, chunk),
     stores: { clickhouse: clickhouseOf(world, life), timescaledb: timescaledbOf(world, life), ledger: ledgerOf(world, life) },
     deadLetters: (records: readonly SliceRecord[]) => life.step(() => void world.deadLetters.push(...records.map((record) => record.offset))),
-    decode: batchDecoder(definition, eventDecoder(definition)),
+    decode: batchDecoder(definition),
+    fingerprint: definition.fingerprint,
     limits: { maxRows, maxBytes: 1_000_000, maxAgeMs: 1 },
     flood: new FloodGuard({ window: 1_000_000 }),
-    progress: new PartitionProgress('model', 0, pipelineMetrics(silentMetrics), { stored: 0, deadLettered: 0 }),
+    progress: new PartitionProgress('model', 0, pipelineMetrics(silentMetrics), { stored: 0, deadLettered: 0, leftOut: 0 }),
     clock: hastyClock,
     logger: silentLogger,
     graceMs: 1000,

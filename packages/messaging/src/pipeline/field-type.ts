@@ -38,3 +38,14 @@ function parse(text: string): FieldType | null {
   // 38 digits are what a 128-bit decimal holds, and the most that both stores share.
   return precision >= 1 && precision <= 38 && scale <= precision ? { kind: 'decimal', nullable, precision, scale } : null
 }
+
+/** The text of a field type, as {@link parseFieldType} takes it. */
+export function fieldTypeText({ kind, nullable, precision, scale }: FieldType): string {
+  return `${kind}${kind === 'decimal' ? `(${precision},${scale})` : ''}${nullable ? '?' : ''}`
+}
+
+/** Whether every value of the one type is a value of the other, as it is. */
+export function fitsInto(from: FieldType, to: FieldType): boolean {
+  if (from.kind !== to.kind || (from.nullable && !to.nullable)) return false
+  return from.kind !== 'decimal' || (from.scale <= to.scale && from.precision - from.scale <= to.precision - to.scale)
+}

@@ -1,5 +1,11 @@
 // Declaring
-export { definePipelines, type PipelineDefinition, type PipelineInput, type PipelineSink, RESERVED_COLUMNS, type SliceLimits } from './pipeline-definition.ts'
+export { definePipeline, definePipelines, type PipelineInput, type TypedPipelineInput, type VersionInput } from './define-pipelines.ts'
+export type { DefineOptions } from './compile-definition.ts'
+export { type ClickHouseChoices, type EventVersion, type PipelineDefinition, RESERVED_COLUMNS, type RowRoute, type RowTransform, type SliceLimits, type VersionSource } from './pipeline-definition.ts'
+export { pipelinesJsonSchema, type RouteRules } from './pipelines-file.ts'
+export type { EventContext, FieldTypeText, FieldValue, PipelineSink, RouteFunction, TransformFunction, TypedEvent, TypedRow } from './event-types.ts'
+export type { Condition, PlainValue } from './steps/condition-schema.ts'
+export type { TransformStep } from './steps/step-schema.ts'
 export { type FieldKind, type FieldType, isFieldType, parseFieldType } from './field-type.ts'
 
 // Running

@@ -1,12 +1,13 @@
 import { type Clock, InfrastructureError, type Logger, OperationError, type Slice, type SliceClaim, type SliceScope, staleEpochError } from '@smart-whale/interfaces'
 import { sleep } from '@smart-whale/core-resilience'
 import type { PartitionReader } from '../transport.ts'
-import { type BatchDecoder, cutSlice, rereadRange } from './cut-slices.ts'
+import { cutSlice, rereadRange } from './cut-slices.ts'
+import type { BatchDecoder } from './decode-batch.ts'
 import type { FloodGuard } from './flood-guard.ts'
 import type { SliceLimits } from './pipeline-definition.ts'
 import type { PartitionProgress } from './pipeline-status.ts'
 import { asRecorded, type SliceRecord } from './slice-records.ts'
-import { type DeadLetterSink, type PipelineStores, type SliceOutcome, writeSlice } from './write-slice.ts'
+import { type DeadLetterSink, outcomeOf, type PipelineStores, type SliceOutcome, writeSlice } from './write-slice.ts'
 
 /** Everything that the worker of one partition works with. */
 export interface PartitionWork {
@@ -16,6 +17,8 @@ export interface PartitionWork {
   readonly stores: PipelineStores
   readonly deadLetters: DeadLetterSink
   readonly decode: BatchDecoder
+  /** Of the definition that `decode` was compiled from. */
+  readonly fingerprint: string | null
   readonly limits: SliceLimits
   readonly flood: FloodGuard
   readonly progress: PartitionProgress
@@ -108,7 +111,7 @@ async function refuseRowsOfAnotherTopic({ stores, reader }: PartitionWork, signa
 async function finishInFlight(work: PartitionWork, claim: SliceClaim, slice: Slice, signal: AbortSignal): Promise<void> {
   work.logger.info({ partition: claim.scope.partition, from: String(slice.firstOffset), to: String(slice.lastOffset) }, 'repeating the slice that was in flight')
   const records = await untilItWorks(work, signal, () => rereadRange(work.reader, slice, work.decode))
-  await store(work, claim, asRecorded(records, slice), slice, signal)
+  await store(work, claim, asRecorded(records, slice, claim.scope, work.fingerprint), slice, signal)
 }
 
 /** Writes one slice, as often as it takes; what the ledger says after a failure decides how it goes on. */
@@ -123,12 +126,12 @@ async function store(work: PartitionWork, claim: SliceClaim, records: readonly S
       const state = await work.stores.ledger.inspect(claim.scope, { signal })
       if (state === null || state.epoch !== claim.epoch) throw staleEpochError(claim.scope, claim.epoch)
       // The commit came through and only its answer was lost.
-      if (state.nextOffset > lastOffset) return { stored: given.filter((record) => record.refusal === null).length, deadLettered: given.filter((record) => record.refusal !== null).length }
+      if (state.nextOffset > lastOffset) return outcomeOf(given)
       recorded = state.inFlight
-      given = recorded === null ? records : asRecorded(records, recorded)
+      given = recorded === null ? records : asRecorded(records, recorded, claim.scope, work.fingerprint)
     }
     failedBefore = true
-    return writeSlice(given, { stores: work.stores, deadLetters, flood: work.flood, claim, signal, recorded })
+    return writeSlice(given, { stores: work.stores, deadLetters, flood: work.flood, claim, signal, recorded, fingerprint: work.fingerprint })
   })
   work.progress.done(lastOffset + 1n, outcome)
   if (outcome.stored > 0) work.onStored()

@@ -1,9 +1,5 @@
-import { z } from 'zod'
-import { ConfigurationError } from '@smart-whale/interfaces'
-import { isFieldType } from './field-type.ts'
-
-/** Which stores a pipeline writes to. */
-export type PipelineSink = 'clickhouse' | 'timescaledb'
+import type { RecordRefusal } from './event-refusal.ts'
+import type { EventContext, IngestRow, PipelineSink } from './event-types.ts'
 
 /** When a slice is cut: whichever bound is reached first. */
 export interface SliceLimits {
@@ -15,97 +11,78 @@ export interface SliceLimits {
   maxAgeMs: number
 }
 
-/** One stream: a topic, what its events look like, and where they go. */
+/** Where the version of an event is written. */
+export interface VersionSource {
+  /** Name of the record's header; null when a field has it. */
+  readonly header: string | null
+  /** Name of the event's field; null when a header has it. */
+  readonly field: string | null
+  /** The version of an event that names none; null when such an event is refused. */
+  readonly absent: string | null
+}
+
+/** How the events of one version look. */
+export interface EventVersion {
+  /** '' in a pipeline without versions. */
+  readonly name: string
+  /** Field name, as producers write it, to type. Fields that an event has beyond these are left out, and counted. */
+  readonly fields: Readonly<Record<string, string>>
+  /** Name in the event to name behind it. */
+  readonly rename: Readonly<Record<string, string>>
+  /** Makes of it an event of the newest version; null when it is one. */
+  readonly upgrade: RowTransform | null
+}
+
+/** What becomes of a row: a row, null when it is left out on purpose, or why it can't be. Compiled from steps or from a function; never throws. */
+export type RowTransform = (row: IngestRow, context: EventContext) => IngestRow | null | RecordRefusal
+
+/** Which stores a row goes to; none leaves it out. Never throws. */
+export type RowRoute = (row: IngestRow, context: EventContext) => readonly PipelineSink[] | RecordRefusal
+
+/** Choices for a ClickHouse table that the pipeline makes; one that is there stays as it is. */
+export interface ClickHouseChoices {
+  /** Columns that the table is sorted by, before where a row came from. */
+  readonly orderBy: readonly string[]
+  /** Span of time whose rows lie together, and can be dropped together. */
+  readonly partitionBy: 'none' | 'day' | 'week' | 'month' | 'year'
+  /** Days after which a row is deleted by its time; null keeps it. */
+  readonly ttlDays: number | null
+}
+
+/** One stream: a topic, what its events look like, what is made of them, and where they go. */
 export interface PipelineDefinition {
   /** Names the pipeline in the ledger, logs and metrics; renaming it starts over. */
   readonly name: string
   readonly topic: string
-  /** Field name to type, in column order; see {@link isFieldType}. Fields that an event has beyond these are left out. */
+  /** At least one; the last is the newest. */
+  readonly versions: readonly EventVersion[]
+  /** Null in a pipeline without versions. */
+  readonly versionFrom: VersionSource | null
+  /** Fields of the newest version; see {@link EventVersion.fields}. */
   readonly fields: Readonly<Record<string, string>>
-  /** The `timestamp` field that time-series queries go by. */
+  /** Column name to type, in order: what the tables have, besides {@link RESERVED_COLUMNS}. */
+  readonly columns: Readonly<Record<string, string>>
+  /** Null when the newest event is the row. */
+  readonly transform: RowTransform | null
+  /** Null when every row goes to all sinks. */
+  readonly route: RowRoute | null
+  /** The `timestamp` column that time-series queries go by. */
   readonly time: string
-  /** The field that identifies an event; without it, the event's position in the topic does. */
+  /** The column that identifies an event; without it, the event's position in the topic does. */
   readonly id: string | null
-  /** The field whose value decides the partition, so that its events stay in order. */
+  /** The field of the event whose value decides the partition, so that its events stay in order. */
   readonly key: string | null
-  /** Table of that name in each store. */
+  /** Name of the table, in each store that {@link tables} doesn't name another for. */
   readonly table: string
+  readonly tables: Readonly<Record<PipelineSink, string>>
   readonly sinks: readonly PipelineSink[]
   /** Partitions of the topic when it is made. */
   readonly partitions: number
   readonly limits: SliceLimits
+  readonly clickhouse: ClickHouseChoices
+  /** Differs when versions, transform or route do; null without any of them. A slice in flight is repeated under the same one only. */
+  readonly fingerprint: string | null
 }
-
-const identifier = z.string().regex(/^[a-z_][a-z0-9_]{0,47}$/, 'must be lower-case letters, digits and _, begin with a letter, and have at most 48 characters')
-
-const definitionSchema = z
-  .strictObject({
-    topic: z.string().regex(/^[A-Za-z0-9._-]{1,200}$/, 'must be a topic name: letters, digits, ".", "_" and "-"'),
-    name: z.string().min(1).max(200).optional(),
-    table: identifier.optional(),
-    fields: z.record(identifier, z.string().refine(isFieldType, 'is not a field type; use string, int32, int64, float64, decimal(p,s), boolean, timestamp, date, uuid or json, with "?" behind it where null is allowed')),
-    time: identifier,
-    id: identifier.optional(),
-    key: identifier.optional(),
-    sinks: z.array(z.enum(['clickhouse', 'timescaledb'])).min(1).optional(),
-    partitions: z.int().min(1).max(1000).optional(),
-    limits: z.strictObject({ maxRows: z.int().min(1).max(1_000_000), maxBytes: z.int().min(1024).max(268_435_456), maxAgeMs: z.int().min(1).max(60_000) }).partial().optional(),
-  })
-  .superRefine((definition, context) => {
-    if (Object.keys(definition.fields).length === 0) context.addIssue({ code: 'custom', path: ['fields'], message: 'must name at least one field' })
-    for (const reserved of RESERVED_COLUMNS)
-      if (reserved in definition.fields) context.addIssue({ code: 'custom', path: ['fields', reserved], message: 'is a column that the pipeline itself writes; choose another name' })
-    if (definition.fields[definition.time] !== 'timestamp') context.addIssue({ code: 'custom', path: ['time'], message: 'must name a field of type timestamp' })
-    for (const role of ['id', 'key'] as const) {
-      const field = definition[role]
-      if (field !== undefined && !(field in definition.fields)) context.addIssue({ code: 'custom', path: [role], message: `names "${field}", which is not among the fields` })
-    }
-    const table = definition.table ?? definition.topic
-    if (!identifier.safeParse(table).success) context.addIssue({ code: 'custom', path: ['table'], message: `must be given, since the topic name "${definition.topic}" can't be a table name` })
-  })
 
 /** Columns of every table of the ingest path: where a row came from. */
 export const RESERVED_COLUMNS = ['event_id', 'source_topic', 'source_partition', 'source_offset'] as const
-
-/** What a pipelines file holds: defaults may be left out. */
-export type PipelineInput = z.input<typeof definitionSchema>
-
-/**
- * Reads the declarations of a pipelines file.
- * @throws ConfigurationError naming the pipeline and field that is wrong
- */
-export function definePipelines(input: unknown): readonly PipelineDefinition[] {
-  if (!Array.isArray(input)) throw new ConfigurationError('a pipelines file must hold an array of pipelines, each with topic, fields and time')
-  const definitions = input.map((entry, index) => defineOne(entry, index))
-  for (const property of ['name', 'topic', 'table'] as const) refuseTwice(definitions, property)
-  return definitions
-}
-
-function defineOne(entry: unknown, index: number): PipelineDefinition {
-  const result = definitionSchema.safeParse(entry)
-  if (!result.success) {
-    const issues = result.error.issues.map((issue) => `pipelines[${index}]${issue.path.map((part) => `.${String(part)}`).join('')}: ${issue.message}`)
-    throw new ConfigurationError(`the pipelines file is wrong: ${issues.join('; ')}`)
-  }
-  const given = result.data
-  return {
-    name: given.name ?? given.topic,
-    topic: given.topic,
-    fields: given.fields,
-    time: given.time,
-    id: given.id ?? null,
-    key: given.key ?? given.id ?? null,
-    table: given.table ?? given.topic,
-    sinks: given.sinks ?? ['clickhouse', 'timescaledb'],
-    partitions: given.partitions ?? 4,
-    limits: { maxRows: 20_000, maxBytes: 8 * 1024 * 1024, maxAgeMs: 250, ...given.limits } as SliceLimits,
-  }
-}
-
-function refuseTwice(definitions: readonly PipelineDefinition[], property: 'name' | 'topic' | 'table'): void {
-  const seen = new Set<string>()
-  for (const definition of definitions) {
-    if (seen.has(definition[property])) throw new ConfigurationError(`two pipelines have the ${property} "${definition[property]}"; each needs its own`)
-    seen.add(definition[property])
-  }
-}

@@ -22,6 +22,8 @@ export interface PipelineStatus {
   readonly state: PipelineState
   readonly stored: number
   readonly deadLettered: number
+  /** Records that a transform or a route left out on purpose. */
+  readonly leftOut: number
   readonly partitions: readonly PartitionStatus[]
   /** Why it halted; null otherwise. */
   readonly reason: string | null
@@ -31,6 +33,7 @@ export interface PipelineStatus {
 export interface PipelineMetrics {
   readonly stored: CounterMetric
   readonly deadLettered: CounterMetric
+  readonly leftOut: CounterMetric
   readonly failures: CounterMetric
   readonly lag: GaugeMetric
 }
@@ -41,6 +44,7 @@ export function pipelineMetrics(sink: MetricsSink): PipelineMetrics {
   return {
     stored: sink.counter({ name: 'smart_whale_pipeline_records_stored_total', help: 'Records that every store of the pipeline has', labelNames }),
     deadLettered: sink.counter({ name: 'smart_whale_pipeline_dead_letters_total', help: 'Records that went to the dead letters', labelNames }),
+    leftOut: sink.counter({ name: 'smart_whale_pipeline_left_out_total', help: 'Records that a transform or a route left out on purpose', labelNames }),
     failures: sink.counter({ name: 'smart_whale_pipeline_failures_total', help: 'Attempts that failed and paused a partition, by error code', labelNames: ['pipeline', 'code'] }),
     lag: sink.gauge({ name: 'smart_whale_pipeline_lag_records', help: 'Records in the topic that are not yet in every store', labelNames }),
   }
@@ -51,23 +55,25 @@ export class PartitionProgress {
   readonly #pipeline: string
   readonly #partition: number
   readonly #metrics: PipelineMetrics
-  readonly #totals: { stored: number; deadLettered: number }
+  readonly #totals: { stored: number; deadLettered: number; leftOut: number }
   #nextOffset = 0n
   #waitingFor: string | null = null
 
-  constructor(pipeline: string, partition: number, metrics: PipelineMetrics, totals: { stored: number; deadLettered: number }) {
+  constructor(pipeline: string, partition: number, metrics: PipelineMetrics, totals: { stored: number; deadLettered: number; leftOut: number }) {
     this.#pipeline = pipeline
     this.#partition = partition
     this.#metrics = metrics
     this.#totals = totals
   }
 
-  done(nextOffset: bigint, { stored, deadLettered }: SliceOutcome): void {
+  done(nextOffset: bigint, { stored, deadLettered, leftOut }: SliceOutcome): void {
     this.#nextOffset = nextOffset
     this.#totals.stored += stored
     this.#totals.deadLettered += deadLettered
+    this.#totals.leftOut += leftOut
     this.#metrics.stored.inc({ pipeline: this.#pipeline }, stored)
     if (deadLettered > 0) this.#metrics.deadLettered.inc({ pipeline: this.#pipeline }, deadLettered)
+    if (leftOut > 0) this.#metrics.leftOut.inc({ pipeline: this.#pipeline }, leftOut)
   }
 
   paused(error: unknown): void {

@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Clock, type HealthProbe, InfrastructureError, type Lifecycle, type Logger, type MetricsSink, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
 import { deadLetterRecord, deadLetterTopic } from '../dead-letter.ts'
 import type { GroupMembership, MessagingTransport, PartitionReader } from '../transport.ts'
-import { batchDecoder } from './cut-slices.ts'
-import { eventDecoder } from './decode-record.ts'
+import { batchDecoder } from './decode-batch.ts'
 import { FloodGuard, type FloodOptions } from './flood-guard.ts'
 import { runPartition } from './partition-worker.ts'
 import type { PipelineDefinition } from './pipeline-definition.ts'
@@ -43,7 +42,7 @@ export class Pipeline implements Lifecycle {
   readonly #options: PipelineOptions
   readonly #logger: Logger
   readonly #metrics: PipelineMetrics
-  readonly #totals = { stored: 0, deadLettered: 0 }
+  readonly #totals = { stored: 0, deadLettered: 0, leftOut: 0 }
   readonly #progress = new Map<number, PartitionProgress>()
   readonly #flood: FloodGuard
   #membership: GroupMembership | null = null
@@ -120,7 +119,8 @@ export class Pipeline implements Lifecycle {
         reader,
         stores,
         deadLetters: (records, { signal }) => this.#sendDeadLetters(transport, records, signal),
-        decode: batchDecoder(definition, eventDecoder(definition)),
+        decode: batchDecoder(definition),
+        fingerprint: definition.fingerprint,
         limits: definition.limits,
         flood: this.#flood,
         progress,

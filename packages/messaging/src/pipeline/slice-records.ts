@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { ConfigurationError, type Slice, type SliceScope } from '@smart-whale/interfaces'
-import type { EventRefusal, IngestRow } from './decode-record.ts'
+import type { EventRefusal } from './event-refusal.ts'
+import type { IngestRow, PipelineSink } from './event-types.ts'
 import type { RecordBatch } from '../transport.ts'
 
 /** One record of a slice, by reference: its bytes stay in the batch that brought them. */
@@ -8,17 +9,34 @@ export interface SliceRecord {
   readonly batch: RecordBatch
   readonly index: number
   readonly offset: bigint
-  /** The row for the stores; null when the record was refused. */
+  /** The row for the stores; null when the record was refused, or left out on purpose. */
   readonly row: IngestRow | null
   readonly refusal: EventRefusal | null
+  /** Which of the pipeline's stores get the row: none of a record that is left out on purpose. @default all */
+  readonly sinks?: readonly PipelineSink[]
 }
 
-/** The slice of these records, which must not be empty: every record that has a refusal is excluded. */
-export function sliceOf(scope: SliceScope, records: readonly SliceRecord[]): Slice {
+/** Whether a record's row belongs into a store. */
+export function goesTo(record: SliceRecord, sink: PipelineSink): boolean {
+  return record.row !== null && record.refusal === null && (record.sinks === undefined || record.sinks.includes(sink))
+}
+
+/**
+ * The slice of these records, which must not be empty: every record that has a refusal is excluded.
+ * @param fingerprint of a definition that may make other rows, or none, of the same records; null for one that only reads fields
+ */
+export function sliceOf(scope: SliceScope, records: readonly SliceRecord[], fingerprint: string | null): Slice {
   const excluded = records.filter((record) => record.refusal !== null).map((record) => record.offset)
   const firstOffset = records[0]?.offset ?? 0n
   const lastOffset = records.at(-1)?.offset ?? firstOffset
-  return { firstOffset, lastOffset, excluded, token: sliceToken(scope, firstOffset, lastOffset, excluded) }
+  const selection = fingerprint === null ? null : [fingerprint, records.map(routeMark).join('')]
+  return { firstOffset, lastOffset, excluded, token: sliceToken(scope, firstOffset, lastOffset, excluded, selection) }
+}
+
+/** One character for where a record goes. */
+function routeMark(record: SliceRecord): string {
+  if (record.refusal !== null) return 'x'
+  return String(Number(goesTo(record, 'clickhouse')) + 2 * Number(goesTo(record, 'timescaledb')))
 }
 
 /** The records with those at the given offsets refused as well, each for its reason. */
@@ -31,27 +49,29 @@ export function withRefusals(records: readonly SliceRecord[], reasons: ReadonlyM
 
 /**
  * The records of a slice that was recorded earlier, parted as they were then.
- * @throws ConfigurationError `ERR_MESSAGING_DEFINITION_CHANGED` when a record that was good then is refused now
+ * @throws ConfigurationError `ERR_MESSAGING_DEFINITION_CHANGED` when a record that was good then is refused now, or when rows may be other ones or go elsewhere
  */
-export function asRecorded(records: readonly SliceRecord[], slice: Slice): readonly SliceRecord[] {
+export function asRecorded(records: readonly SliceRecord[], slice: Slice, scope: SliceScope, fingerprint: string | null): readonly SliceRecord[] {
   const excluded = new Set(slice.excluded)
   const changed = records.find((record) => record.refusal !== null && !excluded.has(record.offset))
-  if (changed !== undefined) {
-    throw new ConfigurationError(
-      `the record at offset ${changed.offset} is part of a slice that was being written when the pipeline last stopped, and its new definition refuses it; run the previous definition once, then change it`,
-      { code: 'ERR_MESSAGING_DEFINITION_CHANGED' },
-    )
-  }
-  return withRefusals(records, new Map(slice.excluded.map((offset) => [offset, 'a store refused the row before the pipeline was restarted'])))
+  if (changed !== undefined) throw definitionChanged(`its new definition refuses the record at offset ${changed.offset}`)
+  const parted = withRefusals(records, new Map(slice.excluded.map((offset) => [offset, 'a store refused the row before the pipeline was restarted'])))
+  if (sliceOf(scope, parted, fingerprint).token !== slice.token) throw definitionChanged('its versions, transform or route have changed since')
+  return parted
+}
+
+function definitionChanged(how: string): ConfigurationError {
+  return new ConfigurationError(`a slice was being written when the pipeline last stopped, and ${how}; run the previous definition once, then change it`, { code: 'ERR_MESSAGING_DEFINITION_CHANGED' })
 }
 
 /**
- * The idempotency token of a slice. It follows from which records are in it and from nothing else, so that a repeat has
- * the same token, and another set of records never has: a store that drops a known token would swallow it otherwise.
+ * The idempotency token of a slice. It follows from which records are in it and, where a definition decides on more than the fields, from
+ * what it makes of them; from nothing else, so that a repeat has the same token, and another set of rows never has: a store that drops a
+ * known token would swallow it otherwise.
  */
-export function sliceToken(scope: SliceScope, firstOffset: bigint, lastOffset: bigint, excluded: readonly bigint[]): string {
-  const identity = JSON.stringify([scope.pipeline, scope.topicId, scope.partition, String(firstOffset), String(lastOffset), excluded.map(String)])
-  return `${scope.partition}-${firstOffset}-${lastOffset}-${createHash('sha256').update(identity).digest('base64url').slice(0, 24)}`
+export function sliceToken(scope: SliceScope, firstOffset: bigint, lastOffset: bigint, excluded: readonly bigint[], selection: readonly string[] | null): string {
+  const identity = [scope.pipeline, scope.topicId, scope.partition, String(firstOffset), String(lastOffset), excluded.map(String), ...(selection ?? [])]
+  return `${scope.partition}-${firstOffset}-${lastOffset}-${createHash('sha256').update(JSON.stringify(identity)).digest('base64url').slice(0, 24)}`
 }
 
 /** The token for the rest of a slice of which the store has a part: it follows from the slice and from what is missing. */

@@ -11,12 +11,12 @@ import type { PartedSlice } from './write-slice.ts'
  * result is looked up again.
  */
 export async function storeWhatIsMissing(store: RecoverableBatchWriter<IngestRow>, parted: PartedSlice, signal: AbortSignal): Promise<void> {
-  const { slice, included } = parted
+  const { slice, forClickHouse } = parted
   let missing = await missingOf(store, parted, signal)
   // Under the slice's own token first: should the earlier attempt still be on its way, the store drops whichever comes second.
   // Also when all is there but views hang on the table: they may lack what the table has, and a repeat fills them alone.
-  if (missing.length === included.length || (missing.length === 0 && (await store.feedsViews?.({ signal })) === true)) {
-    await send(store, included, slice.token, signal)
+  if (missing.length === forClickHouse.length || (missing.length === 0 && (await store.feedsViews?.({ signal })) === true)) {
+    await send(store, forClickHouse, slice.token, signal)
     missing = await missingOf(store, parted, signal)
   }
   if (missing.length === 0) return
@@ -34,18 +34,19 @@ async function send(store: RecoverableBatchWriter<IngestRow>, records: readonly 
   if (records.length > 0) await store.write({ rows: records.map((record) => record.row as IngestRow), token }, { signal })
 }
 
-async function missingOf(store: RecoverableBatchWriter<IngestRow>, { slice, included, excluded }: PartedSlice, signal: AbortSignal): Promise<readonly SliceRecord[]> {
-  const origin = included[0]?.batch
+async function missingOf(store: RecoverableBatchWriter<IngestRow>, { slice, forClickHouse }: PartedSlice, signal: AbortSignal): Promise<readonly SliceRecord[]> {
+  const origin = forClickHouse[0]?.batch
   if (origin === undefined) return []
   const { firstOffset, lastOffset } = slice
   const stored = await store.storedOffsets({ topic: origin.topic, partition: origin.partition, firstOffset, lastOffset }, { signal })
   const there = new Set(stored)
   // Neither can come from this code; if it does, more writing would only hide it.
-  if (there.size !== stored.length || excluded.some((record) => there.has(record.offset))) {
-    throw new OperationError('ClickHouse holds rows of a slice twice, or rows that were excluded from it', {
+  const missing = forClickHouse.filter((record) => !there.has(record.offset))
+  if (there.size !== stored.length || there.size !== forClickHouse.length - missing.length) {
+    throw new OperationError('ClickHouse holds rows of a slice twice, or rows that do not belong into it', {
       code: 'ERR_MESSAGING_SLICE_DOUBLED',
       context: { token: slice.token, rows: stored.length, distinct: there.size },
     })
   }
-  return included.filter((record) => !there.has(record.offset))
+  return missing
 }

@@ -2,7 +2,6 @@ import {
   type BatchTransaction,
   OperationError,
   type RecoverableBatchWriter,
-  type RefusedRow,
   type Slice,
   type SliceClaim,
   type SliceLedger,
@@ -11,7 +10,7 @@ import {
 } from '@smart-whale/interfaces'
 import type { IngestRow } from './decode-record.ts'
 import type { FloodGuard } from './flood-guard.ts'
-import { sliceOf, type SliceRecord, withRefusals } from './slice-records.ts'
+import { goesTo, sliceOf, type SliceRecord, withRefusals } from './slice-records.ts'
 import { storeWhatIsMissing } from './store-what-is-missing.ts'
 
 /** Where a pipeline's rows go: one of the two stores, or both. */
@@ -41,12 +40,17 @@ export interface WriteSliceOptions {
   readonly flood: Pick<FloodGuard, 'admitRefused' | 'expectRefused'>
   /** The slice as the ledger has it in flight, when these records were sent before. @default none, required */
   readonly recorded: Slice | null
+  /** Of the definition that made the rows; see {@link sliceOf}. @default none, required */
+  readonly fingerprint: string | null
 }
 
 /** What one slice came to. */
 export interface SliceOutcome {
+  /** Records whose row is in each store that it is routed to. */
   readonly stored: number
   readonly deadLettered: number
+  /** Records that a transform or a route left out on purpose. */
+  readonly leftOut: number
 }
 
 /**
@@ -58,37 +62,54 @@ export interface SliceOutcome {
  * recorded slice; a row that either store refuses is excluded from both, which amends the record before anything is sent again.
  */
 export async function writeSlice(given: readonly SliceRecord[], options: WriteSliceOptions): Promise<SliceOutcome> {
-  const { stores, claim, signal, recorded } = options
+  const { stores, claim, signal, recorded, fingerprint } = options
   let records = given
-  let slice = recorded ?? sliceOf(claim.scope, records)
+  let slice = recorded ?? sliceOf(claim.scope, records, fingerprint)
   let inLedger = recorded !== null
   // Each round excludes at least one record more, and a slice without any left can't be refused: the loop ends.
   for (;;) {
     if (!inLedger) await stores.ledger.record(claim, slice, { signal })
-    const included = records.filter((record) => record.refusal === null)
-    const excluded = records.filter((record) => record.refusal !== null)
-    const refused = await attempt({ slice, included, excluded }, options)
-    if (refused.length === 0) return { stored: included.length, deadLettered: excluded.length }
-    records = withRefusals(records, new Map(refused.map(({ index, reason }) => [included[index]?.offset ?? -1n, reason])))
-    slice = sliceOf(claim.scope, records)
+    const refused = await attempt({ slice, ...partRecords(records) }, options)
+    if (refused.size === 0) return outcomeOf(records)
+    records = withRefusals(records, refused)
+    slice = sliceOf(claim.scope, records, fingerprint)
     inLedger = false
   }
 }
 
-/** A slice with its records parted into what the stores get and what the dead letters get. */
+/** What a slice comes to once it is done. */
+export function outcomeOf(records: readonly SliceRecord[]): SliceOutcome {
+  const deadLettered = records.filter((record) => record.refusal !== null).length
+  const stored = records.filter((record) => record.row !== null).length
+  return { stored, deadLettered, leftOut: records.length - stored - deadLettered }
+}
+
+/** A slice with its records parted into what each store gets and what the dead letters get. */
 export interface PartedSlice {
   readonly slice: Slice
-  readonly included: readonly SliceRecord[]
+  readonly forClickHouse: readonly SliceRecord[]
+  readonly forTimescale: readonly SliceRecord[]
   readonly excluded: readonly SliceRecord[]
 }
 
+function partRecords(records: readonly SliceRecord[]): Omit<PartedSlice, 'slice'> {
+  return {
+    forClickHouse: records.filter((record) => goesTo(record, 'clickhouse')),
+    forTimescale: records.filter((record) => goesTo(record, 'timescaledb')),
+    excluded: records.filter((record) => record.refusal !== null),
+  }
+}
+
+/** Records that a store refused, by offset, with the reason. */
+type Refusals = ReadonlyMap<bigint, string>
+
 /**
- * One attempt at all of it. Answers the rows that a store refused for their data. Of a first attempt nothing is stored then;
+ * One attempt at all of it. Answers the records that a store refused for their data. Of a first attempt nothing is stored then;
  * of a repeat ClickHouse may have the rest, and never a row that is refused: that would be for somebody to look at.
  */
-async function attempt(parted: PartedSlice, options: WriteSliceOptions): Promise<readonly RefusedRow[]> {
+async function attempt(parted: PartedSlice, options: WriteSliceOptions): Promise<Refusals> {
   const { stores, deadLetters, flood, claim, signal, recorded } = options
-  const rows = parted.included.map((record) => record.row as IngestRow)
+  const { forClickHouse, forTimescale, excluded } = parted
   const { clickhouse, timescaledb } = stores
   const transaction = timescaledb === null ? null : await timescaledb.begin({ signal })
   // A transaction that waits for a search would run into its server's patience, and the search's result would be lost with it.
@@ -96,20 +117,20 @@ async function attempt(parted: PartedSlice, options: WriteSliceOptions): Promise
     await transaction?.rollback().catch(() => {})
   }
   try {
-    let refused: readonly RefusedRow[] = []
-    if (transaction !== null && timescaledb !== null) refused = await refusedBy(timescaledb, rows, signal, () => transaction.write(rows), { flood, giveUp })
-    if (clickhouse !== null && refused.length === 0) {
-      const write = (): Promise<unknown> => (recorded === null ? clickhouse.write({ rows, token: parted.slice.token }, { signal }) : storeWhatIsMissing(clickhouse, parted, signal))
-      refused = await refusedBy(clickhouse, rows, signal, write, { flood, giveUp })
+    let refused: Refusals = new Map()
+    if (transaction !== null && timescaledb !== null) refused = await refusedBy(timescaledb, forTimescale, signal, (rows) => transaction.write(rows), { flood, giveUp })
+    if (clickhouse !== null && refused.size === 0) {
+      const write = (rows: readonly IngestRow[]): Promise<unknown> => (recorded === null ? clickhouse.write({ rows, token: parted.slice.token }, { signal }) : storeWhatIsMissing(clickhouse, parted, signal))
+      refused = await refusedBy(clickhouse, forClickHouse, signal, write, { flood, giveUp })
     }
-    if (refused.length > 0) {
+    if (refused.size > 0) {
       if (recorded !== null && clickhouse !== null) await refuseIfStored(clickhouse, parted, refused, signal)
       return refused
     }
-    if (recorded === null) flood.admitRefused(parted.excluded.filter((record) => record.refusal?.code === 'refused-by-store').length)
-    if (parted.excluded.length > 0) await deadLetters(parted.excluded, { signal })
+    if (recorded === null) flood.admitRefused(excluded.filter((record) => record.refusal?.code === 'refused-by-store').length)
+    if (excluded.length > 0) await deadLetters(excluded, { signal })
     await finish(stores.ledger, claim, parted.slice, transaction, signal)
-    return []
+    return refused
   } catch (error) {
     await giveUp()
     throw error
@@ -122,24 +143,25 @@ async function finish(ledger: SliceLedger, claim: SliceClaim, slice: Slice, tran
   await transaction.commit()
 }
 
-/** Runs a write; when the store refuses it for its data, finds out which rows are to blame. */
+/** Runs a write; when the store refuses it for its data, finds out which records are to blame. */
 async function refusedBy(
   store: Pick<RecoverableBatchWriter<IngestRow>, 'findRefused'>,
-  rows: readonly IngestRow[],
+  records: readonly SliceRecord[],
   signal: AbortSignal,
-  write: () => Promise<unknown>,
+  write: (rows: readonly IngestRow[]) => Promise<unknown>,
   { flood, giveUp }: { flood: WriteSliceOptions['flood']; giveUp: () => Promise<void> },
-): Promise<readonly RefusedRow[]> {
-  if (rows.length === 0) return []
+): Promise<Refusals> {
+  if (records.length === 0) return new Map()
+  const rows = records.map((record) => record.row as IngestRow)
   try {
-    await write()
-    return []
+    await write(rows)
+    return new Map()
   } catch (error) {
     if (!ValidationError.isInstance(error)) throw error
     await giveUp()
     await refuseFlood(store, rows, signal, flood)
     const refused = await store.findRefused(rows, { signal })
-    if (refused.length > 0) return refused
+    if (refused.length > 0) return new Map(refused.map(({ index, reason }) => [records[index]?.offset ?? -1n, reason]))
     // The store refuses the rows together and none alone: no record is to blame, so none may be dead-lettered.
     throw new OperationError('a store refuses a batch for its data, but none of its rows alone', { code: 'ERR_MESSAGING_BATCH_REFUSED', cause: error })
   }
@@ -161,12 +183,12 @@ async function refuseFlood(store: Pick<RecoverableBatchWriter<IngestRow>, 'findR
  * A row may be refused on a repeat although ClickHouse took it before: somebody added a constraint, or another partition stored the
  * same key meanwhile. The record stays as it is, so that removing the cause and starting again mends it.
  */
-async function refuseIfStored(clickhouse: RecoverableBatchWriter<IngestRow>, { slice, included }: PartedSlice, refused: readonly RefusedRow[], signal: AbortSignal): Promise<void> {
-  const origin = included[0]?.batch
+async function refuseIfStored(clickhouse: RecoverableBatchWriter<IngestRow>, { slice, forClickHouse, forTimescale }: PartedSlice, refused: Refusals, signal: AbortSignal): Promise<void> {
+  const origin = (forClickHouse[0] ?? forTimescale[0])?.batch
   if (origin === undefined) return
   const { firstOffset, lastOffset } = slice
-  const stored = new Set(await clickhouse.storedOffsets({ topic: origin.topic, partition: origin.partition, firstOffset, lastOffset }, { signal }))
-  const conflicts = refused.flatMap(({ index }) => (stored.has(included[index]?.offset ?? -1n) ? [String(included[index]?.offset)] : []))
+  const stored = await clickhouse.storedOffsets({ topic: origin.topic, partition: origin.partition, firstOffset, lastOffset }, { signal })
+  const conflicts = stored.filter((offset) => refused.has(offset)).map(String)
   if (conflicts.length === 0) return
   throw new OperationError(
     `a store refuses rows now that ClickHouse took before the slice was repeated (offsets ${conflicts.slice(0, 10).join(', ')}): remove what refuses them, or these rows, and start again`,

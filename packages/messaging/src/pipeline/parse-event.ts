@@ -1,0 +1,42 @@
+import { isAscii, isUtf8 } from 'node:buffer'
+import { RecordRefusal } from './event-refusal.ts'
+import { mayLoseDigits, parseExact } from './exact-json.ts'
+import type { Origin } from './read-field.ts'
+
+/** The object that an event is, and what is known of its text. */
+export interface ParsedEvent {
+  object: Readonly<Record<string, unknown>>
+  origin: Origin
+}
+
+/** Parses the bytes of an event into `into`, or says why it is no event. @param exact whether a field needs digits that a double can't hold */
+export function parseEvent(value: Uint8Array | null, exact: boolean, into: ParsedEvent): RecordRefusal | null {
+  if (value === null) return undecodable('the message has no value')
+  const bytes = Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+  const ascii = isAscii(bytes)
+  if (!ascii && !isUtf8(bytes)) return undecodable('the message is not valid UTF-8')
+  const text = ascii ? bytes.latin1Slice() : bytes.utf8Slice()
+  const careful = exact && mayLoseDigits(bytes)
+  let parsed: unknown
+  try {
+    parsed = careful ? parseExact(text) : JSON.parse(text)
+  } catch (error) {
+    // A nesting of hundreds of thousands of levels ends in a RangeError: as undecodable as any other.
+    return undecodable(error instanceof RangeError ? 'the message is nested too deeply' : 'the message is not JSON')
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return undecodable('the message is not a JSON object')
+  into.object = parsed as Record<string, unknown>
+  into.origin = careful || text.includes('\\') ? 'any' : 'plain'
+  return null
+}
+
+function undecodable(reason: string): RecordRefusal {
+  return new RecordRefusal('undecodable', reason)
+}
+
+declare global {
+  interface Buffer {
+    latin1Slice(start?: number, end?: number): string
+    utf8Slice(start?: number, end?: number): string
+  }
+}
