@@ -25,6 +25,12 @@ export function checkStartOffset(offset: bigint): void {
   refuse('the offset to begin at', offsetIssues('startOffset', offset))
 }
 
+/** @throws TimescaleValidationError when no larger epoch could be kept */
+export function checkEpoch(epoch: bigint): void {
+  if (epoch < MAX_OFFSET) return refuse('the epoch to exceed', offsetIssues('aboveEpoch', epoch))
+  refuse('the epoch to exceed', [{ path: ['aboveEpoch'], message: `must be less than ${MAX_OFFSET}` }])
+}
+
 /** @throws TimescaleValidationError naming what of the slice makes no sense by itself */
 export function checkSlice(slice: Slice): void {
   const issues = [...offsetIssues('firstOffset', slice.firstOffset), ...offsetIssues('lastOffset', slice.lastOffset), ...textIssues('token', slice.token)]
@@ -32,6 +38,7 @@ export function checkSlice(slice: Slice): void {
     issues.push({ path: ['lastOffset'], message: `must not be before firstOffset ${slice.firstOffset}, found ${slice.lastOffset}` })
   }
   if (issues.length === 0) issues.push(...excludedIssues(slice))
+  if (slice.deadLettersFrom !== undefined) issues.push(...offsetIssues('deadLettersFrom.offset', slice.deadLettersFrom.offset))
   refuse('the slice', issues)
 }
 

@@ -1,5 +1,6 @@
 import {
   type CallOptions,
+  type ClaimOptions,
   type Row,
   type Slice,
   type SliceClaim,
@@ -9,7 +10,7 @@ import {
   staleEpochError,
 } from '@smart-whale/interfaces'
 import { TimescaleValidationError } from '../errors.ts'
-import { checkOwner, checkScope, checkSlice, checkStartOffset } from './ingest-ledger-check.ts'
+import { checkEpoch, checkOwner, checkScope, checkSlice, checkStartOffset } from './ingest-ledger-check.ts'
 import { INGEST_LEDGER_TABLE } from './ingest-ledger-table.ts'
 import { quoteTable } from '../quote-identifier.ts'
 
@@ -38,7 +39,13 @@ interface LedgerRow extends Row {
   first_offset: string | null
   last_offset: string | null
   token: string | null
-  excluded_offsets: string[] | null
+  excluded_offsets: StoredExclusions | readonly string[] | null
+}
+
+/** What is left out of a slice and where its dead letters are looked for; without the latter, only the list. */
+interface StoredExclusions {
+  readonly offsets: readonly string[]
+  readonly deadLetters: { readonly partition: number; readonly offset: string }
 }
 
 const STATE = 'next_offset, epoch, owner, first_offset, last_offset, token, excluded_offsets'
@@ -73,19 +80,20 @@ export class IngestLedger implements SliceLedger {
   }
 
   /** Takes a partition over; waits for a transaction of the former owner that is about to complete its slice. */
-  async claim(scope: SliceScope, owner: string, options: { startOffset?: bigint; signal?: AbortSignal | undefined } = {}): Promise<SliceClaim> {
-    const startOffset = options.startOffset ?? 0n
+  async claim(scope: SliceScope, owner: string, options: ClaimOptions = {}): Promise<SliceClaim> {
+    const { startOffset = 0n, aboveEpoch = 0n } = options
     checkScope(scope)
     checkOwner(owner)
     checkStartOffset(startOffset)
+    checkEpoch(aboveEpoch)
     // Durable as well: an epoch that a crash of the server took back would be handed out twice.
     const [row] = await this.#storage.execute<LedgerRow>(
       `insert into ${this.#table} as ledger (pipeline, topic_id, "partition", next_offset, epoch, owner)
-       values ($1, $2, $3, $4::numeric, 1, $5)
+       values ($1, $2, $3, $4::numeric, $6::bigint + 1, $5)
        on conflict (pipeline, topic_id, "partition") do update
-         set epoch = ledger.epoch + 1, owner = excluded.owner, claimed_at = clock_timestamp(), updated_at = clock_timestamp()
+         set epoch = greatest(ledger.epoch, $6::bigint) + 1, owner = excluded.owner, claimed_at = clock_timestamp(), updated_at = clock_timestamp()
        returning ${STATE}, ${DURABLY}`,
-      [...keyOf(scope), String(startOffset), owner],
+      [...keyOf(scope), String(startOffset), owner, String(aboveEpoch)],
       { signal: options.signal, timeoutMs: this.#claimTimeoutMs },
     )
     return { scope: { ...scope }, ...stateOf(row as LedgerRow) }
@@ -101,7 +109,7 @@ export class IngestLedger implements SliceLedger {
          and next_offset <= $6::numeric
          and (first_offset is null or (first_offset = $6::numeric and last_offset = $7::numeric))
        returning ${DURABLY}`,
-      [...rightOf(claim), String(slice.firstOffset), String(slice.lastOffset), slice.token, JSON.stringify(slice.excluded.map(String))],
+      [...rightOf(claim), String(slice.firstOffset), String(slice.lastOffset), slice.token, JSON.stringify(exclusionsOf(slice))],
       this.#call(options),
     )
     if (updated.length === 0) throw await this.#explainRefusedRecord(claim, slice, options)
@@ -197,7 +205,16 @@ function stateOf(row: LedgerRow): SliceState {
 function sliceOf(row: LedgerRow): Slice | null {
   const { first_offset: first, last_offset: last, token, excluded_offsets: excluded } = row
   if (first === null || last === null || token === null || excluded === null) return null
-  return { firstOffset: BigInt(first), lastOffset: BigInt(last), token, excluded: excluded.map(BigInt) }
+  const slice = { firstOffset: BigInt(first), lastOffset: BigInt(last), token }
+  if (!('deadLetters' in excluded)) return { ...slice, excluded: excluded.map(BigInt) }
+  const { offsets, deadLetters } = excluded
+  return { ...slice, excluded: offsets.map(BigInt), deadLettersFrom: { partition: deadLetters.partition, offset: BigInt(deadLetters.offset) } }
+}
+
+function exclusionsOf({ excluded, deadLettersFrom }: Slice): StoredExclusions | readonly string[] {
+  const offsets = excluded.map(String)
+  if (deadLettersFrom === undefined) return offsets
+  return { offsets, deadLetters: { partition: deadLettersFrom.partition, offset: String(deadLettersFrom.offset) } }
 }
 
 function rangeOf(slice: Slice): string {
