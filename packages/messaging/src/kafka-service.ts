@@ -11,6 +11,8 @@ import { MessageTracing } from './message-tracing.ts'
 import { modelTopicName } from './model-topic.ts'
 import { laneTopic, laneTopics } from './priority-lanes.ts'
 import { CORRELATION_HEADER } from './requests/correlation.ts'
+import { RequestClient, type RequestOptions } from './requests/request-client.ts'
+import { answering, type DataRequestHandler, type ServeDataRequestsOptions } from './requests/serve-requests.ts'
 import { RESPONSE_MODEL_ID } from './schemas/create-data-message.ts'
 import type { DataRequest, DataResponse } from './schemas/data-message.ts'
 import { type MessageDraft, MessageSender } from './send-messages.ts'
@@ -54,6 +56,7 @@ export class KafkaService {
   readonly #logged: LogOutcome
   readonly #sender: MessageSender
   readonly #subscriptions: Subscriptions
+  readonly #requests: RequestClient
   #isConnected = false
 
   constructor(transport: MessagingTransport, options?: KafkaServiceOptions) {
@@ -65,6 +68,7 @@ export class KafkaService {
     this.#logged = logOutcomes(settings.logger)
     this.#sender = new MessageSender({ transport, settings, tracing, logged: this.#logged, checkConnected })
     this.#subscriptions = new Subscriptions({ transport, settings, tracing }, this.#logged, checkConnected)
+    this.#requests = new RequestClient({ transport, settings, send: (request, topic, signal) => this.sendDataRequest(request, topic, { signal }) })
   }
 
   /** Makes the service ready. Twice is a no-op. */
@@ -76,10 +80,11 @@ export class KafkaService {
     })
   }
 
-  /** Lets handlers and sends finish, then lets go of the broker. Twice is a no-op. */
+  /** Lets handlers, sends and requests finish, then lets go of the broker. Twice is a no-op. */
   disconnect(): Promise<boolean> {
     return this.#logged('disconnect', {}, async () => {
       await this.#subscriptions.stopAll()
+      await this.#requests.close()
       this.#isConnected = false
       await this.#sender.drain()
       if (this.#settings.manageTransport) await this.#transport.stop()
@@ -116,6 +121,25 @@ export class KafkaService {
     const headers = correlationId === undefined ? undefined : { [CORRELATION_HEADER]: correlationId }
     const draft = (): MessageDraft[] => [{ message: response.toDict(), key: correlationId, headers, expiresAtMs: metadataExpiry(response.metadata) }]
     return this.#sender.send('send data response', { topic }, () => ({ topic: topic ?? responseTopicOf(response), drafts: draft() }))
+  }
+
+  /**
+   * Sends a request and resolves with its answer, whatever its status. The request expires with the wait, so that nobody works on what
+   * nobody awaits. The topic of the answers is made if it isn't there; it is read without a group, so nothing is left behind.
+   *
+   * @throws TimeoutError `ERR_MESSAGING_TIMEOUT` when no answer came in time; one that comes later is counted and dropped
+   */
+  request(dataRequest: DataRequest, options: RequestOptions = {}): Promise<DataResponse> {
+    return this.#logged('request', { requestId: dataRequest.metadata.requestId }, () => {
+      this.#checkConnected('asking')
+      return this.#requests.request(dataRequest, options)
+    })
+  }
+
+  /** Answers requests for data, as a member of a group. What the handler throws becomes an answer that says so; the topic of the answer must be one for answers. */
+  serveDataRequests(groupId: string, handler: DataRequestHandler, options: ServeDataRequestsOptions = {}): Promise<boolean> {
+    const { topic = DATA_REQUESTS_TOPIC, mayAnswerTo, ...subscribe } = options
+    return this.subscribe(topic, groupId, answering(handler, (response, to) => this.sendDataResponse(response, to), mayAnswerTo), subscribe)
   }
 
   /**
