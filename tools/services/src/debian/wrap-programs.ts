@@ -22,12 +22,13 @@ export async function wrapPrograms(root: string, folder: string): Promise<void> 
   const up = folder.split('/').map(() => '..').join('/')
   const programs = join(root, folder)
   await mkdir(join(programs, '..', REAL), { recursive: true })
-  for (const name of await readdir(programs)) {
-    const file = join(programs, name)
-    if (!(await isProgram(file))) continue
-    await rename(file, join(programs, '..', REAL, name))
-    await writeFile(file, wrapperOf(name, { up, loader, libraries }))
-    await chmod(file, 0o755)
+  // All are looked at before any is moved: one may be another's link.
+  const found: string[] = []
+  for (const name of await readdir(programs)) if (await isProgram(join(programs, name))) found.push(name)
+  for (const name of found) await rename(join(programs, name), join(programs, '..', REAL, name))
+  for (const name of found) {
+    await writeFile(join(programs, name), wrapperOf(name, { up, loader, libraries }))
+    await chmod(join(programs, name), 0o755)
   }
 }
 
