@@ -2,10 +2,10 @@ import { parseArgs } from 'node:util'
 import { ConfigurationError } from '@smart-whale/interfaces'
 
 /** What the command line of an app asks for. */
-export type Command = 'run' | 'check-config' | 'help'
+export type AppCommand = 'run' | 'check-config' | 'help'
 
 /** Reads the command line. @throws ConfigurationError naming the option that is wrong */
-export function readCommand(args: readonly string[]): Command {
+export function readCommand(args: readonly string[]): AppCommand {
   try {
     const { values } = parseArgs({ args: [...args], options: { help: { type: 'boolean' }, 'check-config': { type: 'boolean' } }, strict: true })
     return values.help ? 'help' : values['check-config'] ? 'check-config' : 'run'

@@ -1,4 +1,4 @@
-import { stopSignal } from './stop-signal.ts'
+import { stopSignal } from '@smart-whale/app-process/stop-signal'
 
 // Before anything else is loaded: a Ctrl-C in the first second is a stop as well, and not a crash.
 const stop = stopSignal()

@@ -1,6 +1,6 @@
 import { type ClickHouseAdapter, createAdapter } from '@smart-whale/clickhouse'
 import { createMigrationManager, createTimescaleAdapter, type TimescaleDBStorage } from '@smart-whale/timescaledb'
-import type { Closers } from './close-in-reverse.ts'
+import type { Closers } from '@smart-whale/app-process'
 import { startEngines, type StartEnginesOptions } from './start-engines.ts'
 
 /** Connections to both engines. */

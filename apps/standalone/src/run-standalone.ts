@@ -7,7 +7,7 @@ import type { StandaloneConfig } from './config.ts'
 import { createProgress, type Progress } from './progress.ts'
 import { loadSample } from './sample/load-sample.ts'
 import { sampleCounts, type SampleSize } from './sample/sample-files.ts'
-import type { StopSignal } from './stop-signal.ts'
+import type { StopSignal } from '@smart-whale/app-process/stop-signal'
 
 /** Longest that a stop may take; then the process ends as it is, and the engines with it. */
 const STOP_DEADLINE_MS = 9000

@@ -1,43 +1,131 @@
+import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { type Environment, readEnvironment } from '@smart-whale/app-process'
+import { type Environment, readEnvironment, type TokenSource } from '@smart-whale/app-process'
+import { ConfigurationError } from '@smart-whale/interfaces'
+import { kafkaSettings, type KafkaSettings, kafkaVariables } from './kafka-config.ts'
 
 const environmentSchema = z.object({
+  ...kafkaVariables,
   PORT: z.coerce.number().int().min(0).max(65_535).default(4001),
   HOST: z.string().min(1).default('127.0.0.1'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   PIPELINES_FILE: z.string().min(1),
-  CLICKHOUSE_URL: z.url({ protocol: /^https?$/ }),
+  CLICKHOUSE_URL: z.url({ protocol: /^https?$/ }).optional(),
   CLICKHOUSE_DATABASE: z.string().min(1).default('default'),
-  CLICKHOUSE_USER: z.string().min(1),
+  CLICKHOUSE_USER: z.string().min(1).default('default'),
   CLICKHOUSE_PASSWORD: z.string().default(''),
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
-  BROKER_DIR: z.string().min(1),
-  AUTH_JWKS_FILE: z.string().min(1),
-  AUTH_ISSUER: z.string().min(1),
+  CLICKHOUSE_PASSWORD_FILE: z.string().min(1).optional(),
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  DATABASE_URL_FILE: z.string().min(1).optional(),
+  BROKER_DIR: z.string().min(1).optional(),
+  AUTH_JWKS_FILE: z.string().min(1).optional(),
+  AUTH_ISSUER: z.string().min(1).optional(),
   AUTH_AUDIENCE: z.string().min(1).default('smart-whale'),
+  STALL_SECONDS: z.coerce.number().int().min(1).max(86_400).default(60),
+  DATA_REQUESTS: z.enum(['on', 'off']).default('off'),
+  DATA_REQUESTS_GROUP: z.string().min(1).max(200).default('smart-whale-ingestor'),
 })
 
 /** Everything that the ingestor is told from outside. */
-export type IngestorConfig = z.infer<typeof environmentSchema>
+export interface IngestorConfig {
+  readonly pipelinesFile: string
+  readonly http: { readonly host: string; readonly port: number }
+  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
+  /** Brokers of a Kafka cluster, or the folder of the built-in one. */
+  readonly broker: { readonly kafka: KafkaSettings } | { readonly dataDir: string }
+  /** Null when no pipeline may write to ClickHouse. */
+  readonly clickhouse: { readonly url: string; readonly database: string; readonly user: string; readonly password: string } | null
+  /** Null when no pipeline may write to PostgreSQL; the ledger is then kept by the broker. */
+  readonly databaseUrl: string | null
+  /** Whose tokens are taken; null takes none, and serves nothing that needs one. */
+  readonly tokens: TokenSource | null
+  /** How long a pipeline that has something to do may stand still before it isn't ready. */
+  readonly stallMs: number
+  /** Group that answers data requests; null answers none. */
+  readonly dataRequestsGroup: string | null
+}
 
-/** What `--help` prints. */
-export const HELP = `Smart Whale stream ingestor: topics into ClickHouse and TimescaleDB, each event exactly once.
+/** What `--help` tells of the environment. */
+export const HELP = `Environment (required ones marked *):
+  PIPELINES_FILE*                  what to take in: JSON, or a module
 
-  --check-config   check the environment and the pipelines file, then leave
-  --help           print this
+  Where messages come from, one of the two*:
+  KAFKA_BROKERS                    brokers of a Kafka cluster: host:port,host:port
+  BROKER_DIR                       folder of the built-in broker's log; one process to a folder
 
-Environment (required ones marked *):
-  PIPELINES_FILE*                         what to take in: JSON, or a module
-  BROKER_DIR*                             folder of the built-in broker's log
-  CLICKHOUSE_URL*, CLICKHOUSE_USER*       a user who may create tables and insert
-  CLICKHOUSE_PASSWORD, CLICKHOUSE_DATABASE
-  DATABASE_URL*                           postgres://user:password@host:5432/database
-  AUTH_JWKS_FILE*, AUTH_ISSUER*           public keys (JWK set) and issuer of the access tokens
-  AUTH_AUDIENCE                           smart-whale
-  PORT, HOST                              where to serve (4001, 127.0.0.1; HOST=0.0.0.0 in a container)
-  LOG_LEVEL                               trace, debug, info, warn, error, fatal or silent (info)`
+  KAFKA_TRANSPORT                  library that makes the connections: kafkajs or platformatic (kafkajs)
+  KAFKA_CLIENT_ID                  our name in the brokers' logs and quotas (smart-whale-ingestor)
+  KAFKA_REPLICATION                copies of topics that we make (3, or as many as there are brokers)
+  KAFKA_COMPRESSION                of what we send: none or gzip (none)
+  KAFKA_TLS                        true encrypts connections (false)
+  KAFKA_TLS_CA_FILE, KAFKA_TLS_CERT_FILE, KAFKA_TLS_KEY_FILE
+                                   PEM files: a private authority; our certificate and key
+  KAFKA_SASL_MECHANISM             PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER
+  KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD
+  KAFKA_SASL_PASSWORD_FILE, KAFKA_SASL_TOKEN_FILE
+                                   read anew for each connection, so that the secret may change
 
-/** Reads the environment; the only place of this app that does. @throws ConfigurationError naming each variable that is wrong, never its value */
+  Where rows go, each needed when a pipeline has that sink:
+  CLICKHOUSE_URL                   http(s)://host:8123
+  CLICKHOUSE_USER                  a user who may create tables and insert (default)
+  CLICKHOUSE_PASSWORD, CLICKHOUSE_PASSWORD_FILE, CLICKHOUSE_DATABASE
+  DATABASE_URL, DATABASE_URL_FILE  postgres://user:password@host:5432/database; keeps the ledger as well
+
+  AUTH_JWKS_FILE, AUTH_ISSUER      public keys (JWK set) and issuer of the access tokens; without them
+                                   nothing is served that needs one: no ingest by HTTP, no metrics
+  AUTH_AUDIENCE                    smart-whale
+  STALL_SECONDS                    how long a pipeline that lags may stand still and be ready (60)
+  DATA_REQUESTS                    on answers the topic smartwhale.data.requests (off)
+  DATA_REQUESTS_GROUP              group that shares the requests (smart-whale-ingestor)
+  PORT, HOST                       where to serve (4001, 127.0.0.1; HOST=0.0.0.0 in a container)
+  LOG_LEVEL                        trace, debug, info, warn, error, fatal or silent (info)`
+
+/** Reads the environment; with its parts beside it, the only place of this app that does. @throws ConfigurationError naming each variable that is wrong, never its value */
 export function readConfig(environment: Environment = process.env): IngestorConfig {
-  return readEnvironment(environmentSchema, environment)
+  const variables = readEnvironment(environmentSchema, environment)
+  const databaseUrl = variables.DATABASE_URL ?? fromFile('DATABASE_URL_FILE', variables.DATABASE_URL_FILE)
+  return {
+    pipelinesFile: variables.PIPELINES_FILE,
+    http: { host: variables.HOST, port: variables.PORT },
+    logLevel: variables.LOG_LEVEL,
+    broker: brokerOf(variables),
+    clickhouse: clickhouseOf(variables),
+    databaseUrl: databaseUrl ?? null,
+    tokens: tokensOf(variables),
+    stallMs: variables.STALL_SECONDS * 1000,
+    dataRequestsGroup: variables.DATA_REQUESTS === 'on' ? variables.DATA_REQUESTS_GROUP : null,
+  }
+}
+
+type Variables = z.output<typeof environmentSchema>
+
+function brokerOf(variables: Variables): IngestorConfig['broker'] {
+  const { KAFKA_BROKERS: brokers, BROKER_DIR: dataDir } = variables
+  if (brokers !== undefined && dataDir !== undefined) throw new ConfigurationError('KAFKA_BROKERS and BROKER_DIR exclude each other; set the one where messages are')
+  const kafka = kafkaSettings(variables)
+  if (kafka !== null) return { kafka }
+  if (dataDir !== undefined) return { dataDir }
+  throw new ConfigurationError('nothing says where messages come from: set KAFKA_BROKERS=host:port, or BROKER_DIR for the built-in broker')
+}
+
+function clickhouseOf(variables: Variables): IngestorConfig['clickhouse'] {
+  const { CLICKHOUSE_URL: url, CLICKHOUSE_DATABASE: database, CLICKHOUSE_USER: user } = variables
+  const password = fromFile('CLICKHOUSE_PASSWORD_FILE', variables.CLICKHOUSE_PASSWORD_FILE) ?? variables.CLICKHOUSE_PASSWORD
+  return url === undefined ? null : { url, database, user, password }
+}
+
+function tokensOf({ AUTH_JWKS_FILE, AUTH_ISSUER, AUTH_AUDIENCE }: Variables): TokenSource | null {
+  if (AUTH_JWKS_FILE === undefined && AUTH_ISSUER === undefined) return null
+  if (AUTH_JWKS_FILE === undefined) throw new ConfigurationError('AUTH_JWKS_FILE is missing: AUTH_ISSUER is set, and its keys are needed to check tokens')
+  if (AUTH_ISSUER === undefined) throw new ConfigurationError('AUTH_ISSUER is missing: AUTH_JWKS_FILE is set, and a token is taken from its issuer alone')
+  return { AUTH_JWKS_FILE, AUTH_ISSUER, AUTH_AUDIENCE }
+}
+
+function fromFile(variable: string, path: string | undefined): string | undefined {
+  if (path === undefined) return undefined
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch (error) {
+    throw new ConfigurationError(`${variable}: ${path} can't be read`, { cause: error })
+  }
 }

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsync, preHandlerAsyncHookHandler } from 'fastify'
 import { type ClickHouseAdapter, createBatchWriter } from '@smart-whale/clickhouse'
-import type { HealthProbe, Lifecycle, Logger, MetricsSink } from '@smart-whale/interfaces'
+import { ConfigurationError, type HealthProbe, type Lifecycle, type Logger, type MetricsSink } from '@smart-whale/interfaces'
 import type { MessagingTransport } from '@smart-whale/messaging'
 import { ingestRoutes } from '@smart-whale/messaging/fastify'
-import { createPipeline, type IngestRow, type Pipeline, type PipelineDefinition, type PipelineStatus } from '@smart-whale/messaging/pipeline'
+import { createPipeline, type IngestRow, type Pipeline, type PipelineDefinition, type PipelineStatus, type PipelineStores } from '@smart-whale/messaging/pipeline'
 import { createTransactionalBatchWriter, IngestLedger, type TimescaleStorage } from '@smart-whale/timescaledb'
 import { prepareTables } from './prepare-tables.ts'
 import { withJsonFields } from './rows-for-timescale.ts'
@@ -14,10 +14,12 @@ export interface IngestorOptions {
   definitions: readonly PipelineDefinition[]
   /** Where messages come from. @default none, required */
   transport: MessagingTransport
-  /** As a user who may create tables and insert. @default none, required */
-  clickhouse: ClickHouseAdapter
-  /** Migrated; keeps the ledger as well. @default none, required */
-  timescaledb: TimescaleStorage
+  /** As a user who may create tables and insert; null when no pipeline writes there. @default none, required */
+  clickhouse: ClickHouseAdapter | null
+  /** Migrated; keeps the ledger as well. Null when no pipeline writes there. @default none, required */
+  timescaledb: TimescaleStorage | null
+  /** Brokers that topics made here are copied to. @default 1 */
+  replication?: number
   /** Told the table after each slice that both stores have, so that kept answers about it can be dropped. @default nobody is told */
   onStored?: (table: string) => void
   /** Decides who may send by HTTP. @default everybody */
@@ -27,7 +29,6 @@ export interface IngestorOptions {
   /** Where the pipelines count what they store and refuse. @default none, required */
   metrics: MetricsSink
 }
-
 /** A pipeline's status together with how far it is behind. */
 export interface IngestorStatus {
   readonly pipelines: readonly (PipelineStatus & { readonly lag: number })[]
@@ -44,7 +45,7 @@ export interface Ingestor extends Lifecycle {
 /** Puts the pipelines together; `start` makes missing tables and begins. */
 export function createIngestor(options: IngestorOptions): Ingestor {
   const { definitions, transport, logger, metrics, onStored } = options
-  const pipelines = definitions.map((definition) => createPipeline({ definition, transport, stores: storesOf(definition, options), onStored: ({ table }) => onStored?.(table), logger, metrics }))
+  const pipelines = definitions.map((definition) => createPipeline({ definition, transport, stores: storesOf(definition, options), replication: options.replication ?? 1, onStored: ({ table }) => onStored?.(table), logger, metrics }))
   return {
     start: async ({ signal } = {}) => {
       for (const definition of definitions) await prepareTables(definition, options, signal)
@@ -65,11 +66,12 @@ async function statusWithLag(pipeline: Pipeline): Promise<PipelineStatus & { lag
   return { ...pipeline.status(), lag: await pipeline.lag() }
 }
 
-function storesOf(definition: PipelineDefinition, { clickhouse, timescaledb }: IngestorOptions): Parameters<typeof createPipeline>[0]['stores'] {
+function storesOf(definition: PipelineDefinition, { clickhouse, timescaledb }: IngestorOptions): PipelineStores {
+  if (timescaledb === null) throw new ConfigurationError('DATABASE_URL is missing: the ledger is kept there')
   const ledger = new IngestLedger(timescaledb)
   return {
     ledger,
-    clickhouse: definition.sinks.includes('clickhouse') ? createBatchWriter<IngestRow>(clickhouse, definition.table) : null,
+    clickhouse: clickhouse !== null && definition.sinks.includes('clickhouse') ? createBatchWriter<IngestRow>(clickhouse, definition.table) : null,
     timescaledb: definition.sinks.includes('timescaledb') ? withJsonFields(definition, createTransactionalBatchWriter<IngestRow>(timescaledb, definition.table, { ledger })) : null,
   }
 }

@@ -1,15 +1,9 @@
-import { runApp } from '@smart-whale/app-process'
-import { createLogger } from '@smart-whale/core-logging'
-import { compose } from './compose.ts'
-import { HELP, readConfig } from './config.ts'
-import { readPipelinesFile } from './read-pipelines-file.ts'
+#!/usr/bin/env -S node --conditions=@smart-whale/source
+import { stopSignal } from '@smart-whale/app-process/stop-signal'
 
-await runApp({
-  name: 'stream-ingestor',
-  help: HELP,
-  readConfig: () => readConfig(),
-  checkConfig: async ({ PIPELINES_FILE }) => `the configuration is good: ${(await readPipelinesFile(PIPELINES_FILE)).length} pipelines`,
-  createLogger: ({ LOG_LEVEL }) => createLogger({ level: LOG_LEVEL, service: 'stream-ingestor' }),
-  compose,
-  address: ({ HOST, PORT }) => ({ host: HOST, port: PORT }),
-})
+// Before anything else is loaded: a stop in the first second is a stop as well, and not a crash.
+const stop = stopSignal()
+const { runCommands } = await import('@smart-whale/app-process')
+const { CLI } = await import('./cli.ts')
+process.exitCode = await runCommands(CLI, process.argv.slice(2), stop.signal)
+stop.dispose()

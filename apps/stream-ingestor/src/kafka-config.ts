@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { z } from 'zod'
+import { ConfigurationError } from '@smart-whale/interfaces'
+import type { KafkaConnectionOptions, KafkaSaslOptions } from '@smart-whale/messaging/platformatic'
+
+const brokerList = z
+  .string()
+  .transform((text) => text.split(',').map((broker) => broker.trim()).filter((broker) => broker !== ''))
+  .refine((brokers) => brokers.length > 0, 'must name one broker at least: host:port')
+
+/** The variables of the environment that say how a Kafka cluster is reached. */
+export const kafkaVariables = {
+  KAFKA_BROKERS: brokerList.optional(),
+  KAFKA_TRANSPORT: z.enum(['kafkajs', 'platformatic']).default('kafkajs'),
+  KAFKA_CLIENT_ID: z.string().min(1).max(255).default('smart-whale-ingestor'),
+  KAFKA_REPLICATION: z.coerce.number().int().min(1).max(100).optional(),
+  KAFKA_COMPRESSION: z.enum(['none', 'gzip']).default('none'),
+  KAFKA_TLS: z.enum(['true', 'false']).optional(),
+  KAFKA_TLS_CA_FILE: z.string().min(1).optional(),
+  KAFKA_TLS_CERT_FILE: z.string().min(1).optional(),
+  KAFKA_TLS_KEY_FILE: z.string().min(1).optional(),
+  KAFKA_SASL_MECHANISM: z.enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER']).optional(),
+  KAFKA_SASL_USERNAME: z.string().min(1).optional(),
+  KAFKA_SASL_PASSWORD: z.string().min(1).optional(),
+  KAFKA_SASL_PASSWORD_FILE: z.string().min(1).optional(),
+  KAFKA_SASL_TOKEN_FILE: z.string().min(1).optional(),
+}
+
+type KafkaVariables = z.output<z.ZodObject<typeof kafkaVariables>>
+
+/** How a Kafka cluster is reached. */
+export interface KafkaSettings {
+  readonly library: 'kafkajs' | 'platformatic'
+  readonly connection: KafkaConnectionOptions
+  readonly compression: 'none' | 'gzip'
+  /** Copies of topics that are made; undefined makes as many as are usual. */
+  readonly replication: number | undefined
+}
+
+/** Null when the environment names no brokers. @throws ConfigurationError naming the variables that don't go together */
+export function kafkaSettings(variables: KafkaVariables): KafkaSettings | null {
+  const { KAFKA_BROKERS: brokers, KAFKA_CLIENT_ID: clientId, KAFKA_TRANSPORT: library, KAFKA_COMPRESSION: compression, KAFKA_REPLICATION: replication } = variables
+  if (brokers === undefined) return null
+  return { library, compression, replication, connection: { brokers, clientId, tls: tlsOf(variables), sasl: saslOf(variables) } }
+}
+
+function tlsOf(variables: KafkaVariables): KafkaConnectionOptions['tls'] {
+  const { KAFKA_TLS: tls, KAFKA_TLS_CA_FILE: ca, KAFKA_TLS_CERT_FILE: cert, KAFKA_TLS_KEY_FILE: key } = variables
+  const files = { ...(ca !== undefined && { ca: pem('KAFKA_TLS_CA_FILE', ca) }), ...(cert !== undefined && { cert: pem('KAFKA_TLS_CERT_FILE', cert) }), ...(key !== undefined && { key: pem('KAFKA_TLS_KEY_FILE', key) }) }
+  const hasFiles = Object.keys(files).length > 0
+  if (tls === 'false' && hasFiles) throw new ConfigurationError('KAFKA_TLS is false, but certificates are given; unset KAFKA_TLS_CA_FILE, KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE, or set KAFKA_TLS=true')
+  if ((cert === undefined) !== (key === undefined)) throw new ConfigurationError('KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE belong together; set both or none')
+  if (hasFiles) return files
+  return tls === 'true'
+}
+
+function saslOf(variables: KafkaVariables): KafkaSaslOptions | undefined {
+  const { KAFKA_SASL_MECHANISM: mechanism, KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD_FILE: passwordFile, KAFKA_SASL_TOKEN_FILE: tokenFile } = variables
+  if (mechanism === undefined) {
+    if (username === undefined) return undefined
+    throw new ConfigurationError('KAFKA_SASL_MECHANISM is missing: KAFKA_SASL_USERNAME is set; name PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512')
+  }
+  if (mechanism === 'OAUTHBEARER') {
+    if (tokenFile === undefined) throw new ConfigurationError('KAFKA_SASL_TOKEN_FILE is missing: OAUTHBEARER reads its token from there')
+    return { mechanism, token: secretFrom('KAFKA_SASL_TOKEN_FILE', tokenFile) }
+  }
+  if (username === undefined) throw new ConfigurationError(`KAFKA_SASL_USERNAME is missing: ${mechanism} needs it`)
+  const password = passwordFile === undefined ? variables.KAFKA_SASL_PASSWORD : secretFrom('KAFKA_SASL_PASSWORD_FILE', passwordFile)
+  if (password === undefined) throw new ConfigurationError(`KAFKA_SASL_PASSWORD or KAFKA_SASL_PASSWORD_FILE is missing: ${mechanism} needs it`)
+  return { mechanism, username, password }
+}
+
+function pem(variable: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new ConfigurationError(`${variable}: ${path} can't be read`, { cause: error })
+  }
+}
+
+/** Read for each connection, so that a secret that is changed counts from the next one on. */
+function secretFrom(variable: string, path: string): () => Promise<string> {
+  return async () => {
+    try {
+      return (await readFile(path, 'utf8')).trim()
+    } catch (error) {
+      throw new ConfigurationError(`${variable}: ${path} can't be read`, { cause: error })
+    }
+  }
+}

@@ -1,0 +1,18 @@
+import { ConfigurationError, type Logger } from '@smart-whale/interfaces'
+import { DEFAULT_REPLICATION, type MessagingTransport } from '@smart-whale/messaging'
+import { createMemoryTransport } from '@smart-whale/messaging/memory'
+import type { IngestorConfig } from './config.ts'
+
+/** The broker that the configuration names; `start` reaches it. */
+export function createTransport({ broker }: Pick<IngestorConfig, 'broker'>, logger: Logger): MessagingTransport {
+  if ('dataDir' in broker) return createMemoryTransport({ dataDir: broker.dataDir, logger })
+  throw new ConfigurationError('KAFKA_BROKERS: this build has no Kafka transport yet; use BROKER_DIR')
+}
+
+/** Brokers that a topic made by us is copied to. @throws ConfigurationError when more are wanted than there are */
+export async function replicationFor({ broker }: Pick<IngestorConfig, 'broker'>, transport: MessagingTransport, signal?: AbortSignal): Promise<number> {
+  const brokers = await transport.topics.brokerCount({ signal })
+  const wanted = 'kafka' in broker ? broker.kafka.replication : undefined
+  if (wanted !== undefined && wanted > brokers) throw new ConfigurationError(`KAFKA_REPLICATION is ${wanted}, but the cluster has ${brokers} brokers; lower it, or add brokers`)
+  return wanted ?? Math.min(DEFAULT_REPLICATION, brokers)
+}
