@@ -1,4 +1,5 @@
 import { type CounterMetric, type GaugeMetric, InfrastructureError, type MetricsSink } from '@smart-whale/interfaces'
+import type { UndeclaredFieldCount } from './schema-drift.ts'
 import type { SliceOutcome } from './write-slice.ts'
 
 /** `paused`: a store or the broker is away, it goes on by itself. `halted`: somebody has to look. */
@@ -24,6 +25,10 @@ export interface PipelineStatus {
   readonly deadLettered: number
   /** Records that a transform or a route left out on purpose. */
   readonly leftOut: number
+  /** Events by version; empty in a pipeline without versions. */
+  readonly versions: Readonly<Record<string, number>>
+  /** Fields that events carry beyond the declared ones, the most frequent first; their values are left out. */
+  readonly undeclared: readonly UndeclaredFieldCount[]
   readonly partitions: readonly PartitionStatus[]
   /** Why it halted; null otherwise. */
   readonly reason: string | null
@@ -34,6 +39,8 @@ export interface PipelineMetrics {
   readonly stored: CounterMetric
   readonly deadLettered: CounterMetric
   readonly leftOut: CounterMetric
+  readonly versions: CounterMetric
+  readonly undeclared: CounterMetric
   readonly failures: CounterMetric
   readonly lag: GaugeMetric
 }
@@ -45,6 +52,8 @@ export function pipelineMetrics(sink: MetricsSink): PipelineMetrics {
     stored: sink.counter({ name: 'smart_whale_pipeline_records_stored_total', help: 'Records that every store of the pipeline has', labelNames }),
     deadLettered: sink.counter({ name: 'smart_whale_pipeline_dead_letters_total', help: 'Records that went to the dead letters', labelNames }),
     leftOut: sink.counter({ name: 'smart_whale_pipeline_left_out_total', help: 'Records that a transform or a route left out on purpose', labelNames }),
+    versions: sink.counter({ name: 'smart_whale_pipeline_events_by_version_total', help: 'Events that were read, by the version that they name', labelNames: ['pipeline', 'version'] }),
+    undeclared: sink.counter({ name: 'smart_whale_pipeline_undeclared_fields_total', help: 'Fields of events that no version declares; the status names them', labelNames }),
     failures: sink.counter({ name: 'smart_whale_pipeline_failures_total', help: 'Attempts that failed and paused a partition, by error code', labelNames: ['pipeline', 'code'] }),
     lag: sink.gauge({ name: 'smart_whale_pipeline_lag_records', help: 'Records in the topic that are not yet in every store', labelNames }),
   }

@@ -7,6 +7,7 @@ import { FloodGuard, type FloodOptions } from './flood-guard.ts'
 import { runPartition } from './partition-worker.ts'
 import type { PipelineDefinition } from './pipeline-definition.ts'
 import { PartitionProgress, pipelineMetrics, type PipelineMetrics, type PipelineState, type PipelineStatus } from './pipeline-status.ts'
+import { SchemaDrift } from './schema-drift.ts'
 import type { SliceRecord } from './slice-records.ts'
 import type { PipelineStores } from './write-slice.ts'
 
@@ -45,6 +46,7 @@ export class Pipeline implements Lifecycle {
   readonly #totals = { stored: 0, deadLettered: 0, leftOut: 0 }
   readonly #progress = new Map<number, PartitionProgress>()
   readonly #flood: FloodGuard
+  readonly #drift: SchemaDrift
   #membership: GroupMembership | null = null
   #state: PipelineState = 'starting'
   #reason: string | null = null
@@ -55,6 +57,7 @@ export class Pipeline implements Lifecycle {
     this.#logger = (options.logger ?? silentLogger).child({ pipeline: options.definition.name })
     this.#metrics = pipelineMetrics(options.metrics ?? silentMetrics)
     this.#flood = new FloodGuard(options.flood)
+    this.#drift = new SchemaDrift(options.definition.name, this.#metrics, this.#logger)
   }
 
   /** Makes the topic and its dead letters when they are missing, then joins the group `smart-whale-<name>`. */
@@ -82,7 +85,7 @@ export class Pipeline implements Lifecycle {
     const partitions = [...this.#progress.values()].map((progress) => progress.status())
     const state = this.#state === 'running' && partitions.some((partition) => partition.state === 'paused') ? 'paused' : this.#state
     const { name, topic, table } = this.definition
-    return { name, topic, table, state, ...this.#totals, partitions, reason: this.#reason }
+    return { name, topic, table, state, ...this.#totals, versions: this.#drift.versions(), undeclared: this.#drift.undeclared(), partitions, reason: this.#reason }
   }
 
   /** Records in the topic that are not yet in every store. */
@@ -119,7 +122,7 @@ export class Pipeline implements Lifecycle {
         reader,
         stores,
         deadLetters: (records, { signal }) => this.#sendDeadLetters(transport, records, signal),
-        decode: batchDecoder(definition),
+        decode: batchDecoder(definition, this.#drift),
         fingerprint: definition.fingerprint,
         limits: definition.limits,
         flood: this.#flood,
