@@ -59,7 +59,7 @@ export function compileSteps(steps: readonly z.output<typeof stepSchema>[], { ty
   const compiled = steps.map((step, index) => {
     const [name] = Object.keys(step) as [StepName]
     const fail = (message: string): never => {
-      throw new ConfigurationError(`${where}[${index}].${name}: ${message}`)
+      throw new ConfigurationError(`the pipelines file is wrong: ${where}[${index}].${name}: ${message}`)
     }
     const compile = COMPILERS[name] as (settings: unknown, tools: StepTools) => RowStep
     return { name: `step ${index + 1} (${name})`, run: compile(step[name], { types, hashKeys, fail }) }
