@@ -1,6 +1,5 @@
 import { describe, it } from 'vitest'
-import { consumptionCases } from '../test/service/consumption-cases.ts'
-import { requestCases } from '../test/service/request-cases.ts'
+import { SERVICE_CASES } from '../test/service/service-cases.ts'
 import { ServiceBench, type ServiceCase } from '../test/service/service-subject.ts'
 import { createMemoryBroker, createMemoryTransport } from './memory/index.ts'
 
@@ -15,10 +14,10 @@ async function onMemory({ run }: ServiceCase): Promise<void> {
   }
 }
 
-describe('requests', () => {
-  for (const each of requestCases) it(each.name, () => onMemory(each))
-})
-
-describe('consumption', () => {
-  for (const each of consumptionCases) it(each.name, () => onMemory(each))
+describe('a service on the memory transport', () => {
+  for (const [name, cases] of Object.entries(SERVICE_CASES)) {
+    describe(name, () => {
+      for (const each of cases) it(each.name, { timeout: 30_000 }, () => onMemory(each))
+    })
+  }
 })

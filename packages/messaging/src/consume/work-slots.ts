@@ -73,7 +73,8 @@ export class WorkSlots {
       if (!isHeld) return
       isHeld = false
       this.#free++
-      this.#handOut()
+      // Whoever gave the slot back may want it again for what it has next: it is to be asked before those behind it are served.
+      if (this.#queues.some(({ waiting }) => waiting.length > 0)) setImmediate(() => this.#handOut())
     }
   }
 }
