@@ -2,6 +2,7 @@ import type { TestProject } from 'vitest/node'
 import { startTestClickHouse, type TestClickHouse } from './clickhouse.ts'
 import type { FoundEngine } from './found.ts'
 import { startTestKafka, type TestKafka } from './kafka.ts'
+import { neededEngines } from './needed-engines.ts'
 import { startTestPostgres, type TestPostgres } from './postgres.ts'
 import { startTestTimescaleDb, type TestTimescaleDb } from './timescaledb.ts'
 
@@ -9,28 +10,59 @@ declare module 'vitest' {
   export interface ProvidedContext {
     clickhouse: TestClickHouse
     postgres: TestPostgres
-    /** Real Apache Kafka; `npm run services -- up kafka` starts one. */
+    /** Real Apache Kafka. */
     kafka: FoundEngine<TestKafka>
     /** Real TimescaleDB, as a superuser of it. */
     timescaledb: FoundEngine<TestTimescaleDb>
   }
 }
 
-/** Starts one real server of each kind for all integration tests; each test makes databases and topics of its own on them. */
+/** Starts each engine and hands its address to the tests; answers how it is ended. */
+const ENGINES = {
+  clickhouse: async (project: TestProject) => {
+    const { address, stop } = await startTestClickHouse()
+    project.provide('clickhouse', address)
+    return stop
+  },
+  postgres: async (project: TestProject) => {
+    const { address, stop } = await startTestPostgres()
+    project.provide('postgres', address)
+    return stop
+  },
+  kafka: async (project: TestProject) => {
+    const { engine, stop } = await startTestKafka()
+    project.provide('kafka', engine)
+    return stop
+  },
+  timescaledb: async (project: TestProject) => {
+    const { engine, stop } = await startTestTimescaleDb()
+    project.provide('timescaledb', engine)
+    return stop
+  },
+}
+
+const NAMES = Object.keys(ENGINES) as (keyof typeof ENGINES)[]
+
+/** Starts one real server of each kind that the tests of this run ask for; each test makes databases and topics of its own on them. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const starting = [startTestClickHouse(), startTestPostgres(), startTestKafka(), startTestTimescaleDb()] as const
+  const needed = neededEngines(NAMES, await selectedFiles(project))
+  const starting = NAMES.filter((name) => needed.has(name)).map((name) => ENGINES[name](project))
   const stopAll = async (): Promise<void> => {
-    for (const outcome of await Promise.allSettled(starting)) if (outcome.status === 'fulfilled') await outcome.value.stop()
+    const started = await Promise.allSettled(starting)
+    await Promise.all(started.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value() : undefined)))
   }
   try {
-    const [clickhouse, postgres, kafka, timescaledb] = await Promise.all(starting)
-    project.provide('clickhouse', clickhouse.address)
-    project.provide('postgres', postgres.address)
-    project.provide('kafka', kafka.engine)
-    project.provide('timescaledb', timescaledb.engine)
+    await Promise.all(starting)
   } catch (error) {
     await stopAll()
     throw error
   }
   return stopAll
+}
+
+/** While one watches, any test may run next; a run that ends by itself has the words of its command line. */
+async function selectedFiles(project: TestProject): Promise<readonly string[]> {
+  const { config, filenamePattern } = project.vitest as typeof project.vitest & { readonly filenamePattern?: string[] }
+  const { testFiles } = await project.globTestFiles(config.watch ? [] : filenamePattern)
+  return testFiles
 }

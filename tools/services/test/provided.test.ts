@@ -6,7 +6,7 @@ describe('the engines of a run', () => {
     const kafka = inject('kafka')
     if (kafka.found === null) return context.skip(`needs Apache Kafka: ${kafka.remedy}`)
 
-    const metadata = await fetchMetadata(Number(kafka.found.brokers[0]?.split(':')[1]))
+    const metadata = await fetchMetadata(kafka.found.brokers[0] as string)
 
     expect(metadata.brokers).toHaveLength(kafka.found.brokers.length)
   })

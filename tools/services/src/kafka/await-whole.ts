@@ -25,7 +25,7 @@ export async function awaitWhole(nodes: readonly AskedNode[], timeoutMs: number)
 /** Each node is asked: one that has just come back may not know yet that it lags behind. */
 async function whatIsMissing(nodes: readonly AskedNode[]): Promise<string | undefined> {
   for (const node of nodes) {
-    const metadata = await fetchMetadata(Number(node.address.split(':')[1])).catch(() => undefined)
+    const metadata = await fetchMetadata(node.address).catch(() => undefined)
     if (metadata === undefined) return `node ${node.id} does not answer`
     if (metadata.brokers.length < nodes.length) return `node ${node.id} knows ${metadata.brokers.length} of ${nodes.length} nodes`
     const behind = metadata.partitions.find(({ leader, replicas, inSync }) => leader < 0 || inSync.length < replicas.length)

@@ -23,15 +23,16 @@ const METADATA = 3
 const VERSION = 4
 const CLIENT = 'smart-whale-services'
 
-/** Asks the broker at a plain listener of this machine for everything that it knows. @throws ServiceError when it doesn't answer in time */
-export function fetchMetadata(port: number, timeoutMs = 2_000): Promise<ClusterMetadata> {
+/** Asks the broker at a plain listener (`host:port`) for everything that it knows. @throws ServiceError when it doesn't answer in time */
+export function fetchMetadata(address: string, timeoutMs = 2_000): Promise<ClusterMetadata> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ port, host: '127.0.0.1' })
+    const [host = '', port = ''] = address.split(':')
+    const socket = connect({ port: Number(port), host })
     const chunks: Buffer[] = []
     const fail = (why: string): void => {
       clearTimeout(timer)
       socket.destroy()
-      reject(new ServiceError(`the broker at 127.0.0.1:${port} gave no metadata: ${why}`, { code: 'ERR_SERVICES_PROTOCOL', remedy: "look into the broker's log" }))
+      reject(new ServiceError(`the broker at ${address} gave no metadata: ${why}`, { code: 'ERR_SERVICES_PROTOCOL', remedy: "look into the broker's log" }))
     }
     const timer = setTimeout(() => fail(`no answer in ${timeoutMs} ms`), timeoutMs)
     socket.on('error', (error) => fail(error.message))

@@ -32,7 +32,7 @@ export async function launchBroker(kafka: PreparedKafka, launch: BrokerLaunch): 
     if (broker.hasEnded()) {
       throw new ServiceError(`Kafka's node ${id} ended while it started:\n${await lastLines(logFile)}`, { code: 'ERR_SERVICES_START_FAILED', remedy: `see ${logFile}` })
     }
-    const metadata = await fetchMetadata(port).catch(() => undefined)
+    const metadata = await fetchMetadata(`127.0.0.1:${port}`).catch(() => undefined)
     if (metadata?.brokers.some((alive) => alive.id === id && alive.port > 0)) return broker
     if (Date.now() > deadline) {
       await broker.end(0)
