@@ -24,10 +24,10 @@ const TLS_FAILURES: readonly (readonly [RegExp, string])[] = [
 /** A listener of the other kind: it speaks TLS, and we don't. */
 export const LISTENER_SPEAKS_TLS = 'ERR_LISTENER_SPEAKS_TLS'
 
-/** Refusals, which say enough themselves. */
-const PASSED_ON: ReadonlySet<string> = new Set(['ERR_MESSAGING_AUTHENTICATION', 'ERR_MESSAGING_MISSING_PEER'])
+/** What says enough itself. */
+const PASSED_ON: ReadonlySet<string> = new Set(['ERR_MESSAGING_CONNECTION', 'ERR_MESSAGING_AUTHENTICATION', 'ERR_MESSAGING_MISSING_PEER'])
 
-/** Why a connection didn't come about or broke, with what to do. A refusal passes as it is. */
+/** Why a connection didn't come about or broke, with what to do. What says so already passes as it is. */
 export function connectionFailure(broker: KafkaTarget, cause: unknown, hint?: string): Error {
   if (isMessagingError(cause) && PASSED_ON.has(cause.code)) return cause
   const address = addressOf(broker)

@@ -103,8 +103,8 @@ class LinkPool implements KafkaConnections {
     this.#untilEnded(
       link.then(
         ({ closed }) => {
-          if (closed.aborted) this.#forget(key, pooled)
-          else closed.addEventListener('abort', () => this.#forget(key, pooled))
+          if (closed.aborted) this.#giveUp(key, pooled)
+          else closed.addEventListener('abort', () => this.#giveUp(key, pooled))
         },
         () => this.#forget(key, pooled),
       ),

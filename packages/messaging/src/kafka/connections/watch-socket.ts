@@ -6,7 +6,7 @@ const KEEP_ALIVE_MS = 30_000
 
 /** A socket's life, whatever its library makes of it. */
 export interface WatchedSocket {
-  /** Aborts when the socket is gone; the reason is the error that ended it, if any. */
+  /** Aborts when nothing more will come; the reason is the error that ended it, if any. */
   readonly closed: AbortSignal
   /** Whether the other side, or an error, has ended it. */
   isBroken(): boolean
@@ -22,29 +22,30 @@ export function watchSocket(socket: Socket, isEncrypted: boolean): WatchedSocket
   let hasEnded = false
   let failure: Error | undefined
   const gone = new Promise<void>((resolve) => {
-    socket.on('error', (error) => {
+    const end = (error?: Error): void => {
       failure ??= error
-    })
-    socket.on('end', () => {
       hasEnded = true
-    })
-    socket.on('close', () => {
       closed.abort(failure)
+    }
+    socket.on('error', end)
+    // Comes behind the last answer; a request from now on would wait in vain.
+    socket.on('end', () => end())
+    socket.on('close', () => {
+      end()
       resolve()
     })
   })
   if (!isEncrypted) {
     socket.once('data', (chunk: Buffer) => {
       if (!isTlsAlert(chunk)) return
-      failure = Object.assign(new Error('the listener answered with a TLS alert'), { code: LISTENER_SPEAKS_TLS })
-      socket.destroy(failure)
+      socket.destroy(Object.assign(new Error('the listener answered with a TLS alert'), { code: LISTENER_SPEAKS_TLS }))
     })
   }
   socket.setNoDelay(true)
   socket.setKeepAlive(true, KEEP_ALIVE_MS)
   return {
     closed: closed.signal,
-    isBroken: () => hasEnded || failure !== undefined || socket.destroyed,
+    isBroken: () => hasEnded || socket.destroyed,
     failure: () => failure,
     destroy: async () => {
       socket.destroy()

@@ -1,4 +1,5 @@
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { damagedBlock } from './damaged-block.ts'
 import { decompressLz4 } from './lz4.ts'
 import { decompressSnappy } from './snappy.ts'
 
@@ -31,8 +32,29 @@ export function decompress(id: number, bytes: Uint8Array, maxBytes: number): Uin
     case 3:
       return decompressLz4(bytes, maxBytes)
     case 4:
-      return zstdDecompressSync(bytes, { maxOutputLength: maxBytes })
+      return decompressZstd(bytes, maxBytes)
     default:
       return null
   }
+}
+
+/** What `info: true` gives. */
+interface Decompressed {
+  readonly buffer: Buffer
+  readonly engine: { readonly bytesWritten: number }
+}
+
+/** Node reads one frame; writers may have made several of what they were given in pieces. */
+function decompressZstd(bytes: Uint8Array, maxBytes: number): Uint8Array {
+  const frames: Buffer[] = []
+  let length = 0
+  for (let at = 0; at < bytes.length; ) {
+    if (length >= maxBytes) throw damagedBlock(`decompresses to more than ${maxBytes} bytes`)
+    const frame = zstdDecompressSync(bytes.subarray(at), { maxOutputLength: maxBytes - length, info: true }) as unknown as Decompressed
+    if (frame.engine.bytesWritten === 0) throw damagedBlock("doesn't begin as zstd does")
+    at += frame.engine.bytesWritten
+    length += frame.buffer.length
+    frames.push(frame.buffer)
+  }
+  return frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames)
 }

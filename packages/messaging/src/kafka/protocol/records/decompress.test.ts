@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { readFileSync } from 'node:fs'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { isMessagingError } from '../../../errors.ts'
 import { BATCH } from './batch-layout.ts'
@@ -75,5 +76,14 @@ describe('snappy and lz4', () => {
     const bare = Buffer.from([11, (5 - 1) << 2, ...Buffer.from('whale'), ((6 - 4) << 2) | 1, 5])
 
     expect(Buffer.from(decompress(2, bare, MAX) ?? []).toString()).toBe('whalewhalew')
+  })
+})
+
+describe('gzip and zstd', () => {
+  it('read what was compressed in several pieces', () => {
+    const pieces = [Buffer.from('whale '), Buffer.from('song')]
+
+    expect(Buffer.from(decompress(4, Buffer.concat(pieces.map((piece) => zstdCompressSync(piece))), MAX) ?? []).toString()).toBe('whale song')
+    expect(Buffer.from(decompress(1, Buffer.concat(pieces.map((piece) => gzipSync(piece))), MAX) ?? []).toString()).toBe('whale song')
   })
 })

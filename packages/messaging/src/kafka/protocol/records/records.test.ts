@@ -42,7 +42,7 @@ const record: fc.Arbitrary<OutgoingRecord> = fc.record({
   headers: fc.option(fc.dictionary(fc.string(), fc.oneof(bytes, fc.string())), { nil: undefined }),
   timestamp: fc.option(fc.integer({ min: -(2 ** 45), max: 2 ** 45 }), { nil: undefined }),
 })
-const asBytes = (value: Uint8Array | string | null | undefined): Buffer | null => (value === null || value === undefined ? null : Buffer.from(value as string))
+const asBytes = (value: Uint8Array | string | null | undefined): Buffer | null => (value === null || value === undefined ? null : Buffer.from(value as Uint8Array))
 
 describe('crc32c', () => {
   it('gives the value that the standard names', () => {
@@ -84,7 +84,7 @@ describe('a record batch', () => {
   it('takes no more bytes than its records were estimated at', () => {
     fc.assert(
       fc.property(fc.array(record, { minLength: 1, maxLength: 30 }), (records) => {
-        const estimate = records.reduce((sum, one) => sum + recordSizeBound(one), BATCH.records)
+        const estimate = records.reduce<number>((sum, one) => sum + recordSizeBound(one), BATCH.records)
 
         expect(encodeRecordBatch(records, { now: NOW }).length).toBeLessThanOrEqual(estimate)
       }),
