@@ -14,6 +14,8 @@ declare module 'vitest' {
     kafka: FoundEngine<TestKafka>
     /** Real TimescaleDB, as a superuser of it. */
     timescaledb: FoundEngine<TestTimescaleDb>
+    /** A newer one, on PostgreSQL 18. */
+    timescaledb18: FoundEngine<TestTimescaleDb>
   }
 }
 
@@ -39,6 +41,11 @@ const ENGINES = {
     project.provide('timescaledb', engine)
     return stop
   },
+  timescaledb18: async (project: TestProject) => {
+    const { engine, stop } = await startTestTimescaleDb(18)
+    project.provide('timescaledb18', engine)
+    return stop
+  },
 }
 
 const NAMES = Object.keys(ENGINES) as (keyof typeof ENGINES)[]
@@ -49,7 +56,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const starting = NAMES.filter((name) => needed.has(name)).map((name) => ENGINES[name](project))
   const stopAll = async (): Promise<void> => {
     const started = await Promise.allSettled(starting)
-    await Promise.all(started.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value() : undefined)))
+    const stops = started.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+    await Promise.all(stops.map((stop) => stop()))
   }
   try {
     await Promise.all(starting)

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { installOnce, type Progress } from '../install-once.ts'
 import { ServiceError } from '../service-error.ts'
 import { openApt, type Suite } from './private-apt.ts'
+import { rehomeLinks } from './rehome-links.ts'
 import { wrapPrograms } from './wrap-programs.ts'
 
 export interface PackagesWanted {
@@ -36,6 +37,7 @@ export function unpackPackages({ name, suite, packages, programs, progress = () 
       await apt.download(all.filter((found) => packages.includes(found) || isNeeded(found)), join(state, 'cache'))
       const files = (await readdir(join(state, 'cache'))).filter((file) => file.endsWith('.deb'))
       for (const file of files) await unpack(join(state, 'cache', file), root)
+      await rehomeLinks(root)
       for (const folder of programs) await wrapPrograms(root, folder)
     } finally {
       await rm(state, { recursive: true, force: true })

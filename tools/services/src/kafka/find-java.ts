@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { unpackPackages } from '../debian/unpack-packages.ts'
 import type { Progress } from '../install-once.ts'
-import { ServiceError } from '../service-error.ts'
+import { describeFailure, ServiceError } from '../service-error.ts'
 
 const run = promisify(execFile)
 
@@ -39,9 +40,20 @@ export async function tryJava(program: string, env?: NodeJS.ProcessEnv): Promise
   return { program, build, env }
 }
 
-/** The Java to run Kafka with. @throws ServiceError `ERR_SERVICES_MISSING` naming what would bring one */
-export async function findJava(_progress: Progress): Promise<Java> {
-  const java = await findHostJava()
+/** The Java to run Kafka with: the host's, else Debian's, unpacked beside. @throws ServiceError `ERR_SERVICES_MISSING` naming what would bring one */
+export async function findJava(progress: Progress): Promise<Java> {
+  const java = (await findHostJava()) ?? (await unpackedJava(progress))
   if (java !== undefined) return java
-  throw new ServiceError(`Apache Kafka needs Java ${OLDEST} or newer, and there is none`, { code: 'ERR_SERVICES_MISSING', remedy: 'install one, for example: sudo apt-get install openjdk-17-jre-headless' })
+  throw new ServiceError(`Apache Kafka needs Java ${OLDEST} or newer, and there is none that runs here`, { code: 'ERR_SERVICES_MISSING', remedy: REMEDY })
+}
+
+const REMEDY = 'install one, for example: sudo apt-get install openjdk-17-jre-headless'
+
+/** Debian's Java, unpacked into the cache. */
+export async function unpackedJava(progress: Progress): Promise<Java | undefined> {
+  const programs = `usr/lib/jvm/java-17-openjdk-${process.arch === 'x64' ? 'amd64' : process.arch}/bin`
+  const root = await unpackPackages({ name: 'java-17-bookworm', suite: 'bookworm', packages: ['openjdk-17-jre-headless'], programs: [programs], progress }).catch((cause: unknown) => {
+    throw new ServiceError(`Apache Kafka needs Java ${OLDEST} or newer, and there is none: ${describeFailure(cause)}`, { code: 'ERR_SERVICES_MISSING', remedy: REMEDY, cause })
+  })
+  return tryJava(join(root, programs, 'java'))
 }
