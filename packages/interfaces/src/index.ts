@@ -18,6 +18,7 @@ export type {
   TurnBatchWriter,
   WriteTurn,
 } from './batch-writer.ts'
+export type { ColumnBatch, ColumnLayout, ColumnValues } from './column-batch.ts'
 export {
   type ClaimOptions,
   type DeadLetterPosition,
@@ -28,6 +29,7 @@ export {
   type SliceState,
   staleEpochError,
 } from './slice-ledger.ts'
+export type { ComparedColumn, StoredPartition, StoredRow, StoredRows } from './stored-rows.ts'
 
 // Ports
 export { type Clock, systemClock, type TimerHandle } from './clock.ts'

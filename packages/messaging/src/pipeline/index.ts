@@ -15,5 +15,9 @@ export type { FloodOptions } from './flood-guard.ts'
 export type { PartitionStatus, PipelineState, PipelineStatus } from './pipeline-status.ts'
 export type { PipelineStores } from './write-slice.ts'
 
+// Verifying
+export { verifyPipeline, type VerifyOptions } from './verify/verify-pipeline.ts'
+export type { FindingKind, FindingPlace, PartitionVerdict, VerifyFinding, VerifyReport } from './verify/verify-report.ts'
+
 // Events
 export { type Decoded, type EventDecoder, eventDecoder, type EventRefusal, type IngestRow } from './decode-record.ts'
