@@ -2,6 +2,7 @@
 import { HELP, parseOptions } from './parse-options.ts'
 import type { Outcome } from './outcome.ts'
 import { runStep } from './run-step.ts'
+import { startPrefetch } from './start-prefetch.ts'
 import { stepsFor } from './steps.ts'
 import { judge, summarize } from './summary.ts'
 
@@ -16,6 +17,7 @@ async function main(args: readonly string[]): Promise<number> {
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort())
 
+  const prefetch = options.parts.includes('integration') ? startPrefetch() : undefined
   const outcomes: Outcome[] = []
   for (const step of stepsFor(options)) {
     if (stop.signal.aborted) break
@@ -25,6 +27,7 @@ async function main(args: readonly string[]): Promise<number> {
     outcomes.push(...found)
     print(`   ${verdict(found)} in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`)
   }
+  await prefetch?.end()
   if (stop.signal.aborted) outcomes.push({ name: 'the run', state: 'failed', reason: 'was stopped before its end' })
   for (const line of summarize(outcomes)) print(line)
   return outcomes.some((outcome) => outcome.state === 'failed') ? 1 : 0

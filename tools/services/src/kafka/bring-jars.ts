@@ -7,28 +7,38 @@ import { promisify } from 'node:util'
 import type { Progress } from '../install-once.ts'
 import { describeFailure, ServiceError } from '../service-error.ts'
 import { fetchJar } from './fetch-jar.ts'
-import { findRepository } from './maven-settings.ts'
+import { findRepository, type MavenRepository } from './maven-settings.ts'
 import { fileName, type PinnedJar } from './pinned-jar.ts'
 
 const run = promisify(execFile)
 const AT_ONCE = 6
 const MAVEN_TIMEOUT_MS = 300_000
 
+/** Where jars may come from, in this order. */
+export interface JarSources {
+  /** Maven's own folder of files. */
+  readonly mavenFolder: string
+  /** Maven's command. */
+  readonly maven: string
+  readonly settingsFile: string
+}
+
+const DEFAULT_SOURCES: JarSources = { mavenFolder: join(homedir(), '.m2', 'repository'), maven: 'mvn', settingsFile: join(homedir(), '.m2', 'settings.xml') }
+
 /**
  * Brings the jars into a folder: from Maven's own folder on this machine, else by Maven, else from its repository directly.
  * Whichever way they came, each is the file that is pinned, or none of them is used.
  */
-export async function bringJars(jars: readonly PinnedJar[], folder: string, progress: Progress): Promise<void> {
-  let missing = await copyFromMaven(jars, folder)
+export async function bringJars(jars: readonly PinnedJar[], folder: string, progress: Progress, sources = DEFAULT_SOURCES): Promise<void> {
+  let missing = await copyFromMaven(jars, folder, sources.mavenFolder)
   if (missing.length === 0) return
   progress(`bringing ${missing.length} jars of Apache Kafka (${megabytes(missing)} MB)`)
-  missing = await askMaven(missing, folder, progress)
-  await fetchAll(missing, folder)
+  missing = await askMaven(missing, folder, progress, sources.maven)
+  if (missing.length > 0) await fetchAll(missing, folder, await findRepository(sources.settingsFile))
 }
 
 /** @returns those that are not there, or not the pinned files */
-async function copyFromMaven(jars: readonly PinnedJar[], folder: string): Promise<PinnedJar[]> {
-  const repository = join(homedir(), '.m2', 'repository')
+async function copyFromMaven(jars: readonly PinnedJar[], folder: string, repository: string): Promise<PinnedJar[]> {
   return without(jars, async (jar) => {
     const from = join(repository, ...jar.group.split('.'), jar.artifact, jar.version, fileName(jar))
     if (!(await isPinned(jar, from))) return false
@@ -38,13 +48,13 @@ async function copyFromMaven(jars: readonly PinnedJar[], folder: string): Promis
 }
 
 /** Maven knows this machine's mirrors, proxies and passwords best. @returns those that it didn't bring */
-async function askMaven(jars: readonly PinnedJar[], folder: string, progress: Progress): Promise<PinnedJar[]> {
-  const hasMaven = await run('mvn', ['--version']).then(() => true, () => false)
+async function askMaven(jars: readonly PinnedJar[], folder: string, progress: Progress, maven: string): Promise<PinnedJar[]> {
+  const hasMaven = await run(maven, ['--version']).then(() => true, () => false)
   if (!hasMaven) return [...jars]
   const draft = await mkdtemp(join(tmpdir(), 'smart-whale-maven-'))
   try {
     await writeFile(join(draft, 'pom.xml'), renderPom(jars))
-    await run('mvn', ['--batch-mode', '--quiet', 'dependency:copy-dependencies', `-DoutputDirectory=${join(draft, 'jars')}`], { cwd: draft, timeout: MAVEN_TIMEOUT_MS })
+    await run(maven, ['--batch-mode', '--quiet', 'dependency:copy-dependencies', `-DoutputDirectory=${join(draft, 'jars')}`], { cwd: draft, timeout: MAVEN_TIMEOUT_MS })
     return await without(jars, async (jar) => {
       const from = join(draft, 'jars', fileName(jar))
       if (!(await isPinned(jar, from))) return false
@@ -59,8 +69,7 @@ async function askMaven(jars: readonly PinnedJar[], folder: string, progress: Pr
   }
 }
 
-async function fetchAll(jars: readonly PinnedJar[], folder: string): Promise<void> {
-  const repository = await findRepository()
+async function fetchAll(jars: readonly PinnedJar[], folder: string, repository: MavenRepository): Promise<void> {
   const waiting = [...jars]
   const work = async (): Promise<void> => {
     for (let jar = waiting.shift(); jar !== undefined; jar = waiting.shift()) await fetchOne(jar)

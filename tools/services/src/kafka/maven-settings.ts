@@ -1,6 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 
 /** A repository of Maven's layout. */
 export interface MavenRepository {
@@ -15,7 +13,7 @@ export interface MavenRepository {
 const CENTRAL = 'https://repo.maven.apache.org/maven2/'
 
 /** Where this machine gets Maven Central from: a mirror that Maven's settings name, else Central itself. */
-export async function findRepository(settingsFile = join(homedir(), '.m2', 'settings.xml')): Promise<MavenRepository> {
+export async function findRepository(settingsFile: string): Promise<MavenRepository> {
   return repositoryOf(await readFile(settingsFile, 'utf8').catch(() => ''))
 }
 
