@@ -38,6 +38,10 @@ export interface KafkaJsRequest {
 
 /** One connection to a broker: what of kafkajs lies below its clients, and has no type declarations. */
 export interface KafkaJsConnection {
+  /** Milliseconds; 0 when the session has no end. */
+  readonly sessionLifetime: { toNumber(): number }
+  /** How long before its end a session is renewed, in milliseconds. */
+  reauthenticationThreshold: number
   readonly requestQueue: { pending: readonly unknown[]; scheduleCheckPendingRequests: () => void }
   setVersions(versions: Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>>): void
   setSupportAuthenticationProtocol(isSupported: boolean): void

@@ -2,18 +2,21 @@ import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { connectionFailure } from '../kafka/connections/connection-failure.ts'
 import type { ConnectionSettings } from '../kafka/connections/connection-settings.ts'
-import { currentCredentials } from '../kafka/connections/current-credentials.ts'
 import type { LibraryLink, LinkRequest } from '../kafka/connections/library-link.ts'
 import { openFailure } from '../kafka/connections/open-failure.ts'
 import { watchSocket, type WatchedSocket } from '../kafka/connections/watch-socket.ts'
 import type { KafkaTarget } from '../kafka/kafka-api.ts'
 import type { KafkaJsConnection, KafkaJsConnectionClass, KafkaJsRequest } from './kafkajs-library.ts'
 import { kafkaJsLogger } from './kafkajs-logger.ts'
+import { kafkaJsSasl } from './kafkajs-sasl.ts'
 
 /** Connections and requests have deadlines of their own; the library's must never come first. */
 const NEVER_MS = 2 ** 31 - 1
 /** What kafkajs needs to know of the broker to authenticate: SaslHandshake and SaslAuthenticate, as every broker from 3.1 has them. */
 const SASL_VERSIONS = { 17: { minVersion: 0, maxVersion: 1 }, 36: { minVersion: 0, maxVersion: 1 } }
+
+/** How long before its session ends a connection authenticates anew; a broker that is asked too often within a session refuses. */
+const MAX_BEFORE_SESSION_ENDS_MS = 10_000
 
 /** Makes a connection with kafkajs. */
 export async function openKafkaJsLink(
@@ -22,7 +25,7 @@ export async function openKafkaJsLink(
   broker: KafkaTarget,
   signal: AbortSignal,
 ): Promise<LibraryLink> {
-  const sasl = await saslOf(settings)
+  const sasl = await kafkaJsSasl(settings)
   if (signal.aborted) throw connectionFailure(broker, signal.reason)
   let socket: WatchedSocket | undefined
   const connection = new Connection({
@@ -73,6 +76,7 @@ async function openedLink(
     signal.removeEventListener('abort', onAbort)
     broken.catch(() => {})
   }
+  connection.reauthenticationThreshold = Math.min(MAX_BEFORE_SESSION_ENDS_MS, connection.sessionLifetime.toNumber() / 4)
   return { closed: socket.closed, send: (request) => connection.send(requestOf(request)), destroy: end }
 }
 
@@ -98,14 +102,6 @@ function letNothingBeScheduledForNobody({ requestQueue }: KafkaJsConnection): vo
   requestQueue.scheduleCheckPendingRequests = () => {
     if (requestQueue.pending.length > 0) schedule()
   }
-}
-
-async function saslOf({ sasl }: ConnectionSettings): Promise<object | null> {
-  if (sasl === undefined) return null
-  const credentials = await currentCredentials(sasl)
-  // A copy: kafkajs keeps what it makes of it in the same object.
-  if (credentials.mechanism !== 'OAUTHBEARER') return { ...credentials }
-  return { mechanism: credentials.mechanism, oauthBearerProvider: async () => ({ value: await credentials.token() }) }
 }
 
 const asItIs = (answer: Buffer): Promise<Buffer> => Promise.resolve(answer)

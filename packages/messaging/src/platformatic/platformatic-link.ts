@@ -1,10 +1,11 @@
-import type { Connection, ConnectionOptions, Writer } from '@platformatic/kafka'
+import type { Connection, ConnectionOptions, SASLOptions, Writer } from '@platformatic/kafka'
 import { isIP } from 'node:net'
 import { connectionFailure } from '../kafka/connections/connection-failure.ts'
+import type { KafkaSaslOptions } from '../kafka/connections/connection-options.ts'
 import type { ConnectionSettings } from '../kafka/connections/connection-settings.ts'
 import { currentCredentials } from '../kafka/connections/current-credentials.ts'
 import type { LibraryLink, LinkRequest } from '../kafka/connections/library-link.ts'
-import { openFailure } from '../kafka/connections/open-failure.ts'
+import { openFailure, refusedToken } from '../kafka/connections/open-failure.ts'
 import { watchSocket, type WatchedSocket } from '../kafka/connections/watch-socket.ts'
 import type { KafkaTarget } from '../kafka/kafka-api.ts'
 
@@ -62,8 +63,14 @@ async function libraryOptions({ tls, sasl }: ConnectionSettings, { host }: Kafka
     // A name in the handshake must be a name, and the user's wins.
     if (tls.servername === undefined && isIP(host) === 0) options.tlsServerName = host
   }
-  if (sasl !== undefined) options.sasl = await currentCredentials(sasl)
+  if (sasl !== undefined) options.sasl = await saslOf(sasl)
   return options
+}
+
+async function saslOf(sasl: KafkaSaslOptions): Promise<SASLOptions> {
+  const credentials = await currentCredentials(sasl)
+  if (credentials.mechanism !== 'OAUTHBEARER') return credentials
+  return { ...credentials, authBytesValidator: (answer, callback) => (answer.length > 0 ? callback(refusedToken()) : callback(null, answer)) }
 }
 
 async function sendOver(library: PlatformaticLibrary, connection: Connection, { apiKey, apiVersion, flexible, body }: LinkRequest): Promise<Uint8Array> {

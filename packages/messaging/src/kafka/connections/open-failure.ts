@@ -1,3 +1,4 @@
+import { kafkaError } from '../../errors.ts'
 import type { KafkaTarget } from '../kafka-api.ts'
 import { authenticationFailure, connectionFailure } from './connection-failure.ts'
 import type { KafkaSaslOptions } from './connection-options.ts'
@@ -13,6 +14,11 @@ export function openFailure(broker: KafkaTarget, { sasl }: ConnectionSettings, e
   return authenticationFailure(broker, refusal(sasl, error), error)
 }
 
+/** A broker that refuses a token answers it as if all were well, with the reason where nothing should be. */
+export function refusedToken(): Error {
+  return kafkaError('ERR_MESSAGING_AUTHENTICATION', 'the broker refused the token')
+}
+
 function refusal(sasl: KafkaSaslOptions, error: unknown): string {
   const { mechanism } = sasl
   if (isAboutMechanism(error)) return `the listener doesn't offer SASL ${mechanism}: use a mechanism that it offers, or leave sasl out`
@@ -23,7 +29,7 @@ function refusal(sasl: KafkaSaslOptions, error: unknown): string {
 function isAboutMechanism(error: unknown): boolean {
   let at = error
   for (let depth = 0; depth < 6 && at instanceof Error; depth++) {
-    if (/mechanism is not supported|suitable SASL mechanism|SASL handshake/i.test(at.message)) return true
+    if (/mechanism is not supported|suitable SASL mechanism|current SASL state/i.test(at.message)) return true
     at = at.cause
   }
   return false
