@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { beforeAll, describe, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import type { KafkaTarget } from '../../src/kafka/kafka-api.ts'
 import { createKafkaJsConnections } from '../../src/kafkajs/index.ts'
 import { createPlatformaticConnections } from '../../src/platformatic/index.ts'
@@ -8,6 +8,12 @@ import { makeEmptyTopic, withConnections } from './connection-subject.ts'
 
 const libraries = { kafkajs: createKafkaJsConnections, '@platformatic/kafka': createPlatformaticConnections }
 const kafka = inject('kafka')
+
+/** Node says some of them once in a process: they are kept from the beginning. */
+const warnings: string[] = []
+const keepWarning = (warning: Error): void => void warnings.push(warning.name)
+process.on('warning', keepWarning)
+afterAll(() => void process.off('warning', keepWarning))
 
 describe.each(Object.entries(libraries))('connections of %s', (_name, create) => {
   const [host = '', port] = kafka.found?.brokers[0]?.split(':') ?? []
@@ -23,4 +29,8 @@ describe.each(Object.entries(libraries))('connections of %s', (_name, create) =>
 
     await run({ create, broker, topicId })
   })
+})
+
+it('connections of neither have made Node warn of anything', () => {
+  expect(warnings).toEqual([])
 })

@@ -3,6 +3,7 @@ import { type KafkaCluster, startKafka, TEST_USER } from '../../../../tools/serv
 import type { KafkaTarget } from '../../src/kafka/kafka-api.ts'
 import { createKafkaJsConnections } from '../../src/kafkajs/index.ts'
 import { createPlatformaticConnections } from '../../src/platformatic/index.ts'
+import { makeExpiredCertificate } from './expired-certificate.ts'
 import { securedContract } from './secured-contract.ts'
 
 const libraries = { kafkajs: createKafkaJsConnections, '@platformatic/kafka': createPlatformaticConnections }
@@ -43,6 +44,7 @@ describe('at listeners with TLS and SASL', () => {
         saslTls: targetOf(secured.saslTls?.[0]),
         certificate,
         user: TEST_USER,
+        expired: makeExpiredCertificate,
         sessionMs: SESSION_MS,
       })
     })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:tls'
 import { failureOf, SOON, whenQuiet, withConnections } from './connection-subject.ts'
 import type { ConnectionCase } from './connection-subject.ts'
 import { assertTellsNoSecret, keepingLogger, login, PASSWORD_MECHANISMS, type SecuredSubject, unsignedToken, WRONG_PASSWORD } from './secured-subject.ts'
@@ -30,6 +31,20 @@ const tlsCases: readonly SecuredCase[] = [
       withConnections(subject, subject.tls, { tls: { ca: subject.certificate, servername: 'other.example' } }, async (api) => {
         await assert.rejects(api.metadata(subject.tls, [], SOON), refusal(/is for another name/))
       }),
+  },
+  {
+    name: 'refuse a certificate that has expired',
+    async run(subject) {
+      const { pfx, passphrase, certificate } = await subject.expired()
+      const server = createServer({ pfx, passphrase }, (socket) => socket.on('error', () => {}).destroy())
+      server.on('tlsClientError', () => {})
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+      const target = { host: '127.0.0.1', port: (server.address() as { port: number }).port }
+      await withConnections(subject, target, { tls: { ca: certificate } }, async (api) => {
+        await assert.rejects(api.metadata(target, [], SOON), refusal(/has expired: renew it \(CERT_HAS_EXPIRED\)/))
+      })
+      await new Promise((resolve) => server.close(resolve))
+    },
   },
   {
     name: 'say that a listener speaks TLS when they come without',

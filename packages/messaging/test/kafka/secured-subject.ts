@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import type { KafkaSaslOptions } from '../../src/kafka/connections/connection-options.ts'
 import type { KafkaTarget } from '../../src/kafka/kafka-api.ts'
 import type { ConnectionSubject } from './connection-subject.ts'
+import type { ServerCertificate } from './expired-certificate.ts'
 
 /** What the suite of secured listeners runs against. */
 export interface SecuredSubject extends Pick<ConnectionSubject, 'create'> {
@@ -14,6 +15,8 @@ export interface SecuredSubject extends Pick<ConnectionSubject, 'create'> {
   /** The certificate that the broker shows: its own authority. */
   readonly certificate: string
   readonly user: { readonly username: string; readonly password: string }
+  /** A certificate for 127.0.0.1 whose time is over. */
+  readonly expired: () => Promise<ServerCertificate>
   /** How long a session may last before the client authenticates anew. */
   readonly sessionMs: number
 }

@@ -1,0 +1,80 @@
+import { Consumer, MessagesStreamModes, Producer } from '@platformatic/kafka'
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import kafkajs from 'kafkajs'
+import type { SampleRecord } from './sample-records.ts'
+
+/** How the clients of the libraries themselves write and read a topic. */
+export interface LibraryClient {
+  readonly name: string
+  readonly compressions: readonly Compression[]
+  write(brokers: readonly string[], topic: string, records: readonly SampleRecord[], compression: Compression): Promise<void>
+  /** Reads so many records from the beginning. */
+  read(brokers: readonly string[], topic: string, count: number): Promise<SampleRecord[]>
+}
+
+export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
+
+const { CompressionTypes, Kafka, logLevel } = kafkajs
+
+export const kafkaJsOf = (brokers: readonly string[]) => new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
+
+export const kafkaJsClient: LibraryClient = {
+  name: 'kafkajs',
+  compressions: ['none', 'gzip'],
+  async write(brokers, topic, records, compression) {
+    const producer = kafkaJsOf(brokers).producer()
+    await producer.connect()
+    const messages = records.map(({ key, value, headers, timestamp }) => ({ key, value, headers: { ...headers }, timestamp: String(timestamp) }))
+    await producer.send({ topic, messages, compression: compression === 'gzip' ? CompressionTypes.GZIP : CompressionTypes.None })
+    await producer.disconnect()
+  },
+  async read(brokers, topic, count) {
+    const consumer = kafkaJsOf(brokers).consumer({ groupId: randomUUID(), maxWaitTimeInMs: 100 })
+    const records: SampleRecord[] = []
+    await consumer.connect()
+    await consumer.subscribe({ topic, fromBeginning: true })
+    await new Promise<void>((resolve, reject) => {
+      consumer.on('consumer.crash', ({ payload }) => reject(payload.error))
+      const eachMessage = async ({ message: { key, value, headers = {}, timestamp } }: kafkajs.EachMessagePayload): Promise<void> => {
+        records.push({ key, value, headers: Object.fromEntries(Object.entries(headers).map(([name, bytes]) => [name, Buffer.from(bytes as Buffer)])), timestamp: Number(timestamp) })
+        if (records.length === count) resolve()
+      }
+      consumer.run({ eachMessage }).catch(reject)
+    })
+    await consumer.disconnect()
+    return records
+  },
+}
+
+export const platformaticClient: LibraryClient = {
+  name: '@platformatic/kafka',
+  compressions: ['none', 'gzip', 'snappy', 'lz4', 'zstd'],
+  async write(bootstrapBrokers, topic, records, compression) {
+    const producer = new Producer({ clientId: 'interoperability', bootstrapBrokers: [...bootstrapBrokers], compression })
+    const messages = records.map(({ key, value, headers, timestamp }) => ({
+      topic,
+      partition: 0,
+      timestamp: BigInt(timestamp),
+      headers: new Map(Object.entries(headers).map(([name, bytes]) => [Buffer.from(name), bytes])),
+      ...(key === null ? {} : { key }),
+      ...(value === null ? {} : { value }),
+    }))
+    await producer.send({ messages, acks: -1 })
+    await producer.close()
+  },
+  async read(bootstrapBrokers, topic, count) {
+    const consumer = new Consumer({ clientId: 'interoperability', groupId: randomUUID(), bootstrapBrokers: [...bootstrapBrokers] })
+    const stream = await consumer.consume({ topics: [topic], mode: MessagesStreamModes.EARLIEST, maxWaitTime: 100 })
+    const records: SampleRecord[] = []
+    for await (const { key, value, headers, timestamp } of stream) {
+      const named = [...headers].map(([name, bytes]): [string, Buffer] => [name.toString(), bytes])
+      records.push({ key: key ?? null, value: value ?? null, headers: Object.fromEntries(named), timestamp: Number(timestamp) })
+      if (records.length === count) break
+    }
+    await stream.close()
+    await consumer.close()
+    assert.equal(records.length, count)
+    return records
+  },
+}
