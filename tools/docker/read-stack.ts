@@ -31,9 +31,9 @@ const { parse } = createRequire(createRequire(import.meta.url).resolve('nx/packa
   parse: (text: string, options: { merge: boolean }) => unknown
 }
 
-/** Reads docker/compose.yaml. */
-export function readCompose(): ComposeFile {
-  return parse(readFileSync(join(ROOT, 'docker/compose.yaml'), 'utf8'), { merge: true }) as ComposeFile
+/** Reads a compose file. */
+export function readCompose(file = 'docker/compose.yaml'): ComposeFile {
+  return parse(readFileSync(join(ROOT, file), 'utf8'), { merge: true }) as ComposeFile
 }
 
 /** Reads a file of `NAME=value` lines. */

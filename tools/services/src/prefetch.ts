@@ -6,5 +6,9 @@ import { findTimescaleDb } from './postgres/start-timescaledb.ts'
 
 /** Below the steps that run meanwhile. */
 setPriority(10)
-const { KAFKA_BROKERS, TIMESCALEDB_URL } = process.env
-await Promise.allSettled([...(KAFKA_BROKERS ? [] : [prepareKafka()]), ...(TIMESCALEDB_URL ? [] : [findTimescaleDb(17)])])
+const { KAFKA_BROKERS, TIMESCALEDB_URL, TIMESCALEDB_18_URL } = process.env
+await Promise.allSettled([
+  ...(KAFKA_BROKERS ? [] : [prepareKafka()]),
+  ...(TIMESCALEDB_URL ? [] : [findTimescaleDb(17)]),
+  ...(TIMESCALEDB_18_URL ? [] : [findTimescaleDb(18)]),
+])

@@ -7,9 +7,13 @@ import { isReachable } from '../../../packages/timescaledb/src/embedded/server-a
 const NOBODY = { uid: 65534, gid: 65534 }
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
-/** Git-ignored folder of this checkout: what is running, and what was unpacked. */
-export function servicesFolder(): string {
-  const folder = join(ROOT, '.services')
+/**
+ * Git-ignored folder of this checkout: what is running, and what was unpacked.
+ *
+ * @param wished `SMART_WHALE_SERVICES_FOLDER`, for services apart from those of the checkout
+ */
+export function servicesFolder(wished = process.env.SMART_WHALE_SERVICES_FOLDER): string {
+  const folder = wished ? resolve(wished) : join(ROOT, '.services')
   mkdirSync(folder, { recursive: true })
   return folder
 }
