@@ -1,4 +1,4 @@
-import type { CallOptions, HealthResult, Row } from '@smart-whale/interfaces'
+import type { CallOptions, ColumnBatch, HealthResult, Row } from '@smart-whale/interfaces'
 
 /** Values by parameter name. A value's ClickHouse type follows from the value, or from `typed('UInt64', value)`. */
 export type QueryParams = Readonly<Record<string, unknown>>
@@ -114,6 +114,11 @@ export interface ClickHouseAdapter {
   download(query: string, params: QueryParams | undefined, options: DownloadOptions): Promise<DownloadResult>
   /** Stores rows as one block: all of them or, after a `ValidationError`, none. */
   insert(table: string, rows: readonly Row[], options?: InsertOptions): Promise<InsertResult>
+  /**
+   * Stores rows that lie in columns already, as {@link insert} does, for a fraction of the time on both sides of the line. Null, and nothing
+   * is sent, when the table has other types for them than their memory is of: then they have to be given as rows.
+   */
+  insertColumns(table: string, batch: ColumnBatch, options?: InsertOptions): Promise<InsertResult | null>
   /** Whether the server answers, how fast, and which version. Never throws. */
   healthCheck(options?: CallOptions): Promise<HealthResult>
   /** Ends what runs and closes every socket; may be called twice. Afterwards every call throws `ERR_CLICKHOUSE_CLOSED`. */

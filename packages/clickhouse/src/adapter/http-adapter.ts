@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { abortedError, type CallOptions, type Clock, type HealthResult, InfrastructureError, type Logger, type MetricsSink, type Policy, type Row, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
+import { abortedError, type CallOptions, type Clock, type ColumnBatch, type HealthResult, InfrastructureError, type Logger, type MetricsSink, type Policy, type Row, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
 import { BreakerOpenError, compose, createBreaker, createRetry } from '@smart-whale/core-resilience'
 import type {
   ClickHouseAdapter,
@@ -17,7 +17,8 @@ import type { FailedQuery } from '../map-error.ts'
 import { type BoundQuery, bindParameters } from '../parameters/bind-parameters.ts'
 import { refuseReachingOut } from '../parameters/refuse-reaching-out.ts'
 import { HttpTransport, type ServerAnswer } from './http-transport.ts'
-import { encodeInsert } from './insert-format.ts'
+import type { ByteWriter } from '../row-binary/byte-writer.ts'
+import { encodeColumnInsert, type EncodedInsert, encodeInsert } from './insert-format.ts'
 import { circuitOpenError, refuseOtherFormat } from './adapter-failures.ts'
 import { contentTypeOf, isRead } from './describe-statement.ts'
 import { answerBytes, answerRows, readRows } from './read-answer.ts'
@@ -25,7 +26,7 @@ import { runBounded } from './run-bounded.ts'
 import { RunningQueries } from './running-queries.ts'
 import { SpareWriters } from './spare-writers.ts'
 import { statisticsOf } from './statistics.ts'
-import { TableColumns } from './table-columns.ts'
+import { TableColumns, type TableDescription } from './table-columns.ts'
 import { ABILITIES_QUERY, abilitiesOf, insertSettings, readSettings, type UserAbilities, WHOLE_ANSWER } from './user-settings.ts'
 
 /** What an adapter works with besides its configuration. */
@@ -39,6 +40,9 @@ export interface AdapterOptions {
   /** Replaces retry and breaker for reads, and for inserts with a token. @default retry with budget around a breaker */
   policy?: Policy | undefined
 }
+
+/** Puts what is to be inserted into a writer's memory; null when the table takes it in no such form. */
+type EncodeInsert = (description: TableDescription, writer: ByteWriter, guard: string | undefined) => EncodedInsert | null
 
 /** The {@link ClickHouseAdapter} over HTTP. */
 export class HttpAdapter implements ClickHouseAdapter {
@@ -100,13 +104,16 @@ export class HttpAdapter implements ClickHouseAdapter {
   async insert(table: string, rows: readonly Row[], options: InsertOptions = {}): Promise<InsertResult> {
     const queryId = options.queryId ?? randomUUID()
     if (rows.length === 0) return { rows: 0, queryId }
-    try {
-      return await this.#insert(table, rows, { ...options, queryId })
-    } catch (error) {
-      // Whatever was wrong, the table may have changed, also when it was the encoder that refused: the next insert looks at its columns again.
-      this.#columns.forget(table)
-      throw error
-    }
+    const encode = (description: TableDescription, writer: ByteWriter, guard: string | undefined): EncodedInsert => encodeInsert(table, description, rows, writer, guard)
+    return (await this.#insert(table, rows.length, encode, { ...options, queryId })) as InsertResult
+  }
+
+  async insertColumns(table: string, batch: ColumnBatch, options: InsertOptions = {}): Promise<InsertResult | null> {
+    const queryId = options.queryId ?? randomUUID()
+    if (batch.rows === 0) return { rows: 0, queryId }
+    const encode = (description: TableDescription, writer: ByteWriter, guard: string | undefined): EncodedInsert | null => encodeColumnInsert(table, description, batch, writer, guard)
+    // A table that has changed meanwhile is to refuse the block, not to make other values of its own.
+    return this.#insert(table, batch.rows, encode, { ...options, queryId, settings: { ...options.settings, input_format_native_allow_types_conversion: 0 } })
   }
 
   async healthCheck(options: CallOptions = {}): Promise<HealthResult> {
@@ -124,12 +131,24 @@ export class HttpAdapter implements ClickHouseAdapter {
     await this.#transport.close()
   }
 
-  async #insert(table: string, rows: readonly Row[], options: InsertOptions & { queryId: string }): Promise<InsertResult> {
+  async #insert(table: string, rows: number, encode: EncodeInsert, options: InsertOptions & { queryId: string }): Promise<InsertResult | null> {
+    try {
+      return await this.#insertEncoded(table, rows, encode, options)
+    } catch (error) {
+      // Whatever was wrong, the table may have changed, also when it was the encoder that refused: the next insert looks at its columns again.
+      this.#columns.forget(table)
+      throw error
+    }
+  }
+
+  async #insertEncoded(table: string, rows: number, encode: EncodeInsert, options: InsertOptions & { queryId: string }): Promise<InsertResult | null> {
     const { maySet: mayKill } = await this.#abilitiesOnce(options)
     const description = await this.#columns.of(table)
     const writer = this.#writers.take()
     const guard = options.guard === undefined ? undefined : bindParameters(options.guard.query, options.guard.params)
-    const { statement, body } = encodeInsert(table, description, rows, writer, guard?.query)
+    const encoded = encode(description, writer, guard?.query)
+    if (encoded === null) return null
+    const { statement, body } = encoded
     let attempts = 0
     // Only what the table would drop as a repeat may be sent again: a plain MergeTree takes no notice of tokens.
     const mayRepeat = options.token !== undefined && description.deduplicates && guard === undefined
@@ -139,7 +158,7 @@ export class HttpAdapter implements ClickHouseAdapter {
         const search = { query: statement, ...guard?.parameters, ...insertSettings(this.#timeoutOf(call), options.token, options.settings) }
         const answer = await this.#transport.send({ search, body, queryId, signal })
         for await (const chunk of answerBytes(answer, { server: this.#transport.server, queryId })) void chunk
-        return { rows: rows.length, queryId }
+        return { rows, queryId }
       }),
     )
     // The server has read all of it. A socket whose attempt failed may still hold on to the bytes: then they are left to the collector.

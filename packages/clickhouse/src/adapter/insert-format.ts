@@ -1,6 +1,8 @@
-import { type Row, toWire, ValidationError } from '@smart-whale/interfaces'
+import { type ColumnBatch, type Row, toWire, ValidationError } from '@smart-whale/interfaces'
+import type { ColumnDescription } from '../adapter-options.ts'
+import { encodeColumns, nativeColumns } from '../native/encode-columns.ts'
 import type { ByteWriter } from '../row-binary/byte-writer.ts'
-import { type InsertColumn, quoteName, quoteTableName, type TableDescription } from './table-columns.ts'
+import { quoteName, quoteTableName, type TableDescription } from './table-columns.ts'
 
 /** An insert as it is sent: the statement in the address, the rows in the body. */
 export interface EncodedInsert {
@@ -18,14 +20,26 @@ export function encodeInsert(table: string, description: TableDescription, rows:
   const names = columnsToFill(table, description, rows)
   const encoder = description.encoderOf(names)
   const columns = description.columns.filter(({ name }) => names.has(name))
-  const list = columns.map(({ name }) => quoteName(name)).join(', ')
-  const into = `INSERT INTO ${quoteTableName(table)} (${list}) ${guard === undefined ? '' : `${guardedRows(list, columns, guard)} `}FORMAT`
+  const into = insertInto(table, columns, guard)
   if (encoder !== null) return { statement: `${into} RowBinaryWithNamesAndTypes`, body: encoder.encode(rows, writer) }
   return { statement: `${into} JSONEachRow`, body: rows.map((row) => JSON.stringify(toWire(row))).join('\n') }
 }
 
+/** Encodes rows that lie in columns already; null when the table has other types for them, so that they have to be encoded as rows. */
+export function encodeColumnInsert(table: string, description: TableDescription, batch: ColumnBatch, writer: ByteWriter, guard?: string): EncodedInsert | null {
+  const columns = nativeColumns(batch, description.columns)
+  if (columns === null) return null
+  const named = columns.map(({ values: { name }, type }) => ({ name, type }))
+  return { statement: `${insertInto(table, named, guard)} Native`, body: encodeColumns(batch.rows, columns, writer) }
+}
+
+function insertInto(table: string, columns: readonly ColumnDescription[], guard: string | undefined): string {
+  const list = columns.map(({ name }) => quoteName(name)).join(', ')
+  return `INSERT INTO ${quoteTableName(table)} (${list}) ${guard === undefined ? '' : `${guardedRows(list, columns, guard)} `}FORMAT`
+}
+
 /** The rows of the body, by way of a query whose condition the server works out once, when the insert begins. */
-function guardedRows(list: string, columns: readonly InsertColumn[], guard: string): string {
+function guardedRows(list: string, columns: readonly ColumnDescription[], guard: string): string {
   const structure = columns.map(({ name, type }) => `${quoteName(name)} ${type}`).join(', ')
   return `SELECT ${list} FROM input('${structure.replace(/[\\']/g, '\\$&')}') WHERE (${guard}) = 0`
 }

@@ -92,6 +92,13 @@ export class ByteWriter {
     this.at += value.length
   }
 
+  /** So many bytes that are zero. */
+  zeros(count: number): void {
+    this.reserve(count)
+    this.buffer.fill(0, this.at, this.at + count)
+    this.at += count
+  }
+
   /** A string with its length before it; false, and nothing is written, when it holds half of a surrogate pair. */
   string(value: string): boolean {
     if (value.length <= LOOP_CHARACTERS && this.#shortAscii(value)) return true

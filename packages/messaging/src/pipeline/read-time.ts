@@ -1,7 +1,8 @@
 import { FieldRefusal } from './field-refusal.ts'
 
-const MIN_TIME = Date.UTC(1900, 0, 1)
-const MAX_TIME = Date.UTC(2299, 11, 31)
+/** The first and the last moment that both stores can hold, in milliseconds since 1970. */
+export const MIN_TIME: number = Date.UTC(1900, 0, 1)
+export const MAX_TIME: number = Date.UTC(2299, 11, 31)
 const ISO_TIME = /^(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(Z|[+-]\d{2}:?\d{2})$/
 const ISO_DAY = /^(\d{4})-(\d{2})-(\d{2})$/
 const OUT_OF_RANGE = 'lies outside the years 1900 to 2299, which both stores can hold'
@@ -33,8 +34,15 @@ function usualTime(text: string): number {
   const second = twoDigits(text, 17)
   const fraction = length === 20 ? 0 : text.charCodeAt(19) === 0x2e ? twoDigits(text, 20) * 10 + twoDigits(text, 21) % 10 : Number.NaN
   // A comparison with NaN is false, so a letter among the digits ends here too.
-  if (!(year >= 1900 && year <= 2299 && month >= 1 && month <= 12 && day >= 1 && day <= 28 && hour <= 23 && minute <= 59 && second <= 59 && fraction <= 999)) return Number.NaN
+  if (!(year >= 1900 && year <= 2299 && month >= 1 && month <= 12 && day >= 1 && day <= daysInMonth(year, month) && hour <= 23 && minute <= 59 && second <= 59 && fraction <= 999)) return Number.NaN
   return Date.UTC(year, month - 1, day, hour, minute, second, fraction)
+}
+
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+
+/** How many days a month has. @param month from 1 */
+export function daysInMonth(year: number, month: number): number {
+  return month === 2 && year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : (DAYS[month - 1] as number)
 }
 
 function twoDigits(text: string, at: number): number {

@@ -1,0 +1,171 @@
+import { isUtf8 } from 'node:buffer'
+import type { ColumnBatch, ColumnLayout, ColumnValues } from '@smart-whale/interfaces'
+import type { RecordBatch } from '../../transport.ts'
+import type { IngestRow } from '../event-types.ts'
+import { type FieldType, parseFieldType } from '../field-type.ts'
+import type { PipelineDefinition } from '../pipeline-definition.ts'
+import type { UndeclaredField } from '../read-event.ts'
+import { ColumnBuilder, type ColumnShape } from './column-builder.ts'
+import { JsonScanner, SHAPE } from './json-scanner.ts'
+import { type BytesReader, bytesReader, type FoundValue } from './read-bytes.ts'
+import { appendValue } from './append-value.ts'
+
+/** Columns of the rows of one batch, as far as its events are plain or were decoded by somebody else. */
+export interface ColumnsDecoder {
+  /** Makes room for the rows of another batch; what was collected before stays valid. */
+  begin(batch: RecordBatch): void
+  /** Adds the row of an event's bytes. False, and nothing is added, when the event is not plain. */
+  addEvent(value: Uint8Array, offset: bigint): boolean
+  /** Adds a row that was decoded another way. */
+  addRow(row: IngestRow): void
+  /** What was collected since `begin`. */
+  collected(): ColumnBatch
+}
+
+interface PlainField {
+  readonly read: BytesReader
+  readonly nullable: boolean
+}
+
+const LAYOUTS: Readonly<Record<Exclude<FieldType['kind'], 'decimal'>, ColumnLayout>> = {
+  string: 'text',
+  int32: 'int32',
+  int64: 'int64',
+  float64: 'float64',
+  boolean: 'boolean',
+  timestamp: 'milliseconds',
+  date: 'days',
+  uuid: 'uuid',
+  json: 'text',
+}
+/** Kinds whose text is the event's id as it is. */
+const ID_KINDS: readonly string[] = ['string', 'uuid', 'int32', 'int64']
+
+/**
+ * Compiles a definition into columns; null for one whose rows are more than the fields of their events, or that has a type for which
+ * there are rows alone.
+ */
+export function columnsDecoder(definition: PipelineDefinition, onUndeclared: UndeclaredField | null): ColumnsDecoder | null {
+  const { versions, versionFrom, transform, route, columns, id } = definition
+  const [version] = versions
+  if (version === undefined || versionFrom !== null || transform !== null || route !== null || Object.keys(version.rename).length > 0) return null
+  const types = Object.entries(columns).map(([name, text]) => ({ name, type: parseFieldType(text) }))
+  const readers = types.map(({ type }) => bytesReader(type))
+  const idType = id === null ? null : (types.find(({ name }) => name === id)?.type ?? null)
+  // What is declared narrower than its column is read by its own type.
+  if (readers.includes(null) || Object.entries(columns).some(([name, text]) => version.fields[name] !== text)) return null
+  if (idType !== null && (idType.nullable || !ID_KINDS.includes(idType.kind))) return null
+  const fields = types.map(({ type }, index): PlainField => ({ read: readers[index] as BytesReader, nullable: type.nullable }))
+  return new PlainColumns(types.map(({ name, type }) => shapeOf(name, type)), fields, id === null ? -1 : types.findIndex(({ name }) => name === id), onUndeclared)
+}
+
+function shapeOf(name: string, { kind, nullable, precision, scale }: FieldType): ColumnShape {
+  const layout = kind === 'decimal' ? (precision <= 9 ? 'decimal32' : 'decimal64') : LAYOUTS[kind]
+  return { name, layout, nullable, precision, scale }
+}
+
+function expectedBytes(before: ColumnBuilder | undefined, rows: number): number | undefined {
+  return before === undefined || before.rows === 0 ? undefined : Math.ceil((1.1 * rows * before.size) / before.rows)
+}
+
+const origin = (name: string, layout: ColumnLayout): ColumnShape => ({ name, layout, nullable: false, precision: 0, scale: 0 })
+const ORIGIN = [origin('event_id', 'text'), origin('source_offset', 'int64')] as const
+
+function constant(shape: ColumnShape, write: (column: ColumnBuilder) => void): ColumnValues {
+  const column = new ColumnBuilder(shape, 1)
+  write(column)
+  return { ...column.values(), isConstant: true }
+}
+
+class PlainColumns implements ColumnsDecoder {
+  readonly #shapes: readonly ColumnShape[]
+  readonly #fields: readonly PlainField[]
+  readonly #idField: number
+  readonly #scanner: JsonScanner
+  readonly #onUndeclared: UndeclaredField | null
+  readonly #found: { -readonly [K in keyof FoundValue]: FoundValue[K] } = { bytes: new Uint8Array(0), shape: 0, start: 0, end: 0, isClean: false }
+  #partition = 0
+  /** Columns that are the same in every row of a batch. */
+  #constants: readonly ColumnValues[] = []
+  #builders: ColumnBuilder[] = []
+
+  constructor(shapes: readonly ColumnShape[], fields: readonly PlainField[], idField: number, onUndeclared: UndeclaredField | null) {
+    this.#shapes = [...shapes, ...ORIGIN]
+    this.#fields = fields
+    this.#idField = idField
+    this.#scanner = new JsonScanner(shapes.map(({ name }) => name))
+    this.#onUndeclared = onUndeclared
+  }
+
+  begin({ topic, partition, length }: RecordBatch): void {
+    this.#partition = partition
+    this.#constants = [constant(origin('source_topic', 'text'), (column) => column.text(topic)), constant(origin('source_partition', 'int32'), (column) => column.int32(partition))]
+    const before = this.#builders
+    // Texts of one stream are about as long as those before: room for a tenth more is seldom too little.
+    this.#builders = this.#shapes.map((shape, index) => new ColumnBuilder(shape, length, expectedBytes(before[index], length)))
+  }
+
+  addEvent(value: Uint8Array, offset: bigint): boolean {
+    if (!this.#scanner.scan(value) || !isUtf8(value)) return false
+    const { shapes, starts, ends, clean } = this.#scanner
+    const found = this.#found
+    found.bytes = value
+    const rows = (this.#builders[0] as ColumnBuilder).rows
+    for (let index = 0; index < this.#fields.length; index++) {
+      const field = this.#fields[index] as PlainField
+      const column = this.#builders[index] as ColumnBuilder
+      const shape = shapes[index] as number
+      if (shape === SHAPE.absent || shape === SHAPE.nothing) {
+        if (!field.nullable) return this.#backTo(rows, index)
+        column.none()
+        continue
+      }
+      found.shape = shape
+      found.start = starts[index] as number
+      found.end = ends[index] as number
+      found.isClean = clean[index] === 1
+      if (!field.read(found, column)) return this.#backTo(rows, index)
+    }
+    this.#addOrigin(value, offset)
+    if (this.#onUndeclared !== null && this.#scanner.undeclaredCount > 0) this.#tellUndeclared(value, this.#onUndeclared)
+    return true
+  }
+
+  addRow(row: IngestRow): void {
+    this.#shapes.forEach((shape, index) => appendValue(this.#builders[index] as ColumnBuilder, row[shape.name]))
+  }
+
+  collected(): ColumnBatch {
+    return { rows: this.#builders[0]?.rows ?? 0, columns: [...this.#builders.map((builder) => builder.values()), ...this.#constants] }
+  }
+
+  /** Takes back the values of a row of which the first columns have one. */
+  #backTo(rows: number, columns: number): false {
+    for (let index = 0; index < columns; index++) (this.#builders[index] as ColumnBuilder).backTo(rows)
+    return false
+  }
+
+  #addOrigin(value: Uint8Array, offset: bigint): void {
+    const at = this.#fields.length
+    this.#addEventId(this.#builders[at] as ColumnBuilder, value, offset)
+    ;(this.#builders[at + 1] as ColumnBuilder).int64(offset)
+  }
+
+  /** The id as the event has it: a plain integer is written as its digits are, and so is a text. */
+  #addEventId(column: ColumnBuilder, value: Uint8Array, offset: bigint): void {
+    if (this.#idField < 0) {
+      column.text(`${this.#partition}-${offset}`)
+      return
+    }
+    const start = this.#scanner.starts[this.#idField] as number
+    const end = this.#scanner.ends[this.#idField] as number
+    if (this.#shapes[this.#idField]?.layout === 'uuid') column.smallLetters(value, start, end)
+    else column.textBytes(value, start, end)
+  }
+
+  #tellUndeclared(value: Uint8Array, tell: UndeclaredField): void {
+    const { undeclared, undeclaredCount } = this.#scanner
+    const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+    for (let index = 0; index < undeclaredCount; index++) tell(text.utf8Slice(undeclared[2 * index], undeclared[2 * index + 1]))
+  }
+}
