@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync, preHandlerAsyncHookHandler } from 'fastify'
 import { type ClickHouseAdapter, createBatchWriter } from '@smart-whale/clickhouse'
-import { ConfigurationError, type HealthProbe, type Lifecycle, type Logger, type MetricsSink } from '@smart-whale/interfaces'
+import type { HealthProbe, Lifecycle, Logger, MetricsSink } from '@smart-whale/interfaces'
 import type { MessagingTransport } from '@smart-whale/messaging'
 import { ingestRoutes } from '@smart-whale/messaging/fastify'
 import { createPipeline, type IngestRow, type Pipeline, type PipelineDefinition, type PipelineStatus, type PipelineStores } from '@smart-whale/messaging/pipeline'
@@ -29,6 +29,7 @@ export interface IngestorOptions {
   /** Where the pipelines count what they store and refuse. @default none, required */
   metrics: MetricsSink
 }
+
 /** A pipeline's status together with how far it is behind. */
 export interface IngestorStatus {
   readonly pipelines: readonly (PipelineStatus & { readonly lag: number })[]
@@ -67,11 +68,12 @@ async function statusWithLag(pipeline: Pipeline): Promise<PipelineStatus & { lag
 }
 
 function storesOf(definition: PipelineDefinition, { clickhouse, timescaledb }: IngestorOptions): PipelineStores {
-  if (timescaledb === null) throw new ConfigurationError('DATABASE_URL is missing: the ledger is kept there')
-  const ledger = new IngestLedger(timescaledb)
+  const { sinks, tables } = definition
+  const ledger = timescaledb === null ? null : new IngestLedger(timescaledb)
   return {
+    // Without PostgreSQL the consumer group keeps it, beside its offsets.
     ledger,
-    clickhouse: clickhouse !== null && definition.sinks.includes('clickhouse') ? createBatchWriter<IngestRow>(clickhouse, definition.table) : null,
-    timescaledb: definition.sinks.includes('timescaledb') ? withJsonFields(definition, createTransactionalBatchWriter<IngestRow>(timescaledb, definition.table, { ledger })) : null,
+    clickhouse: clickhouse !== null && sinks.includes('clickhouse') ? createBatchWriter<IngestRow>(clickhouse, tables.clickhouse) : null,
+    timescaledb: timescaledb !== null && ledger !== null && sinks.includes('timescaledb') ? withJsonFields(definition, createTransactionalBatchWriter<IngestRow>(timescaledb, tables.timescaledb, { ledger })) : null,
   }
 }

@@ -29,11 +29,11 @@ const POSTGRES: Readonly<Record<FieldKind, ColumnType>> = {
   json: () => 'jsonb',
 }
 
-/** The table of a pipeline in ClickHouse: sorted by time, then by where the row came from. */
+/** The table of a pipeline in ClickHouse: sorted as the pipeline says, then by where the row came from. */
 export function clickhouseTable(definition: PipelineDefinition): TableDefinition {
   const columns = columnsOf(definition, (type) => (type.nullable ? `Nullable(${CLICKHOUSE[type.kind](type)})` : CLICKHOUSE[type.kind](type)))
   const origin = { event_id: 'String', source_topic: 'LowCardinality(String)', source_partition: 'Int32', source_offset: 'Int64' }
-  return { columns: { ...columns, ...origin }, primaryKey: [definition.time, 'source_partition', 'source_offset'] }
+  return { columns: { ...columns, ...origin }, primaryKey: [...definition.clickhouse.orderBy, 'source_partition', 'source_offset'] }
 }
 
 /** The table of a pipeline in PostgreSQL: no key, since the ledger and not a constraint keeps rows single. */

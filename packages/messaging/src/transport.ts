@@ -170,6 +170,8 @@ export interface PartitionLag {
   readonly partition: number
   /** Null when the group has committed nothing here. */
   readonly committed: bigint | null
+  /** What the committer said besides; '' when nothing. */
+  readonly metadata?: string | undefined
   /** The offset that the next record will get. */
   readonly latest: bigint
 }

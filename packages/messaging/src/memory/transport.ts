@@ -128,7 +128,7 @@ class BrokerTransport implements MemoryTransport {
       const group = this.#broker.findGroup(groupId)
       return source.logs.map((log, partition) => {
         const committed = group?.committed(source.id, partition) ?? null
-        return { partition, committed: committed === null ? null : BigInt(committed.nextOffset), latest: BigInt(log.latest) }
+        return { partition, committed: committed === null ? null : BigInt(committed.nextOffset), metadata: committed?.metadata ?? '', latest: BigInt(log.latest) }
       })
     })
   }

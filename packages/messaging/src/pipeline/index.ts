@@ -15,6 +15,12 @@ export type { FloodOptions } from './flood-guard.ts'
 export type { PartitionStatus, PipelineState, PipelineStatus } from './pipeline-status.ts'
 export type { PipelineStores } from './write-slice.ts'
 
+// Freshness
+export { createFreshness, type Freshness, type FreshnessOptions, type FreshnessReport, type FreshnessWaitOptions, NotFreshError } from './freshness/freshness.ts'
+export { decodeFreshnessToken, encodeFreshnessToken, type FreshnessTarget } from './freshness/freshness-token.ts'
+export { type PipelineProgress, progressOfGroup, progressOfLedger } from './pipeline-progress.ts'
+export { pipelineGroup } from './pipeline-group.ts'
+
 // Verifying
 export { verifyPipeline, type VerifyOptions } from './verify/verify-pipeline.ts'
 export type { FindingKind, FindingPlace, PartitionVerdict, VerifyFinding, VerifyReport } from './verify/verify-report.ts'

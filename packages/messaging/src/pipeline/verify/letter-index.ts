@@ -1,5 +1,7 @@
 import { DEAD_LETTER_HEADERS, deadLetterTopic } from '../../dead-letter.ts'
 import type { MessagingTransport, PartitionReader, RecordBatch } from '../../transport.ts'
+import { pipelineGroup } from '../pipeline-group.ts'
+import type { PipelineDefinition } from '../pipeline-definition.ts'
 import { readRange } from './read-range.ts'
 
 /** Which records of a topic are in its dead letters: eight bytes a letter, however large the letters are. */
@@ -13,15 +15,15 @@ export interface LetterIndex {
 }
 
 /** Reads all dead letters of a topic that a pipeline sent; letters of other consumers of the topic are passed over. */
-export async function readLetterIndex(transport: MessagingTransport, topic: string, signal: AbortSignal | undefined): Promise<LetterIndex> {
-  const name = deadLetterTopic(topic)
-  const described = await transport.topics.describe(name, { signal })
+export async function readLetterIndex(transport: MessagingTransport, { topic, name: pipeline }: Pick<PipelineDefinition, 'topic' | 'name'>, signal: AbortSignal | undefined): Promise<LetterIndex> {
+  const letters = deadLetterTopic(topic)
+  const described = await transport.topics.describe(letters, { signal })
   const origins = new Map<number, OffsetList>()
   let isCut = false
   for (let partition = 0; partition < (described?.partitions ?? 0); partition++) {
-    const reader = await transport.openPartition(name, partition, { signal })
+    const reader = await transport.openPartition(letters, partition, { signal })
     try {
-      isCut = (await readLetters(reader, topic, origins, signal)) || isCut
+      isCut = (await readLetters(reader, { topic, groupId: pipelineGroup(pipeline) }, origins, signal)) || isCut
     } finally {
       await reader.close()
     }
@@ -30,12 +32,12 @@ export async function readLetterIndex(transport: MessagingTransport, topic: stri
   return { partitions: [...origins.keys()].sort((a, b) => a - b), isCut, within: (partition, first, last) => origins.get(partition)?.within(first, last) ?? new Map<bigint, number>() }
 }
 
-async function readLetters(reader: PartitionReader, topic: string, origins: Map<number, OffsetList>, signal: AbortSignal | undefined): Promise<boolean> {
+async function readLetters(reader: PartitionReader, source: { topic: string; groupId: string }, origins: Map<number, OffsetList>, signal: AbortSignal | undefined): Promise<boolean> {
   const { earliest, latest } = await reader.bounds({ signal })
   for await (const batch of readRange(reader, earliest, latest, signal)) {
     for (let index = 0; index < batch.length; index++) {
-      const origin = originOf(batch, index)
-      if (origin === null || origin.topic !== topic) continue
+      const origin = originOf(batch, index, source)
+      if (origin === null) continue
       const list = origins.get(origin.partition) ?? new OffsetList()
       origins.set(origin.partition, list)
       list.add(origin.offset)
@@ -44,19 +46,18 @@ async function readLetters(reader: PartitionReader, topic: string, origins: Map<
   return earliest > 0n
 }
 
-/** Null for a letter of a handler's group, which is none of a pipeline's, and for what is no letter at all. */
-function originOf(batch: RecordBatch, index: number): { topic: string; partition: number; offset: bigint } | null {
+/** Null for a letter of another group or topic, and for what is no letter at all. */
+function originOf(batch: RecordBatch, index: number, source: { topic: string; groupId: string }): { partition: number; offset: bigint } | null {
   const headers = batch.headersAt(index)
   const text = (name: string): string | null => {
     const bytes = Object.hasOwn(headers, name) ? headers[name] : undefined
     return bytes === undefined ? null : Buffer.from(bytes).toString('utf8')
   }
-  if (text(DEAD_LETTER_HEADERS.group) !== null) return null
-  const topic = text(DEAD_LETTER_HEADERS.topic)
+  if (text(DEAD_LETTER_HEADERS.topic) !== source.topic || (text(DEAD_LETTER_HEADERS.group) ?? source.groupId) !== source.groupId) return null
   const partition = text(DEAD_LETTER_HEADERS.partition) ?? ''
   const offset = text(DEAD_LETTER_HEADERS.offset) ?? ''
-  if (topic === null || !/^\d{1,10}$/.test(partition) || !/^\d{1,18}$/.test(offset)) return null
-  return { topic, partition: Number(partition), offset: BigInt(offset) }
+  if (!/^\d{1,10}$/.test(partition) || !/^\d{1,18}$/.test(offset)) return null
+  return { partition: Number(partition), offset: BigInt(offset) }
 }
 
 /** Offsets as plain 64-bit numbers. */

@@ -49,7 +49,7 @@ export async function verifyPipeline(options: VerifyOptions): Promise<VerifyRepo
   const scopes = Array.from({ length: described.partitions }, (_, partition) => ({ pipeline: name, topicId: described.id, partition }))
   // Before the letters are read: what is done by now has its letters.
   const states = await Promise.all(scopes.map((scope) => ledger.inspect(scope, { signal })))
-  const letters = await readLetterIndex(transport, topic, signal)
+  const letters = await readLetterIndex(transport, definition, signal)
   const verdicts: PartitionVerdict[] = []
   const counts = new Map<FindingKind, number>()
   const tell = (finding: VerifyFinding): void => {

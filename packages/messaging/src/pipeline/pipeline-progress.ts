@@ -1,0 +1,25 @@
+import type { SliceLedger, SliceScope, SliceState } from '@smart-whale/interfaces'
+import type { MessagingTransport } from '../transport.ts'
+import { pipelineGroup } from './pipeline-group.ts'
+import { stateOf } from './slice-metadata.ts'
+
+/** Where the partitions of pipelines stand, for whoever looks on: any process that reaches the ledger. */
+export interface PipelineProgress {
+  /** What is known of a partition; null when nothing is. */
+  inspect(scope: SliceScope & { readonly topic: string }, options?: { signal?: AbortSignal | undefined }): Promise<SliceState | null>
+}
+
+/** Progress as a ledger of its own keeps it. */
+export function progressOfLedger(ledger: Pick<SliceLedger, 'inspect'>): PipelineProgress {
+  return { inspect: ({ pipeline, topicId, partition }, options) => ledger.inspect({ pipeline, topicId, partition }, options) }
+}
+
+/** Progress as the consumer group keeps it beside its offsets, for pipelines without another ledger. */
+export function progressOfGroup(transport: Pick<MessagingTransport, 'groupLag'>): PipelineProgress {
+  return {
+    inspect: async ({ pipeline, topic, partition }, options) => {
+      const found = (await transport.groupLag(pipelineGroup(pipeline), topic, options)).find((lag) => lag.partition === partition)
+      return found === undefined || found.committed === null ? null : stateOf({ offset: found.committed, metadata: found.metadata ?? '' })
+    },
+  }
+}
