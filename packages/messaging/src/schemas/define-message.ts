@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { kindOf, messagingValidationError, optionError } from '../errors.ts'
-import { fromWire, parseJson, toWire } from './wire-codec.ts'
+import { checkMessage, fromWire, parseJson, toWire } from './wire-codec.ts'
 import { wireJsonSchema } from './wire-names.ts'
 
 /** Brings a message of one version, with its names on the wire, to the next version. */
@@ -72,7 +72,7 @@ export function defineMessage<Schema extends z.ZodType>(
     name,
     version,
     schema,
-    create: (fields) => fromWire(name, schema, toWire(name, schema, fields)),
+    create: (fields) => checkMessage(name, schema, fields),
     toDict,
     fromDict,
     toJson: (message) => JSON.stringify(toDict(message)),
