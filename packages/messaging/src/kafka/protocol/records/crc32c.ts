@@ -14,9 +14,9 @@ const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
  * at for every byte that is sent or fetched, and takes most of the time of both. (`node:zlib` has CRC-32 only, with another polynomial.)
  */
 export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number {
-  if (!IS_LITTLE_ENDIAN) return (byteByByte(bytes, start, end, -1) ^ -1) >>> 0
-  const aligned = Math.min(end, start + (-(bytes.byteOffset + start) & 3))
+  const aligned = start + (-(bytes.byteOffset + start) & 3)
   const turns = Math.floor((end - aligned) / TURN)
+  if (turns < 1 || !IS_LITTLE_ENDIAN) return (byteByByte(bytes, start, end, -1) ^ -1) >>> 0
   const rest = aligned + turns * TURN
   const words = new Int32Array(bytes.buffer, bytes.byteOffset + aligned, turns * 4)
   const crc = turnByTurn(words, byteByByte(bytes, start, aligned, -1))
