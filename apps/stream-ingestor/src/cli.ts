@@ -1,16 +1,19 @@
 import type { CommandLine } from '@smart-whale/app-process'
+import { check } from './commands/check.ts'
 import { listDeadLetters } from './commands/dead-letters/list.ts'
 import { patchDeadLetters } from './commands/dead-letters/patch.ts'
 import { replayDeadLetters } from './commands/dead-letters/replay.ts'
 import { showDeadLetters } from './commands/dead-letters/show.ts'
+import { lag } from './commands/lag.ts'
 import { run } from './commands/run.ts'
+import { verify } from './commands/verify.ts'
 import { HELP } from './config.ts'
 
 /** The commands of the ingestor. */
 export const CLI: CommandLine = {
   name: 'smart-whale-ingestor',
   summary: 'Smart Whale stream ingestor: topics into ClickHouse and TimescaleDB, each event exactly once.',
-  commands: [run, listDeadLetters, showDeadLetters, patchDeadLetters, replayDeadLetters],
+  commands: [run, check, verify, lag, listDeadLetters, showDeadLetters, patchDeadLetters, replayDeadLetters],
   defaultCommand: 'run',
   help: HELP,
 }

@@ -3,6 +3,7 @@ import { createClosers, guardFromKeys } from '@smart-whale/app-process'
 import { createHealth, createPrometheusMetrics } from '@smart-whale/core-monitoring'
 import { healthRoutes, httpMetrics, metricsRoutes } from '@smart-whale/core-monitoring/fastify'
 import { type Logger, toWire } from '@smart-whale/interfaces'
+import { createMigrationManager } from '@smart-whale/timescaledb'
 import { closedGuard } from './closed-guard.ts'
 import type { IngestorConfig } from './config.ts'
 import { createIngestor } from './create-ingestor.ts'
@@ -17,6 +18,7 @@ export async function compose(config: IngestorConfig, logger: Logger, signal: Ab
   const closers = createClosers(logger)
   try {
     const stores = await openStores(config, closers, logger, signal)
+    if (stores.timescaledb !== null) await createMigrationManager(stores.timescaledb, { logger }).up()
     const transport = createTransport(config, logger)
     closers.add('broker', () => transport.stop())
     await transport.start({ signal })

@@ -2,7 +2,7 @@ import { createAdapter, type ClickHouseAdapter } from '@smart-whale/clickhouse'
 import type { Closers } from '@smart-whale/app-process'
 import { ConfigurationError, type Logger } from '@smart-whale/interfaces'
 import type { PipelineDefinition, PipelineSink } from '@smart-whale/messaging/pipeline'
-import { createMigrationManager, createTimescaleAdapter, type TimescaleStorage } from '@smart-whale/timescaledb'
+import { createTimescaleAdapter, type TimescaleStorage } from '@smart-whale/timescaledb'
 import type { IngestorConfig } from './config.ts'
 
 /** The stores that the configuration names. */
@@ -23,13 +23,12 @@ export function refuseMissingStores(definitions: readonly PipelineDefinition[], 
   if (missing.length > 0) throw new ConfigurationError(missing.join('; '))
 }
 
-/** Opens the stores that are named, PostgreSQL migrated. */
+/** Opens the stores that are named. */
 export async function openStores(config: StoreConfig, closers: Closers, logger: Logger, signal: AbortSignal): Promise<OpenStores> {
   const clickhouse = config.clickhouse === null ? null : createAdapter(config.clickhouse, { logger })
   if (clickhouse !== null) closers.add('ClickHouse', () => clickhouse.close())
   const timescaledb = config.databaseUrl === null ? null : createTimescaleAdapter({ url: config.databaseUrl }, { logger })
   if (timescaledb !== null) closers.add('PostgreSQL', () => timescaledb.disconnect())
   await Promise.all([clickhouse?.connect({ signal }), timescaledb?.connect()])
-  if (timescaledb !== null) await createMigrationManager(timescaledb, { logger }).up()
   return { clickhouse, timescaledb }
 }

@@ -22,6 +22,7 @@ export { typed, type TypedValue } from './parameters/typed-value.ts'
 export { createTable, type CreateTableOptions } from './storage/create-table.ts'
 export { type BatchWriterOptions, createBatchWriter } from './storage/batch-writer.ts'
 export { INGEST_EPOCHS_TABLE, ingestEpochsDefinition, type IngestEpochsOptions } from './storage/ingest-epochs.ts'
+export { checkDeduplicates } from './storage/check-deduplicates.ts'
 export { createStoredRows, type StoredRowsOptions } from './storage/stored-rows.ts'
 export { ClickHouseStorage } from './storage/clickhouse-storage.ts'
 

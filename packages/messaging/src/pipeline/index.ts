@@ -21,7 +21,11 @@ export { decodeFreshnessToken, encodeFreshnessToken, type FreshnessTarget } from
 export { type PipelineProgress, progressOfGroup, progressOfLedger } from './pipeline-progress.ts'
 export { pipelineGroup } from './pipeline-group.ts'
 
+// Lag, from outside
+export { type PartitionPipelineLag, type PipelineLag, type PipelineLagOptions, readPipelineLag } from './pipeline-lag.ts'
+
 // Verifying
+export { risksOf } from './check-topic.ts'
 export { verifyPipeline, type VerifyOptions } from './verify/verify-pipeline.ts'
 export type { FindingKind, FindingPlace, PartitionVerdict, VerifyFinding, VerifyReport } from './verify/verify-report.ts'
 
