@@ -11,7 +11,7 @@ export interface KafkaJsLogger {
 }
 
 /** What a connection of kafkajs is made with, as far as it is used. */
-export interface KafkaJsConnectionOptions {
+export interface KafkaJsSetup {
   readonly host: string
   readonly port: number
   readonly clientId: string
@@ -53,7 +53,7 @@ export interface KafkaJsConnection {
 }
 
 /** What is used of the library. */
-export type KafkaJsConnectionClass = new (options: KafkaJsConnectionOptions) => KafkaJsConnection
+export type KafkaJsConnectionClass = new (options: KafkaJsSetup) => KafkaJsConnection
 
 /** kafkajs has no list of exports, so that its parts can be loaded; a variable, because it has no types for them either. */
 const CONNECTION_FILE = 'kafkajs/src/network/connection.js'

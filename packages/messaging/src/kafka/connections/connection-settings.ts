@@ -6,12 +6,19 @@ import type { KafkaConnectionOptions, KafkaSaslOptions, KafkaSecret } from './co
 
 /** {@link KafkaConnectionOptions}, checked, with every default in place. */
 export interface ConnectionSettings {
+  /** Brokers to begin with. @default see {@link KafkaConnectionOptions} */
   readonly seeds: readonly KafkaTarget[]
+  /** How we are called in the brokers' logs. @default see {@link KafkaConnectionOptions} */
   readonly clientId: string
+  /** What connections are encrypted with, certificates read; undefined leaves them plain. @default see {@link KafkaConnectionOptions} */
   readonly tls: TlsOptions | undefined
+  /** How we say who we are. @default see {@link KafkaConnectionOptions} */
   readonly sasl: KafkaSaslOptions | undefined
+  /** How long a connection may take to stand, in milliseconds. @default see {@link KafkaConnectionOptions} */
   readonly connectTimeoutMs: number
+  /** Where connections log. @default see {@link KafkaConnectionOptions} */
   readonly logger: Logger
+  /** Whose time passes. @default see {@link KafkaConnectionOptions} */
   readonly clock: Clock
 }
 

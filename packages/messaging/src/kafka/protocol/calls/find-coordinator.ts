@@ -7,6 +7,7 @@ export interface FindCoordinatorInput {
   readonly kind: 'group' | 'transaction'
 }
 
+/** Which node keeps a group's members and progress, or a transaction's state. */
 export const findCoordinatorCall: KafkaCall<FindCoordinatorInput, { readonly errorCode: number; readonly node: KafkaNode }> = {
   name: 'FindCoordinator',
   apiKey: 10,

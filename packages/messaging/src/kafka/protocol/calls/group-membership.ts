@@ -20,6 +20,7 @@ type Answered = { readonly errorCode: number }
 
 const NOT_STATIC = null
 
+/** Takes part in a group; the answer waits until the other members do as well. Without a member id, the first answer only brings one. */
 export const joinGroupCall: KafkaCall<JoinGroupInput, JoinGroupResult> = {
   name: 'JoinGroup',
   apiKey: 11,
@@ -52,6 +53,7 @@ export const joinGroupCall: KafkaCall<JoinGroupInput, JoinGroupResult> = {
   },
 }
 
+/** Tells a member what it has; the leader's request says it for all. */
 export const syncGroupCall: KafkaCall<SyncGroupInput, Answered & { readonly assignment: Uint8Array }> = {
   name: 'SyncGroup',
   apiKey: 14,
@@ -68,6 +70,7 @@ export const syncGroupCall: KafkaCall<SyncGroupInput, Answered & { readonly assi
   },
 }
 
+/** Says that a member is there, and hears whether the group is rebalancing. */
 export const heartbeatCall: KafkaCall<GroupRight, Answered> = {
   name: 'Heartbeat',
   apiKey: 12,
@@ -83,6 +86,7 @@ export const heartbeatCall: KafkaCall<GroupRight, Answered> = {
   },
 }
 
+/** Gives a member's partitions back at once. */
 export const leaveGroupCall: KafkaCall<Pick<GroupRight, 'groupId' | 'memberId'>, Answered> = {
   name: 'LeaveGroup',
   apiKey: 13,

@@ -17,6 +17,7 @@ export interface OffsetFetchInput {
   readonly partitions: readonly number[]
 }
 
+/** Stores a group's progress in one partition, if the member still has the right to. */
 export const offsetCommitCall: KafkaCall<OffsetCommitInput, { readonly errorCode: number }> = {
   name: 'OffsetCommit',
   apiKey: 8,
@@ -46,6 +47,7 @@ export const offsetCommitCall: KafkaCall<OffsetCommitInput, { readonly errorCode
   },
 }
 
+/** What a group has stored; with offset -1 for a partition where it is nothing. */
 export const offsetFetchCall: KafkaCall<OffsetFetchInput, { readonly errorCode: number; readonly offsets: readonly StoredOffset[] }> = {
   name: 'OffsetFetch',
   apiKey: 9,

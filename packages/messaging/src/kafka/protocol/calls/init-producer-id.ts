@@ -10,6 +10,7 @@ export interface ProducerIdentity {
 /** How long the broker lets a transaction stay open that nobody ends. */
 const TRANSACTION_TIMEOUT_MS = 60_000
 
+/** A producer's number, by which the broker knows a batch that comes again. */
 export const initProducerIdCall: KafkaCall<string | null, ProducerIdentity> = {
   name: 'InitProducerId',
   apiKey: 22,

@@ -11,6 +11,7 @@ export interface ListOffsetsInput {
 const NOT_A_REPLICA = -1
 const READ_COMMITTED = 1
 
+/** The first or last committed offset of a partition, or the first at or after a time. */
 export const listOffsetsCall: KafkaCall<ListOffsetsInput, { readonly errorCode: number; readonly offset: bigint }> = {
   name: 'ListOffsets',
   apiKey: 2,

@@ -13,6 +13,7 @@ export interface ProduceInput {
 /** Every replica that is in sync must have the records before the broker answers. */
 const ACKS_ALL = -1
 
+/** Stores records in one partition; answered when every replica that is in sync has them. */
 export const produceCall: KafkaCall<ProduceInput, ProduceResult> = {
   name: 'Produce',
   apiKey: 0,

@@ -11,6 +11,7 @@ export interface CreateTopicInput {
 
 const TOPIC_RESOURCE = 2
 
+/** Makes a topic. */
 export const createTopicCall: KafkaCall<CreateTopicInput, { readonly errorCode: number; readonly errorMessage: string | null }> = {
   name: 'CreateTopics',
   apiKey: 19,
@@ -35,6 +36,7 @@ export const createTopicCall: KafkaCall<CreateTopicInput, { readonly errorCode: 
   },
 }
 
+/** Removes a topic and everything in it. */
 export const deleteTopicCall: KafkaCall<string, { readonly errorCode: number }> = {
   name: 'DeleteTopics',
   apiKey: 20,
@@ -53,6 +55,7 @@ export const deleteTopicCall: KafkaCall<string, { readonly errorCode: number }> 
   },
 }
 
+/** A topic's configuration, defaults included. */
 export const describeTopicConfigCall: KafkaCall<string, { readonly errorCode: number; readonly configs: Readonly<Record<string, string>> }> = {
   name: 'DescribeConfigs',
   apiKey: 32,

@@ -20,12 +20,16 @@ export const BATCH = {
 
 /** The length field counts what comes behind it. */
 export const BEFORE_LENGTH_ENDS = BATCH.leaderEpoch
+/** The number of this format. */
 export const MAGIC = 2
 
-/** Bits of the attributes. */
+/** Bits of the attributes that name the compression. */
 export const COMPRESSION_BITS = 0x07
+/** The broker stamped the records when it stored them. */
 export const LOG_APPEND_TIME_BIT = 0x08
+/** The records belong to a transaction. */
 export const TRANSACTIONAL_BIT = 0x10
+/** No records, but the marker that ends a transaction. */
 export const CONTROL_BIT = 0x20
 
 /** Length, attributes, timestamp, offset, key length, value length and number of headers have a byte each at least. */
