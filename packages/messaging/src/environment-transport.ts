@@ -43,8 +43,12 @@ export class EnvironmentTransport implements MessagingTransport {
 
   /** @throws ConfigurationError `ERR_MESSAGING_CONFIGURATION`, `ERR_MESSAGING_MISSING_PEER` */
   async start(): Promise<void> {
-    this.#transport ??= this.#load()
-    const transport = await this.#transport
+    const loading = (this.#transport ??= this.#load())
+    // What was wrong may be put right before the next start.
+    loading.catch(() => {
+      if (this.#transport === loading) this.#transport = undefined
+    })
+    const transport = await loading
     await transport.start()
     this.#started = transport
   }
@@ -69,14 +73,8 @@ export class EnvironmentTransport implements MessagingTransport {
     return this.#reached('asking for lag').groupLag(groupId, topic, options)
   }
 
-  /** What was wrong may be put right before the next start. */
   async #load(): Promise<MessagingTransport> {
-    try {
-      return await this.#make(readKafkaConfig(this.#environment))
-    } catch (error) {
-      this.#transport = undefined
-      throw error
-    }
+    return this.#make(readKafkaConfig(this.#environment))
   }
 
   #reached(what: string): MessagingTransport {
