@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, inject, it, type TestContext } from 'vitest'
-import { createKafkaApi } from '../../src/kafka/protocol/create-kafka-api.ts'
+import { createKafkaApi, KAFKA_CALLS } from '../../src/kafka/protocol/create-kafka-api.ts'
+import { WireReader } from '../../src/kafka/protocol/wire-reader.ts'
 import { createPlatformaticConnections } from '../../src/platformatic/index.ts'
 import { SOON } from './connection-subject.ts'
 import { kafkaJsClient, kafkaJsOf, platformaticClient } from './library-clients.ts'
@@ -22,6 +23,21 @@ async function partition(context: TestContext, configs?: Readonly<Record<string,
 
 const withoutOffsets = (records: readonly (SampleRecord & { offset: bigint })[]): SampleRecord[] => records.map(({ offset: _, ...record }) => record)
 const writers = [kafkaJsClient, platformaticClient].flatMap((client) => client.compressions.map((compression) => ({ client, name: client.name, compression })))
+
+describe('requests', () => {
+  it('are in versions that the broker speaks', async (context) => {
+    if (kafka.found === null) return context.skip(`needs Apache Kafka: ${kafka.remedy}`)
+    const target = connections.seeds[0] ?? { host: '', port: 0 }
+    const apiVersions = { apiKey: 18, apiVersion: 0, flexible: false, lane: 'control', body: new Uint8Array(0) } as const
+
+    const reader = new WireReader(await connections.request(target, { ...SOON, ...apiVersions }), 'ApiVersions')
+
+    expect(reader.int16()).toBe(0)
+    const offered = new Map(reader.array(() => [reader.int16(), { least: reader.int16(), most: reader.int16() }] as const))
+    const refused = KAFKA_CALLS.filter(({ apiKey, apiVersion }) => !(apiVersion >= (offered.get(apiKey)?.least ?? 1) && apiVersion <= (offered.get(apiKey)?.most ?? 0)))
+    expect(refused.map(({ name }) => name)).toEqual([])
+  })
+})
 
 describe('records', () => {
   it.for(writers)('that $name wrote, compressed by $compression, are read as they were', async ({ client, compression }, context) => {

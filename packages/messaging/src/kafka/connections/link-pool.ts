@@ -92,7 +92,7 @@ class LinkPool implements KafkaConnections {
 
   #failure({ broker, hasAnswered }: PooledLink, cause: unknown): Error {
     if (this.#closing.signal.aborted) return notConnected(`a request to broker ${addressOf(broker)}`)
-    const hint = 'the broker ended it without ever answering: a listener that wants TLS or SASL does so when we come without'
+    const hint = 'the broker ended it without ever answering: a listener that wants TLS or SASL does so when we come without, and so does Kafka before 3.1'
     return connectionFailure(broker, cause, hasAnswered ? undefined : hint)
   }
 
