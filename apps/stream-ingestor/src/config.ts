@@ -57,6 +57,7 @@ export const HELP = `Environment (required ones marked *):
   KAFKA_CLIENT_ID                  our name in the brokers' logs and quotas (smart-whale-ingestor)
   KAFKA_REPLICATION                copies of topics that we make (3, or as many as there are brokers)
   KAFKA_COMPRESSION                of what we send: none or gzip (none)
+  KAFKA_SESSION_TIMEOUT_MS         how long a worker that fell silent keeps its partitions (10000)
   KAFKA_TLS                        true encrypts connections (false)
   KAFKA_TLS_CA_FILE, KAFKA_TLS_CERT_FILE, KAFKA_TLS_KEY_FILE
                                    PEM files: a private authority; our certificate and key

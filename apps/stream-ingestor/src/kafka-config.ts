@@ -16,6 +16,7 @@ export const kafkaVariables = {
   KAFKA_CLIENT_ID: z.string().min(1).max(255).default('smart-whale-ingestor'),
   KAFKA_REPLICATION: z.coerce.number().int().min(1).max(100).optional(),
   KAFKA_COMPRESSION: z.enum(['none', 'gzip']).default('none'),
+  KAFKA_SESSION_TIMEOUT_MS: z.coerce.number().int().min(1000).max(300_000).default(10_000),
   KAFKA_TLS: z.enum(['true', 'false']).optional(),
   KAFKA_TLS_CA_FILE: z.string().min(1).optional(),
   KAFKA_TLS_CERT_FILE: z.string().min(1).optional(),
@@ -34,15 +35,17 @@ export interface KafkaSettings {
   readonly library: 'kafkajs' | 'platformatic'
   readonly connection: KafkaConnectionOptions
   readonly compression: 'none' | 'gzip'
+  /** How long a worker that fell silent keeps its partitions. */
+  readonly sessionTimeoutMs: number
   /** Copies of topics that are made; undefined makes as many as are usual. */
   readonly replication: number | undefined
 }
 
 /** Null when the environment names no brokers. @throws ConfigurationError naming the variables that don't go together */
 export function kafkaSettings(variables: KafkaVariables): KafkaSettings | null {
-  const { KAFKA_BROKERS: brokers, KAFKA_CLIENT_ID: clientId, KAFKA_TRANSPORT: library, KAFKA_COMPRESSION: compression, KAFKA_REPLICATION: replication } = variables
+  const { KAFKA_BROKERS: brokers, KAFKA_CLIENT_ID: clientId, KAFKA_TRANSPORT: library, KAFKA_COMPRESSION: compression, KAFKA_REPLICATION: replication, KAFKA_SESSION_TIMEOUT_MS: sessionTimeoutMs } = variables
   if (brokers === undefined) return null
-  return { library, compression, replication, connection: { brokers, clientId, tls: tlsOf(variables), sasl: saslOf(variables) } }
+  return { library, compression, sessionTimeoutMs, replication, connection: { brokers, clientId, tls: tlsOf(variables), sasl: saslOf(variables) } }
 }
 
 function tlsOf(variables: KafkaVariables): KafkaConnectionOptions['tls'] {

@@ -1,12 +1,16 @@
 import { ConfigurationError, type Logger } from '@smart-whale/interfaces'
 import { DEFAULT_REPLICATION, type MessagingTransport } from '@smart-whale/messaging'
+import { createKafkaJsTransport } from '@smart-whale/messaging/kafkajs'
 import { createMemoryTransport } from '@smart-whale/messaging/memory'
+import { createPlatformaticTransport } from '@smart-whale/messaging/platformatic'
 import type { IngestorConfig } from './config.ts'
 
 /** The broker that the configuration names; `start` reaches it. */
 export function createTransport({ broker }: Pick<IngestorConfig, 'broker'>, logger: Logger): MessagingTransport {
   if ('dataDir' in broker) return createMemoryTransport({ dataDir: broker.dataDir, logger })
-  throw new ConfigurationError('KAFKA_BROKERS: this build has no Kafka transport yet; use BROKER_DIR')
+  const { library, connection, compression, sessionTimeoutMs } = broker.kafka
+  const create = library === 'kafkajs' ? createKafkaJsTransport : createPlatformaticTransport
+  return create({ ...connection, compression, sessionTimeoutMs, logger })
 }
 
 /** Brokers that a topic made by us is copied to. @throws ConfigurationError when more are wanted than there are */
