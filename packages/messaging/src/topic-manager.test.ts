@@ -91,4 +91,22 @@ describe('TopicManager', () => {
       expect(await manager.checkDrift('orders', 2)).toEqual([])
       expect(await service.getTopicInfo('orders')).toMatchObject({ partitions: 2 })
     }))
+
+  it('describes how all topics differ from how they are wanted: missing ones, partitions and configurations', () =>
+    withManager(async ({ manager, service }) => {
+      await manager.initializeAllTopics()
+      expect(await manager.describeDrift()).toEqual([])
+      await manager.ensureTopicExists('kept', 2, 1, { 'retention.ms': '1000' })
+      await service.deleteTopic('kept')
+      await service.createTopic('kept', 3, 1, { 'retention.ms': '2000' })
+      await service.deleteTopic('smartwhale.core.logs')
+
+      expect(await manager.describeDrift()).toEqual([
+        { topic: 'smartwhale.core.logs', property: 'existence', wanted: 'present', actual: 'absent' },
+        { topic: 'kept', property: 'partitions', wanted: 2, actual: 3 },
+        { topic: 'kept', property: 'configs.retention.ms', wanted: '1000', actual: '2000' },
+      ])
+      await manager.deleteTopic('kept')
+      expect(await manager.describeDrift()).toHaveLength(1)
+    }))
 })

@@ -14,6 +14,7 @@ import {
 import { isMessagingError } from './errors.ts'
 import type { KafkaService } from './kafka-service.ts'
 import { modelIdOfTopic, modelTopicName } from './model-topic.ts'
+import type { TopicDescription } from './transport.ts'
 
 /** What a topic is for. */
 export const TopicCategory = {
@@ -42,9 +43,18 @@ export const BASE_TOPICS = {
 /** A difference between how a topic is wanted and how it is. */
 export interface TopicDrift {
   readonly topic: string
-  readonly property: 'partitions' | 'replication'
-  readonly wanted: number
-  readonly actual: number
+  /** What differs; a topic that isn't there differs in `existence` alone. */
+  readonly property: 'existence' | 'partitions' | 'replication' | `configs.${string}`
+  readonly wanted: number | string
+  /** Undefined for a configuration that the broker says nothing of. */
+  readonly actual: number | string | undefined
+}
+
+/** How a topic is wanted. */
+interface WantedTopic {
+  readonly partitions: number
+  readonly replication: number
+  readonly configs: Readonly<Record<string, string>>
 }
 
 /** How a {@link TopicManager} works. */
@@ -61,10 +71,13 @@ export class TopicManager {
   readonly modelTopics = new Map<string, string>()
   readonly #service: KafkaService
   readonly #logger: Logger
+  /** Topics that somebody asked for, and how; the base topics from the beginning. */
+  readonly #wanted = new Map<string, WantedTopic>()
 
   constructor(service: KafkaService, options: TopicManagerOptions = {}) {
     this.#service = service
     this.#logger = options.logger ?? silentLogger
+    for (const name of baseTopicNames()) this.#wanted.set(name, { partitions: DEFAULT_PARTITIONS, replication: DEFAULT_REPLICATION, configs: {} })
   }
 
   /** The name of a base topic; a key that is none is a name already and is returned as it is. */
@@ -84,13 +97,22 @@ export class TopicManager {
   /**
    * Resolves true when the topic is there. One that is there otherwise than wanted is reported, not changed.
    * A topic in {@link createdTopics} isn't looked at again.
+   *
+   * @param configs Kafka's topic configuration: `retention.ms`, `cleanup.policy` …
    */
-  async ensureTopicExists(topic: string, partitions: number = DEFAULT_PARTITIONS, replication: number = DEFAULT_REPLICATION): Promise<boolean> {
+  async ensureTopicExists(
+    topic: string,
+    partitions: number = DEFAULT_PARTITIONS,
+    replication: number = DEFAULT_REPLICATION,
+    configs: Readonly<Record<string, string>> = {},
+  ): Promise<boolean> {
     const name = this.getTopicName(topic)
     if (this.createdTopics.has(name)) return true
+    const wanted = { partitions, replication, configs }
+    this.#wanted.set(name, wanted)
     const copies = await this.#cappedReplication(name, replication)
-    if (await this.#service.topicExists(name)) await this.checkDrift(name, partitions, copies)
-    else await this.#service.createTopic(name, partitions, copies)
+    if (await this.#service.topicExists(name)) await this.#reportDrift(name, { ...wanted, replication: copies })
+    else await this.#service.createTopic(name, partitions, copies, configs)
     this.createdTopics.add(name)
     return true
   }
@@ -104,22 +126,31 @@ export class TopicManager {
 
   /** Makes sure of the base topics. Resolves true when all are there. */
   async initializeAllTopics(): Promise<boolean> {
-    const names = Object.entries(BASE_TOPICS).filter(([key]) => key !== 'data_responses_prefix')
-    await Promise.all(names.map(([, { name }]) => this.ensureTopicExists(name)))
+    await Promise.all(baseTopicNames().map((name) => this.ensureTopicExists(name)))
     return true
   }
 
-  /** What differs between a topic as it is wanted and as the broker has it; reported as a warning too. */
-  async checkDrift(topic: string, partitions: number = DEFAULT_PARTITIONS, replication: number = DEFAULT_REPLICATION): Promise<readonly TopicDrift[]> {
-    const name = this.getTopicName(topic)
-    const actual = await this.#service.getTopicInfo(name)
-    if (actual === null) return []
-    const wanted = { partitions, replication: Math.min(replication, await this.#service.brokerCount()) }
-    const drift = (['partitions', 'replication'] as const)
-      .filter((property) => actual[property] !== wanted[property])
-      .map((property) => ({ topic: name, property, wanted: wanted[property], actual: actual[property] }))
-    for (const difference of drift) this.#logger.warn(difference, 'a topic is not as it is wanted')
-    return drift
+  /** What differs between a topic as it is wanted and as the broker has it; reported as a warning too. One that isn't there differs in nothing. */
+  async checkDrift(
+    topic: string,
+    partitions: number = DEFAULT_PARTITIONS,
+    replication: number = DEFAULT_REPLICATION,
+    configs: Readonly<Record<string, string>> = {},
+  ): Promise<readonly TopicDrift[]> {
+    const wanted = { partitions, replication: Math.min(replication, await this.#service.brokerCount()), configs }
+    return (await this.#reportDrift(this.getTopicName(topic), wanted)).filter(({ property }) => property !== 'existence')
+  }
+
+  /**
+   * What differs between every topic that is wanted (the base topics, and those that were asked for here) and the broker; reported as
+   * warnings too. As many copies as there are brokers count as enough.
+   */
+  async describeDrift(): Promise<readonly TopicDrift[]> {
+    const brokers = await this.#service.brokerCount()
+    const found = await Promise.all(
+      [...this.#wanted].map(([name, wanted]) => this.#reportDrift(name, { ...wanted, replication: Math.min(wanted.replication, brokers) })),
+    )
+    return found.flat()
   }
 
   /** Every topic that the broker has. */
@@ -142,6 +173,7 @@ export class TopicManager {
       throw error
     })
     this.createdTopics.delete(name)
+    if (!baseTopicNames().includes(name)) this.#wanted.delete(name)
     for (const [modelId, modelTopic] of this.modelTopics) if (modelTopic === name) this.modelTopics.delete(modelId)
     if (!removed) this.#logger.warn({ topic: name }, 'there was no such topic to delete')
     return removed
@@ -157,10 +189,31 @@ export class TopicManager {
     return this.deleteTopic(topic)
   }
 
+  async #reportDrift(name: string, wanted: WantedTopic): Promise<readonly TopicDrift[]> {
+    const drift = differences(name, wanted, await this.#service.getTopicInfo(name))
+    for (const difference of drift) this.#logger.warn(difference, 'a topic is not as it is wanted')
+    return drift
+  }
+
   async #cappedReplication(topic: string, wanted: number): Promise<number> {
     const brokers = await this.#service.brokerCount()
     if (wanted <= brokers) return wanted
     this.#logger.warn({ topic, wanted, brokers }, 'there are fewer brokers than copies wanted; there is one copy on each')
     return brokers
   }
+}
+
+function baseTopicNames(): string[] {
+  return Object.entries(BASE_TOPICS).flatMap(([key, { name }]) => (key === 'data_responses_prefix' ? [] : [name]))
+}
+
+function differences(topic: string, wanted: WantedTopic, actual: TopicDescription | null): TopicDrift[] {
+  if (actual === null) return [{ topic, property: 'existence', wanted: 'present', actual: 'absent' }]
+  const numbers = (['partitions', 'replication'] as const)
+    .filter((property) => actual[property] !== wanted[property])
+    .map((property) => ({ topic, property, wanted: wanted[property], actual: actual[property] }))
+  const configs = Object.entries(wanted.configs)
+    .filter(([name, value]) => actual.configs[name] !== value)
+    .map(([name, value]) => ({ topic, property: `configs.${name}` as const, wanted: value, actual: actual.configs[name] }))
+  return [...numbers, ...configs]
 }
