@@ -1,2 +1,5 @@
 export { ingestRoutes, type IngestRoutesOptions } from './ingest-routes.ts'
 export { deadLetterRoutes, type DeadLetterRoutesOptions } from './dead-letter-routes.ts'
+export { freshnessRoutes, type FreshnessRoutesOptions, guardThenWait, scopeOfToken, waitForToken } from './freshness-routes.ts'
+export type { IngestLimits } from './ingest-admission.ts'
+export type { IdempotencyOptions } from './idempotent-answers.ts'
