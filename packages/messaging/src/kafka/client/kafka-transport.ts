@@ -132,8 +132,8 @@ export class KafkaTransport implements MessagingTransport {
       if (errorCode !== BROKER.NONE) throw brokerError(errorCode, `asking for the progress of group "${groupId}"`)
       const latest = await Promise.all(numbers.map((partition) => this.#latest(topic, partition, signal)))
       return numbers.map((partition, index) => {
-        const committed = offsets.find((stored) => stored.partition === partition)?.offset ?? -1n
-        return { partition, committed: committed < 0n ? null : committed, latest: latest[index] as bigint }
+        const { offset = -1n, metadata = '' } = offsets.find((stored) => stored.partition === partition) ?? {}
+        return { partition, committed: offset < 0n ? null : offset, metadata: metadata ?? '', latest: latest[index] as bigint }
       })
     })
   }
