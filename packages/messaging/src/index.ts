@@ -65,6 +65,7 @@ export type {
 
 // The service
 export { KafkaService, type SendBatchOptions, type SendMessageOptions } from './kafka-service.ts'
+export { createEnvironmentTransport, kafkaService } from './ready-service.ts'
 export { KAFKA_LIBRARIES, type KafkaConfig, readKafkaConfig } from './kafka-config.ts'
 export type { KafkaServiceOptions, MessagingAction } from './service-options.ts'
 export type { BatchHandler, MessageFailure } from './consume/message-handler.ts'
