@@ -131,7 +131,7 @@ describe('sending', () => {
           sent.push(records.length)
           if (records.length < 2) return inner.send(topic, records)
           const [first] = await inner.send(topic, records.slice(0, 1))
-          throw new PartialSendError({ topic, stored: [first ?? null, ...records.slice(1).map(() => null)] })
+          throw new PartialSendError({ topic, stored: [first ?? null, ...records.slice(1).map(() => null)], unknown: [records.length - 1] })
         },
       },
     }) as MessagingTransport
@@ -144,7 +144,7 @@ describe('sending', () => {
     await retrying.connect()
     const succeeded = await retrying.sendBatch('t', ['d', 'e', 'f'])
 
-    expect(failed).toMatchObject({ code: 'ERR_MESSAGING_PARTIAL_SEND', stored: [{ partition: 0, offset: 0n }, null, null] })
+    expect(failed).toMatchObject({ code: 'ERR_MESSAGING_PARTIAL_SEND', stored: [{ partition: 0, offset: 0n }, null, null], unknown: [2] })
     expect(succeeded).toBe(true)
     expect(sent).toEqual([3, 3, 2, 1])
     const reader = await inner.openPartition('t', 0)

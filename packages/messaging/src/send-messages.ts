@@ -74,7 +74,7 @@ export class MessageSender {
     await Promise.allSettled(this.#sending)
   }
 
-  /** Under the policy; when that tries again after a part was stored, only the rest is sent. */
+  /** Under the policy; when that tries again after a part was stored, only what isn't known to be stored is sent. */
   async #sendRecords(topic: string, records: readonly OutgoingRecord[], signal: AbortSignal | undefined): Promise<void> {
     const { settings, transport } = this.#options
     const stored: (RecordPosition | null)[] = records.map(() => null)
@@ -89,7 +89,8 @@ export class MessageSender {
       } catch (error) {
         if (!PartialSendError.isInstance(error)) throw error
         note(error.stored)
-        throw new PartialSendError({ topic, stored: [...stored], cause: error.cause, retryable: error.retryable })
+        const unknown = error.unknown.map((order) => left[order] ?? order)
+        throw new PartialSendError({ topic, stored: [...stored], unknown, cause: error.cause, retryable: error.retryable })
       }
     }
     await settings.policy.execute((context) => attempt(context.signal), { signal })
