@@ -19,10 +19,14 @@ export class KeyLanes<Item> {
   /** Lanes that have something and are not being worked on, in the order of their turns. */
   readonly #ready = new Set<Lane<Item>>()
   #isClosed = false
+  #isEnding = false
+  /** Items that were added and not handed out. */
+  #waiting = 0
   #wake: (() => void) | undefined
 
   /** @param key items without one (null) are in no order to each other */
   add(key: string | null, item: Item): void {
+    this.#waiting++
     const known = key === null ? undefined : this.#lanes.get(key)
     if (known !== undefined) return void known.waiting.push(item)
     const lane: Lane<Item> = { key, waiting: [item] }
@@ -42,6 +46,7 @@ export class KeyLanes<Item> {
       items.push(...lane.waiting.splice(0, atMost - items.length))
       if (items.length === atMost) break
     }
+    this.#waiting -= items.length
     return { items, lanes }
   }
 
@@ -51,7 +56,19 @@ export class KeyLanes<Item> {
       if (lane.waiting.length > 0) this.#ready.add(lane)
       else if (lane.key !== null) this.#lanes.delete(lane.key)
     }
-    if (this.#ready.size > 0) this.#wake?.()
+    this.#wake?.()
+  }
+
+  /** Hands out nothing more but these, in their turn. */
+  endWith(isWanted: (item: Item) => boolean): void {
+    this.#isEnding = true
+    this.#waiting = 0
+    for (const lane of this.#lanesWithItems()) {
+      lane.waiting.splice(0, lane.waiting.length, ...lane.waiting.filter(isWanted))
+      this.#waiting += lane.waiting.length
+      if (lane.waiting.length === 0) this.#ready.delete(lane)
+    }
+    this.#wake?.()
   }
 
   /** Nothing is handed out any more. */
@@ -60,14 +77,20 @@ export class KeyLanes<Item> {
     this.#wake?.()
   }
 
-  /** Resolves true when there is something to take, false when closed. */
+  /** Resolves true when there is something to take, false when there never will be. */
   async waitForWork(): Promise<boolean> {
     while (!this.#isClosed && this.#ready.size === 0) {
+      if (this.#isEnding && this.#waiting === 0) return false
       const woken = Promise.withResolvers<void>()
       this.#wake = woken.resolve
       await woken.promise
       this.#wake = undefined
     }
     return !this.#isClosed
+  }
+
+  /** Those with a key, busy or not, and those without. */
+  #lanesWithItems(): ReadonlySet<Lane<Item>> {
+    return new Set([...this.#lanes.values(), ...this.#ready])
   }
 }

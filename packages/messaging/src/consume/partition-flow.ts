@@ -45,7 +45,7 @@ export interface PartitionFlowOptions {
 
 /** When handling is to end. */
 export interface HandlingSignals {
-  /** The partition is being taken back: finish what was begun, begin nothing. */
+  /** The partition is being taken back: what fails now is for the next owner. */
   readonly revoked: AbortSignal
   /** The time to finish is over. */
   readonly expired: AbortSignal
@@ -72,6 +72,7 @@ export class PartitionFlow {
   /** Aborts when the flow ends by itself; its reason is why. */
   readonly #failed = new AbortController()
   readonly #ending: AbortSignal
+  #lastBegun = -1n
 
   constructor(options: PartitionFlowOptions) {
     this.#options = options
@@ -84,9 +85,10 @@ export class PartitionFlow {
   async run(): Promise<void> {
     const { reader, drainTimeoutMs, clock } = this.#options
     using patience = new Patience(this.#ending, drainTimeoutMs, clock)
+    whenAborted(this.#ending, () => this.#fillGaps())
+    whenAborted(patience.signal, () => this.#lanes.close())
     const handingOut = this.#handOut(patience.signal)
     await this.#readOn().catch((error: unknown) => this.#failed.abort(error))
-    this.#lanes.close()
     await handingOut
     await Promise.all(this.#running)
     await this.#committer.finish()
@@ -149,14 +151,15 @@ export class PartitionFlow {
   async #handOut(expired: AbortSignal): Promise<void> {
     const { slots, priority, batchSize } = this.#options
     while (await this.#lanes.waitForWork()) {
-      const release = await slots.acquire(this.#ending, priority)
+      const isEnding = this.#ending.aborted
+      const release = await slots.acquire(isEnding ? expired : this.#ending, priority)
       const unit = release === undefined ? undefined : this.#lanes.take(batchSize)
       if (unit === undefined) {
         release?.()
-        if (this.#ending.aborted) return
         continue
       }
-      const running = this.#run(unit, expired).finally(() => {
+      for (const { record } of unit.items) if (record.offset > this.#lastBegun) this.#lastBegun = record.offset
+      const running = this.#run(unit, { revoked: isEnding ? expired : this.#ending, expired }).finally(() => {
         this.#running.delete(running)
         release?.()
       })
@@ -164,16 +167,30 @@ export class PartitionFlow {
     }
   }
 
-  async #run(unit: WorkUnit<Job>, expired: AbortSignal): Promise<void> {
-    const { handle } = this.#options
+  /**
+   * What lies between records that were begun is still handled when the partition is taken back: else those above would be handled again,
+   * because no commit passes a gap. Nothing beyond is begun.
+   */
+  #fillGaps(): void {
+    this.#lanes.endWith(({ record }) => record.offset <= this.#lastBegun)
+  }
+
+  async #run(unit: WorkUnit<Job>, signals: HandlingSignals): Promise<void> {
     try {
-      const left = await handle(unit.items.map(({ record }) => record), { revoked: this.#ending, expired })
+      const left = await this.#options.handle(unit.items.map(({ record }) => record), signals)
       for (const { record, tracked } of unit.items) if (!left.has(record)) this.#tracker.finish(tracked)
-      // What was left keeps its key until the end: nothing may overtake it.
+      // What was left keeps its key: nothing may overtake it. And with it there is no point in filling gaps any more.
       if (left.size === 0) this.#lanes.release(unit)
+      else this.#lanes.close()
       this.#committer.progressed()
     } catch (error) {
+      this.#lanes.close()
       this.#failed.abort(error)
     }
   }
+}
+
+function whenAborted(signal: AbortSignal, run: () => void): void {
+  if (signal.aborted) run()
+  else signal.addEventListener('abort', run, { once: true })
 }

@@ -107,6 +107,69 @@ export const consumptionCases: readonly ServiceCase[] = [
     },
   },
   {
+    name: 'redelivers nothing and keeps the order of each key while members come and go',
+    run: async (bench) => {
+      const topic = await bench.topic(4)
+      const handled = new Map<number, number>()
+      const orderOf = new Map<string | null, number[]>()
+      const handler = async ({ key, value }: ReceivedMessage): Promise<void> => {
+        await pause(1 + (Number(value) % 4))
+        handled.set(Number(value), (handled.get(Number(value)) ?? 0) + 1)
+        orderOf.set(key, [...(orderOf.get(key) ?? []), Number(value)])
+      }
+      const sender = await bench.service()
+      await sender.sendBatch(topic, range(1_500), { key: (message) => `k${Number(message) % 23}` })
+      const join = async () => {
+        const member = await bench.service()
+        await member.subscribe(topic, 'g', handler, { concurrency: 2, maxInFlight: 20 })
+        return member
+      }
+
+      const members = [await join()]
+      for (const many of [3, 1, 2]) {
+        const before = handled.size
+        while (members.length < many) members.push(await join())
+        while (members.length > many) await members.pop()?.disconnect()
+        await until('the work goes on', () => handled.size >= Math.min(before + 150, 1_500))
+      }
+      await until('all are handled', () => handled.size === 1_500)
+      for (const member of members) await member.disconnect()
+
+      assert.deepEqual([...handled].filter(([, times]) => times !== 1), [])
+      for (const [key, values] of orderOf) assert.deepEqual(values, values.toSorted((a, b) => a - b), `order of ${key}`)
+      assert.equal((await sender.getConsumerLag(topic, 'g')).total, 0n)
+    },
+  },
+  {
+    name: 'loses nothing when members are killed in the middle of the work, and repeats no more than was not committed',
+    run: async (bench) => {
+      const topic = await bench.topic(2)
+      const handled = new Map<unknown, number>()
+      const sender = await bench.service()
+      await sender.sendBatch(topic, range(400), { key: (message) => `k${Number(message) % 11}` })
+
+      for (const killAfter of [60, 150, 260, Infinity]) {
+        let isAlive = true
+        const member = await bench.service()
+        await member.subscribe(topic, 'g', async ({ value }) => {
+          await pause(1)
+          // What a killed process still does has no effect.
+          if (isAlive) handled.set(value, (handled.get(value) ?? 0) + 1)
+        }, { concurrency: 3, maxInFlight: 30, commitIntervalMs: 20 })
+        await until(`${killAfter} are handled`, () => handled.size >= Math.min(killAfter, 400))
+        if (killAfter === Infinity) break
+        isAlive = false
+        bench.crash(member)
+      }
+
+      assert.equal(handled.size, 400)
+      const repeated = [...handled.values()].reduce((sum, times) => sum + times - 1, 0)
+      // In flight at each kill: 30 in each of two partitions at most.
+      assert.ok(repeated <= 3 * 2 * 30, `${repeated} were repeated`)
+      await until('everything is committed', async () => (await sender.getConsumerLag(topic, 'g')).total === 0n)
+    },
+  },
+  {
     name: 'says how far a group is behind, partition by partition, also before its first commit',
     run: async (bench) => {
       const topic = await bench.topic(2)

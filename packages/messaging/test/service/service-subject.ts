@@ -8,8 +8,8 @@ import type { MessagingTransport } from '../../src/transport.ts'
 
 /** What the suite runs against. */
 export interface ServiceSubject {
-  /** A new client of the broker; the suite's services start and stop them. */
-  transport(): MessagingTransport
+  /** A new client of the broker; the suite's services start and stop them. `crash` ends it as the end of its process would. */
+  transport(): MessagingTransport & { crash(): void }
 }
 
 /** One thing that the service must do on every transport. */
@@ -22,6 +22,7 @@ export interface ServiceCase {
 export class ServiceBench {
   readonly #subject: ServiceSubject
   readonly #services: KafkaService[] = []
+  readonly #transportOf = new Map<KafkaService, { crash(): void }>()
   readonly #transports: MessagingTransport[] = []
 
   constructor(subject: ServiceSubject) {
@@ -30,10 +31,17 @@ export class ServiceBench {
 
   /** A connected service of its own. */
   async service(options: KafkaServiceOptions = {}): Promise<KafkaService> {
-    const service = new KafkaService(this.#subject.transport(), { retry: quick, ...options })
+    const transport = this.#subject.transport()
+    const service = new KafkaService(transport, { retry: quick, ...options })
     this.#services.push(service)
+    this.#transportOf.set(service, transport)
     await service.connect()
     return service
+  }
+
+  /** Ends a service as the end of its process would: what it still does has no effect. */
+  crash(service: KafkaService): void {
+    this.#transportOf.get(service)?.crash()
   }
 
   /** A started client of its own. */
