@@ -2,7 +2,8 @@
 # Three masters that share the slots, in one container: redis-cluster.sh PORT PORT PORT
 set -eu
 folder=$(mktemp -d)
-bus=17001
+# Where the members talk to each other; nobody else comes there.
+bus=${BUS_PORT:-17001}
 members=
 for port in "$@"; do
   mkdir "$folder/$port"

@@ -8,7 +8,8 @@ shift 2
 for port in "$master" "$replica"; do mkdir "$folder/$port"; done
 redis-server --port "$master" --bind 0.0.0.0 --protected-mode no --dir "$folder/$master" --save '' --appendonly no --repl-diskless-sync-delay 0 &
 redis-server --port "$replica" --bind 0.0.0.0 --protected-mode no --dir "$folder/$replica" --save '' --appendonly no --replicaof 127.0.0.1 "$master" &
-for port in "$master" "$replica"; do until redis-cli -p "$port" ping >/dev/null 2>&1; do sleep 0.1; done; done
+# A Sentinel that is told of a master without replicas asks again after 10 seconds.
+until redis-cli -p "$replica" info replication 2>/dev/null | grep -q master_link_status:up; do sleep 0.1; done
 for port in "$@"; do
   mkdir "$folder/$port"
   printf '%s\n' "port $port" 'bind 0.0.0.0' 'protected-mode no' "dir $folder/$port" \

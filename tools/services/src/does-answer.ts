@@ -11,7 +11,7 @@ export async function doBrokersAnswer(brokers: string): Promise<boolean> {
 }
 
 /** A PostgreSQL server: it says whether it takes encrypted connections before anybody logs in. */
-export async function doesPostgresAnswer(url: string): Promise<boolean> {
+export async function doesPostgresAnswer(url: string, timeoutMs = TIMEOUT_MS): Promise<boolean> {
   const { hostname, port } = new URL(url)
   const sslRequest = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f])
   return new Promise((resolve) => {
@@ -20,7 +20,7 @@ export async function doesPostgresAnswer(url: string): Promise<boolean> {
       socket.destroy()
       resolve(answer)
     }
-    socket.setTimeout(TIMEOUT_MS, () => settle(false))
+    socket.setTimeout(timeoutMs, () => settle(false))
     socket.on('error', () => settle(false))
     socket.on('close', () => settle(false))
     socket.on('connect', () => socket.write(sslRequest))
@@ -38,8 +38,8 @@ export async function doRedisAnswer(addresses: string): Promise<boolean> {
 }
 
 /** Every server of a list that has an HTTP interface. */
-export async function doUrlsAnswer(urls: string, path: string): Promise<boolean> {
-  return all(urls.split(','), async (url) => (await fetch(new URL(path, url), { signal: AbortSignal.timeout(TIMEOUT_MS) })).ok)
+export async function doUrlsAnswer(urls: string, path: string, timeoutMs = TIMEOUT_MS): Promise<boolean> {
+  return all(urls.split(','), async (url) => (await fetch(new URL(path, url), { signal: AbortSignal.timeout(timeoutMs) })).ok)
 }
 
 async function all(addresses: readonly string[], answers: (address: string) => Promise<boolean>): Promise<boolean> {

@@ -8,6 +8,10 @@ export { startManagedPostgres, type ManagedPostgres, type StartManagedPostgresOp
 export { startTimescaleDb, type StartTimescaleDbOptions, type TimescaleBuild, type TimescaleDb } from './postgres/start-timescaledb.ts'
 // ClickHouse
 export { startManagedClickHouse, type ManagedClickHouse, type StartManagedClickHouseOptions } from './clickhouse/start-managed-clickhouse.ts'
+// Redis
+export { startRedis, type RedisLayout, type RedisServers, type StartRedisOptions } from './redis/start-redis.ts'
+export { SENTINEL_MASTER } from './redis/sentinel-master.ts'
+export type { RedisBuild } from './redis/find-redis.ts'
 // Lines that fail
 export { startToxiproxy, type Toxiproxy } from './toxiproxy/start-toxiproxy.ts'
 export type { ProxyLine, Toxic, ToxiproxyClient } from './toxiproxy/toxiproxy-client.ts'

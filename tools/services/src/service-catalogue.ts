@@ -1,16 +1,14 @@
 // Which services are there, what starts them, and by which variables of the environment are they known?
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { startManagedClickHouse } from './clickhouse/start-managed-clickhouse.ts'
 import type { ContainerPlan } from './container/container-plan.ts'
 import { CONTAINERS } from './container/containers.ts'
 import { doBrokersAnswer, doesPostgresAnswer, doRedisAnswer, doUrlsAnswer } from './does-answer.ts'
 import type { Progress } from './install-once.ts'
-import { startKafka } from './kafka/start-kafka.ts'
-import { startTimescaleDb, type TimescaleBuild } from './postgres/start-timescaledb.ts'
+import type { TimescaleBuild } from './postgres/start-timescaledb.ts'
 import type { RedisBuild } from './redis/find-redis.ts'
-import { type RedisLayout, SENTINEL_MASTER, startRedis } from './redis/start-redis.ts'
-import { startToxiproxy } from './toxiproxy/start-toxiproxy.ts'
+import { SENTINEL_MASTER } from './redis/sentinel-master.ts'
+import type { RedisLayout } from './redis/start-redis.ts'
 
 /** Names to values, as in an environment. */
 export type Variables = Readonly<Record<string, string>>
@@ -31,7 +29,7 @@ export interface ServiceDefinition {
   readonly title: string
   /** What it is known by; where the environment has the first, that one is used and none is started. */
   readonly variables: readonly [string, ...string[]]
-  /** Starts it on this machine. `folder` is its own for as long as it runs. */
+  /** Starts it on this machine; what that takes is loaded then, as most commands only look. `folder` is its own for as long as it runs. */
   readonly start: (folder: string, progress: Progress) => Promise<RunningService>
   /** Asks whether what the variables name answers. */
   readonly answers: (variables: Variables) => Promise<boolean>
@@ -44,6 +42,7 @@ const kafka = (name: string, nodes: number, prefix: string): ServiceDefinition =
   title: nodes === 1 ? 'Apache Kafka, one node' : `Apache Kafka, ${nodes} nodes`,
   variables: ['BROKERS', 'TLS_BROKERS', 'SASL_BROKERS', 'SASL_TLS_BROKERS', 'USERNAME', 'PASSWORD', 'CA_FILE'].map((ending) => `${prefix}_${ending}`) as [string],
   start: async (folder, progress) => {
+    const { startKafka } = await import('./kafka/start-kafka.ts')
     const { brokers, secured, certificate, users, nodes: started, stop } = await startKafka({ nodes, progress })
     const caFile = join(folder, 'kafka-ca.pem')
     await writeFile(caFile, certificate)
@@ -59,6 +58,7 @@ const timescaledb = (name: string, postgres: TimescaleBuild, variable: string): 
   title: `TimescaleDB on PostgreSQL ${postgres}`,
   variables: [variable],
   start: async (_folder, progress) => {
+    const { startTimescaleDb } = await import('./postgres/start-timescaledb.ts')
     const { address, pids, stop } = await startTimescaleDb({ postgres, progress })
     return { variables: { [variable]: address }, pids: pids.slice(0, 1), stop }
   },
@@ -80,6 +80,7 @@ const redis = ({ name, title, build, layout, variable, more = {} }: RedisService
   title,
   variables: [variable, ...Object.keys(more)],
   start: async (_folder, progress) => {
+    const { startRedis } = await import('./redis/start-redis.ts')
     const { nodes, sentinels, stop } = await startRedis({ build, layout, progress })
     const clients = (layout === 'sentinel' ? sentinels : nodes).map(({ address }) => (layout === 'single' ? `redis://${address}` : address))
     return { variables: { [variable]: clients.join(','), ...more }, pids: [...nodes, ...sentinels].flatMap((server) => server.pids), stop }
@@ -93,6 +94,7 @@ const clickhouse: ServiceDefinition = {
   title: 'ClickHouse',
   variables: ['CLICKHOUSE_URL', 'CLICKHOUSE_USER', 'CLICKHOUSE_PASSWORD'],
   start: async () => {
+    const { startManagedClickHouse } = await import('./clickhouse/start-managed-clickhouse.ts')
     const { url, owner, pids, stop } = await startManagedClickHouse()
     return { variables: { CLICKHOUSE_URL: url, CLICKHOUSE_USER: owner.username, CLICKHOUSE_PASSWORD: owner.password }, pids: pids.slice(0, 1), stop }
   },
@@ -105,6 +107,7 @@ const clickhouseTrio: ServiceDefinition = {
   title: 'ClickHouse, three servers that know nothing of each other',
   variables: ['CLICKHOUSE_TRIO_URLS', 'CLICKHOUSE_TRIO_USER', 'CLICKHOUSE_TRIO_PASSWORDS'],
   start: async () => {
+    const { startManagedClickHouse } = await import('./clickhouse/start-managed-clickhouse.ts')
     const servers = await Promise.all([1, 2, 3].map(() => startManagedClickHouse()))
     const joined = (pick: (server: (typeof servers)[number]) => string): string => servers.map(pick).join(',')
     return {
@@ -128,6 +131,7 @@ const toxiproxy: ServiceDefinition = {
   title: 'Toxiproxy, for lines that fail',
   variables: ['TOXIPROXY_URL'],
   start: async (_folder, progress) => {
+    const { startToxiproxy } = await import('./toxiproxy/start-toxiproxy.ts')
     const { address, pids, stop } = await startToxiproxy({ progress })
     return { variables: { TOXIPROXY_URL: address }, pids, stop }
   },

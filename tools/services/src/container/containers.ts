@@ -1,4 +1,4 @@
-import { SENTINEL_MASTER } from '../redis/start-redis.ts'
+import { SENTINEL_MASTER } from '../redis/sentinel-master.ts'
 import type { ContainerPlan } from './container-plan.ts'
 
 const HOST = '127.0.0.1'

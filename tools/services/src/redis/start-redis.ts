@@ -7,6 +7,7 @@ import { ServiceError } from '../service-error.ts'
 import { findRedis, type RedisBuild } from './find-redis.ts'
 import { launchRedis } from './launch-redis.ts'
 import { askRedis } from './redis-wire.ts'
+import { SENTINEL_MASTER } from './sentinel-master.ts'
 
 /** One server; three masters that share the slots; or a master, a replica and three Sentinels that watch over them. */
 export type RedisLayout = 'single' | 'cluster' | 'sentinel'
@@ -30,9 +31,6 @@ export interface RedisServers extends AsyncDisposable {
   /** Ends all of them. May be called again. */
   stop(): Promise<void>
 }
-
-/** Name that the Sentinels know the master by. */
-export const SENTINEL_MASTER = 'mymaster'
 
 const SLOTS = 16_384
 const AGREED_MS = 30_000

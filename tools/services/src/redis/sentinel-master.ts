@@ -1,0 +1,2 @@
+/** Name that the Sentinels know the master by. */
+export const SENTINEL_MASTER = 'mymaster'
