@@ -22,27 +22,30 @@ export const poison: Scenario = {
     const clean = await openStream(run, world, 'clean')
     const unpoisoned: PoisonPlan = { ...plan, badShare: 0, refusedEvery: events + 1, hugeEvery: events + 1 }
     const cleanEvents = await clean.send(events, (sequence) => poisonedRecord(sequence, unpoisoned).record)
-    const cleanMs = await clean.drain(cleanEvents)
-    run.tell(`clean: ${Math.round((events / cleanMs) * 1000)} events/s`)
+    const cleanRate = await clean.drain(cleanEvents)
+    run.tell(`clean: ${Math.round(cleanRate)} events/s`)
 
     const poisoned = await openStream(run, world, 'poisoned')
-    await poisoned.takeAwayDeadLetters()
+    // A worker makes the topic when it starts: it is taken away under its hands.
     await poisoned.begin()
+    await poisoned.takeAwayDeadLetters()
     const good = await poisoned.send(events, (sequence) => poisonedRecord(sequence, plan).record, (sequence) => poisonedRecord(sequence, plan).isGood)
     run.tell(`all sent, the dead letters have no topic for ${withoutLettersMs / 1000} s`)
     await new Promise((resolve) => setTimeout(resolve, withoutLettersMs))
     await poisoned.giveBackDeadLetters()
-    const poisonedMs = await poisoned.drain(good)
-    const share = (cleanMs / poisonedMs) * 100
-    run.tell(`poisoned: ${Math.round((events / poisonedMs) * 1000)} events/s`)
+    const poisonedRate = await poisoned.drain(good)
+    const share = (poisonedRate / cleanRate) * 100
+    run.tell(`poisoned: ${Math.round(poisonedRate)} events/s`)
 
     const [inClickHouse, inPostgres] = await Promise.all([copiesInClickHouse(world.clickhouse.login, 'poisoned'), copiesInPostgres(world.postgres.address, 'poisoned')])
     return [
       ...findingsOf('ClickHouse', compareCopies(good, inClickHouse)),
       ...findingsOf('PostgreSQL', compareCopies(good, inPostgres)),
       ...(await judgeDeadLetters(await world.connect(), 'poisoned', (sequence) => poisonedRecord(sequence, plan).isGood)),
+      mustBe('waited for the dead letters', poisoned.pauses() > 0, true),
       mustBe('workers that ended by themselves', clean.crashes() + poisoned.crashes(), 0),
-      { what: 'throughput, of the clean one', found: `${Math.round(share)} %`, goal: '≥ 70 % (fails below 35 %)', isMet: share >= 35 },
+      // So few events as in the short form are through at once: there is no rate to speak of.
+      ...(run.isShort ? [] : [{ what: 'good events a second, of the clean ones', found: `${Math.round(share)} %`, goal: '≥ 70 % (fails below 35 %)', isMet: share >= 35 }]),
     ]
   },
 }
