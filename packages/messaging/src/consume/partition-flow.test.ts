@@ -78,7 +78,7 @@ const scenario = fc.record({
   durations: fc.array(fc.integer({ min: 0, max: 6 }), { minLength: 1, maxLength: 20 }),
   /** After how many handled records each owner but the last loses the partition. */
   revocations: fc.array(fc.integer({ min: 0, max: 25 }), { maxLength: 4 }),
-  failingCommits: fc.oneof(fc.constant([false]), fc.array(fc.boolean(), { minLength: 1, maxLength: 5 })),
+  failingCommits: fc.oneof(fc.constant<boolean[]>([false]), fc.array(fc.boolean(), { minLength: 1, maxLength: 5 })),
   /** Whether handlers leave messages to the next owner once the partition is revoked. */
   isLeaving: fc.boolean(),
 })
