@@ -21,7 +21,8 @@ export { decodeFreshnessToken, encodeFreshnessToken, type FreshnessTarget } from
 export { type PipelineProgress, progressOfGroup, progressOfLedger } from './pipeline-progress.ts'
 export { pipelineGroup } from './pipeline-group.ts'
 
-// Lag, from outside
+// Lag
+export { createLagMonitor, type LagMonitor, type LagMonitorOptions } from './lag-monitor.ts'
 export { type PartitionPipelineLag, type PipelineLag, type PipelineLagOptions, readPipelineLag } from './pipeline-lag.ts'
 
 // Verifying

@@ -1,4 +1,4 @@
-import { type CounterMetric, type GaugeMetric, InfrastructureError, type MetricsSink } from '@smart-whale/interfaces'
+import { type CounterMetric, type GaugeMetric, type HistogramMetric, InfrastructureError, type MetricsSink } from '@smart-whale/interfaces'
 import type { UndeclaredFieldCount } from './schema-drift.ts'
 import type { SliceOutcome } from './write-slice.ts'
 
@@ -13,6 +13,8 @@ export interface PartitionStatus {
   readonly nextOffset: bigint
   /** Code of the failure that it waits out; null while it runs. */
   readonly waitingFor: string | null
+  /** How long the first event of the slice that was stored last had been in the topic by then, in milliseconds; null before the first slice. */
+  readonly queryableAfterMs: number | null
 }
 
 /** Where a pipeline stands. Counts are since the start of this process. */
@@ -43,6 +45,7 @@ export interface PipelineMetrics {
   readonly undeclared: CounterMetric
   readonly failures: CounterMetric
   readonly lag: GaugeMetric
+  readonly queryableAfter: HistogramMetric
 }
 
 /** Registers the metrics of pipelines. */
@@ -56,38 +59,48 @@ export function pipelineMetrics(sink: MetricsSink): PipelineMetrics {
     undeclared: sink.counter({ name: 'smart_whale_pipeline_undeclared_fields_total', help: 'Fields of events that no version declares; the status names them', labelNames }),
     failures: sink.counter({ name: 'smart_whale_pipeline_failures_total', help: 'Attempts that failed and paused a partition, by error code', labelNames: ['pipeline', 'code'] }),
     lag: sink.gauge({ name: 'smart_whale_pipeline_lag_records', help: 'Records in the topic that are not yet in every store', labelNames }),
+    queryableAfter: sink.histogram({
+      name: 'smart_whale_pipeline_queryable_after_seconds',
+      help: 'From when the topic had the first event of a slice until every store had it',
+      labelNames: ['pipeline', 'table'],
+      buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600],
+    }),
   }
 }
 
 /** Keeps the status of one partition while it is worked on. */
 export class PartitionProgress {
-  readonly #pipeline: string
+  readonly #pipeline: { readonly name: string; readonly table: string }
   readonly #partition: number
   readonly #metrics: PipelineMetrics
   readonly #totals: { stored: number; deadLettered: number; leftOut: number }
   #nextOffset = 0n
   #waitingFor: string | null = null
+  #queryableAfterMs: number | null = null
 
-  constructor(pipeline: string, partition: number, metrics: PipelineMetrics, totals: { stored: number; deadLettered: number; leftOut: number }) {
+  constructor(pipeline: { readonly name: string; readonly table: string }, partition: number, metrics: PipelineMetrics, totals: { stored: number; deadLettered: number; leftOut: number }) {
     this.#pipeline = pipeline
     this.#partition = partition
     this.#metrics = metrics
     this.#totals = totals
   }
 
-  done(nextOffset: bigint, { stored, deadLettered, leftOut }: SliceOutcome): void {
+  /** @param ageMs how long ago the topic got the slice's first event; a producer whose clock is ahead makes it negative */
+  done(nextOffset: bigint, { stored, deadLettered, leftOut }: SliceOutcome, ageMs: number): void {
     this.#nextOffset = nextOffset
+    this.#queryableAfterMs = Math.max(0, ageMs)
+    if (stored > 0) this.#metrics.queryableAfter.observe({ pipeline: this.#pipeline.name, table: this.#pipeline.table }, this.#queryableAfterMs / 1000)
     this.#totals.stored += stored
     this.#totals.deadLettered += deadLettered
     this.#totals.leftOut += leftOut
-    this.#metrics.stored.inc({ pipeline: this.#pipeline }, stored)
-    if (deadLettered > 0) this.#metrics.deadLettered.inc({ pipeline: this.#pipeline }, deadLettered)
-    if (leftOut > 0) this.#metrics.leftOut.inc({ pipeline: this.#pipeline }, leftOut)
+    this.#metrics.stored.inc({ pipeline: this.#pipeline.name }, stored)
+    if (deadLettered > 0) this.#metrics.deadLettered.inc({ pipeline: this.#pipeline.name }, deadLettered)
+    if (leftOut > 0) this.#metrics.leftOut.inc({ pipeline: this.#pipeline.name }, leftOut)
   }
 
   paused(error: unknown): void {
     this.#waitingFor = InfrastructureError.isInstance(error) ? error.code : 'ERR_INTERNAL'
-    this.#metrics.failures.inc({ pipeline: this.#pipeline, code: this.#waitingFor })
+    this.#metrics.failures.inc({ pipeline: this.#pipeline.name, code: this.#waitingFor })
   }
 
   resumed(): void {
@@ -95,6 +108,6 @@ export class PartitionProgress {
   }
 
   status(): PartitionStatus {
-    return { partition: this.#partition, state: this.#waitingFor === null ? 'running' : 'paused', nextOffset: this.#nextOffset, waitingFor: this.#waitingFor }
+    return { partition: this.#partition, state: this.#waitingFor === null ? 'running' : 'paused', nextOffset: this.#nextOffset, waitingFor: this.#waitingFor, queryableAfterMs: this.#queryableAfterMs }
   }
 }

@@ -31,7 +31,7 @@ export class ExpectedRange {
     for (const record of decode(batch)) {
       if (record.offset > this.lastOffset || record.offset < this.firstOffset) continue
       const sinks = (goesTo(record, 'clickhouse') ? SINK_BITS.clickhouse : 0) | (goesTo(record, 'timescaledb') ? SINK_BITS.timescaledb : 0)
-      const fate = record.refusal !== null ? REFUSED : record.row === null || sinks === 0 ? LEFT_OUT : STORED | sinks
+      const fate = record.refusal !== null ? REFUSED : sinks === 0 ? LEFT_OUT : STORED | sinks
       this.#fates[Number(record.offset - this.firstOffset)] = fate
       if (fate > STORED) this.#rows?.set(record.offset, record.row as IngestRow)
     }
