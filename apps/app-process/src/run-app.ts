@@ -38,5 +38,5 @@ async function run<Config>(app: AppDefinition<Config>, command: AppCommand, sign
   const config = app.readConfig()
   if (command === 'check-config') return void process.stdout.write(`${await app.checkConfig(config)}\n`)
   const logger = app.createLogger(config)
-  await serveApp({ logger, address: app.address(config), signal, compose: () => app.compose(config, logger) })
+  await serveApp({ logger, address: app.address(config), signal, compose: async () => ({ fastify: await app.compose(config, logger) }) })
 }

@@ -8,7 +8,14 @@ export interface ServedApp {
   /** Asked for by a signal of the process. */
   readonly signal: AbortSignal
   /** Everything but listening; the instance's `close` stops all of it. What was opened is closed again when it rejects. */
-  readonly compose: (signal: AbortSignal) => Promise<FastifyInstance>
+  readonly compose: (signal: AbortSignal) => Promise<ComposedApp>
+}
+
+/** An app that doesn't listen yet. */
+export interface ComposedApp {
+  readonly fastify: FastifyInstance
+  /** What may take a while: begun once it listens, so that the process is known to be alive meanwhile. A failure ends the app. */
+  begin?(signal: AbortSignal): Promise<void>
 }
 
 /** Longest that a stop may take; then the process ends as it is. */
@@ -18,10 +25,12 @@ const STOP_DEADLINE_MS = 9000
 export async function serveApp({ logger, address, signal, compose }: ServedApp): Promise<void> {
   const deadline = endInTime(signal, logger)
   try {
-    const fastify = await composeUnlessStopped(compose, signal)
-    if (fastify === null) return
+    const app = await unlessStopped(() => compose(signal), signal)
+    if (app === null) return
+    const { fastify } = app
     try {
       if (!signal.aborted) logger.info({ address: await listen(fastify, address) }, 'serving')
+      if (!signal.aborted) await unlessStopped(async () => app.begin?.(signal), signal)
       await aborted(signal)
       logger.info({ signal: String(signal.reason) }, 'stopping')
     } finally {
@@ -33,9 +42,10 @@ export async function serveApp({ logger, address, signal, compose }: ServedApp):
   }
 }
 
-async function composeUnlessStopped(compose: ServedApp['compose'], signal: AbortSignal): Promise<FastifyInstance | null> {
+/** Null when a stop came first: what fails then is the stop. */
+async function unlessStopped<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T | null> {
   try {
-    return await compose(signal)
+    return await work()
   } catch (error) {
     if (signal.aborted) return null
     throw error

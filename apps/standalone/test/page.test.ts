@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { findChromium } from '../../../tools/engines/chromium.ts'
 import { startStandalone, type StandaloneProcess, temporaryFolder } from './standalone-process.ts'
 
-const browserFound = findChromium()
+const browserFound = await findChromium()
 
 describe('the live page', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>

@@ -11,10 +11,17 @@ import { createTransport, replicationFor } from './open-broker.ts'
 import { openStores, refuseMissingStores } from './open-stores.ts'
 import { readPipelinesFile } from './read-pipelines-file.ts'
 
-/** The ingestor as it runs in production: its own connections, and its pipelines running. The instance's `close` stops them. */
-export async function compose(config: IngestorConfig, logger: Logger, signal: AbortSignal): Promise<FastifyInstance> {
+/** An ingestor that is put together; its pipelines run from `begin` until the instance is closed. */
+export interface ComposedIngestor {
+  readonly fastify: FastifyInstance
+  begin(signal: AbortSignal): Promise<void>
+}
+
+/** The ingestor as it runs in production, on its own connections. */
+export async function compose(config: IngestorConfig, logger: Logger, signal: AbortSignal): Promise<ComposedIngestor> {
   const definitions = await readPipelinesFile(config.pipelinesFile)
   refuseMissingStores(definitions, config)
+  const guard = config.tokens === null ? closedGuard : await guardFromKeys(config.tokens)
   const closers = createClosers(logger)
   try {
     const stores = await openStores(config, closers, logger, signal)
@@ -24,15 +31,20 @@ export async function compose(config: IngestorConfig, logger: Logger, signal: Ab
     await transport.start({ signal })
     const metrics = createPrometheusMetrics({ defaultMetrics: true, logger })
     closers.add('metrics', async () => metrics.close())
-    const guard = config.tokens === null ? closedGuard : await guardFromKeys(config.tokens)
-    const ingestor = createIngestor({ ...stores, definitions, transport, replication: await replicationFor(config, transport, signal), guard, logger, metrics })
+    const replication = await replicationFor(config, transport, signal)
+    const isReady = async (): Promise<boolean> => (await health.ready()).ready
+    const ingestor = createIngestor({ ...stores, definitions, transport, replication, stallMs: config.stallMs, isReady, guard, logger, metrics })
     closers.add('pipelines', () => ingestor.stop())
-    await ingestor.start({ signal })
-    const health = createHealth({ probes: ingestor.probes, logger })
+    const health = createHealth({ probes: ingestor.probes, awaitStart: true, logger })
     closers.add('health', async () => health.close())
     closers.add('readiness', async () => health.markStopping())
 
-    const fastify = Fastify({ loggerInstance: logger as FastifyBaseLogger, logController: new LogController({ disableRequestLogging: true }) }) as unknown as FastifyInstance
+    const fastify = Fastify({
+      loggerInstance: logger as FastifyBaseLogger,
+      logController: new LogController({ disableRequestLogging: true }),
+      // A client that sends slowly keeps its room no longer than that.
+      requestTimeout: 30_000,
+    }) as unknown as FastifyInstance
     httpMetrics(fastify, { metrics })
     await fastify.register(healthRoutes, { health, guard })
     await fastify.register(metricsRoutes, { metrics, guard })
@@ -40,7 +52,11 @@ export async function compose(config: IngestorConfig, logger: Logger, signal: Ab
     // Counts and names alone, for the live page of an API elsewhere.
     fastify.get('/pipelines', async () => toWire(await ingestor.status()))
     fastify.addHook('onClose', () => closers.close())
-    return fastify
+    const begin = async (stopped: AbortSignal): Promise<void> => {
+      await ingestor.start({ signal: stopped })
+      health.markStarted()
+    }
+    return { fastify, begin }
   } catch (error) {
     await closers.close()
     throw error

@@ -1,10 +1,24 @@
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
 import type { FastifyPluginAsync, preHandlerAsyncHookHandler } from 'fastify'
 import { type ClickHouseAdapter, createBatchWriter } from '@smart-whale/clickhouse'
 import type { HealthProbe, Lifecycle, Logger, MetricsSink } from '@smart-whale/interfaces'
 import type { MessagingTransport } from '@smart-whale/messaging'
-import { ingestRoutes } from '@smart-whale/messaging/fastify'
-import { createPipeline, type IngestRow, type Pipeline, type PipelineDefinition, type PipelineStatus, type PipelineStores } from '@smart-whale/messaging/pipeline'
+import { deadLetterRoutes, freshnessRoutes, ingestRoutes } from '@smart-whale/messaging/fastify'
+import {
+  createFreshness,
+  createLagMonitor,
+  createPipeline,
+  eventDecoder,
+  type Freshness,
+  type IngestRow,
+  type Pipeline,
+  type PipelineDefinition,
+  type PipelineStatus,
+  type PipelineStores,
+} from '@smart-whale/messaging/pipeline'
 import { createTransactionalBatchWriter, IngestLedger, type TimescaleStorage } from '@smart-whale/timescaledb'
+import { progressOf } from './open-parts.ts'
 import { prepareTables } from './prepare-tables.ts'
 import { withJsonFields } from './rows-for-timescale.ts'
 
@@ -20,6 +34,10 @@ export interface IngestorOptions {
   timescaledb: TimescaleStorage | null
   /** Brokers that topics made here are copied to. @default 1 */
   replication?: number
+  /** How long a pipeline may stand still while its lag grows before it isn't ready, in milliseconds. @default 60000 */
+  stallMs?: number
+  /** Whether events are taken by HTTP now. @default always */
+  isReady?: () => Promise<boolean>
   /** Told the table after each slice that both stores have, so that kept answers about it can be dropped. @default nobody is told */
   onStored?: (table: string) => void
   /** Decides who may send by HTTP. @default everybody */
@@ -37,29 +55,58 @@ export interface IngestorStatus {
 
 /** The pipelines of one process. */
 export interface Ingestor extends Lifecycle {
-  /** `POST /ingest/{topic}`. */
+  /** `POST /ingest/{topic}`, `GET /freshness`, and the dead letters. */
   readonly routes: FastifyPluginAsync
   readonly probes: readonly HealthProbe[]
+  /** Tells when events that were taken can be queried. */
+  readonly freshness: Freshness
   status(): Promise<IngestorStatus>
 }
 
 /** Puts the pipelines together; `start` makes missing tables and begins. */
 export function createIngestor(options: IngestorOptions): Ingestor {
-  const { definitions, transport, logger, metrics, onStored } = options
-  const pipelines = definitions.map((definition) => createPipeline({ definition, transport, stores: storesOf(definition, options), replication: options.replication ?? 1, onStored: ({ table }) => onStored?.(table), logger, metrics }))
+  const { definitions, transport, logger, metrics, onStored, replication = 1 } = options
+  const freshness = createFreshness({ progress: progressOf(options, transport), metrics })
+  const owner = workerName()
+  const told = (tables: PipelineDefinition['tables']): void => {
+    freshness.notify()
+    for (const table of new Set(Object.values(tables))) onStored?.(table)
+  }
+  const pipelines = definitions.map((definition) => createPipeline({ definition, transport, stores: storesOf(definition, options), replication, owner, onStored: ({ tables }) => told(tables), logger, metrics }))
+  const monitor = createLagMonitor({ pipelines, transport, stallMs: options.stallMs, metrics, logger })
   return {
     start: async ({ signal } = {}) => {
       for (const definition of definitions) await prepareTables(definition, options, signal)
-      for (const pipeline of pipelines) await pipeline.start({ signal })
+      // Side by side: each waits for its group, and a group may wait for a worker that died.
+      await Promise.all(pipelines.map((pipeline) => pipeline.start({ signal })))
+      await monitor.start()
     },
     stop: async ({ signal } = {}) => {
+      await monitor.stop()
       await Promise.all(pipelines.map((pipeline) => pipeline.stop({ signal })))
     },
-    routes: async (fastify) => {
-      await fastify.register(ingestRoutes, { transport, definitions, ...(options.guard === undefined ? {} : { guard: options.guard }) })
-    },
-    probes: pipelines.map((pipeline) => pipeline.healthProbe()),
+    routes: routesOf(options, freshness),
+    probes: [brokerProbe(transport), ...pipelines.map((pipeline) => pipeline.healthProbe()), ...monitor.probes],
+    freshness,
     status: async () => ({ pipelines: await Promise.all(pipelines.map(statusWithLag)) }),
+  }
+}
+
+function routesOf({ definitions, transport, guard, isReady }: IngestorOptions, freshness: Freshness): FastifyPluginAsync {
+  const guarded = guard === undefined ? {} : { guard }
+  const decoders = new Map(definitions.map((definition) => [definition.topic, eventDecoder(definition)]))
+  return async (fastify) => {
+    await fastify.register(ingestRoutes, { transport, definitions, ...guarded, ...(isReady === undefined ? {} : { isReady }) })
+    await fastify.register(freshnessRoutes, { freshness, ...guarded })
+    await fastify.register(deadLetterRoutes, { transport, topics: [...decoders.keys()], decoderFor: (topic) => decoders.get(topic), ...guarded })
+  }
+}
+
+function brokerProbe(transport: MessagingTransport): HealthProbe {
+  return {
+    name: 'broker',
+    critical: true,
+    check: async ({ signal }) => ({ status: 'up', data: { brokers: await transport.topics.brokerCount({ signal }) } }),
   }
 }
 
@@ -76,4 +123,9 @@ function storesOf(definition: PipelineDefinition, { clickhouse, timescaledb }: I
     clickhouse: clickhouse !== null && sinks.includes('clickhouse') ? createBatchWriter<IngestRow>(clickhouse, tables.clickhouse) : null,
     timescaledb: timescaledb !== null && ledger !== null && sinks.includes('timescaledb') ? withJsonFields(definition, createTransactionalBatchWriter<IngestRow>(timescaledb, tables.timescaledb, { ledger })) : null,
   }
+}
+
+/** Says in the ledger who has a partition: short, since a group keeps little text. */
+function workerName(): string {
+  return `${hostname().slice(0, 40)}:${process.pid}:${randomBytes(3).toString('hex')}`
 }

@@ -8,9 +8,9 @@ import type { IngestorConfig } from './config.ts'
 /** The broker that the configuration names; `start` reaches it. */
 export function createTransport({ broker }: Pick<IngestorConfig, 'broker'>, logger: Logger): MessagingTransport {
   if ('dataDir' in broker) return createMemoryTransport({ dataDir: broker.dataDir, logger })
-  const { library, connection, compression } = broker.kafka
+  const { library, connection, compression, sessionTimeoutMs } = broker.kafka
   const create = library === 'kafkajs' ? createKafkaJsTransport : createPlatformaticTransport
-  return create({ ...connection, compression, logger })
+  return create({ ...connection, compression, sessionTimeoutMs, logger })
 }
 
 /** Brokers that a topic made by us is copied to. @throws ConfigurationError when more are wanted than there are */
