@@ -1,8 +1,13 @@
+import type { FoundEngine } from '../../engines/found.ts'
+import type { TestKafka } from '../../engines/kafka.ts'
+
 /** Where the engines of a run answer. */
 export interface BenchEngines {
   readonly clickhouse: { readonly url: string; readonly username: string; readonly password: string }
   /** `pid` is the server's main process, whose tree's CPU time counts; null leaves the server out. */
   readonly postgres: { readonly url: string; readonly pid: number | null }
+  /** Null with the remedy when this machine has no Kafka: hot paths that need it are left out. */
+  readonly kafka: FoundEngine<TestKafka>
 }
 
 /** One way to do the job. */
@@ -10,6 +15,8 @@ export interface Contender {
   readonly name: string
   /** How many operations one repeat does. */
   readonly operationsPerRepeat: number
+  /** Process that does the job in place of this one: its CPU time counts. @default this process */
+  readonly pid?: number
   /** Does the job so many times; only this is measured. */
   run(repeats: number): Promise<void> | void
   /** Clears up before each slice, unmeasured. */
@@ -42,6 +49,9 @@ export interface HotPath {
   readonly measure: Measure
   /** The contender that the table's ratios are against. */
   readonly baseline: string
+  /** A goal against a contender that this machine doesn't have is left out. */
   readonly goals: readonly Goal[]
+  /** An engine that not every machine has. @default none */
+  readonly needs?: 'kafka'
   open(engines: BenchEngines): Promise<OpenHotPath>
 }

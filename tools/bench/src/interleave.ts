@@ -1,3 +1,4 @@
+import { OperationError } from '@smart-whale/interfaces'
 import { cpuTimeBetween, type CpuTimes, ownCpuTime, treeCpuTimes } from './cpu-time.ts'
 import type { Contender, Measure, OpenHotPath } from './hot-path.ts'
 import { orderOfRound } from './statistics.ts'
@@ -58,7 +59,7 @@ async function costOfSlice(contender: Contender, repeats: number, meter: Meter):
   await contender.prepare?.()
   // Nobody pays for what the one before has left behind. Not a full collection: the machine would still sweep when the slice runs, on its account.
   globalThis.gc?.({ type: 'minor', execution: 'sync' })
-  const read = meter()
+  const read = contender.pid === undefined ? meter() : processMeter(contender.pid)
   await contender.run(repeats)
   return read() / (repeats * contender.operationsPerRepeat)
 }
@@ -75,6 +76,16 @@ function meterOf(measure: Measure, serverPid: number | null): Meter {
     const server = measure === 'client CPU' || serverPid === null ? null : treeCpuTimes(serverPid)
     const begin = ownCpuTime()
     return () => ownCpuTime() - begin + serverCpuSince(server, serverPid)
+  }
+}
+
+/** Of a contender that is a program of its own. */
+function processMeter(pid: number): () => number {
+  const before = treeCpuTimes(pid)
+  return () => {
+    const after = treeCpuTimes(pid)
+    if (before === null || after === null) throw new OperationError('this system does not tell the CPU time of another process')
+    return cpuTimeBetween(before, after)
   }
 }
 

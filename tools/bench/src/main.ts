@@ -22,6 +22,10 @@ async function run(): Promise<void> {
   try {
     const results: HotPathResult[] = []
     for (const hotPath of chosen) {
+      if (hotPath.needs === 'kafka' && engines.kafka.found === null) {
+        print(`${hotPath.name}: left out, needs Apache Kafka: ${engines.kafka.remedy}`)
+        continue
+      }
       results.push(await measure(hotPath, engines, effort))
       print(resultTable(results.at(-1) as HotPathResult))
     }

@@ -33,7 +33,7 @@ export function resultOf(hotPath: Pick<HotPath, 'name' | 'title' | 'operation' |
   return {
     hotPath,
     contenders: contenders.toSorted((left, right) => left.cost - right.cost),
-    goals: hotPath.goals.map((goal) => verdictOf(goal, costsOf(goal.contender), costsOf(goal.against))),
+    goals: hotPath.goals.filter((goal) => costs.has(goal.contender) && costs.has(goal.against)).map((goal) => verdictOf(goal, costsOf(goal.contender), costsOf(goal.against))),
   }
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startClickHouse } from '@smart-whale/clickhouse/embedded'
 import { startPostgres } from '@smart-whale/timescaledb/embedded'
+import { startTestKafka } from '../../engines/kafka.ts'
 import { treeCpuTimes } from './cpu-time.ts'
 import type { BenchEngines } from './hot-path.ts'
 
@@ -20,16 +21,20 @@ const POSTGRES_SETTINGS = { autovacuum: false, checkpoint_timeout: '1h', max_wal
 /** Starts both embedded engines. */
 export async function startEngines(): Promise<StartedEngines> {
   const dataDir = await mkdtemp(join(tmpdir(), 'smart-whale-bench-'))
-  const [clickhouse, postgres] = await Promise.all([
+  const [kafka, clickhouse, postgres] = await Promise.all([
+    startTestKafka(),
     startClickHouse({ dataDir: join(dataDir, 'clickhouse') }),
     startPostgres({ dataDir: join(dataDir, 'postgres'), settings: POSTGRES_SETTINGS }),
   ])
   const counted = treeCpuTimes(postgres.pid) !== null
   return {
-    engines: { clickhouse: { url: clickhouse.url, ...clickhouse.owner }, postgres: { url: postgres.url, pid: counted ? postgres.pid : null } },
-    notes: counted ? [] : ["This system doesn't tell the CPU time of other processes: PostgreSQL's is left out."],
+    engines: { clickhouse: { url: clickhouse.url, ...clickhouse.owner }, postgres: { url: postgres.url, pid: counted ? postgres.pid : null }, kafka: kafka.engine },
+    notes: [
+      ...(counted ? [] : ["This system doesn't tell the CPU time of other processes: PostgreSQL's is left out."]),
+      ...(kafka.engine.found === null ? [`Left out, for want of Kafka: what begins there (${kafka.engine.remedy}).`] : []),
+    ],
     stop: async () => {
-      await Promise.all([clickhouse.stop(), postgres.stop()])
+      await Promise.all([clickhouse.stop(), postgres.stop(), kafka.stop()])
       await rm(dataDir, { recursive: true, force: true })
     },
   }

@@ -7,9 +7,11 @@ import { resultOf } from '../src/results.ts'
 const ONE_ROUND = { rounds: 1, warmUpRounds: 0, sliceMs: 1 }
 
 describe('the benchmarks', () => {
-  it.each(HOT_PATHS)('$name: every contender does the whole job, and every goal names two of them', async (hotPath) => {
+  it.for(HOT_PATHS)('$name: every contender does the whole job, and every goal names two of them', async (hotPath, context) => {
+    const kafka = inject('kafka')
+    if (hotPath.needs === 'kafka' && kafka.found === null) context.skip(`needs Apache Kafka: ${kafka.remedy}`)
     const { url, owner } = inject('clickhouse')
-    const engines: BenchEngines = { clickhouse: { url, ...owner }, postgres: { url: inject('postgres').url, pid: null } }
+    const engines: BenchEngines = { clickhouse: { url, ...owner }, postgres: { url: inject('postgres').url, pid: null }, kafka }
     const opened = await hotPath.open(engines)
     try {
       const { contenders, goals } = resultOf(hotPath, await interleave(opened, hotPath.measure, ONE_ROUND))

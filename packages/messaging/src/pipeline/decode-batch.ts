@@ -1,4 +1,6 @@
+import type { ColumnBatch } from '@smart-whale/interfaces'
 import type { RecordBatch } from '../transport.ts'
+import { columnsDecoder, type ColumnsDecoder } from './columns/column-decoder.ts'
 import { eventFieldsDecoder, type HeaderOf } from './decode-record.ts'
 import { RecordRefusal } from './event-refusal.ts'
 import type { EventContext, IngestRow, PipelineSink } from './event-types.ts'
@@ -19,34 +21,89 @@ export interface DecodeObserver {
 
 const NOWHERE: readonly PipelineSink[] = []
 
-/** Compiles the step from record to row: fields, version, transform and route, then where the event came from. */
+/**
+ * Compiles the step from record to row: fields, version, transform and route, then where the event came from. Where ClickHouse is the only
+ * store and a row is what an event's fields say, plain events go into columns, and rows are made only for whoever reads them.
+ */
 export function batchDecoder(definition: PipelineDefinition, observer: DecodeObserver | null = null): BatchDecoder {
+  const decode = recordDecoder(definition, observer)
+  const columns = definition.sinks.every((sink) => sink === 'clickhouse') ? columnsDecoder(definition, observer?.onUndeclared ?? null) : null
+  if (columns !== null) return plainEventsFirst(columns, decode, recordDecoder(definition, null))
+  return (batch) => {
+    const records: SliceRecord[] = []
+    for (let index = 0; index < batch.length; index++) records.push(decode(batch, index))
+    return records
+  }
+}
+
+/** Turns one record of a batch into a row or a refusal. */
+type RecordDecoder = (batch: RecordBatch, index: number) => SliceRecord
+
+/** @param decodeAgain makes the row of an event that was told of before */
+function plainEventsFirst(columns: ColumnsDecoder, decode: RecordDecoder, decodeAgain: RecordDecoder): BatchDecoder {
+  return (batch) => {
+    const records: SliceRecord[] = []
+    // Filled in once the batch is through; its records know it from the beginning.
+    const collected: { -readonly [K in keyof ColumnBatch]: ColumnBatch[K] } = { rows: 0, columns: [] }
+    columns.begin(batch)
+    for (let index = 0; index < batch.length; index++) {
+      const value = batch.valueAt(index)
+      const offset = batch.offsetAt(index)
+      if (value !== null && columns.addEvent(value, offset)) {
+        records.push(new PlainRecord(batch, index, offset, collected, decodeAgain))
+        continue
+      }
+      const record = decode(batch, index)
+      if (record.row !== null) columns.addRow(record.row)
+      records.push(record.row === null ? record : { ...record, columns: collected })
+    }
+    Object.assign(collected, columns.collected())
+    return records
+  }
+}
+
+/** A record whose row lies in columns; it is made as an object for a store that wants one, or to find out which one is refused. */
+class PlainRecord implements SliceRecord {
+  readonly batch: RecordBatch
+  readonly index: number
+  readonly offset: bigint
+  readonly refusal = null
+  readonly columns: ColumnBatch
+  readonly #decode: RecordDecoder
+  #row: IngestRow | null = null
+
+  constructor(batch: RecordBatch, index: number, offset: bigint, columns: ColumnBatch, decode: RecordDecoder) {
+    this.batch = batch
+    this.index = index
+    this.offset = offset
+    this.columns = columns
+    this.#decode = decode
+  }
+
+  get row(): IngestRow | null {
+    this.#row ??= this.#decode(this.batch, this.index).row
+    return this.#row
+  }
+}
+
+function recordDecoder(definition: PipelineDefinition, observer: DecodeObserver | null): RecordDecoder {
   const decode = eventFieldsDecoder(definition, { moreColumns: definition.transform === null ? RESERVED_COLUMNS : [], onUndeclared: observer?.onUndeclared ?? null })
   const { versionFrom, transform, route } = definition
   const finish = transform === null && route === null && versionFrom === null ? null : rowFinisher(definition)
   const withOrigin = originWriter(definition)
-  return (batch) => {
-    const records: SliceRecord[] = []
-    const header = headerReader(batch)
-    for (let index = 0; index < batch.length; index++) {
-      const offset = batch.offsetAt(index)
-      const decoded = decode(batch.valueAt(index), header.of(index))
-      if (decoded instanceof RecordRefusal) {
-        records.push({ batch, index, offset, row: null, refusal: decoded })
-        continue
-      }
-      const { row, reader } = decoded
-      if (finish === null) {
-        records.push({ batch, index, offset, row: withOrigin(row, batch, offset), refusal: null })
-        continue
-      }
-      if (versionFrom !== null) observer?.onVersion(reader.version.name)
-      const finished = finish(row, reader.version.upgrade, new RecordContext(batch, index, versionFrom === null ? null : reader.version.name))
-      if (finished instanceof RecordRefusal) records.push({ batch, index, offset, row: null, refusal: finished })
-      else if (finished === null) records.push({ batch, index, offset, row: null, refusal: null, sinks: NOWHERE })
-      else records.push({ batch, index, offset, row: withOrigin(finished.row, batch, offset), refusal: null, sinks: finished.sinks })
-    }
-    return records
+  const header = new HeaderReader()
+  return (batch, index) => {
+    const offset = batch.offsetAt(index)
+    const decoded = decode(batch.valueAt(index), header.at(batch, index))
+    if (decoded instanceof RecordRefusal) return { batch, index, offset, row: null, refusal: decoded }
+    const { row, reader } = decoded
+    if (finish === null) return { batch, index, offset, row: withOrigin(row, batch, offset), refusal: null }
+    const version = versionFrom === null ? null : reader.version.name
+    if (version !== null) observer?.onVersion(version)
+    const finished = finish(row, reader.version.upgrade, new RecordContext(batch, index, version))
+    if (finished instanceof RecordRefusal) return { batch, index, offset, row: null, refusal: finished }
+    if (finished === null) return { batch, index, offset, row: null, refusal: null, sinks: NOWHERE }
+    return { batch, index, offset, row: withOrigin(finished.row, batch, offset), refusal: null, sinks: finished.sinks }
   }
 }
 
@@ -83,14 +140,15 @@ function eventId(value: unknown): string {
 }
 
 /** Headers of the record that was asked for last: nothing is made for records whose headers nobody reads. */
-function headerReader(batch: RecordBatch): { of(index: number): HeaderOf } {
-  let current = 0
-  const read: HeaderOf = (name) => headerText(batch, current, name)
-  return {
-    of: (index) => {
-      current = index
-      return read
-    },
+class HeaderReader {
+  #batch: RecordBatch | null = null
+  #index = 0
+  readonly #read: HeaderOf = (name) => (this.#batch === null ? null : headerText(this.#batch, this.#index, name))
+
+  at(batch: RecordBatch, index: number): HeaderOf {
+    this.#batch = batch
+    this.#index = index
+    return this.#read
   }
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { ConfigurationError, type Slice, type SliceScope } from '@smart-whale/interfaces'
+import { type ColumnBatch, ConfigurationError, type Slice, type SliceScope } from '@smart-whale/interfaces'
 import type { EventRefusal } from './event-refusal.ts'
 import type { IngestRow, PipelineSink } from './event-types.ts'
 import type { RecordBatch } from '../transport.ts'
@@ -9,16 +9,18 @@ export interface SliceRecord {
   readonly batch: RecordBatch
   readonly index: number
   readonly offset: bigint
-  /** The row for the stores; null when the record was refused, or left out on purpose. */
+  /** The row for the stores; null when the record was refused, or left out on purpose. May be made only when it is read. */
   readonly row: IngestRow | null
   readonly refusal: EventRefusal | null
   /** Which of the pipeline's stores get the row: none of a record that is left out on purpose. @default all */
   readonly sinks?: readonly PipelineSink[]
+  /** Columns that have the row among others', in the order of their records. @default none */
+  readonly columns?: ColumnBatch
 }
 
 /** Whether a record's row belongs into a store. */
 export function goesTo(record: SliceRecord, sink: PipelineSink): boolean {
-  return record.row !== null && record.refusal === null && (record.sinks === undefined || record.sinks.includes(sink))
+  return record.refusal === null && (record.sinks === undefined || record.sinks.includes(sink))
 }
 
 /**

@@ -105,7 +105,8 @@ class PlainColumns implements ColumnsDecoder {
     this.#builders = this.#shapes.map((shape, index) => new ColumnBuilder(shape, length, expectedBytes(before[index], length)))
   }
 
-  addEvent(value: Uint8Array, offset: bigint): boolean {
+  addEvent(given: Uint8Array, offset: bigint): boolean {
+    const value = Buffer.isBuffer(given) ? given : Buffer.from(given.buffer, given.byteOffset, given.byteLength)
     if (!this.#scanner.scan(value) || !isUtf8(value)) return false
     const { shapes, starts, ends, clean } = this.#scanner
     const found = this.#found
@@ -163,9 +164,8 @@ class PlainColumns implements ColumnsDecoder {
     else column.textBytes(value, start, end)
   }
 
-  #tellUndeclared(value: Uint8Array, tell: UndeclaredField): void {
+  #tellUndeclared(value: Buffer, tell: UndeclaredField): void {
     const { undeclared, undeclaredCount } = this.#scanner
-    const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-    for (let index = 0; index < undeclaredCount; index++) tell(text.utf8Slice(undeclared[2 * index], undeclared[2 * index + 1]))
+    for (let index = 0; index < undeclaredCount; index++) tell(value.utf8Slice(undeclared[2 * index], undeclared[2 * index + 1]))
   }
 }

@@ -52,7 +52,7 @@ export class JsonScanner {
     this.clean = new Uint8Array(names.length)
   }
 
-  scan(bytes: Uint8Array): boolean {
+  scan(bytes: Buffer): boolean {
     // Looked for once and by the machine's own means, so that texts need not be searched for it.
     if (bytes.includes(BACKSLASH)) return false
     this.#bytes = bytes

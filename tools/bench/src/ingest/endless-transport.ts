@@ -1,0 +1,108 @@
+import type { CommitOptions, MessagingTransport, PartitionReader, ReadOptions, RecordBatch } from '@smart-whale/messaging'
+import type { Quota } from './quota.ts'
+
+/**
+ * A transport whose topic has no end: after its last record the first one comes again, at the offset behind. So a benchmark of any length needs no
+ * more than a few megabytes in the broker, and everything else is what a pipeline really does: fetches, checksums, offsets, commits.
+ */
+export function endlessTransport(transport: MessagingTransport, quota: Quota): MessagingTransport {
+  return new Proxy(transport, {
+    get: (target, property) => {
+      if (property === 'join') return (options: Parameters<MessagingTransport['join']>[0]) => target.join({ ...options, onPartition: async (reader) => options.onPartition(await EndlessReader.over(reader, quota)) })
+      const value: unknown = Reflect.get(target, property)
+      return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value
+    },
+  })
+}
+
+class EndlessReader implements PartitionReader {
+  readonly #inner: PartitionReader
+  readonly #quota: Quota
+  readonly #length: bigint
+  #position = 0n
+
+  private constructor(inner: PartitionReader, quota: Quota, length: bigint) {
+    this.#inner = inner
+    this.#quota = quota
+    this.#length = length
+  }
+
+  static async over(inner: PartitionReader, quota: Quota): Promise<EndlessReader> {
+    const { latest } = await inner.bounds()
+    return new EndlessReader(inner, quota, latest)
+  }
+
+  get topic(): string {
+    return this.#inner.topic
+  }
+
+  get topicId(): string {
+    return this.#inner.topicId
+  }
+
+  get partition(): number {
+    return this.#inner.partition
+  }
+
+  get signal(): AbortSignal {
+    return this.#inner.signal
+  }
+
+  committed(options?: CommitOptions): ReturnType<PartitionReader['committed']> {
+    return this.#inner.committed(options)
+  }
+
+  async read(options: ReadOptions): Promise<RecordBatch> {
+    if (this.#quota.left === 0) await this.#waitForQuota(options.maxWaitMs)
+    if (this.#quota.left === 0) return emptyBatch(this.topic, this.partition, this.#position)
+    const base = this.#position - (this.#position % this.#length)
+    const batch = await this.#inner.read({ ...options, maxRecords: Math.min(options.maxRecords, this.#quota.left) })
+    this.#quota.take(batch.length)
+    this.#position = base + batch.nextOffset
+    if (batch.nextOffset === this.#length) this.#inner.seek(0n)
+    return movedBatch(batch, base)
+  }
+
+  seek(offset: bigint): void {
+    this.#position = offset
+    this.#inner.seek(offset % this.#length)
+  }
+
+  commit(nextOffset: bigint, options?: CommitOptions): Promise<void> {
+    return this.#inner.commit(nextOffset, options)
+  }
+
+  async bounds(): Promise<{ earliest: bigint; latest: bigint }> {
+    return { earliest: 0n, latest: 2n ** 62n }
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close()
+  }
+
+  async #waitForQuota(maxWaitMs: number): Promise<void> {
+    const timer = Promise.withResolvers<void>()
+    const timeout = setTimeout(timer.resolve, maxWaitMs)
+    await Promise.race([this.#quota.open(), timer.promise])
+    clearTimeout(timeout)
+  }
+}
+
+function emptyBatch(topic: string, partition: number, nextOffset: bigint): RecordBatch {
+  return { topic, partition, length: 0, bytes: 0, nextOffset, offsetAt: () => nextOffset, timestampAt: () => 0, keyAt: () => null, valueAt: () => null, headersAt: () => ({}) }
+}
+
+function movedBatch(batch: RecordBatch, base: bigint): RecordBatch {
+  return {
+    topic: batch.topic,
+    partition: batch.partition,
+    length: batch.length,
+    bytes: batch.bytes,
+    nextOffset: batch.nextOffset + base,
+    offsetAt: (index) => batch.offsetAt(index) + base,
+    timestampAt: (index) => batch.timestampAt(index),
+    keyAt: (index) => batch.keyAt(index),
+    valueAt: (index) => batch.valueAt(index),
+    headersAt: (index) => batch.headersAt(index),
+  }
+}

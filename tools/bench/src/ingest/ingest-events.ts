@@ -1,0 +1,34 @@
+import { eventRows } from '../event-rows.ts'
+
+/** How many different events there are; as many are one batch of every contender. */
+export const BATCH_EVENTS = 10_000
+
+/** Events as producers send them: JSON of about 480 bytes. */
+export function ingestEvents(): Buffer[] {
+  return eventRows(BATCH_EVENTS).map(({ event_id: id, ...event }) => Buffer.from(JSON.stringify({ id, ...event })))
+}
+
+/** What a pipeline is told of them. */
+export const INGEST_FIELDS = {
+  id: 'uuid',
+  time: 'timestamp',
+  tenant: 'string',
+  user_id: 'int64',
+  session_id: 'uuid',
+  path: 'string',
+  agent: 'string',
+  referrer: 'string?',
+  status: 'int32',
+  duration_ms: 'float64',
+  amount: 'decimal(12,2)',
+  bot: 'boolean',
+  tags: 'json',
+} as const
+
+/** The table that every contender fills: the fields, and where a row came from. */
+export const INGEST_COLUMNS = `id UUID, time DateTime64(3, 'UTC'), tenant String, user_id Int64, session_id UUID, path String, agent String, referrer Nullable(String), status Int32, duration_ms Float64,
+  amount Decimal(12, 2), bot Bool, tags String, event_id String, source_topic LowCardinality(String), source_partition Int32, source_offset Int64`
+
+/** Shows that every event arrived whole; offsets are left out, since some contenders read the same events again and again. */
+export const INGEST_FINGERPRINT = 'sum(cityHash64(id, time, tenant, user_id, session_id, path, agent, referrer, status, duration_ms, amount, bot, tags, event_id, source_topic, source_partition))'
+

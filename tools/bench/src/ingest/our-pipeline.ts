@@ -1,0 +1,40 @@
+import { type ClickHouseAdapter, createBatchWriter } from '@smart-whale/clickhouse'
+import type { MessagingTransport } from '@smart-whale/messaging'
+import { createPipeline, definePipelines, type IngestRow, type Pipeline, type PipelineDefinition, type PipelineInput } from '@smart-whale/messaging/pipeline'
+import { endlessTransport } from './endless-transport.ts'
+import { BATCH_EVENTS, INGEST_FIELDS } from './ingest-events.ts'
+import type { Quota } from './quota.ts'
+
+/** The pipeline of a benchmark: everything that it does in production, into ClickHouse alone. */
+export function ourDefinition(topic: string, table: string, more: Partial<PipelineInput> = {}): PipelineDefinition {
+  const [definition] = definePipelines([
+    { name: `${topic}.${table}`, topic, table, fields: INGEST_FIELDS, time: 'time', id: 'id', sinks: ['clickhouse'], limits: { maxRows: BATCH_EVENTS, maxBytes: 64 * 1024 * 1024 }, ...more },
+  ])
+  return definition as PipelineDefinition
+}
+
+/** Starts it over a topic without end, as far as the quota goes. */
+export async function startOurs(transport: MessagingTransport, definition: PipelineDefinition, quota: Quota, adapter: ClickHouseAdapter): Promise<Pipeline> {
+  let stored = 0
+  const pipeline: Pipeline = createPipeline({
+    definition,
+    transport: endlessTransport(transport, quota),
+    stores: { clickhouse: createBatchWriter<IngestRow>(adapter, definition.tables.clickhouse), timescaledb: null, ledger: null },
+    onStored: () => {
+      const now = pipeline.status().stored
+      quota.done(now - stored)
+      stored = now
+    },
+    logger: failing(quota),
+  })
+  await pipeline.start()
+  return pipeline
+}
+
+/** A pipeline tells of trouble in its log: in a benchmark that is the end. */
+function failing(quota: Quota): NonNullable<Parameters<typeof createPipeline>[0]['logger']> {
+  const fail = (details: unknown): void => quota.fail(details instanceof Object && 'err' in details ? details.err : details)
+  const ignore = (): void => {}
+  const logger = { trace: ignore, debug: ignore, info: ignore, warn: fail, error: fail, fatal: fail, child: () => logger }
+  return logger as unknown as NonNullable<Parameters<typeof createPipeline>[0]['logger']>
+}
