@@ -9,7 +9,7 @@ const TOPIC = 'events'
 const ROUNDS = 3
 const PRODUCERS = 4
 const RATE = 1500
-const EVENTS_EACH = 150_000
+const EVENTS_EACH = 1_000_000
 const PAUSE_MS = 3000
 
 /** Each broker of three killed in turn while many send: an acknowledged message is never lost, and never doubled by a retry. */
