@@ -1,13 +1,40 @@
 /** Items that are handled together. No other unit has one of their keys until it is released. */
 export interface WorkUnit<Item> {
   readonly items: readonly Item[]
-  readonly lanes: readonly Lane<Item>[]
+  readonly lanes: readonly { readonly key: string | null }[]
 }
 
 /** What waits under one key, in order. */
-export interface Lane<Item> {
+class Lane<Item> {
   readonly key: string | null
-  readonly waiting: Item[]
+  #items: Item[]
+  /** Those before it were taken; they are let go of together, as each removal from the front would move all the others. */
+  #head = 0
+
+  constructor(key: string | null, first: Item) {
+    this.key = key
+    this.#items = [first]
+  }
+
+  get length(): number {
+    return this.#items.length - this.#head
+  }
+
+  push(item: Item): void {
+    this.#items.push(item)
+  }
+
+  take(atMost: number): Item[] {
+    const taken = this.#items.slice(this.#head, this.#head + atMost)
+    this.#head += taken.length
+    if (this.#head > 1_024 || this.#head === this.#items.length) this.keep(() => true)
+    return taken
+  }
+
+  keep(isWanted: (item: Item) => boolean): void {
+    this.#items = this.#items.slice(this.#head).filter(isWanted)
+    this.#head = 0
+  }
 }
 
 /**
@@ -28,8 +55,8 @@ export class KeyLanes<Item> {
   add(key: string | null, item: Item): void {
     this.#waiting++
     const known = key === null ? undefined : this.#lanes.get(key)
-    if (known !== undefined) return void known.waiting.push(item)
-    const lane: Lane<Item> = { key, waiting: [item] }
+    if (known !== undefined) return known.push(item)
+    const lane = new Lane(key, item)
     if (key !== null) this.#lanes.set(key, lane)
     this.#ready.add(lane)
     this.#wake?.()
@@ -43,7 +70,7 @@ export class KeyLanes<Item> {
     for (const lane of this.#ready) {
       this.#ready.delete(lane)
       lanes.push(lane)
-      items.push(...lane.waiting.splice(0, atMost - items.length))
+      items.push(...lane.take(atMost - items.length))
       if (items.length === atMost) break
     }
     this.#waiting -= items.length
@@ -52,8 +79,8 @@ export class KeyLanes<Item> {
 
   /** The unit's keys are free again. */
   release(unit: WorkUnit<Item>): void {
-    for (const lane of unit.lanes) {
-      if (lane.waiting.length > 0) this.#ready.add(lane)
+    for (const lane of unit.lanes as readonly Lane<Item>[]) {
+      if (lane.length > 0) this.#ready.add(lane)
       else if (lane.key !== null) this.#lanes.delete(lane.key)
     }
     this.#wake?.()
@@ -64,9 +91,9 @@ export class KeyLanes<Item> {
     this.#isEnding = true
     this.#waiting = 0
     for (const lane of this.#lanesWithItems()) {
-      lane.waiting.splice(0, lane.waiting.length, ...lane.waiting.filter(isWanted))
-      this.#waiting += lane.waiting.length
-      if (lane.waiting.length === 0) this.#ready.delete(lane)
+      lane.keep(isWanted)
+      this.#waiting += lane.length
+      if (lane.length === 0) this.#ready.delete(lane)
     }
     this.#wake?.()
   }

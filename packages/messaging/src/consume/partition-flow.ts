@@ -100,7 +100,8 @@ export class PartitionFlow {
     while (!this.#ending.aborted) {
       const room = maxInFlight - this.#tracker.size
       const bytes = bufferBytes - this.#tracker.bytes
-      if (room <= 0 || bytes <= 0) await this.#tracker.nextFinish(this.#ending)
+      // Half of the room at least, so that a read brings many.
+      if (room * 2 < maxInFlight || bytes * 2 < bufferBytes) await this.#tracker.nextFinish(this.#ending)
       else await this.#take(await this.#read(room, bytes))
     }
   }

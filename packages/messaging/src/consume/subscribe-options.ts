@@ -13,7 +13,7 @@ export interface SubscribeOptions {
   concurrency?: number | undefined
   /** Where to begin in a partition for which the group has committed nothing. @default 'earliest' */
   startFrom?: StartFrom | undefined
-  /** How many messages, in each partition, reading may be ahead of the lowest one that is not done. @default 1_000 */
+  /** How many messages, in each partition, reading may be ahead of the lowest one that is not done; it goes on when half of it is free. @default 1_000 */
   maxInFlight?: number | undefined
   /** The longest that progress waits for its commit, in milliseconds; a process that is killed repeats so much at most. @default 200 */
   commitIntervalMs?: number | undefined

@@ -34,6 +34,7 @@ export class WorkSlots {
     const queue = this.#queues[priority - PRIORITY_CRITICAL]
     if (queue === undefined || signal.aborted) return Promise.resolve(undefined)
     if (queue.waiting.length === 0) queue.pass = Math.max(queue.pass, this.#now)
+    if (this.#free > 0 && this.#next() === undefined) return Promise.resolve(this.#grant(queue))
     return new Promise((resolve) => {
       const grant = (release: (() => void) | undefined): void => {
         signal.removeEventListener('abort', giveUp)
@@ -53,11 +54,15 @@ export class WorkSlots {
     while (this.#free > 0) {
       const next = this.#next()
       if (next === undefined) return
-      this.#free--
-      this.#now = next.pass
-      next.pass += 1 / weightOf(next.priority)
-      next.waiting.shift()?.(this.#releaseOnce())
+      next.waiting.shift()?.(this.#grant(next))
     }
+  }
+
+  #grant(queue: Queue): () => void {
+    this.#free--
+    this.#now = queue.pass
+    queue.pass += 1 / weightOf(queue.priority)
+    return this.#releaseOnce()
   }
 
   #next(): Queue | undefined {
