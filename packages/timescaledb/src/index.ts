@@ -13,7 +13,10 @@ export { type ReplicaOptions, TIMESCALEDB_DEFAULTS, type TimescaleDBOptions } fr
 export { TimescaleDBStorage, type TimescaleDBStorageOptions } from './storage/timescaledb-storage.ts'
 export type { BulkInsertOptions, OnConflict, TimescaleCallOptions, TimescaleStorage, TimescaleTransaction } from './timescale-storage.ts'
 export { quoteIdentifier, quoteLiteral, quoteTable, splitTable } from './quote-identifier.ts'
-export type { TimescaleCapabilities, TimescaleEdition } from './capabilities.ts'
+
+// What the server can do
+export type { ServerIdentity, TimescaleCapabilities, TimescaleEdition } from './capabilities.ts'
+export { describeServer, type FeatureProvider, type FeatureReport, requireFeature, type TimescaleFeature, timescaleFeatures } from './features.ts'
 
 // Connections
 export {

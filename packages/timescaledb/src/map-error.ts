@@ -7,6 +7,7 @@ import {
   TimescaleTimeoutError,
   TimescaleValidationError,
 } from './errors.ts'
+import { mapEditionError, type SessionServer } from './map-edition-error.ts'
 
 /** Which class of ours a failure becomes. */
 type Kind = 'connection' | 'operation' | 'timeout' | 'data'
@@ -64,7 +65,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
 
   // The statement
   '26000': refused('ERR_TIMESCALEDB_CONFLICT', 'a prepared statement is gone; behind a pooler such as PgBouncer leave prepare off', true, 503),
-  '0A000': refused('ERR_TIMESCALEDB_EDITION', 'this server or edition does not support it', false, 501),
+  '0A000': refused('ERR_TIMESCALEDB_UNSUPPORTED', 'the server does not support it', false, 501),
+  '2BP01': refused('ERR_TIMESCALEDB_DEPENDED_ON', 'other objects depend on it', false, 409),
   '25': refused('ERR_TIMESCALEDB_TRANSACTION_FAILED', 'the transaction is in a state that does not allow it'),
   '25006': refused('ERR_TIMESCALEDB_READ_ONLY', 'the transaction or server is read-only'),
   '25P02': refused('ERR_TIMESCALEDB_TRANSACTION_FAILED', 'an earlier statement failed, so the transaction can only be rolled back'),
@@ -81,6 +83,10 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '42P07': refused('ERR_TIMESCALEDB_DUPLICATE', 'the table or index exists already'),
   '42701': refused('ERR_TIMESCALEDB_DUPLICATE', 'the column exists already'),
   '42710': refused('ERR_TIMESCALEDB_DUPLICATE', 'the object exists already'),
+
+  // TimescaleDB's own
+  TS: refused('ERR_TIMESCALEDB_NOT_PARTITIONABLE', 'TimescaleDB refused it', false, 409),
+  TS001: refused('ERR_TIMESCALEDB_NOT_PARTITIONABLE', 'the table is not a hypertable', false, 409),
 }
 
 /** A prepared statement whose tables have changed complains under the code of a missing feature; the next try prepares it anew. */
@@ -113,10 +119,14 @@ interface ServerReport {
  *
  * Neither the message nor the context ever holds a row's content: the server's own words go into them only for
  * statements that are wrong in themselves (class 42 and the like), never for data.
+ *
+ * @param server what the session knows of it, so that a refusal can name the edition
  */
-export function mapError(error: unknown): Error {
+export function mapError(error: unknown, server?: SessionServer): Error {
   if (InfrastructureError.isInstance(error)) return error
   const report = (error ?? {}) as ServerReport
+  const aboutEdition = mapEditionError(report, server, error)
+  if (aboutEdition) return aboutEdition
   const state = report.code ?? ''
   if (/^[0-9A-Z]{5}$/.test(state) && !UNREACHABLE.test(state) && !BROKEN.test(state)) return fromState(state, report, error)
   return fromClient(state, error)

@@ -1,7 +1,7 @@
 import { createTimescaleAdapter, type TimescaleDBStorage, type TimescaleStorage } from '@smart-whale/timescaledb'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, inject } from 'vitest'
-import { freshDatabase } from '../../../tools/engines/fresh-database.ts'
+import { expect } from 'vitest'
+import type { TestEngine } from './each-engine.ts'
 
 /** A database of a test's own. */
 export interface TestDatabase {
@@ -10,15 +10,18 @@ export interface TestDatabase {
   readonly storage: TimescaleDBStorage
   /** Another pool on the same database, as another process would have. */
   connect(options?: { maxConnections?: number }): Promise<TimescaleDBStorage>
+  /** A pool on another database of a test's, closed with the others. */
+  connectTo(url: string): Promise<TimescaleDBStorage>
   close(): Promise<void>
 }
 
-/** Opens an empty database on the run's server; `close` ends every connection and drops it. */
-export async function openTestDatabase(): Promise<TestDatabase> {
-  const database = await freshDatabase(inject('postgres'))
+/** Opens an empty database on a server of the run; `close` ends every connection and drops it. */
+export async function openTestDatabase(engine: TestEngine): Promise<TestDatabase> {
+  const database = await engine.freshDatabase()
   const opened: TimescaleDBStorage[] = []
-  const connect = async (options: { maxConnections?: number } = {}): Promise<TimescaleDBStorage> => {
-    const storage = createTimescaleAdapter({ url: database.url, ...options })
+  const connect = (options: { maxConnections?: number } = {}): Promise<TimescaleDBStorage> => open({ url: database.url, ...options })
+  const open = async (options: { url: string; maxConnections?: number }): Promise<TimescaleDBStorage> => {
+    const storage = createTimescaleAdapter(options)
     opened.push(storage)
     await storage.connect()
     return storage
@@ -27,7 +30,7 @@ export async function openTestDatabase(): Promise<TestDatabase> {
     await Promise.all(opened.map((storage) => storage.disconnect()))
     await database.drop()
   }
-  return { url: database.url, storage: await connect(), connect, close }
+  return { url: database.url, storage: await connect(), connect, connectTo: (url) => open({ url }), close }
 }
 
 /** Waits until a condition holds, for at most five seconds. */

@@ -1,5 +1,6 @@
 import { type CallOptions, type Clock, InfrastructureError, type Row, systemClock } from '@smart-whale/interfaces'
 import { TimescaleConnectionError, TimescaleOperationError } from '../errors.ts'
+import { checkSession, type SessionServer } from '../map-edition-error.ts'
 import { mapError } from '../map-error.ts'
 import type { SqlConnection, SqlConnectionOptions, SqlResult, SqlStreamOptions } from '../sql-driver.ts'
 import { encodeParameters } from './encode-parameter.ts'
@@ -23,12 +24,19 @@ export const SESSION_SETTINGS: Readonly<Record<string, string>> = {
   client_encoding: 'UTF8',
 }
 
+/** Asked together with the settings, so that it costs no round trip; the server loads the extension's library before it answers. */
+const ABOUT_SERVER = `current_setting('server_version_num')::int as "serverVersion",
+  (select extversion from pg_extension where extname = 'timescaledb') as "extension",
+  current_setting('timescaledb.license', true) as "license",
+  coalesce(current_setting('timescaledb.restoring', true) = 'on', false) as "restoring"`
+
 /** A {@link RawSession} with deadlines, cancellation, order and our errors: what every driver has in common. */
 export class BoundedConnection implements SqlConnection {
   readonly #raw: RawSession
   readonly #options: SqlConnectionOptions
   readonly #clock: Clock
   #failure: Error | undefined
+  #server: SessionServer | undefined
   #inTransaction = false
   /** The server's own limit as it stands, and as it stood before the transaction: a rollback brings it back. */
   #serverTimeoutMs = 0
@@ -44,13 +52,16 @@ export class BoundedConnection implements SqlConnection {
     void raw.closed.then((reason) => this.#fail(mapError(reason)))
   }
 
-  /** Sets the session up. */
+  /** Sets the session up, and looks whether rows are safe in it. */
   static async open(raw: RawSession, options: SqlConnectionOptions, clock = systemClock): Promise<BoundedConnection> {
     const connection = new BoundedConnection(raw, options, clock)
     const settings = { ...options.settings, ...SESSION_SETTINGS, statement_timeout: String(options.statementTimeoutMs) }
     const calls = Object.keys(settings).map((_name, index) => `set_config($${index * 2 + 1}, $${index * 2 + 2}, false)`)
     try {
-      await connection.query(`select ${calls.join(', ')}`, Object.entries(settings).flat(), { signal: options.signal, timeoutMs: options.connectTimeoutMs })
+      const bounds = { signal: options.signal, timeoutMs: options.connectTimeoutMs }
+      const { rows } = await connection.query(`select ${calls.join(', ')}, ${ABOUT_SERVER}`, Object.entries(settings).flat(), bounds)
+      connection.#server = rows[0] as unknown as SessionServer
+      checkSession(connection.#server)
     } catch (error) {
       raw.destroy()
       throw error
@@ -199,7 +210,7 @@ export class BoundedConnection implements SqlConnection {
         destroy: (reason) => this.destroy(reason),
       })
     } catch (error) {
-      const mapped = mapError(error)
+      const mapped = mapError(error, this.#server)
       if (isBroken(mapped)) this.destroy(mapped)
       throw mapped
     }

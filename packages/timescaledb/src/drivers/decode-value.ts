@@ -84,5 +84,6 @@ function decodeTime(text: string): Date | string {
   const time = new Date(0)
   time.setUTCFullYear(before ? 1 - Number(year) : Number(year), Number(month) - 1, Number(day))
   time.setUTCHours(Number(hour), Number(minute), Number(second), Number(fraction.slice(0, 3).padEnd(3, '0')))
-  return time
+  // Beyond the year 275760 a Date has no value; the server's text has.
+  return Number.isNaN(time.getTime()) ? text : time
 }

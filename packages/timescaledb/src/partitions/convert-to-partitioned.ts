@@ -103,12 +103,14 @@ async function readSteps(transaction: PartitionExecutor, old: string, table: Par
   })
 }
 
-function sameColumn(partitioned: PartitionedTable, timeColumn: string): PartitionedTable {
+/** The table, when it is partitioned by the column that is asked for. @throws TimescaleValidationError */
+export function sameColumn<T extends { readonly name: string; readonly timeColumn: string }>(partitioned: T, timeColumn: string): T {
   if (partitioned.timeColumn === timeColumn) return partitioned
   refuseInput(['timeColumn'], `is ${timeColumn}, but table ${partitioned.name} is partitioned by ${partitioned.timeColumn} already`)
 }
 
-function refuseOtherKinds(kind: TableKind): void {
+/** @throws TimescaleOperationError for a view, a partition, a table that others have partitioned */
+export function refuseOtherKinds(kind: TableKind): void {
   if (kind.kind === 'p') throw notPartitionable(kind.name, 'is partitioned already, in another way')
   if (kind.isPartition) throw notPartitionable(kind.name, 'is itself a partition')
   if (kind.kind !== 'r') throw notPartitionable(kind.name, 'is not an ordinary table')
@@ -145,7 +147,8 @@ function isTimeType(type: string): type is PartitionTimeType {
   return type === 'timestamptz' || type === 'timestamp' || type === 'date'
 }
 
-function notPartitionable(table: string, why: string): TimescaleOperationError {
+/** The refusal of a table that can't be cut along time. */
+export function notPartitionable(table: string, why: string): TimescaleOperationError {
   return new TimescaleOperationError(`table ${table} can't be partitioned by time: it ${why}`, {
     code: 'ERR_TIMESCALEDB_NOT_PARTITIONABLE',
     context: { table },

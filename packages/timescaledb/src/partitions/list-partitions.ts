@@ -1,6 +1,5 @@
 import type { CallOptions } from '@smart-whale/interfaces'
 import { partitionedName, type PartitionedTable, type PartitionExecutor, readBounds } from './partition-catalog.ts'
-import { quoteTable } from '../quote-identifier.ts'
 
 /** One partition, or one chunk of a hypertable. */
 export interface PartitionInfo {
@@ -25,22 +24,6 @@ export async function listNativePartitions(executor: PartitionExecutor, table: P
   )
   const bytesOf = new Map(sizes.map(({ name, bytes }) => [name, BigInt(bytes ?? 0)]))
   return bounds.map(({ name, fromMs, toMs }) => ({ schema: table.schema, name, from: finite(fromMs), to: finite(toMs), bytes: bytesOf.get(name) ?? 0n }))
-}
-
-/** The chunks of a hypertable, in the order of time; empty for a table that is none. */
-export async function listChunks(executor: PartitionExecutor, table: string, call?: CallOptions): Promise<PartitionInfo[]> {
-  const rows = await executor.execute<{ schema: string; name: string; from: Date | null; to: Date | null; bytes: bigint | null }>(
-    `select k.chunk_schema as schema, k.chunk_name as name, k.range_start as "from", k.range_end as "to",
-            pg_total_relation_size(format('%I.%I', k.chunk_schema, k.chunk_name)::regclass) as bytes
-     from timescaledb_information.chunks k
-     join pg_class c on c.oid = to_regclass($1)
-     join pg_namespace n on n.oid = c.relnamespace
-     where k.hypertable_schema = n.nspname and k.hypertable_name = c.relname
-     order by k.range_start`,
-    [quoteTable(table)],
-    call,
-  )
-  return rows.map((row) => ({ ...row, bytes: BigInt(row.bytes ?? 0) }))
 }
 
 function finite(timeMs: number): Date | null {

@@ -6,9 +6,10 @@ import { convertToPartitioned } from './convert-to-partitioned.ts'
 import { PartitionCoverage } from './partition-coverage.ts'
 import { adviseLonger } from './choose-interval.ts'
 import { createMissing, lockPartitioning, type PartitionLimits } from './create-partitions.ts'
-import { listChunks, listNativePartitions, type PartitionInfo } from './list-partitions.ts'
-import { quoteIdentifier, quoteTable } from '../quote-identifier.ts'
-import { addInterval, formatTimeInterval, intervalToSql, parseTimeInterval } from '../time-series/time-interval.ts'
+import { dropChunksOf, findHypertable, type Hypertable, listChunks, setChunkInterval, timeTypeOf } from './hypertable-chunks.ts'
+import { listNativePartitions, type PartitionInfo } from './list-partitions.ts'
+import { quoteIdentifier } from '../quote-identifier.ts'
+import { addInterval, formatTimeInterval, parseTimeInterval } from '../time-series/time-interval.ts'
 import type { TimescaleStorage, TimescaleTransaction } from '../timescale-storage.ts'
 
 /** How tables are cut along time. */
@@ -51,6 +52,12 @@ export type PartitionStorage = Pick<TimescaleStorage, 'execute' | 'withTransacti
 
 type Signalled = { signal?: AbortSignal | undefined }
 
+/** What a table is cut into; neither, when it isn't cut. */
+interface TableCut {
+  readonly partitioned: PartitionedTable | null
+  readonly hypertable: Hypertable | null
+}
+
 const LARGE_BYTES = 20n * 1024n ** 3n
 const SMALL_BYTES = 1024n ** 2n
 
@@ -90,16 +97,15 @@ export class PartitionManager {
   ): Promise<void> {
     const interval = parseTimeInterval(options.chunkInterval ?? this.#chunkInterval, 'chunkInterval')
     const call = this.#call(options)
-    if ((await this.#storage.capabilities()).hypertables) {
-      await convertToHypertable(transaction, { table, timeColumn, interval }, call)
-    } else {
-      await convertToPartitioned(transaction, { table, timeColumn, interval, limits: this.#limits }, call)
-    }
+    const plan = { table, timeColumn, interval, limits: this.#limits }
+    if ((await this.#storage.capabilities()).hypertables) await convertToHypertable(transaction, plan, call)
+    else await convertToPartitioned(transaction, plan, call)
     this.forget(table)
   }
 
   /**
-   * Makes the partitions that these rows need and don't have. Costs nothing when they are there, and nothing on a table that isn't partitioned by us.
+   * Makes the partitions that these rows need and don't have. Costs nothing when they are there, and nothing on a table that isn't partitioned by us
+   * or is a hypertable, whose chunks the server makes.
    * Commits on its own: call it before the transaction that stores the rows takes its connection.
    *
    * @throws TimescaleValidationError when a row has no time that a partition could hold; `issues[].path` is its index and the column
@@ -122,7 +128,7 @@ export class PartitionManager {
     return refused
   }
 
-  /** Makes the partition of now and of the `count` steps to come. */
+  /** Makes the partition of now and of the `count` steps to come. Chunks of a hypertable need no making. */
   async createAhead(table: string, options: Signalled & { count?: number } = {}): Promise<void> {
     const coverage = await this.#coverageOf(table, options)
     if (!coverage) return
@@ -134,16 +140,22 @@ export class PartitionManager {
   /** The table's partitions or chunks, in the order of time; empty when it has none. */
   async list(table: string, options: Signalled = {}): Promise<PartitionInfo[]> {
     const call = this.#call(options)
-    if ((await this.#storage.capabilities()).hypertables) return listChunks(this.#storage, table, call)
-    const { partitioned } = await findTableKind(this.#storage, table, call)
-    return partitioned ? listNativePartitions(this.#storage, partitioned, call) : []
+    return this.#listOf(await this.#cutOf(table, call), call)
   }
 
-  /** Drops the partitions that hold nothing from `before` on. Each goes in a transaction of its own that waits at most `lockTimeoutMs` for its lock. */
+  /**
+   * Drops the partitions that hold nothing from `before` on. Each goes in a transaction of its own that waits at most `lockTimeoutMs` for its lock.
+   *
+   * @throws TimescaleOperationError `ERR_TIMESCALEDB_LOCKED` when somebody uses one for longer, `ERR_TIMESCALEDB_DEPENDED_ON` when a view or
+   *   a foreign key rests on one; those that went before are gone then
+   */
   async dropBefore(table: string, before: Date, options: Signalled & { dryRun?: boolean } = {}): Promise<DroppedPartitions> {
-    const dropped = (await this.list(table, options)).filter(({ to }) => to !== null && to.getTime() <= before.getTime())
+    const call = this.#call(options)
+    const cut = await this.#cutOf(table, call)
+    if (cut.hypertable) timeTypeOf(cut.hypertable)
+    const old = (await this.#listOf(cut, call)).filter(({ to }) => to !== null && to.getTime() <= before.getTime())
     const dryRun = options.dryRun ?? false
-    if (!dryRun && dropped.length > 0) await this.#dropAll(table, dropped, before, options)
+    const dropped = dryRun ? old : await this.#dropAll(table, cut, old, options)
     return { dropped, bytes: dropped.reduce((sum, { bytes }) => sum + bytes, 0n), dryRun }
   }
 
@@ -151,11 +163,9 @@ export class PartitionManager {
   async setChunkInterval(table: string, chunkInterval: string, options: Signalled = {}): Promise<void> {
     const interval = parseTimeInterval(chunkInterval, 'chunkInterval')
     const call = this.#call(options)
-    if ((await this.#storage.capabilities()).hypertables) {
-      await this.#storage.execute(`select set_chunk_time_interval($1::regclass, $2::interval)::text`, [quoteTable(table), intervalToSql(interval)], call)
-      return
-    }
-    const partitioned = await this.#partitioned(table, call)
+    const { partitioned, hypertable } = await this.#cutOf(table, call)
+    if (hypertable) return setChunkInterval(this.#storage, hypertable, interval, call)
+    if (!partitioned) throw notPartitioned(table)
     await keepInterval(this.#storage, partitioned, partitioned.timeColumn, formatTimeInterval(interval))
     this.forget(table)
   }
@@ -199,11 +209,15 @@ export class PartitionManager {
     return this.#remember(table, partitioned && new PartitionCoverage(partitioned, bounds))
   }
 
-  async #create(table: string, partitioned: PartitionedTable, missingMs: readonly number[], options: Signalled): Promise<void> {
+  async #create(table: string, known: PartitionedTable, missingMs: readonly number[], options: Signalled): Promise<void> {
     if (missingMs.length === 0) return
     const call = this.#call(options)
-    const bounds = await this.#storage.withTransaction((transaction) => createMissing(transaction, partitioned, missingMs, this.#limits, call), call)
-    this.#remember(table, new PartitionCoverage(partitioned, bounds))
+    const coverage = await this.#storage.withTransaction(async (transaction) => {
+      // Somebody may have told it another length since, or made the table anew.
+      const partitioned = (await findTableKind(transaction, table, call)).partitioned ?? known
+      return new PartitionCoverage(partitioned, await createMissing(transaction, partitioned, missingMs, this.#limits, call))
+    }, call)
+    this.#remember(table, coverage)
   }
 
   #remember(table: string, coverage: PartitionCoverage | null): PartitionCoverage | null {
@@ -211,12 +225,23 @@ export class PartitionManager {
     return coverage
   }
 
-  async #dropAll(table: string, partitions: readonly PartitionInfo[], before: Date, options: Signalled): Promise<void> {
-    if ((await this.#storage.capabilities()).hypertables) {
-      await this.#storage.execute(`select drop_chunks($1::regclass, older_than => $2::timestamptz)::text`, [quoteTable(table), before], this.#call(options))
-      return
-    }
+  async #dropAll(table: string, { hypertable }: TableCut, partitions: readonly PartitionInfo[], options: Signalled): Promise<readonly PartitionInfo[]> {
+    if (hypertable) return this.#dropChunks(hypertable, partitions, options)
     for (const partition of partitions) await this.#drop(table, partition, options)
+    return partitions
+  }
+
+  /** Range by range; what somebody else has dropped meanwhile isn't counted. */
+  async #dropChunks(hypertable: Hypertable, chunks: readonly PartitionInfo[], options: Signalled): Promise<readonly PartitionInfo[]> {
+    const call = this.#call(options)
+    const { lockTimeoutMs } = this.#limits
+    const ranges = new Map(chunks.map(({ from, to }) => [`${from?.getTime()}`, { from, to: to as Date, lockTimeoutMs }]))
+    const dropped = new Set<string>()
+    for (const range of ranges.values()) {
+      const names = await this.#storage.withTransaction((transaction) => dropChunksOf(transaction, hypertable, range, call), call)
+      for (const name of names) dropped.add(name)
+    }
+    return chunks.filter((chunk) => dropped.has(chunkName(chunk)))
   }
 
   async #drop(table: string, partition: PartitionInfo, options: Signalled): Promise<void> {
@@ -230,18 +255,33 @@ export class PartitionManager {
     this.forget(table)
   }
 
-  async #partitioned(table: string, call: CallOptions): Promise<PartitionedTable> {
-    const { partitioned } = await findTableKind(this.#storage, table, call)
-    if (partitioned) return partitioned
-    throw new TimescaleOperationError(`table ${quoteIdentifier(table)} is not partitioned by time: call partitionByTime first`, {
-      code: 'ERR_TIMESCALEDB_NOT_PARTITIONABLE',
-      status: 409,
-    })
+  /** By what the table is cut, whoever did it: native partitions can be older than the server's extension. */
+  async #cutOf(table: string, call: CallOptions): Promise<TableCut> {
+    const kind = await findTableKind(this.#storage, table, call)
+    const maybeHypertable = kind.partitioned === null && (await this.#storage.capabilities()).hypertables
+    return { partitioned: kind.partitioned, hypertable: maybeHypertable ? await findHypertable(this.#storage, kind, call) : null }
+  }
+
+  async #listOf({ partitioned, hypertable }: TableCut, call: CallOptions): Promise<PartitionInfo[]> {
+    if (hypertable) return listChunks(this.#storage, hypertable, call)
+    return partitioned ? listNativePartitions(this.#storage, partitioned, call) : []
   }
 
   #call(options: Signalled): CallOptions {
     return { signal: options.signal, timeoutMs: this.#timeoutMs }
   }
+}
+
+/** As `drop_chunks` writes it: quoted only where needed. */
+function chunkName({ schema, name }: PartitionInfo): string {
+  return [schema, name].map((part) => (/^[a-z_][a-z0-9_]*$/.test(part) ? part : quoteIdentifier(part))).join('.')
+}
+
+function notPartitioned(table: string): TimescaleOperationError {
+  return new TimescaleOperationError(`table ${quoteIdentifier(table)} is not partitioned by time: call partitionByTime first`, {
+    code: 'ERR_TIMESCALEDB_NOT_PARTITIONABLE',
+    status: 409,
+  })
 }
 
 /** The storage's own partitions where it has some, so that what one write learns of them helps the next. */

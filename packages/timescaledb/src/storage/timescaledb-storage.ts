@@ -127,11 +127,21 @@ export class TimescaleDBStorage implements TimescaleStorage {
     const { transaction, ...rest } = options
     if (transaction) return transaction.bulkInsert(table, rows, rest)
     if (rows.length === 0) return 0
+    return this.#insertAlone(table, rows, options).catch((error: unknown) => {
+      // A partition was dropped after it was last seen. Nothing was stored, and the next attempt looks again.
+      if (!isPartitionMissing(error)) throw error
+      this.partitions.forget(table)
+      return this.#insertAlone(table, rows, options)
+    })
+  }
+
+  /** Makes room, and stores in a transaction of its own. */
+  async #insertAlone(table: string, rows: readonly Row[], options: BulkInsertOptions): Promise<number> {
     await this.partitions.ensureForRows(table, rows, { signal: options.signal })
     if (options.onConflict === undefined || options.onConflict === 'error') {
-      return this.#run(options, (connection, bounds) => this.#insert(connection, table, rows, { ...rest, ...bounds }))
+      return this.#run(options, (connection, bounds) => this.#insert(connection, table, rows, { ...options, ...bounds }))
     }
-    return this.withTransaction((own) => own.bulkInsert(table, rows, rest), options)
+    return this.withTransaction((own) => own.bulkInsert(table, rows, options), options)
   }
 
   async #insert(connection: SqlConnection, table: string, rows: readonly Row[], options: BulkInsertOptions): Promise<number> {

@@ -112,16 +112,26 @@ function sum(column: ColumnDescription, build: BuildContext): Built {
   return { sql: `sum(${value})`, type: wide ? 'numeric' : 'bigint', kind: 'integer', isWhole: wide }
 }
 
-/** The first or last value in time; of several at the same moment, the one that the table's key puts first or last. */
+/**
+ * The first or last value in time. Of several at the same moment, the one that the table's key puts first or last (texts by code point,
+ * on every server alike); without a key the smallest or the largest, where nothing counts as the largest.
+ */
 function atEnd(column: ColumnDescription, { context, path }: BuildContext, order: 'asc' | 'desc'): Built {
   const value = quoteIdentifier(column.name)
   if (!KEPT.includes(column.kind)) refuseInput(path, `can't be taken of ${column.name}, which is ${column.type}`)
   const { table, timescale } = context
-  const time = quoteIdentifier(table.timeColumn.name)
+  const tiebreak = table.tiebreak.length > 0 ? table.tiebreak : [column]
+  const ordering = [quoteIdentifier(table.timeColumn.name), ...tiebreak.map(orderable)]
   const shared = { type: column.type, kind: column.kind }
-  if (timescale) return { sql: `${order === 'asc' ? 'first' : 'last'}(${value}, ${time})`, ...shared }
-  const ordering = [time, ...table.tiebreak.map(({ name }) => quoteIdentifier(name))].map((sql) => `${sql} ${order}`).join(', ')
-  return { sql: `(array_agg(${value} order by ${ordering}))[1]`, ...shared }
+  if (timescale) return { sql: `${order === 'asc' ? 'first' : 'last'}(${value}, row(${ordering.join(', ')}))`, ...shared }
+  return { sql: `(array_agg(${value} order by ${ordering.map((sql) => `${sql} ${order}`).join(', ')}))[1]`, ...shared }
+}
+
+/** A column as something that every server orders in the same way. */
+function orderable({ name, kind, baseType }: ColumnDescription): string {
+  const sql = quoteIdentifier(name)
+  if (kind === 'text') return `${sql} collate "C"`
+  return baseType === 'json' ? `${sql}::text collate "C"` : sql
 }
 
 function percentile(column: ColumnDescription, build: BuildContext): Built {

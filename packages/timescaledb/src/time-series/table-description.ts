@@ -1,5 +1,6 @@
 import type { CallOptions, Row } from '@smart-whale/interfaces'
 import { TimescaleConfigurationError, TimescaleOperationError } from '../errors.ts'
+import { findHypertable } from '../partitions/hypertable-chunks.ts'
 import { quoteIdentifier, quoteTable } from '../quote-identifier.ts'
 import { type InputPath, refuseInput } from '../refuse-input.ts'
 import { type ColumnDescription, kindOfType } from './column-kind.ts'
@@ -23,6 +24,8 @@ export interface TableDescription {
 
 /** What is known of the table beforehand. */
 export interface TableHints {
+  /** Whether the server has TimescaleDB, so that the table may be a hypertable. */
+  readonly hypertables?: boolean | undefined
   readonly timeColumn?: string | undefined
   readonly tiebreak?: readonly string[] | undefined
 }
@@ -85,7 +88,9 @@ export async function describeTable(reader: TableReader, table: string, hints: T
   const [first] = rows
   if (!first) throw unknownTable(table)
   const columns = rows.map(toColumn)
-  const timeColumn = findTimeColumn(table, rows, columns, hints.timeColumn)
+  const hypertable = hints.hypertables && hints.timeColumn === undefined ? await findHypertable(reader, { schema: first.schema, name: first.table }, call) : null
+  const partitionKey = hypertable?.timeColumn ?? rows.find((row) => row.is_partition_key)?.name
+  const timeColumn = findTimeColumn(table, rows, columns, { hint: hints.timeColumn, partitionKey })
   const keys = hints.tiebreak ? [] : await reader.execute<{ columns: string[] }>(KEYS, [name], call)
   const key = hints.tiebreak ?? keys[0]?.columns ?? []
   const tiebreak = key.filter((column) => column !== timeColumn.name).map((column) => findOwn(table, columns, column))
@@ -134,7 +139,12 @@ function toColumn(row: ColumnRow): ColumnDescription {
 }
 
 /** The partition key; else a time that an index begins with; else the first time that is always there; else the first. */
-function findTimeColumn(table: string, rows: readonly ColumnRow[], columns: readonly ColumnDescription[], hint: string | undefined): ColumnDescription {
+function findTimeColumn(
+  table: string,
+  rows: readonly ColumnRow[],
+  columns: readonly ColumnDescription[],
+  { hint, partitionKey }: { hint: string | undefined; partitionKey: string | undefined },
+): ColumnDescription {
   if (hint !== undefined) {
     const column = findOwn(table, columns, hint)
     if (column.kind === 'timestamp' || column.kind === 'date') return column
@@ -142,7 +152,7 @@ function findTimeColumn(table: string, rows: readonly ColumnRow[], columns: read
   }
   const times = columns.flatMap((column, index) => (column.kind === 'timestamp' || column.kind === 'date' ? [{ column, row: rows[index] as ColumnRow }] : []))
   const found =
-    times.find(({ row }) => row.is_partition_key) ??
+    times.find(({ column }) => column.name === partitionKey) ??
     times.find(({ row }) => row.leads_index) ??
     times.find(({ column }) => column.baseType === 'timestamptz' && column.notNull) ??
     times[0]

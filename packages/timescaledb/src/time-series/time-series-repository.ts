@@ -173,7 +173,8 @@ export class TimeSeriesRepository<T = Row> {
    */
   async describe(options: { signal?: AbortSignal | undefined } = {}): Promise<TableDescription> {
     if (this.#known && performance.now() < this.#known.untilMs) return this.#known.description
-    const description = await describeTable(this.#storage, this.#table, this.#options, this.#call(options))
+    const { hypertables } = await this.#storage.capabilities()
+    const description = await describeTable(this.#storage, this.#table, { ...this.#options, hypertables }, this.#call(options))
     this.#known = { description, untilMs: performance.now() + (this.#options.describeAgainMs ?? 60_000) }
     return description
   }

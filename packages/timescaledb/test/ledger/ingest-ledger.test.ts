@@ -3,182 +3,185 @@ import { MemorySliceLedger, sliceLedgerContract } from '@smart-whale/interfaces/
 import { createMigrationManager, IngestLedger, ingestLedgerDefinition } from '@smart-whale/timescaledb'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describeEngines } from '../each-engine.ts'
 import { openTestDatabase, type TestDatabase, untilSomebodyWaits } from '../time-series-database.ts'
 
-let database: TestDatabase
-let scopes = 0
-const newScope = (): SliceScope => ({ pipeline: 'flights', topicId: `topic-${scopes++}`, partition: 0 })
-const slice = (first: number, last: number, token = `${first}-${last}`, excluded: bigint[] = []): Slice => ({ firstOffset: BigInt(first), lastOffset: BigInt(last), token, excluded })
+describeEngines((engine) => {
+  let database: TestDatabase
+  let scopes = 0
+  const newScope = (): SliceScope => ({ pipeline: 'flights', topicId: `topic-${scopes++}`, partition: 0 })
+  const slice = (first: number, last: number, token = `${first}-${last}`, excluded: bigint[] = []): Slice => ({ firstOffset: BigInt(first), lastOffset: BigInt(last), token, excluded })
 
-beforeAll(async () => {
-  database = await openTestDatabase()
-  await createMigrationManager(database.storage).up()
-})
-afterAll(() => database.close())
+  beforeAll(async () => {
+    database = await openTestDatabase(engine)
+    await createMigrationManager(database.storage).up()
+  })
+  afterAll(() => database.close())
 
-describe('IngestLedger keeps the contract of a SliceLedger', () => {
-  it.each(sliceLedgerContract.map((test) => [test.name, test] as const))('%s', (_name, test) => test.run({ create: async () => new IngestLedger(database.storage) }))
-})
-
-describe('a claim while the former owner is about to commit', () => {
-  const prepare = async () => {
-    const ledger = new IngestLedger(database.storage)
-    const scope = newScope()
-    const claim = await ledger.claim(scope, 'old')
-    await ledger.record(claim, slice(0, 9))
-    const transaction = await database.storage.beginTransaction()
-    await ledger.completeWithin(transaction, claim, slice(0, 9))
-    return { ledger, scope, claim, transaction }
-  }
-
-  it('waits for the commit and finds the slice done', async () => {
-    const { ledger, scope, transaction } = await prepare()
-    const claiming = ledger.claim(scope, 'new')
-    await untilSomebodyWaits(database.storage)
-
-    await transaction.commit()
-
-    expect(await claiming).toMatchObject({ nextOffset: 10n, inFlight: null, epoch: 2n, owner: 'new' })
+  describe('IngestLedger keeps the contract of a SliceLedger', () => {
+    it.each(sliceLedgerContract.map((test) => [test.name, test] as const))('%s', (_name, test) => test.run({ create: async () => new IngestLedger(database.storage) }))
   })
 
-  it('waits for the rollback and finds the slice in flight', async () => {
-    const { ledger, scope, claim, transaction } = await prepare()
-    const claiming = ledger.claim(scope, 'new')
-    await untilSomebodyWaits(database.storage)
+  describe('a claim while the former owner is about to commit', () => {
+    const prepare = async () => {
+      const ledger = new IngestLedger(database.storage)
+      const scope = newScope()
+      const claim = await ledger.claim(scope, 'old')
+      await ledger.record(claim, slice(0, 9))
+      const transaction = await database.storage.beginTransaction()
+      await ledger.completeWithin(transaction, claim, slice(0, 9))
+      return { ledger, scope, claim, transaction }
+    }
 
-    await transaction.rollback()
+    it('waits for the commit and finds the slice done', async () => {
+      const { ledger, scope, transaction } = await prepare()
+      const claiming = ledger.claim(scope, 'new')
+      await untilSomebodyWaits(database.storage)
 
-    expect(await claiming).toMatchObject({ nextOffset: 0n, inFlight: slice(0, 9), epoch: 2n })
-    await expect(ledger.complete(claim, slice(0, 9))).rejects.toMatchObject({ code: 'ERR_STALE_EPOCH' })
-  })
+      await transaction.commit()
 
-  it('gives up at its deadline, may be repeated, and has changed nothing', async () => {
-    const { scope, transaction } = await prepare()
-    const ledger = new IngestLedger(database.storage, { claimTimeoutMs: 100 })
-
-    await expect(ledger.claim(scope, 'new')).rejects.toMatchObject({ retryable: true })
-    expect(await ledger.inspect(scope)).toMatchObject({ owner: 'old', epoch: 1n })
-    await transaction.rollback()
-    expect(await ledger.claim(scope, 'new')).toMatchObject({ epoch: 2n })
-  })
-
-  it('refuses a transaction that comes to complete only after the claim', async () => {
-    const ledger = new IngestLedger(database.storage)
-    const scope = newScope()
-    const old = await ledger.claim(scope, 'old')
-    await ledger.record(old, slice(0, 9))
-    await using transaction = await database.storage.beginTransaction()
-    await transaction.execute('select 1 as n')
-    await ledger.claim(scope, 'new')
-
-    await expect(ledger.completeWithin(transaction, old, slice(0, 9))).rejects.toMatchObject({ code: 'ERR_STALE_EPOCH', retryable: false })
-  })
-})
-
-describe('IngestLedger', () => {
-  it('agrees with the reference ledger on every sequence of calls', async () => {
-    const step = fc.record({
-      call: fc.constantFrom('claim', 'record', 'record', 'complete', 'complete'),
-      worker: fc.integer({ min: 0, max: 2 }),
-      first: fc.integer({ min: 0, max: 6 }),
-      length: fc.integer({ min: 0, max: 3 }),
-      token: fc.constantFrom('a', 'b'),
+      expect(await claiming).toMatchObject({ nextOffset: 10n, inFlight: null, epoch: 2n, owner: 'new' })
     })
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
-        const scope = newScope()
-        const [mine, reference] = [new IngestLedger(database.storage), new MemorySliceLedger()]
-        const claims = new Map<number, [SliceClaim, SliceClaim]>()
-        for (const { call, worker, first, length, token } of steps) {
-          const claim = claims.get(worker)
-          const wanted = slice(first, first + length, token)
-          const run = async (which: 0 | 1): Promise<string> => {
-            const ledger = which === 0 ? mine : reference
-            if (call === 'claim' || !claim) return 'claimed'
-            return ledger[call as 'record' | 'complete'](claim[which], wanted).then(() => 'done', (error: Error) => (error as { code?: string }).code === 'ERR_STALE_EPOCH' ? 'stale' : 'refused')
+
+    it('waits for the rollback and finds the slice in flight', async () => {
+      const { ledger, scope, claim, transaction } = await prepare()
+      const claiming = ledger.claim(scope, 'new')
+      await untilSomebodyWaits(database.storage)
+
+      await transaction.rollback()
+
+      expect(await claiming).toMatchObject({ nextOffset: 0n, inFlight: slice(0, 9), epoch: 2n })
+      await expect(ledger.complete(claim, slice(0, 9))).rejects.toMatchObject({ code: 'ERR_STALE_EPOCH' })
+    })
+
+    it('gives up at its deadline, may be repeated, and has changed nothing', async () => {
+      const { scope, transaction } = await prepare()
+      const ledger = new IngestLedger(database.storage, { claimTimeoutMs: 100 })
+
+      await expect(ledger.claim(scope, 'new')).rejects.toMatchObject({ retryable: true })
+      expect(await ledger.inspect(scope)).toMatchObject({ owner: 'old', epoch: 1n })
+      await transaction.rollback()
+      expect(await ledger.claim(scope, 'new')).toMatchObject({ epoch: 2n })
+    })
+
+    it('refuses a transaction that comes to complete only after the claim', async () => {
+      const ledger = new IngestLedger(database.storage)
+      const scope = newScope()
+      const old = await ledger.claim(scope, 'old')
+      await ledger.record(old, slice(0, 9))
+      await using transaction = await database.storage.beginTransaction()
+      await transaction.execute('select 1 as n')
+      await ledger.claim(scope, 'new')
+
+      await expect(ledger.completeWithin(transaction, old, slice(0, 9))).rejects.toMatchObject({ code: 'ERR_STALE_EPOCH', retryable: false })
+    })
+  })
+
+  describe('IngestLedger', () => {
+    it('agrees with the reference ledger on every sequence of calls', async () => {
+      const step = fc.record({
+        call: fc.constantFrom('claim', 'record', 'record', 'complete', 'complete'),
+        worker: fc.integer({ min: 0, max: 2 }),
+        first: fc.integer({ min: 0, max: 6 }),
+        length: fc.integer({ min: 0, max: 3 }),
+        token: fc.constantFrom('a', 'b'),
+      })
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+          const scope = newScope()
+          const [mine, reference] = [new IngestLedger(database.storage), new MemorySliceLedger()]
+          const claims = new Map<number, [SliceClaim, SliceClaim]>()
+          for (const { call, worker, first, length, token } of steps) {
+            const claim = claims.get(worker)
+            const wanted = slice(first, first + length, token)
+            const run = async (which: 0 | 1): Promise<string> => {
+              const ledger = which === 0 ? mine : reference
+              if (call === 'claim' || !claim) return 'claimed'
+              return ledger[call as 'record' | 'complete'](claim[which], wanted).then(() => 'done', (error: Error) => (error as { code?: string }).code === 'ERR_STALE_EPOCH' ? 'stale' : 'refused')
+            }
+            if (call === 'claim') claims.set(worker, [await mine.claim(scope, `w${worker}`), await reference.claim(scope, `w${worker}`)])
+            expect(await run(0)).toBe(await run(1))
+            expect(await mine.inspect(scope)).toEqual(await reference.inspect(scope))
           }
-          if (call === 'claim') claims.set(worker, [await mine.claim(scope, `w${worker}`), await reference.claim(scope, `w${worker}`)])
-          expect(await run(0)).toBe(await run(1))
-          expect(await mine.inspect(scope)).toEqual(await reference.inspect(scope))
+        }),
+        { numRuns: 60 },
+      )
+    })
+
+    it('lets workers that take each other over neither skip nor repeat an offset', async () => {
+      const scope = newScope()
+      const done: Slice[] = []
+      const work = async (owner: string): Promise<void> => {
+        const ledger = new IngestLedger(await database.connect())
+        for (let round = 0; round < 15; round++) {
+          let claim: SliceClaim | undefined = await ledger.claim(scope, owner)
+          for (let count = 0; count < 3 && claim; count++) claim = await doOne(ledger, claim, { token: `${owner}-${round}-${count}`, length: round % 3 })
         }
-      }),
-      { numRuns: 60 },
-    )
-  })
-
-  it('lets workers that take each other over neither skip nor repeat an offset', async () => {
-    const scope = newScope()
-    const done: Slice[] = []
-    const work = async (owner: string): Promise<void> => {
-      const ledger = new IngestLedger(await database.connect())
-      for (let round = 0; round < 15; round++) {
-        let claim: SliceClaim | undefined = await ledger.claim(scope, owner)
-        for (let count = 0; count < 3 && claim; count++) claim = await doOne(ledger, claim, { token: `${owner}-${round}-${count}`, length: round % 3 })
       }
-    }
-    const doOne = async (ledger: IngestLedger, claim: SliceClaim, { token, length }: { token: string; length: number }): Promise<SliceClaim | undefined> => {
-      const next = claim.inFlight ?? slice(Number(claim.nextOffset), Number(claim.nextOffset) + length, token)
-      try {
-        if (!claim.inFlight) await ledger.record(claim, next)
-        await ledger.complete(claim, next)
-      } catch (error) {
-        expect((error as { code: string }).code).toBe('ERR_STALE_EPOCH')
-        return undefined
+      const doOne = async (ledger: IngestLedger, claim: SliceClaim, { token, length }: { token: string; length: number }): Promise<SliceClaim | undefined> => {
+        const next = claim.inFlight ?? slice(Number(claim.nextOffset), Number(claim.nextOffset) + length, token)
+        try {
+          if (!claim.inFlight) await ledger.record(claim, next)
+          await ledger.complete(claim, next)
+        } catch (error) {
+          expect((error as { code: string }).code).toBe('ERR_STALE_EPOCH')
+          return undefined
+        }
+        done.push(next)
+        return { ...claim, nextOffset: next.lastOffset + 1n, inFlight: null }
       }
-      done.push(next)
-      return { ...claim, nextOffset: next.lastOffset + 1n, inFlight: null }
-    }
 
-    await Promise.all(['a', 'b', 'c', 'd'].map(work))
+      await Promise.all(['a', 'b', 'c', 'd'].map(work))
 
-    const inOrder = done.sort((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1))
-    expect(inOrder.every(({ firstOffset }, index) => firstOffset === (index === 0 ? 0n : (inOrder[index - 1] as Slice).lastOffset + 1n))).toBe(true)
-    const state = await new IngestLedger(database.storage).inspect(scope)
-    expect(state?.nextOffset).toBe((inOrder.at(-1) as Slice).lastOffset + 1n)
-    expect(inOrder.length).toBeGreaterThan(10)
-  })
+      const inOrder = done.sort((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1))
+      expect(inOrder.every(({ firstOffset }, index) => firstOffset === (index === 0 ? 0n : (inOrder[index - 1] as Slice).lastOffset + 1n))).toBe(true)
+      const state = await new IngestLedger(database.storage).inspect(scope)
+      expect(state?.nextOffset).toBe((inOrder.at(-1) as Slice).lastOffset + 1n)
+      expect(inOrder.length).toBeGreaterThan(10)
+    })
 
-  it('has the slice on disk before it says so, also where commits do not wait for the disk', async () => {
-    const ledger = new IngestLedger(database.storage)
-    await database.storage.execute(`do $$ begin execute format('alter database %I set synchronous_commit = off', current_database()); end $$`)
-    const lazy = await database.connect()
-    const lazyLedger = new IngestLedger(lazy)
-    const claim = await ledger.claim(newScope(), 'me')
+    it('has the slice on disk before it says so, also where commits do not wait for the disk', async () => {
+      const ledger = new IngestLedger(database.storage)
+      await database.storage.execute(`do $$ begin execute format('alter database %I set synchronous_commit = off', current_database()); end $$`)
+      const lazy = await database.connect()
+      const lazyLedger = new IngestLedger(lazy)
+      const claim = await ledger.claim(newScope(), 'me')
 
-    for (let round = 0; round < 20; round++) {
-      const [before] = await lazy.execute<{ lsn: string }>('select pg_current_wal_insert_lsn()::text as lsn')
-      await lazyLedger.record(claim, slice(0, 9, `token-${round}`))
-      const [after] = await lazy.execute<{ flushed: boolean }>('select pg_current_wal_flush_lsn() > $1::text::pg_lsn as flushed', [before?.lsn])
-      expect(after?.flushed).toBe(true)
-    }
-  })
+      for (let round = 0; round < 20; round++) {
+        const [before] = await lazy.execute<{ lsn: string }>('select pg_current_wal_insert_lsn()::text as lsn')
+        await lazyLedger.record(claim, slice(0, 9, `token-${round}`))
+        const [after] = await lazy.execute<{ flushed: boolean }>('select pg_current_wal_flush_lsn() > $1::text::pg_lsn as flushed', [before?.lsn])
+        expect(after?.flushed).toBe(true)
+      }
+    })
 
-  it('refuses what no broker can mean, and names it', async () => {
-    const ledger = new IngestLedger(database.storage)
-    const scope = newScope()
-    const claim = await ledger.claim(scope, 'me')
-    const wrong: [Promise<unknown>, string][] = [
-      [ledger.claim({ ...scope, partition: -1 }, 'me'), 'partition'],
-      [ledger.claim({ ...scope, pipeline: '' }, 'me'), 'pipeline'],
-      [ledger.claim(scope, ''), 'owner'],
-      [ledger.claim(scope, 'me', { startOffset: -1n }), 'startOffset'],
-      [ledger.record(claim, slice(5, 4)), 'lastOffset'],
-      [ledger.record(claim, slice(0, 9, '')), 'token'],
-      [ledger.record(claim, slice(0, 9, 't', [3n, 2n])), 'excluded'],
-      [ledger.record(claim, slice(0, 9, 't', [10n])), 'excluded'],
-      [ledger.record(claim, { ...slice(0, 9), firstOffset: 0 as never }), 'firstOffset'],
-      [ledger.record(claim, { ...slice(0, 9), lastOffset: 2n ** 63n }), 'lastOffset'],
-    ]
-    for (const [promise, field] of wrong) {
-      await expect(promise).rejects.toMatchObject({ code: 'ERR_TIMESCALEDB_INPUT', issues: [{ path: expect.arrayContaining([field]) as unknown }] })
-    }
-  })
+    it('refuses what no broker can mean, and names it', async () => {
+      const ledger = new IngestLedger(database.storage)
+      const scope = newScope()
+      const claim = await ledger.claim(scope, 'me')
+      const wrong: [Promise<unknown>, string][] = [
+        [ledger.claim({ ...scope, partition: -1 }, 'me'), 'partition'],
+        [ledger.claim({ ...scope, pipeline: '' }, 'me'), 'pipeline'],
+        [ledger.claim(scope, ''), 'owner'],
+        [ledger.claim(scope, 'me', { startOffset: -1n }), 'startOffset'],
+        [ledger.record(claim, slice(5, 4)), 'lastOffset'],
+        [ledger.record(claim, slice(0, 9, '')), 'token'],
+        [ledger.record(claim, slice(0, 9, 't', [3n, 2n])), 'excluded'],
+        [ledger.record(claim, slice(0, 9, 't', [10n])), 'excluded'],
+        [ledger.record(claim, { ...slice(0, 9), firstOffset: 0 as never }), 'firstOffset'],
+        [ledger.record(claim, { ...slice(0, 9), lastOffset: 2n ** 63n }), 'lastOffset'],
+      ]
+      for (const [promise, field] of wrong) {
+        await expect(promise).rejects.toMatchObject({ code: 'ERR_TIMESCALEDB_INPUT', issues: [{ path: expect.arrayContaining([field]) as unknown }] })
+      }
+    })
 
-  it('keeps its rows in another table when told to', async () => {
-    for (const statement of ingestLedgerDefinition('my_ledger')) await database.storage.execute(statement)
-    const ledger = new IngestLedger(database.storage, { table: 'my_ledger' })
-    await ledger.claim(newScope(), 'me')
+    it('keeps its rows in another table when told to', async () => {
+      for (const statement of ingestLedgerDefinition('my_ledger')) await database.storage.execute(statement)
+      const ledger = new IngestLedger(database.storage, { table: 'my_ledger' })
+      await ledger.claim(newScope(), 'me')
 
-    expect(await database.storage.execute('select owner from my_ledger')).toEqual([{ owner: 'me' }])
+      expect(await database.storage.execute('select owner from my_ledger')).toEqual([{ owner: 'me' }])
+    })
   })
 })

@@ -1,7 +1,8 @@
 import { storageContract, type StorageDialect } from '@smart-whale/interfaces/testing'
 import { createTimescaleAdapter } from '@smart-whale/timescaledb'
-import { afterAll, beforeAll, describe, inject, it } from 'vitest'
-import { type FreshDatabase, freshDatabase } from '../../../../tools/engines/fresh-database.ts'
+import { afterAll, beforeAll, describe, it } from 'vitest'
+import type { FreshDatabase } from '../../../../tools/engines/fresh-database.ts'
+import { describeEngines } from '../each-engine.ts'
 
 const sql: StorageDialect = {
   types: {
@@ -20,14 +21,16 @@ const sql: StorageDialect = {
     `select count(*) as n from pg_stat_activity where state <> 'idle' and pid <> pg_backend_pid() and query like '%${marker}%'`,
 }
 
-describe.each(['pg', 'postgres'] as const)('TimescaleDBStorage over %s keeps the storage contract', (driver) => {
-  let database: FreshDatabase
-  beforeAll(async () => {
-    database = await freshDatabase(inject('postgres'))
-  })
-  afterAll(() => database.drop())
+describeEngines((engine) => {
+  describe.each(['pg', 'postgres'] as const)('TimescaleDBStorage over %s keeps the storage contract', (driver) => {
+    let database: FreshDatabase
+    beforeAll(async () => {
+      database = await engine.freshDatabase()
+    })
+    afterAll(() => database.drop())
 
-  it.each(storageContract)('$name', ({ run }) =>
-    run({ sql, can: { transactions: true, hypertables: true, streaming: true }, create: async () => createTimescaleAdapter({ url: database.url, driver }) }),
-  )
+    it.each(storageContract)('$name', ({ run }) =>
+      run({ sql, can: { transactions: true, hypertables: true, streaming: true }, create: async () => createTimescaleAdapter({ url: database.url, driver }) }),
+    )
+  })
 })

@@ -1,0 +1,43 @@
+import { describe, inject, it } from 'vitest'
+import type { FoundEngine } from '../../../tools/engines/found.ts'
+import { type FreshDatabase, freshDatabase } from '../../../tools/engines/fresh-database.ts'
+import { freshTimescaleDatabase } from '../../../tools/engines/fresh-timescale-database.ts'
+import type { TestTimescaleDb } from '../../../tools/engines/timescaledb.ts'
+
+/** A server that suites run on. */
+export interface TestEngine {
+  readonly name: string
+  /** Whether tables are cut into chunks by TimescaleDB rather than into native partitions. */
+  readonly hypertables: boolean
+  /** An empty database of a test's own, with the extension where the server has it. */
+  freshDatabase(): Promise<FreshDatabase>
+  /** One without the extension, on the same server. */
+  freshPlainDatabase(): Promise<FreshDatabase>
+}
+
+const freshPlain = (): Promise<FreshDatabase> => freshDatabase(inject('postgres'))
+
+/** PostgreSQL without TimescaleDB, for what concerns native partitions alone. */
+export const plainPostgres: TestEngine = { name: 'PostgreSQL', hypertables: false, freshDatabase: freshPlain, freshPlainDatabase: freshPlain }
+
+const candidates: readonly { readonly name: string; readonly engine: FoundEngine<TestTimescaleDb> }[] = [
+  { name: 'TimescaleDB', engine: inject('timescaledb') },
+  { name: 'TimescaleDB on PostgreSQL 18', engine: inject('timescaledb18') },
+]
+
+/** Runs a suite on plain PostgreSQL and on each TimescaleDB. One that this machine can't provide is skipped, with the remedy. */
+export function describeEngines(suite: (engine: TestEngine) => void): void {
+  describe(`on ${plainPostgres.name}`, () => suite(plainPostgres))
+  describeTimescale(suite)
+}
+
+/** Like {@link describeEngines}, where plain PostgreSQL has nothing to show. */
+export function describeTimescale(suite: (engine: TestEngine) => void): void {
+  for (const { name, engine } of candidates) {
+    describe(`on ${name}`, () => {
+      const { found } = engine
+      if (found !== null) suite({ name, hypertables: true, freshDatabase: () => freshTimescaleDatabase(found), freshPlainDatabase: () => freshDatabase(found) })
+      else it('runs', (context) => context.skip(`needs TimescaleDB: ${engine.remedy}`))
+    })
+  }
+}
