@@ -4,7 +4,8 @@ import { createAdapter, createAnalyticsService } from '@smart-whale/clickhouse'
 import { createL1Cache } from '@smart-whale/core-cache'
 import { createHealth, createPrometheusMetrics } from '@smart-whale/core-monitoring'
 import { type Logger, systemClock } from '@smart-whale/interfaces'
-import { createMigrationManager, createTimescaleAdapter } from '@smart-whale/timescaledb'
+import { createFreshness, progressOfLedger } from '@smart-whale/messaging/pipeline'
+import { createIngestLedger, createMigrationManager, createTimescaleAdapter } from '@smart-whale/timescaledb'
 import type { AnalyticsApiConfig } from './config.ts'
 import { checkStorage } from './check-storage.ts'
 import { ANSWER_TTL_SECONDS, createAnalyticsApi } from './create-analytics-api.ts'
@@ -36,6 +37,7 @@ export async function compose(config: AnalyticsApiConfig, logger: Logger): Promi
     health,
     metrics,
     tables: config.TABLES,
+    freshness: createFreshness({ progress: progressOfLedger(createIngestLedger(timescaledb)), metrics }),
     ingest: ingestorUrl === undefined ? null : () => fetchIngestSummary(ingestorUrl),
     ...(config.PUBLIC_URL === undefined ? {} : { publicUrl: config.PUBLIC_URL }),
     logger,

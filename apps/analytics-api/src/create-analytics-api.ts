@@ -7,6 +7,8 @@ import { createGraphqlLayer, registerGraphql } from '@smart-whale/clickhouse/gra
 import type { Health, HealthReport, PrometheusMetrics } from '@smart-whale/core-monitoring'
 import { healthRoutes, httpMetrics, metricsRoutes } from '@smart-whale/core-monitoring/fastify'
 import { type Clock, type Logger, toProblem } from '@smart-whale/interfaces'
+import { guardThenWait, scopeOfToken, waitForToken } from '@smart-whale/messaging/fastify'
+import type { Freshness } from '@smart-whale/messaging/pipeline'
 import type { TimescaleStorage } from '@smart-whale/timescaledb'
 import { timeSeriesRoutes } from '@smart-whale/timescaledb/fastify'
 import { createRowCounter } from './dashboard/count-rows.ts'
@@ -31,6 +33,8 @@ export interface AnalyticsApiOptions {
   tables: readonly string[]
   /** How the streams are doing; null when no ingestor is known. @default null */
   ingest?: (() => Promise<IngestSummary>) | null
+  /** Makes queries wait for what their header `x-wait-for` names; null leaves the header unread. @default null */
+  freshness?: Freshness | null
   /** Routes of another app on the same port. @default none */
   extraRoutes?: FastifyPluginAsync
   /** Public address, for the API reference. @default the address that a request came to */
@@ -46,7 +50,9 @@ export const ANSWER_TTL_SECONDS = 5
 
 /** Puts the API together: a Fastify instance that isn't listening yet, so that tests use `inject`. */
 export async function createAnalyticsApi(options: AnalyticsApiOptions): Promise<FastifyInstance> {
-  const { clickhouse, timescaledb, analyticsService, guard, logger, clock } = options
+  const { clickhouse, timescaledb, analyticsService, guard, logger, clock, freshness = null } = options
+  // Who waited for an event must not be given an answer from before it.
+  const data = freshness === null ? { guard } : { guard: guardThenWait(guard, waitForToken({ freshness })), readerOf: scopeOfToken }
   const fastify = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -62,9 +68,9 @@ export async function createAnalyticsApi(options: AnalyticsApiOptions): Promise<
   httpMetrics(fastify, { metrics: options.metrics })
   await fastify.register(healthRoutes, { health: options.health, guard })
   await fastify.register(metricsRoutes, { metrics: options.metrics, guard })
-  await fastify.register(analyticsRoutes, { analyticsService, guard })
-  await registerGraphql(fastify, { layer: createGraphqlLayer({ analyticsService, logger }), guard })
-  await fastify.register(timeSeriesRoutes, { storage: timescaledb, guard })
+  await fastify.register(analyticsRoutes, { analyticsService, ...data })
+  await registerGraphql(fastify, { layer: createGraphqlLayer({ analyticsService, logger }), ...data })
+  await fastify.register(timeSeriesRoutes, { storage: timescaledb, guard: data.guard })
   await fastify.register(summaryRoutes, {
     countRows: createRowCounter({ tables: options.tables, clickhouse, timescaledb, clock }),
     cacheStats: () => analyticsService.getCacheStats(),

@@ -90,6 +90,7 @@ export async function compose({ config, logger, signal, onStep }: ComposeOptions
       metrics,
       tables: definitions.map((definition) => definition.table),
       ingest: () => ingestor.status(),
+      freshness: ingestor.freshness,
       extraRoutes: ingestor.routes,
       logger,
       clock: systemClock,
