@@ -2,7 +2,7 @@ import { type Clock, systemClock } from '@smart-whale/interfaces'
 import { sleep } from '@smart-whale/core-resilience'
 import { optionError } from '../errors.ts'
 
-/** When a subscription halts instead of filling the dead letters. */
+/** When a subscription halts instead of filling retry topics and dead letters. */
 export interface BadMessageBreakerOptions {
   /** Share of messages that can't be handled, from which the subscription halts. @default 0.5 */
   maxBadShare?: number | undefined
@@ -14,7 +14,7 @@ export interface BadMessageBreakerOptions {
 
 /** What a {@link BadMessageBreaker} tells of its state. */
 export interface BadMessageBreakerEvents {
-  /** Too many were bad: nothing is given up any more. */
+  /** Too many were bad: nothing is put elsewhere any more. */
   onHalt(share: number): void
   /** A message was handled again. */
   onResume(): void
@@ -90,7 +90,7 @@ export class BadMessageBreaker {
     for (let i = 0; i < messages; i++) this.#count(false)
   }
 
-  /** Whether a bad message may be given up; false when there are too many, and the subscription halts. */
+  /** Whether a bad message may be put elsewhere; false when there are too many, and the subscription halts. */
   admitBad(): boolean {
     if (this.isHalted) return false
     this.#count(true)

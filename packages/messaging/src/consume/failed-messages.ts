@@ -43,17 +43,12 @@ export class FailedMessages {
     })
   }
 
-  /** Whether a failure of this message will be followed by another attempt, later. */
-  willRetry(retried: RetriedRecord, error: unknown): boolean {
-    return retried.attempt < this.#options.delaysMs.length && mayPass(error)
-  }
-
   /** Not moving on until the message is safe is what keeps it from being lost: only the signal ends the attempts. */
   async store(retried: RetriedRecord, error: unknown, signal: AbortSignal): Promise<FailedMessagePlace> {
     const { groupId, delaysMs, clock, logger } = this.#options
     const { topic, partition, offset } = retried.origin
     const reason = { ...reasonOf(error), groupId, retries: retried.attempt }
-    const isRetry = this.willRetry(retried, error)
+    const isRetry = retried.attempt < delaysMs.length && mayPass(error)
     const target = isRetry ? retryTopic(topic, retried.attempt + 1) : deadLetterTopic(topic)
     const record = isRetry ? retryRecord(retried, { groupId, delayMs: delaysMs[retried.attempt] ?? 0, clock, reason }) : deadLetterRecord(retried.origin, reason)
     const context = { partition, offset: String(offset), reason, target }

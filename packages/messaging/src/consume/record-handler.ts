@@ -104,8 +104,8 @@ export class RecordHandler {
     if (pass === 'free') breaker?.countGood(good.length)
     const halted: Delivery[] = []
     for (const failure of failures) {
-      const isGivenUp = !this.#options.failed.willRetry(failure.delivery.retried, failure.error)
-      if (pass === 'free' && isGivenUp && breaker?.admitBad() === false) halted.push(failure.delivery)
+      // One that goes to a retry topic counts as well: to send all of them there would be a flood too.
+      if (pass === 'free' && breaker?.admitBad() === false) halted.push(failure.delivery)
       else await this.#store(failure, left, revoked)
     }
     if (pass === 'probe') breaker?.probed(failures.length > 0)
