@@ -1,4 +1,5 @@
 import { type IngestorProcess, startIngestor } from './ingestor-process.ts'
+import { waitUntil } from './wait-until.ts'
 
 /** Ingestors of one group, each started again when it was killed. */
 export class IngestorCrew {
@@ -18,10 +19,10 @@ export class IngestorCrew {
     return this.#members
   }
 
-  /** Starts so many more and waits until they serve. */
+  /** Starts so many more and waits until their pipelines run. */
   async add(count: number): Promise<void> {
     const added = Array.from({ length: count }, () => this.#start())
-    await Promise.all(added.map(({ serving }) => serving))
+    await Promise.all(added.map(async ({ serving }) => untilReady(await serving)))
   }
 
   /** Kills one as a crash would, at whatever it is doing, and starts another in its place at once. */
@@ -61,4 +62,13 @@ export class IngestorCrew {
     this.#all.push(member)
     return member
   }
+}
+
+const READY_DEADLINE_MS = 60_000
+
+async function untilReady(address: string): Promise<void> {
+  await waitUntil(`${address} is ready`, READY_DEADLINE_MS, async () => {
+    const { status } = await fetch(`${address}/health/ready`)
+    return status === 200 || `answered ${status}`
+  })
 }

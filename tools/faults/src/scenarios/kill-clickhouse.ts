@@ -65,6 +65,10 @@ async function judgeViews({ clickhouse: { login }, table }: FaultWorld): Promise
     const [viewed, based] = [await askClickHouse(login, ofView), await askClickHouse(login, ofBase)]
     const differing = based.filter((row, index) => String(row) !== String(viewed[index])).length + Math.abs(viewed.length - based.length)
     findings.push(mustBe(`groups in which the view ${view} differs from its table (of ${based.length})`, differing, 0))
+    findings.push(mustBe(`events that the view ${view} has more than its table`, eventsIn(viewed) - eventsIn(based), 0))
   }
   return findings
 }
+
+/** The second column of both questions counts events. */
+const eventsIn = (rows: readonly string[][]): number => rows.reduce((sum, [, events]) => sum + Number(events), 0)
