@@ -12,8 +12,8 @@ export interface ServerIdentity {
   readonly serverVersion: number
   /** Version of the extension in this database, `null` without it. */
   readonly timescaledbVersion: string | null
-  /** Version of the extension that this server can install here or update to, `null` when it has none to offer. */
-  readonly availableVersion: string | null
+  /** Version of the extension that this server can install here or update to, `null` when it has none to offer, `undefined` when nobody has asked. */
+  readonly availableVersion?: string | null
   /** Version of `timescaledb_toolkit` in this database, `null` without it. */
   readonly toolkitVersion: string | null
 }

@@ -92,10 +92,16 @@ export function requireFeature(server: ServerIdentity, feature: TimescaleFeature
   if (!reportOf(feature, server).available) throw missingFeature(server, feature)
 }
 
-/** The refusal of what an edition can't do. */
-export function missingFeature(server: ServerIdentity, feature: TimescaleFeature, cause?: unknown): TimescaleConfigurationError {
-  const remedy = reportOf(feature, server).remedy ?? remedyFor(feature, server)
-  return new TimescaleConfigurationError(`${describeServer(server)} has no ${feature.replaceAll('-', ' ')}: it takes ${remedy}`, {
+/**
+ * The refusal of what an edition can't do.
+ *
+ * @param what the function or option that was asked for; without it the feature itself
+ */
+export function missingFeature(server: ServerIdentity, feature: TimescaleFeature, { what, cause }: { what?: string; cause?: unknown } = {}): TimescaleConfigurationError {
+  const { available, calls } = reportOf(feature, server)
+  const instead = available && calls.length > 0 ? `; ${calls.join(', ')} can do without` : ''
+  const message = `${describeServer(server)} has no ${what ?? feature.replaceAll('-', ' ')}: it takes ${remedyFor(feature, server)}${instead}`
+  return new TimescaleConfigurationError(message, {
     code: 'ERR_TIMESCALEDB_EDITION',
     status: 501,
     context: { feature, edition: server.edition, serverVersion: server.serverVersion, timescaledbVersion: server.timescaledbVersion },
@@ -123,6 +129,7 @@ function remedyFor(feature: TimescaleFeature, { edition, availableVersion }: Ser
   const needsCommunity = DEFINITIONS[feature].on['timescaledb-apache'] === null
   const build = needsCommunity ? `TimescaleDB's Community edition: its own build of the extension, and timescaledb.license = 'timescale'` : 'TimescaleDB'
   if (edition !== 'postgresql') return build
+  if (availableVersion === undefined) return `${build}, and in this database: create extension timescaledb`
   return availableVersion === null
     ? `${build}; this server doesn't have the extension installed`
     : `${build}; this server has ${availableVersion} installed: create extension timescaledb, in this database`

@@ -17,9 +17,9 @@ export interface SessionServer {
 const WANTED: readonly (readonly [RegExp, TimescaleFeature])[] = [
   [/\b(approx_percentile|percentile_agg|uddsketch|tdigest|stats_agg|counter_agg|time_weight)\b/, 'approximate-percentiles'],
   [/\btime_bucket_gapfill\b|\b(locf|interpolate)\(/, 'gap-filling'],
-  [/\b(continuous_aggregate|add_continuous_aggregate_policy|cagg_migrate)|timescaledb\.continuous/, 'continuous-aggregates'],
-  [/\b(de)?compress_chunk\b|columnstore|compression_(policy|stats)/, 'compression'],
-  [/\bretention_policy\b/, 'retention-policies'],
+  [/continuous_aggregate|cagg_migrate/, 'continuous-aggregates'],
+  [/compress_chunk|columnstore|compression_(policy|stats)/, 'compression'],
+  [/retention_policy/, 'retention-policies'],
   [/\b(add|alter|delete|run)_job\b/, 'jobs'],
   [/\bhistogram\(/, 'histograms'],
   [/\badd_dimension\b/, 'space-partitions'],
@@ -29,7 +29,7 @@ const WANTED: readonly (readonly [RegExp, TimescaleFeature])[] = [
   [/\b(create_hypertable|show_chunks|set_chunk_time_interval|hypertable_size|chunks_detailed_size|by_range)\b|timescaledb_information\.|namespace "(timescaledb|tsdb)"/, 'time-partitions'],
 ]
 
-/** What refuses the function that an undefined name belongs to: function, table or schema, option. */
+/** How the server complains of a name that it doesn't know: function, table, schema, option. */
 const UNDEFINED_STATES = new Set(['42883', '42P01', '3F000', '22023'])
 
 /**
@@ -47,10 +47,10 @@ export function mapEditionError(report: { readonly code?: string; readonly messa
   if (!server) return undefined
   const license = state === '0A000' ? /under the current "(\w+)" license/.exec(words)?.[1] : undefined
   if (license !== undefined) return refusedByLicense(words, { ...server, license }, cause)
-  // What somebody's own function or table of such a name is called, the server would have found.
-  const isForeign = server.extension === null || /approx_percentile|percentile_agg|uddsketch|tdigest|stats_agg|counter_agg|time_weight/.test(words)
-  const feature = UNDEFINED_STATES.has(state) && isForeign ? featureIn(words) : undefined
-  return feature && missingFeature(identityOf(server), feature, cause)
+  const feature = UNDEFINED_STATES.has(state) ? featureIn(words) : undefined
+  // Where the extension is there, only the functions of another one can be missing: the rest is a slip in their arguments.
+  if (!feature || (server.extension !== null && feature !== 'approximate-percentiles')) return undefined
+  return missingFeature(identityOf(server), feature, { what: describeWanted(words), cause })
 }
 
 /**
@@ -68,8 +68,13 @@ function featureIn(words: string): TimescaleFeature | undefined {
   return WANTED.find(([pattern]) => pattern.test(words))?.[1]
 }
 
+/** `function time_bucket`, `relation "timescaledb_information.chunks"`; of the arguments nothing. */
+function describeWanted(words: string): string {
+  return /^((?:function|procedure) [\w.]+)/.exec(words)?.[1] ?? /((?:relation|schema|namespace) "[^"]*")/.exec(words)?.[1] ?? 'what the statement asks for'
+}
+
 function identityOf({ serverVersion, extension, license }: SessionServer): ServerIdentity {
-  return { edition: editionOf(extension, license), serverVersion, timescaledbVersion: extension, availableVersion: null, toolkitVersion: null }
+  return { edition: editionOf(extension, license), serverVersion, timescaledbVersion: extension, toolkitVersion: null }
 }
 
 function refusedByLicense(words: string, server: SessionServer, cause: unknown): TimescaleConfigurationError {
