@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 import { findChromium } from './engines/chromium.ts'
 
-const found = findChromium()
+const found = await findChromium()
 if (found.path === null) throw new TypeError(`no browser: ${found.remedy}`)
 const root = join(import.meta.dirname, '..')
 const target = join(root, 'docs/images/page.png')

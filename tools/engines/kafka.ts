@@ -37,7 +37,8 @@ export function findTestKafka(env: Variables = process.env): FoundEngine<TestKaf
 
 /** The brokers that the environment names, else those that `npm run services -- up kafka` runs, else one of our own for this run. */
 export async function startTestKafka(): Promise<RunningEngine<TestKafka>> {
-  const named = kafkaOf(process.env) ?? kafkaOf(await findRunningService('kafka'))
+  const running = process.env.KAFKA_BROKERS ? undefined : kafkaOf(await findRunningService('kafka'))
+  const named = running === undefined ? kafkaOf(process.env) : { ...running, minSessionTimeoutMs: MIN_SESSION_TIMEOUT_MS }
   if (named !== undefined) return { engine: { found: named }, stop: async () => {} }
   return startIfPossible('KAFKA_BROKERS=host:port', async () => {
     const { brokers, secured, users, certificate: ca, version, stop } = await startKafka()

@@ -17,7 +17,8 @@ async function main(args: readonly string[]): Promise<number> {
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort())
 
-  const prefetch = options.parts.includes('integration') ? startPrefetch() : undefined
+  const runsAll = options.parts.includes('integration') && options.files.length === 0
+  const prefetch = runsAll ? startPrefetch() : undefined
   const outcomes: Outcome[] = []
   for (const step of stepsFor(options)) {
     if (stop.signal.aborted) break

@@ -59,7 +59,7 @@ describe.skipIf(process.platform === 'win32')('what a process has started', () =
     expect((started.owner.exitCode ?? (await once(started.owner, 'exit'))[0])).toBe(0)
   })
 
-  it('lives through a Ctrl-C that its owner is to handle', async () => {
+  it('has a process group of its own, so that a Ctrl-C reaches its owner alone', async () => {
     const started = await startOwner()
 
     process.kill(-(started.processes[0]?.pid ?? 0), 0)

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished, type TestContext } from 'vitest'
@@ -63,10 +65,12 @@ describe('the scripts of the containers', { timeout: 120_000 }, () => {
     const { started: program, lack } = await startOr(() => findRedis('redis-8'))
     if (program === undefined) return context.skip(`needs Redis: ${lack}`)
     const env = { ...process.env, PATH: `${dirname(program)}${delimiter}${process.env.PATH ?? ''}`, BUS_PORT: String(BUS_PORTS + Math.floor(Math.random() * 3_000) * 3) }
-    const shell = spawn('sh', [join(ROOT, 'docker/services', script), ...ports.map(String)], { env, stdio: 'ignore' })
+    const temporary = mkdtempSync(join(tmpdir(), 'smart-whale-script-'))
+    const shell = spawn('sh', [join(ROOT, 'docker/services', script), ...ports.map(String)], { env: { ...env, TMPDIR: temporary }, stdio: 'ignore' })
     onTestFinished(async () => {
       signalTree(shell.pid as number, 'SIGKILL')
       if (shell.exitCode === null && shell.signalCode === null) await once(shell, 'exit')
+      rmSync(temporary, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
     })
   }
 

@@ -13,13 +13,16 @@ export interface PackagesWanted {
   readonly name: string
   readonly suite: Suite
   readonly packages: readonly string[]
-  /** Folders of programs, from the root of the packages. */
+  /** Folders of programs that are run by the packages' own loader, from their root. Without any, the host's is what runs them. */
   readonly programs: readonly string[]
   readonly progress?: Progress | undefined
 }
 
+/** Raised when folders that were filled before shall be filled anew. */
+const LAYOUT = 2
+
 /** What only the scripts want that install a package on a host, or what is optional and large. */
-const LEFT_OUT = /^lib.*-perl$|^libperl|^libdebconf|^libproc2|^libsemanage|^libsepol|^libgdbm|^libdb5|^libpam-|^libllvm|^libz3|^libc-l10n|^libfontconfig|^libcups/i
+const LEFT_OUT = /^lib.*-perl$|^libperl|^libdebconf|^libproc2|^libsemanage|^libsepol|^libgdbm|^libdb5|^libpam-|^libllvm|^libz3|^libc-l10n/i
 const NEVER = ['usr/share/doc', 'usr/share/man', 'usr/share/locale', 'usr/share/lintian', 'usr/share/info'].map((folder) => `--exclude=./${folder}`)
 const UNUSED = ['*/bitcode', '*/pgxs', 'llvmjit*'].map((pattern) => `--exclude=${pattern}`)
 
@@ -33,8 +36,10 @@ export function unpackPackages({ name, suite, packages, programs, progress = () 
     const state = await mkdtemp(join(tmpdir(), 'smart-whale-apt-'))
     try {
       const apt = await openApt(suite, state)
-      const all = await apt.resolve([...packages, 'libc-bin'])
-      await apt.download(all.filter((found) => packages.includes(found) || isNeeded(found)), join(state, 'cache'))
+      const all = await apt.resolve([...packages, 'libc6'])
+      const needed = all.filter((found) => packages.includes(found) || isNeeded(found))
+      // A loader and its C library belong together: both are ours, or both the host's.
+      await apt.download(needed.filter((found) => programs.length > 0 || found !== 'libc6'), join(state, 'cache'))
       const files = (await readdir(join(state, 'cache'))).filter((file) => file.endsWith('.deb'))
       for (const file of files) await unpack(join(state, 'cache', file), root)
       await rehomeLinks(root)
@@ -43,12 +48,12 @@ export function unpackPackages({ name, suite, packages, programs, progress = () 
       await rm(state, { recursive: true, force: true })
     }
   }
-  return installOnce({ name, progress, fill })
+  return installOnce({ name: `${name}-${LAYOUT}`, progress, fill })
 }
 
 /** Of what a package depends on, the libraries are what its programs are run with. */
 function isNeeded(name: string): boolean {
-  return (name.startsWith('lib') || name === 'tzdata') && !LEFT_OUT.test(name)
+  return (name.startsWith('lib') || name === 'zlib1g') && !LEFT_OUT.test(name)
 }
 
 function unpack(file: string, root: string): Promise<void> {
