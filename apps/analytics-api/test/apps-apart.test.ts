@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { createAdapter } from '@smart-whale/clickhouse'
 import { createTokenIssuer, exportJwkSet, generateSigningKeys } from '@smart-whale/core-security'
+import { decodeFreshnessToken, encodeFreshnessToken } from '@smart-whale/messaging/pipeline'
 import { type FreshDatabase, freshDatabase } from '../../../tools/engines/fresh-database.ts'
 
 const clickhouse = inject('clickhouse')
@@ -58,8 +59,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-async function ask(url: string, token: string, body?: unknown): Promise<{ status: number; answer: unknown }> {
-  const response = await fetch(url, { method: body === undefined ? 'GET' : 'POST', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
+async function ask(url: string, token: string, body?: unknown, headers: Record<string, string> = {}): Promise<{ status: number; answer: unknown }> {
+  const response = await fetch(url, { method: body === undefined ? 'GET' : 'POST', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
   return { status: response.status, answer: await response.json() }
 }
 
@@ -67,12 +68,41 @@ describe('the API and the ingestor, each a process of its own', () => {
   it('hand an event from one to the other through both stores', async () => {
     const event = { id: '9007199254740993', time: '2026-01-01T00:00:00Z', city: 'Oslo' }
 
-    expect(await ask(`${ingestor}/ingest/rides`, tokens.admin, [event])).toEqual({ status: 200, answer: { topic: 'rides', accepted: 1 } })
+    await expect.poll(async () => (await ask(`${ingestor}/health/ready`, tokens.admin)).status, { timeout: 10_000 }).toBe(200)
+    const taken = await ask(`${ingestor}/ingest/rides`, tokens.admin, [event])
+    expect(taken).toEqual({ status: 200, answer: { topic: 'rides', accepted: 1, token: expect.stringMatching(/^swf1\./) as string } })
 
-    const query = { query: 'SELECT id, city FROM rides', options: { cache: false } }
-    await expect.poll(() => ask(`${api}/analytics`, tokens.admin, query), { timeout: 10_000 }).toMatchObject({ status: 200, answer: { data: [{ id: '9007199254740993', city: 'Oslo' }] } })
-    await expect.poll(() => ask(`${api}/timeseries/rides/latest?limit=1`, tokens.viewer), { timeout: 10_000 }).toMatchObject({ status: 200, answer: { data: [{ id: '9007199254740993', city: 'Oslo' }] } })
+    const wait = { 'x-wait-for': (taken.answer as { token: string }).token }
+    expect(await ask(`${api}/analytics`, tokens.admin, { query: 'SELECT id, city FROM rides' }, wait)).toMatchObject({ status: 200, answer: { data: [{ id: '9007199254740993', city: 'Oslo' }] } })
+    expect(await ask(`${api}/timeseries/rides/latest?limit=1`, tokens.viewer, undefined, wait)).toMatchObject({ status: 200, answer: { data: [{ id: '9007199254740993', city: 'Oslo' }] } })
     expect(await ask(`${api}/dashboard/summary`, tokens.viewer)).toMatchObject({ answer: { data: { tables: [{ name: 'rides', clickhouse: '1', timescaledb: '1' }], ingest: { pipelines: [{ name: 'rides', state: 'running' }] } } } })
+  })
+
+  it('answer what was just sent to whoever waits for it, though an older answer is kept', async () => {
+    const query = { query: 'SELECT count() AS n FROM rides' }
+    const graphql = { query: '{ analytics(query: "SELECT count() AS n FROM rides") { data } }' }
+    for (let id = 1; id <= 5; id++) {
+      const before = await ask(`${api}/analytics`, tokens.admin, query)
+      const { answer } = await ask(`${ingestor}/ingest/rides`, tokens.admin, [{ id, time: '2026-01-01T00:00:00Z', city: 'Bergen' }])
+      const wait = { 'x-wait-for': (answer as { token: string }).token }
+
+      expect(before.status).toBe(200)
+      expect(await ask(`${api}/analytics`, tokens.admin, query, wait)).toMatchObject({ status: 200, answer: { data: [{ n: String(id + 1) }] } })
+      expect(await ask(`${api}/graphql`, tokens.admin, graphql, wait)).toMatchObject({ status: 200, answer: { data: { analytics: { data: [{ n: String(id + 1) }] } } } })
+    }
+  })
+
+  it('say how far they are when it takes too long, and refuse what is no token', async () => {
+    const { answer } = await ask(`${ingestor}/ingest/rides`, tokens.admin, [{ id: 6, time: '2026-01-01T00:00:00Z', city: 'Bergen' }])
+    const target = decodeFreshnessToken((answer as { token: string }).token)
+    const far = encodeFreshnessToken({ ...target, offsets: new Map([[0, 1_000_000n]]) })
+    const query = { query: 'SELECT 1' }
+
+    expect(await ask(`${api}/analytics`, tokens.admin, query, { 'x-wait-for': far, 'x-wait-timeout-ms': '200' })).toMatchObject({ status: 504, answer: { code: 'ERR_MESSAGING_NOT_FRESH', behind: [{ partition: 0, wanted: '1000000' }] } })
+    expect(await ask(`${api}/analytics`, tokens.admin, query, { 'x-wait-for': 'swf1.nonsense' })).toMatchObject({ status: 400, answer: { code: 'ERR_MESSAGING_FRESHNESS_TOKEN' } })
+    // Whoever may not ask doesn't get to wait either.
+    expect((await ask(`${api}/analytics`, tokens.viewer, query, { 'x-wait-for': far })).status).toBe(403)
+    expect(await ask(`${ingestor}/freshness?token=${far}`, tokens.admin)).toMatchObject({ status: 200, answer: { stored: false, behind: [{ partition: 0, wanted: '1000000' }] } })
   })
 
   it('let a viewer see, but neither ask in SQL nor send', async () => {
