@@ -60,7 +60,7 @@ export function isHosted({ host }: NativeRecord): boolean {
 
 function becomeReady(child: ChildProcess, name: string, progress: Progress): Promise<Extract<HostReport, { kind: 'ready' }>> {
   return new Promise((resolve, reject) => {
-    const fail = (message: string): void => reject(new ServiceError(`${name} can't be brought up: ${message}`, { code: 'ERR_SERVICES_START_FAILED', remedy: 'mend that, and try again' }))
+    const fail = (message: string): void => reject(new ServiceError(`${name} can't be brought up: ${message}`, { code: 'ERR_SERVICES_START_FAILED', remedy: 'nothing of it is left running' }))
     child.on('message', (message) => {
       const said = message as HostReport
       if (said.kind === 'progress') progress(said.line)
