@@ -1,8 +1,11 @@
+import type { ColumnBatch } from './column-batch.ts'
 import type { Slice, SliceClaim, SliceScope } from './slice-ledger.ts'
 
 /** Rows that are stored together or not at all. */
 export interface Batch<R> {
   readonly rows: readonly R[]
+  /** The same rows by column, for a store that takes them so; `rows` may then be made only when it is read. @default none */
+  readonly columns?: ColumnBatch | undefined
   /** The same token always stands for the same rows: writing a batch twice stores it once. */
   readonly token: string
 }
@@ -32,6 +35,8 @@ export interface RecoverableBatchWriter<R> extends BatchWriter<R> {
   storedOffsets(source: SliceSource, options?: { signal?: AbortSignal | undefined }): Promise<readonly bigint[]>
   /** Whether the store derives other tables from these rows, which may lack them although the rows are stored. @default never */
   feedsViews?(options?: { signal?: AbortSignal | undefined }): Promise<boolean>
+  /** Whether the store surely still knows the token under which it has the rows of this range; true also where it can't tell. @default can't tell */
+  wouldDropRepeat?(source: SliceSource, options?: { signal?: AbortSignal | undefined }): Promise<boolean>
 }
 
 /**

@@ -22,6 +22,7 @@ export type { ColumnBatch, ColumnLayout, ColumnValues } from './column-batch.ts'
 export {
   type ClaimOptions,
   type DeadLetterPosition,
+  type RecordOptions,
   type Slice,
   type SliceClaim,
   type SliceLedger,

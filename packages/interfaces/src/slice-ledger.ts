@@ -53,6 +53,17 @@ export interface ClaimOptions {
   signal?: AbortSignal | undefined
 }
 
+/** How a slice is recorded. */
+export interface RecordOptions {
+  /**
+   * The `nextOffset` at which this claim left the ledger. One that stands elsewhere has lost commits: it is `ERR_STALE_EPOCH` then, because the
+   * partition has to be claimed anew and what was lost to be done again. @default not looked at
+   */
+  expectedOffset?: bigint | undefined
+  /** Gives the call up. @default undefined */
+  signal?: AbortSignal | undefined
+}
+
 /** The right to move a partition on, until somebody else claims it. */
 export interface SliceClaim extends SliceState {
   readonly scope: SliceScope
@@ -72,7 +83,7 @@ export interface SliceLedger {
    * (its token and exclusions are then amended). Any other range while one is in flight, a range that begins before `nextOffset`,
    * and one that ends before it begins are a `ValidationError`.
    */
-  record(claim: SliceClaim, slice: Slice, options?: { signal?: AbortSignal | undefined }): Promise<void>
+  record(claim: SliceClaim, slice: Slice, options?: RecordOptions): Promise<void>
   /** Marks the recorded slice done: `nextOffset` is the one after it, nothing is in flight. A slice not in flight, by range and token, is a `ValidationError`. */
   complete(claim: SliceClaim, slice: Slice, options?: { signal?: AbortSignal | undefined }): Promise<void>
   /** What is known of a partition; `null` when nothing is. */

@@ -17,6 +17,7 @@ import type { ClickHouseAdapter } from '../adapter-options.ts'
 import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
 import { checkDeduplicates } from './check-deduplicates.ts'
 import { findRefusedRows } from './find-refused-rows.ts'
+import { wouldDropRepeat } from './would-drop-repeat.ts'
 import { WriteTurns } from './write-turns.ts'
 
 /** How batches are written. */
@@ -52,14 +53,17 @@ export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, tab
   const quoted = quoteTableName(table)
   return {
     write: async (batch: Batch<R> | TurnBatch<R>, { signal }: Call = {}): Promise<BatchReceipt> => {
-      const { rows, token } = batch
+      const { columns, token } = batch
       if (token === '') throw new ValidationError('a batch needs a token', { issues: [{ path: ['token'], message: 'must not be empty' }] })
       await check()
       const turn = 'turn' in batch ? batch.turn : null
-      const written = await adapter.insert(table, rows, { token, signal, timeoutMs, ...(turn === null ? {} : turns.insertOptions(turn)) }).catch((error: unknown) => {
+      const call = { token, signal, timeoutMs, ...(turn === null ? {} : turns.insertOptions(turn)) }
+      try {
+        const written = columns === undefined ? null : await adapter.insertColumns(table, columns, call)
+        return { rows: (written ?? (await adapter.insert(table, batch.rows, call))).rows }
+      } catch (error) {
         throw turn === null ? error : turns.explain(error, turn)
-      })
-      return { rows: written.rows }
+      }
     },
     findRefused: (rows: readonly R[], { signal }: Call = {}): Promise<readonly RefusedRow[]> => findRefusedRows(adapter, table, rows, { signal, timeoutMs }),
     storedOffsets: async ({ topic, partition, firstOffset, lastOffset }: SliceSource, { signal }: Call = {}): Promise<readonly bigint[]> => {
@@ -83,6 +87,7 @@ export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, tab
       const { rows } = await adapter.execute('SELECT name FROM system.tables WHERE database = {database:String} AND name = {name:String} AND notEmpty(dependencies_table)', { database, name }, { signal, timeoutMs })
       return rows.length > 0
     },
+    wouldDropRepeat: (source: SliceSource, { signal }: Call = {}): Promise<boolean> => wouldDropRepeat(adapter, table, source, { signal, timeoutMs }),
     latestEpoch: (scope: SliceScope, call?: Call): Promise<bigint | null> => turns.latestEpoch(scope, call),
     takeTurn: (claim: SliceClaim, call?: Call): Promise<WriteTurn> => turns.take(claim, call),
   }

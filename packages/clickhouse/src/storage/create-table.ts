@@ -15,7 +15,8 @@ export const DEFAULT_DEDUPLICATION_WINDOW = 10_000
 
 /**
  * Makes a `MergeTree` table that honours deduplication tokens, unless it is there already (then it stays as it is).
- * A plain `MergeTree` remembers no tokens by itself: the window has to be set.
+ * A plain `MergeTree` remembers no tokens by itself: the window has to be set. With a window each row keeps the number of its insert's block,
+ * which tells whether a token is still remembered.
  * @throws ValidationError for a definition without columns or with a type that holds more than a type
  */
 export async function createTable(adapter: ClickHouseAdapter, name: string, definition: TableDefinition, options: CreateTableOptions = {}): Promise<void> {
@@ -27,7 +28,7 @@ export async function createTable(adapter: ClickHouseAdapter, name: string, defi
     throw new ValidationError(`the key of table "${name}" names "${column}", which is no column`, { issues: [{ path: ['primaryKey', column], message: 'is not among the columns' }] })
   })
   await adapter.execute(
-    `CREATE TABLE IF NOT EXISTS ${quoteTableName(checkedName(name))} (${columns.join(', ')}) ENGINE = MergeTree ${partitionBy === undefined ? '' : `PARTITION BY ${partitionBy} `}ORDER BY (${key.join(', ')}) SETTINGS non_replicated_deduplication_window = ${deduplicationWindow}`,
+    `CREATE TABLE IF NOT EXISTS ${quoteTableName(checkedName(name))} (${columns.join(', ')}) ENGINE = MergeTree ${partitionBy === undefined ? '' : `PARTITION BY ${partitionBy} `}ORDER BY (${key.join(', ')}) SETTINGS non_replicated_deduplication_window = ${deduplicationWindow}${deduplicationWindow > 0 ? ', enable_block_number_column = 1' : ''}`,
     {},
     call,
   )

@@ -1,5 +1,5 @@
 import { abortedError, ValidationError } from '../errors.ts'
-import { type ClaimOptions, type Slice, type SliceClaim, type SliceLedger, type SliceScope, type SliceState, staleEpochError } from '../slice-ledger.ts'
+import { type ClaimOptions, type RecordOptions, type Slice, type SliceClaim, type SliceLedger, type SliceScope, type SliceState, staleEpochError } from '../slice-ledger.ts'
 
 /** What outlives a {@link MemorySliceLedger}: hand it to the next one to try a restart. */
 export class MemoryLedgerStore {
@@ -28,9 +28,10 @@ export class MemorySliceLedger implements SliceLedger {
     return { scope: { ...scope }, ...state }
   }
 
-  async record(claim: SliceClaim, slice: Slice, options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+  async record(claim: SliceClaim, slice: Slice, options: RecordOptions = {}): Promise<void> {
     refuseAborted(options.signal)
     const state = this.#owned(claim)
+    if (options.expectedOffset !== undefined && state.nextOffset !== options.expectedOffset) throw staleEpochError(claim.scope, claim.epoch)
     if (slice.lastOffset < slice.firstOffset) throw refusal('lastOffset', `${rangeOf(slice)} ends before it begins`)
     if (slice.firstOffset < state.nextOffset) throw refusal('firstOffset', `${rangeOf(slice)} begins before ${state.nextOffset}, the next one to do`)
     if (state.inFlight !== null && !sameRange(state.inFlight, slice)) {

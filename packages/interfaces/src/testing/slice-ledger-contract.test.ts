@@ -68,6 +68,7 @@ const broken: readonly [string, string, Change][] = [
   ['the place of dead letters is lost', 'where the dead letters of a slice', (ledger) => ({
     record: (claim, { firstOffset, lastOffset, token, excluded }) => original.record.call(ledger, claim, { firstOffset, lastOffset, token, excluded }),
   })],
+  ['lost commits are not noticed', 'it has lost commits', (ledger) => ({ record: (claim, slice) => original.record.call(ledger, claim, slice) })],
   ['partitions are mixed up', 'topics and partitions apart', (ledger) => ({
     claim: (scope, owner) => original.claim.call(ledger, { ...scope, partition: 0 }, owner),
     inspect: (scope) => original.inspect.call(ledger, { ...scope, partition: 0 }),

@@ -191,10 +191,11 @@ const recordCases: ContractSuite<SliceLedgerSubject> = [
     await ledger.record(await ledger.claim(scope, 'worker-1'), recorded)
     await assertState(ledger, scope, { inFlight: recorded })
 
-    const claim = await (await restart()).claim(scope, 'worker-2')
+    const after = await restart()
+    const claim = await after.claim(scope, 'worker-2')
     assert.deepEqual(plain(claim)?.inFlight, recorded)
-    await ledger.record(claim, slice(0n, 9n, 'second'))
-    await assertState(ledger, scope, { inFlight: slice(0n, 9n, 'second') })
+    await after.record(claim, slice(0n, 9n, 'second'))
+    await assertState(after, scope, { inFlight: slice(0n, 9n, 'second') })
   }),
 
   ledgerCase('takes the same record twice', async ({ ledger, scope }) => {
@@ -209,6 +210,17 @@ const recordCases: ContractSuite<SliceLedgerSubject> = [
     await ledger.record(claim, slice(5n, 9n))
     await ledger.complete(claim, slice(5n, 9n))
     await assertState(ledger, scope, { nextOffset: 10n })
+  }),
+
+  ledgerCase('refuses a slice of a claimer who left the ledger elsewhere: it has lost commits', async ({ ledger, scope }) => {
+    const claim = await ledger.claim(scope, 'worker-1')
+    await ledger.record(claim, slice(0n, 9n), { expectedOffset: 0n })
+    await ledger.complete(claim, slice(0n, 9n))
+
+    await assertStale(ledger.record(claim, slice(20n, 29n), { expectedOffset: 20n }), 'a record behind what the ledger has')
+    await assertState(ledger, scope, { nextOffset: 10n, inFlight: null })
+    await ledger.record(claim, slice(20n, 29n), { expectedOffset: 10n })
+    await assertState(ledger, scope, { nextOffset: 10n, inFlight: slice(20n, 29n) })
   }),
 
   ledgerCase('refuses another range while one is in flight', async ({ ledger, scope }) => {

@@ -1,13 +1,16 @@
-import { type Clock, InfrastructureError, type Logger, OperationError, type Slice, type SliceClaim, type SliceScope, staleEpochError } from '@smart-whale/interfaces'
+import { type Clock, InfrastructureError, type Logger, type Slice, type SliceLedger, staleEpochError } from '@smart-whale/interfaces'
 import { sleep } from '@smart-whale/core-resilience'
 import type { PartitionReader } from '../transport.ts'
 import { cutSlice, rereadRange } from './cut-slices.ts'
-import type { BatchDecoder } from './decode-batch.ts'
+import type { SliceDecoder } from './decode-batch.ts'
+import type { DeadLetterSink } from './dead-letter-outbox.ts'
 import type { FloodGuard } from './flood-guard.ts'
+import { createGroupOffsetLedger } from './group-offset-ledger.ts'
+import { endOf, type PartitionHold, takePartition } from './partition-hold.ts'
 import type { SliceLimits } from './pipeline-definition.ts'
 import type { PartitionProgress } from './pipeline-status.ts'
 import { asRecorded, type SliceRecord } from './slice-records.ts'
-import { type DeadLetterSink, outcomeOf, type PipelineStores, type SliceOutcome, writeSlice } from './write-slice.ts'
+import { outcomeOf, type PipelineStores, type SliceOutcome, writeSlice } from './write-slice.ts'
 
 /** Everything that the worker of one partition works with. */
 export interface PartitionWork {
@@ -16,7 +19,7 @@ export interface PartitionWork {
   readonly reader: PartitionReader
   readonly stores: PipelineStores
   readonly deadLetters: DeadLetterSink
-  readonly decode: BatchDecoder
+  readonly decode: SliceDecoder
   /** Of the definition that `decode` was compiled from. */
   readonly fingerprint: string | null
   readonly limits: SliceLimits
@@ -30,16 +33,35 @@ export interface PartitionWork {
   readonly onStored: () => void
 }
 
+/** The work with its ledger: the stores', or the group's offsets. */
+interface HeldWork extends PartitionWork {
+  readonly ledger: SliceLedger
+}
+
+/** How often a partition is claimed anew without a slice between, before that counts as a fault. */
+const MAX_RECLAIMS = 3
+/** How long a revocation may take to arrive once a store has said that somebody else holds the partition, in milliseconds. */
+const REVOCATION_MS = 10_000
+
 /** Moves one partition on, slice by slice, until it is revoked. Rejects only when going on would be wrong. */
 export async function runPartition(work: PartitionWork): Promise<void> {
   const { reader } = work
   const writing = graceAfter(reader.signal, work.graceMs, work.clock)
+  const held: HeldWork = { ...work, ledger: work.stores.ledger ?? createGroupOffsetLedger(reader) }
   try {
-    const scope = { pipeline: work.pipeline, topicId: reader.topicId, partition: reader.partition }
-    const claim = await untilItWorks(work, writing.signal, () => claimPartition(work, scope, writing.signal))
-    if (claim.inFlight !== null) await finishInFlight(work, claim, claim.inFlight, writing.signal)
-    else reader.seek(claim.nextOffset)
-    await moveOn(work, claim, writing.signal)
+    for (let reclaims = 0; ; reclaims++) {
+      const before = work.progress.status().nextOffset
+      await holdPartition(held, writing.signal).catch(async (error: unknown) => {
+        if (!InfrastructureError.isInstance(error) || error.code !== 'ERR_STALE_EPOCH') throw error
+        // Somebody else holds the partition, and this worker, which may have been suspended for hours, hears of it first from a store.
+        await untilRevoked(reader.signal, work.clock)
+        const isStuck = work.progress.status().nextOffset === before && reclaims >= MAX_RECLAIMS
+        if (reader.signal.aborted || isStuck) throw error
+        work.logger.warn({ err: error, partition: reader.partition }, 'somebody else wrote for this partition, and the group leaves it here: claiming it anew')
+        if (work.progress.status().nextOffset !== before) reclaims = 0
+      })
+      if (reader.signal.aborted) return
+    }
   } catch (error) {
     if (!reader.signal.aborted) throw error
     work.logger.debug({ err: error, partition: reader.partition }, 'partition given up')
@@ -48,28 +70,63 @@ export async function runPartition(work: PartitionWork): Promise<void> {
   }
 }
 
+/** From a claim until it is over. */
+async function holdPartition(work: HeldWork, signal: AbortSignal): Promise<void> {
+  const hold = await untilItWorks(work, signal, () => takePartition(work, signal))
+  const { claim } = hold
+  let position = endOf(claim)
+  if (claim.inFlight !== null) {
+    await finishInFlight(work, hold, claim.inFlight, signal)
+  } else {
+    const { earliest } = await untilItWorks(work, signal, () => work.reader.bounds({ signal }))
+    if (position < earliest) work.logger.error({ partition: claim.scope.partition, from: String(position), to: String(earliest) }, 'messages were removed by retention before they were stored')
+    position = position < earliest ? earliest : position
+    work.reader.seek(position)
+  }
+  if (hold.storedUpTo !== null) {
+    work.logger.warn({ partition: claim.scope.partition, ledger: String(position), stored: String(hold.storedUpTo) }, 'ClickHouse has rows that the ledger knows nothing of: up to there, each slice is looked up before it is written')
+  }
+  await moveOn(work, hold, position, signal)
+}
+
 /** The main loop: while one slice is written, the next one is read and decoded. */
-async function moveOn(work: PartitionWork, claim: SliceClaim, signal: AbortSignal): Promise<void> {
+async function moveOn(work: HeldWork, hold: PartitionHold, from: bigint, signal: AbortSignal): Promise<void> {
   const cut = (): Promise<readonly SliceRecord[]> => {
-    const reading = cutSlice(work.reader, work.limits, work.decode, work.clock)
+    const reading = cutSlice(work.reader, work.limits, work.decode, work.clock).then((records) => withinSpan(work, records))
     // Awaited a round later, or never when the partition is revoked: until then a rejection must not count as unhandled.
     reading.catch(() => {})
     return reading
   }
-  let position = claim.inFlight === null ? claim.nextOffset : claim.inFlight.lastOffset + 1n
+  let position = from
   let next = cut()
-  while (!work.reader.signal.aborted) {
-    const records = await readOn(work, next, position, cut, signal)
-    position = (records.at(-1)?.offset ?? position - 1n) + 1n
-    next = cut()
-    if (records.length === 0) continue
-    work.flood.admit(records.length, records.filter((record) => record.refusal !== null).length)
-    await store(work, claim, records, null, signal)
+  try {
+    while (!work.reader.signal.aborted) {
+      const records = await readOn(work, next, position, cut, signal)
+      position = (records.at(-1)?.offset ?? position - 1n) + 1n
+      next = cut()
+      if (records.length === 0) continue
+      work.flood.admit(records.length, records.filter((record) => record.refusal !== null).length)
+      await store(work, hold, records, null, signal)
+    }
+  } finally {
+    // Whoever claims the partition anew reads from it, and a reader has one read at a time.
+    await next.catch(() => {})
   }
 }
 
+/** As much of a slice as the ledger has room for; the rest is read again. */
+function withinSpan({ ledger, reader }: HeldWork, records: readonly SliceRecord[]): readonly SliceRecord[] {
+  const first = records[0]?.offset
+  if (first === undefined || ledger.maxSpan === undefined) return records
+  const end = first + BigInt(ledger.maxSpan)
+  if ((records.at(-1)?.offset ?? first) < end) return records
+  const fitting = records.filter((record) => record.offset < end)
+  reader.seek((fitting.at(-1)?.offset ?? first) + 1n)
+  return fitting
+}
+
 /** What was read ahead; where that failed it is read again, from where the last slice ended. */
-async function readOn(work: PartitionWork, ahead: Promise<readonly SliceRecord[]>, position: bigint, cut: () => Promise<readonly SliceRecord[]>, signal: AbortSignal): Promise<readonly SliceRecord[]> {
+async function readOn(work: HeldWork, ahead: Promise<readonly SliceRecord[]>, position: bigint, cut: () => Promise<readonly SliceRecord[]>, signal: AbortSignal): Promise<readonly SliceRecord[]> {
   let first = true
   return untilItWorks(work, signal, () => {
     if (!first) work.reader.seek(position)
@@ -79,82 +136,77 @@ async function readOn(work: PartitionWork, ahead: Promise<readonly SliceRecord[]
   })
 }
 
-async function claimPartition(work: PartitionWork, scope: SliceScope, signal: AbortSignal): Promise<SliceClaim> {
-  const { earliest, latest } = await work.reader.bounds({ signal })
-  const claim = await work.stores.ledger.claim(scope, work.owner, { startOffset: earliest, signal })
-  const end = claim.inFlight === null ? claim.nextOffset : claim.inFlight.lastOffset + 1n
-  if (end > latest) {
-    throw new OperationError(
-      `the ledger has partition ${scope.partition} of "${work.reader.topic}" done up to offset ${end}, but the topic ends at ${latest}: it lost messages, and new ones at those offsets would be taken for done`,
-      { code: 'ERR_MESSAGING_LEDGER_AHEAD' },
-    )
-  }
-  if (claim.epoch === 1n) await refuseRowsOfAnotherTopic(work, signal)
-  if (claim.nextOffset < earliest) work.logger.error({ partition: scope.partition, from: String(claim.nextOffset), to: String(earliest) }, 'messages were removed by retention before they were stored')
-  return claim.nextOffset < earliest && claim.inFlight === null ? { ...claim, nextOffset: earliest } : claim
-}
-
-/**
- * Rows know their topic by its name, the ledger by its id. A partition that the ledger sees for the first time while ClickHouse already has
- * rows of it is a topic that was deleted and made again, or a ledger that was lost: recovery would take those rows for its own.
- */
-async function refuseRowsOfAnotherTopic({ stores, reader }: PartitionWork, signal: AbortSignal): Promise<void> {
-  const range = { topic: reader.topic, partition: reader.partition, firstOffset: 0n, lastOffset: 2n ** 63n - 1n }
-  const stored = (await stores.clickhouse?.storedOffsets(range, { signal })) ?? []
-  if (stored.length === 0) return
-  throw new OperationError(
-    `ClickHouse has ${stored.length} rows of partition ${reader.partition} of an earlier topic "${reader.topic}": offsets would be taken for stored that are not; delete those rows, or let the pipeline write to another table`,
-    { code: 'ERR_MESSAGING_TOPIC_BEGAN_AGAIN' },
-  )
-}
-
-async function finishInFlight(work: PartitionWork, claim: SliceClaim, slice: Slice, signal: AbortSignal): Promise<void> {
-  work.logger.info({ partition: claim.scope.partition, from: String(slice.firstOffset), to: String(slice.lastOffset) }, 'repeating the slice that was in flight')
+async function finishInFlight(work: HeldWork, hold: PartitionHold, slice: Slice, signal: AbortSignal): Promise<void> {
+  const { scope } = hold.claim
+  work.logger.info({ partition: scope.partition, from: String(slice.firstOffset), to: String(slice.lastOffset) }, 'repeating the slice that was in flight')
   const records = await untilItWorks(work, signal, () => rereadRange(work.reader, slice, work.decode))
-  await store(work, claim, asRecorded(records, slice, claim.scope, work.fingerprint), slice, signal)
+  await store(work, hold, asRecorded(records, slice, scope, work.fingerprint), slice, signal)
+}
+
+/** How long ago the topic got a record, in milliseconds. */
+function ageOf(record: SliceRecord | undefined, clock: Clock): number {
+  return record === undefined ? 0 : clock.now() - record.batch.timestampAt(record.index)
 }
 
 /** Writes one slice, as often as it takes; what the ledger says after a failure decides how it goes on. */
-async function store(work: PartitionWork, claim: SliceClaim, records: readonly SliceRecord[], inFlight: Slice | null, signal: AbortSignal): Promise<void> {
+async function store(work: HeldWork, hold: PartitionHold, records: readonly SliceRecord[], inFlight: Slice | null, signal: AbortSignal): Promise<void> {
   const lastOffset = records.at(-1)?.offset ?? 0n
-  let recorded = inFlight
-  let given = records
+  const sent: SentSlice = { asRead: records, records, recorded: inFlight, isRecorded: inFlight !== null }
   let failedBefore = false
-  const deadLetters = eachOnce(work.deadLetters)
   const outcome = await untilItWorks<SliceOutcome>(work, signal, async () => {
-    if (failedBefore) {
-      const state = await work.stores.ledger.inspect(claim.scope, { signal })
-      if (state === null || state.epoch !== claim.epoch) throw staleEpochError(claim.scope, claim.epoch)
-      // The commit came through and only its answer was lost.
-      if (state.nextOffset > lastOffset) return outcomeOf(given)
-      recorded = state.inFlight
-      given = recorded === null ? records : asRecorded(records, recorded, claim.scope, work.fingerprint)
-    }
+    if (failedBefore && (await isDoneAfterAll(work, hold, sent, signal))) return outcomeOf(sent.records)
     failedBefore = true
-    return writeSlice(given, { stores: work.stores, deadLetters, flood: work.flood, claim, signal, recorded, fingerprint: work.fingerprint })
+    const { stores, ledger, deadLetters, flood, fingerprint } = work
+    const onRecorded = (): void => void (sent.isRecorded = true)
+    return writeSlice(sent.records, { stores, ledger, deadLetters, flood, hold, signal, recorded: sent.recorded, fingerprint, onRecorded })
   })
-  work.progress.done(lastOffset + 1n, outcome)
+  hold.doneUpTo = lastOffset + 1n
+  work.progress.done(lastOffset + 1n, outcome, ageOf(records[0], work.clock))
   if (outcome.stored > 0) work.onStored()
+  if (work.stores.ledger === null) return
   // The ledger decides where to go on; the group's offset is for those who watch the lag, so failing to store it stops nothing.
-  await work.reader.commit(lastOffset + 1n, { signal }).catch((error: unknown) => work.logger.warn({ err: error, partition: claim.scope.partition }, 'the group offset was not committed'))
+  await work.reader.commit(lastOffset + 1n, { signal }).catch((error: unknown) => work.logger.warn({ err: error, partition: hold.claim.scope.partition }, 'the group offset was not committed'))
 }
 
-/** A repeat within this process sends no dead letter again. */
-function eachOnce(send: DeadLetterSink): DeadLetterSink {
-  const sent = new Set<bigint>()
-  return async (records, options) => {
-    const unsent = records.filter((record) => !sent.has(record.offset))
-    if (unsent.length === 0) return
-    await send(unsent, options)
-    for (const record of unsent) sent.add(record.offset)
-  }
+/** A slice as it was sent, for as long as it is not known to be done. */
+interface SentSlice {
+  readonly asRead: readonly SliceRecord[]
+  /** Parted as the ledger has the slice. */
+  records: readonly SliceRecord[]
+  /** As the ledger has it in flight. */
+  recorded: Slice | null
+  /** Whether the ledger has said so. */
+  isRecorded: boolean
+}
+
+/**
+ * After a failure: whether the commit came through and only its answer was lost. If not, the slice is to be sent again as the ledger has it.
+ * @throws `ERR_STALE_EPOCH` when somebody else holds the partition, or when the ledger has lost what it had confirmed
+ */
+async function isDoneAfterAll(work: HeldWork, hold: PartitionHold, sent: SentSlice, signal: AbortSignal): Promise<boolean> {
+  const { claim, doneUpTo } = hold
+  await hold.renewTurn(signal)
+  const state = await work.ledger.inspect(claim.scope, { signal })
+  const [first, last] = [sent.records[0]?.offset, sent.records.at(-1)?.offset]
+  if (state === null || first === undefined || last === undefined || state.epoch !== claim.epoch || state.owner !== claim.owner) throw staleEpochError(claim.scope, claim.epoch)
+  if (state.nextOffset === last + 1n) return true
+  const hasOtherSlice = state.inFlight === null ? sent.isRecorded : state.inFlight.firstOffset !== first || state.inFlight.lastOffset !== last
+  if (state.nextOffset !== doneUpTo || hasOtherSlice) throw staleEpochError(claim.scope, claim.epoch)
+  sent.recorded = state.inFlight
+  sent.records = state.inFlight === null ? sent.asRead : asRecorded(sent.asRead, state.inFlight, claim.scope, work.fingerprint)
+  return false
+}
+
+/** Resolves when the partition is revoked, or when that would have happened by now. */
+async function untilRevoked(revoked: AbortSignal, clock: Clock): Promise<void> {
+  await sleep(REVOCATION_MS, { signal: revoked, clock }).catch(() => {})
 }
 
 /**
  * Runs a step until it works. A store or broker that is away pauses the partition: nothing is read on, nothing is lost,
  * nothing is dead-lettered. What waiting can't mend is thrown.
  */
-async function untilItWorks<T>(work: PartitionWork, signal: AbortSignal, step: () => Promise<T>): Promise<T> {
+async function untilItWorks<T>(work: HeldWork, signal: AbortSignal, step: () => Promise<T>): Promise<T> {
   for (let failures = 0; ; failures++) {
     try {
       const result = await step()
@@ -176,6 +228,8 @@ const FATAL_CODES = new Set([
   'ERR_MESSAGING_BATCH_REFUSED',
   'ERR_MESSAGING_DEFINITION_CHANGED',
   'ERR_MESSAGING_LEDGER_AHEAD',
+  'ERR_MESSAGING_LEDGER_LOST',
+  'ERR_MESSAGING_LEDGER_FULL',
   'ERR_MESSAGING_LOG_CORRUPT',
   'ERR_MESSAGING_OFFSET_OUT_OF_RANGE',
   'ERR_MESSAGING_PIPELINE_HALTED',
@@ -183,6 +237,7 @@ const FATAL_CODES = new Set([
   'ERR_MESSAGING_SLICE_DOUBLED',
   'ERR_MESSAGING_SLICE_GONE',
   'ERR_MESSAGING_TOPIC_BEGAN_AGAIN',
+  'ERR_MESSAGING_VIEWS_UNCERTAIN',
 ])
 
 function isFatal(error: unknown): boolean {

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { type Clock, type HealthProbe, InfrastructureError, type Lifecycle, type Logger, type MetricsSink, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
-import { deadLetterRecord, deadLetterTopic } from '../dead-letter.ts'
+import { type Clock, ConfigurationError, type HealthProbe, InfrastructureError, type Lifecycle, type Logger, type MetricsSink, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
+import { deadLetterTopic } from '../dead-letter.ts'
 import type { GroupMembership, MessagingTransport, PartitionReader } from '../transport.ts'
-import { batchDecoder } from './decode-batch.ts'
+import { sliceDecoder } from './decode-batch.ts'
+import { checkTopic } from './check-topic.ts'
+import { DeadLetterOutbox } from './dead-letter-outbox.ts'
 import { FloodGuard, type FloodOptions } from './flood-guard.ts'
 import { runPartition } from './partition-worker.ts'
 import type { PipelineDefinition } from './pipeline-definition.ts'
@@ -40,6 +42,8 @@ export interface PipelineOptions {
 /** One running stream from a topic into the stores. */
 export class Pipeline implements Lifecycle {
   readonly definition: PipelineDefinition
+  /** The consumer group that its workers share. */
+  readonly groupId: string
   readonly #options: PipelineOptions
   readonly #logger: Logger
   readonly #metrics: PipelineMetrics
@@ -52,7 +56,9 @@ export class Pipeline implements Lifecycle {
   #reason: string | null = null
 
   constructor(options: PipelineOptions) {
+    refuseLedgerless(options)
     this.definition = options.definition
+    this.groupId = `smart-whale-${options.definition.name}`
     this.#options = options
     this.#logger = (options.logger ?? silentLogger).child({ pipeline: options.definition.name })
     this.#metrics = pipelineMetrics(options.metrics ?? silentMetrics)
@@ -67,7 +73,8 @@ export class Pipeline implements Lifecycle {
     const { transport, replication = 1 } = this.#options
     await transport.topics.create(topic, { partitions, replication }, options)
     await transport.topics.create(deadLetterTopic(topic), { partitions: 1, replication }, options)
-    this.#membership = await transport.join({ groupId: `smart-whale-${name}`, topics: [topic], onPartition: (reader) => this.#run(reader), ...options })
+    await checkTopic(transport, this.definition, this.#logger, options)
+    this.#membership = await transport.join({ groupId: this.groupId, topics: [topic], onPartition: (reader) => this.#run(reader), ...options })
     this.#membership.failed.addEventListener('abort', () => this.#halt(this.#membership?.failed.reason), { once: true })
     this.#state = 'running'
     this.#logger.info({ topic, sinks: this.definition.sinks }, 'pipeline started')
@@ -90,7 +97,7 @@ export class Pipeline implements Lifecycle {
 
   /** Records in the topic that are not yet in every store. */
   async lag(options: { signal?: AbortSignal | undefined } = {}): Promise<number> {
-    const partitions = await this.#options.transport.groupLag(`smart-whale-${this.definition.name}`, this.definition.topic, options)
+    const partitions = await this.#options.transport.groupLag(this.groupId, this.definition.topic, options)
     const lag = Number(partitions.reduce((sum, { committed, latest }) => sum + latest - (committed ?? 0n), 0n))
     this.#metrics.lag.set({ pipeline: this.definition.name }, lag)
     return lag
@@ -113,7 +120,7 @@ export class Pipeline implements Lifecycle {
   async #run(reader: PartitionReader): Promise<void> {
     const { definition } = this
     const { transport, stores, clock = systemClock, graceMs = 5000, owner = randomUUID(), onStored } = this.#options
-    const progress = new PartitionProgress(definition.name, reader.partition, this.#metrics, this.#totals)
+    const progress = new PartitionProgress(definition, reader.partition, this.#metrics, this.#totals)
     this.#progress.set(reader.partition, progress)
     try {
       await runPartition({
@@ -121,8 +128,8 @@ export class Pipeline implements Lifecycle {
         owner,
         reader,
         stores,
-        deadLetters: (records, { signal }) => this.#sendDeadLetters(transport, records, signal),
-        decode: batchDecoder(definition, this.#drift),
+        deadLetters: new DeadLetterOutbox({ transport, topic: definition.topic, partition: reader.partition, groupId: this.groupId, logger: this.#logger }),
+        decode: sliceDecoder(definition, this.#drift),
         fingerprint: definition.fingerprint,
         limits: definition.limits,
         flood: this.#flood,
@@ -137,23 +144,18 @@ export class Pipeline implements Lifecycle {
     }
   }
 
-  async #sendDeadLetters(transport: MessagingTransport, records: readonly SliceRecord[], signal: AbortSignal): Promise<void> {
-    const letters = records.map(({ batch, index, offset, refusal }) =>
-      deadLetterRecord(
-        { topic: batch.topic, partition: batch.partition, offset, key: batch.keyAt(index), value: batch.valueAt(index), headers: batch.headersAt(index), timestamp: batch.timestampAt(index) },
-        { code: refusal?.code ?? 'invalid', message: refusal?.reason ?? '' },
-      ),
-    )
-    await transport.send(deadLetterTopic(this.definition.topic), letters, { signal })
-    this.#logger.warn({ records: records.length, first: records[0]?.refusal }, 'records went to the dead letters')
-  }
-
   #halt(reason: unknown): void {
     if (this.#state === 'stopped') return
     this.#state = 'halted'
     this.#reason = InfrastructureError.isInstance(reason) ? reason.message : 'an unexpected error; the log has it'
     this.#logger.error({ err: reason }, 'pipeline halted')
   }
+}
+
+/** Rows in PostgreSQL commit together with their ledger entry, so that has to be there as well. */
+function refuseLedgerless({ definition, stores }: PipelineOptions): void {
+  if (stores.ledger !== null || stores.timescaledb === null) return
+  throw new ConfigurationError(`the pipeline "${definition.name}" writes to PostgreSQL and has no ledger there: give stores.ledger the one that its writer completes slices in`)
 }
 
 /** Makes a pipeline; `start` begins it. */

@@ -45,7 +45,9 @@ function routeMark(record: SliceRecord): string {
 export function withRefusals(records: readonly SliceRecord[], reasons: ReadonlyMap<bigint, string>): readonly SliceRecord[] {
   return records.map((record) => {
     const reason = record.refusal === null ? reasons.get(record.offset) : undefined
-    return reason === undefined ? record : { ...record, row: null, refusal: { code: 'refused-by-store', reason } }
+    if (reason === undefined) return record
+    const { batch, index, offset } = record
+    return { batch, index, offset, row: null, refusal: { code: 'refused-by-store', reason } }
   })
 }
 
@@ -58,7 +60,7 @@ export function asRecorded(records: readonly SliceRecord[], slice: Slice, scope:
   const changed = records.find((record) => record.refusal !== null && !excluded.has(record.offset))
   if (changed !== undefined) throw definitionChanged(`its new definition refuses the record at offset ${changed.offset}`)
   const parted = withRefusals(records, new Map(slice.excluded.map((offset) => [offset, 'a store refused the row before the pipeline was restarted'])))
-  if (sliceOf(scope, parted, fingerprint).token !== slice.token) throw definitionChanged('its versions, transform or route have changed since')
+  if (sliceOf(scope, parted, fingerprint).token !== plainToken(slice.token)) throw definitionChanged('its versions, transform or route have changed since')
   return parted
 }
 
@@ -74,6 +76,36 @@ function definitionChanged(how: string): ConfigurationError {
 export function sliceToken(scope: SliceScope, firstOffset: bigint, lastOffset: bigint, excluded: readonly bigint[], selection: readonly string[] | null): string {
   const identity = [scope.pipeline, scope.topicId, scope.partition, String(firstOffset), String(lastOffset), excluded.map(String), ...(selection ?? [])]
   return `${scope.partition}-${firstOffset}-${lastOffset}-${createHash('sha256').update(JSON.stringify(identity)).digest('base64url').slice(0, 24)}`
+}
+
+/** The part of a recorded token that follows from the slice's records alone. */
+const plainToken = (token: string): string => token.split('~', 1)[0] ?? token
+
+/**
+ * The slice under a token that nobody has used: marked with the claim's epoch. What a store remembers of a slice that no ledger knows of any
+ * more can't swallow it then.
+ */
+export function underEpoch(slice: Slice, epoch: bigint): Slice {
+  return { ...slice, token: `${plainToken(slice.token)}~${epoch}` }
+}
+
+/** The slice under a further token that was never sent. */
+export function withNewToken(slice: Slice): Slice {
+  const [, token = slice.token, count = '1'] = /^(.*?)(?:\.(\d+))?$/.exec(slice.token) ?? []
+  return { ...slice, token: `${token}.${Number(count) + 1}` }
+}
+
+/**
+ * The slice as one that was cut where the store may have rows already, from slices that nobody remembers: its token says that
+ * what is there may have been sent under others.
+ */
+export function recut(slice: Slice): Slice {
+  return { ...slice, token: `${slice.token}~again` }
+}
+
+/** Whether rows of this slice may have been stored under other tokens than its own. */
+export function isRecut(slice: Slice): boolean {
+  return /~again(?:\.\d+)?$/.test(slice.token)
 }
 
 /** The token for the rest of a slice of which the store has a part: it follows from the slice and from what is missing. */

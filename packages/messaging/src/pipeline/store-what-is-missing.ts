@@ -1,27 +1,47 @@
-import { OperationError, type RecoverableBatchWriter } from '@smart-whale/interfaces'
+import { OperationError, type Slice, type TurnBatch, type TurnBatchWriter, type WriteTurn } from '@smart-whale/interfaces'
+import { rowsOfRecords } from './columns/slice-columns.ts'
 import type { IngestRow } from './decode-record.ts'
-import { remainderToken, type SliceRecord } from './slice-records.ts'
+import { isRecut, remainderToken, type SliceRecord } from './slice-records.ts'
 import type { PartedSlice } from './write-slice.ts'
 
+/** How a slice is repeated. */
+export interface RepeatOptions {
+  /** What the store is written under. @default none, required */
+  readonly turn: WriteTurn
+  /** Records the slice under a token that was never sent, and answers it so; null when its own never was. @default none, required */
+  readonly renewToken: ((slice: Slice) => Promise<Slice>) | null
+  /** Gives the slice up. @default none, required */
+  readonly signal: AbortSignal
+}
+
 /**
- * Stores what a store lacks of a slice that was sent before.
+ * Stores what a store lacks of a slice that was sent before, and answers the slice as the ledger has it then.
  *
  * Such a slice may be there wholly, in part or not at all, and the store's memory of tokens is bounded and, after a crash,
  * not always true: it may know a token whose rows it lost. So what is there is looked up, only the rest is sent, and the
- * result is looked up again.
+ * result is looked up again. Nobody else changes it meanwhile: the turn is the newest, and what was sent under earlier ones has ended.
  */
-export async function storeWhatIsMissing(store: RecoverableBatchWriter<IngestRow>, parted: PartedSlice, signal: AbortSignal): Promise<void> {
-  const { slice, forClickHouse } = parted
-  let missing = await missingOf(store, parted, signal)
-  // Under the slice's own token first: should the earlier attempt still be on its way, the store drops whichever comes second.
-  // Also when all is there but views hang on the table: they may lack what the table has, and a repeat fills them alone.
-  if (missing.length === forClickHouse.length || (missing.length === 0 && (await store.feedsViews?.({ signal })) === true)) {
-    await send(store, forClickHouse, slice.token, signal)
-    missing = await missingOf(store, parted, signal)
+export async function storeWhatIsMissing(store: TurnBatchWriter<IngestRow>, parted: PartedSlice, options: RepeatOptions): Promise<Slice> {
+  const { forClickHouse } = parted
+  const { renewToken, signal } = options
+  const missing = await missingOf(store, parted, signal)
+  if (forClickHouse.length === 0) return parted.slice
+  if (missing.length === forClickHouse.length) {
+    // Under a token that is surely unknown, and that the ledger knows first: whatever is there later was sent under the recorded one.
+    const slice = renewToken === null ? parted.slice : await renewToken(parted.slice)
+    await send(store, forClickHouse, slice.token, options)
+    refuseMissing(await missingOf(store, parted, signal), slice)
+    return slice
   }
-  if (missing.length === 0) return
-  await send(store, missing, remainderToken(slice, missing.map((record) => record.offset)), signal)
-  missing = await missingOf(store, parted, signal)
+  const isViewLacking = !isRecut(parted.slice) && (await mayViewsLack(store, parted, signal))
+  if (isViewLacking) await send(store, forClickHouse, parted.slice.token, options)
+  const rest = isViewLacking ? await missingOf(store, parted, signal) : missing
+  if (rest.length > 0) await send(store, rest, remainderToken(parted.slice, rest.map((record) => record.offset)), options)
+  if (rest.length > 0) refuseMissing(await missingOf(store, parted, signal), parted.slice)
+  return parted.slice
+}
+
+function refuseMissing(missing: readonly SliceRecord[], slice: Slice): void {
   if (missing.length === 0) return
   throw new OperationError('ClickHouse accepted the rows of a slice but does not have them', {
     code: 'ERR_MESSAGING_SLICE_NOT_STORED',
@@ -30,11 +50,32 @@ export async function storeWhatIsMissing(store: RecoverableBatchWriter<IngestRow
   })
 }
 
-async function send(store: RecoverableBatchWriter<IngestRow>, records: readonly SliceRecord[], token: string, signal: AbortSignal): Promise<void> {
-  if (records.length > 0) await store.write({ rows: records.map((record) => record.row as IngestRow), token }, { signal })
+/**
+ * Views are filled by the insert, after the table: one that was cut short may have filled the table alone. Sending the rows again fills them as
+ * long as the table drops the repeat.
+ * @throws OperationError `ERR_MESSAGING_VIEWS_UNCERTAIN` when the table may have forgotten the token, so that a repeat would double its rows
+ */
+async function mayViewsLack(store: TurnBatchWriter<IngestRow>, { slice, forClickHouse }: PartedSlice, signal: AbortSignal): Promise<boolean> {
+  const origin = forClickHouse[0]?.batch
+  if (origin === undefined || (await store.feedsViews?.({ signal })) !== true) return false
+  const { firstOffset, lastOffset } = slice
+  if ((await store.wouldDropRepeat?.({ topic: origin.topic, partition: origin.partition, firstOffset, lastOffset }, { signal })) !== false) return true
+  throw new OperationError(
+    `the views of the table may lack offsets ${firstOffset} to ${lastOffset} of partition ${origin.partition}, and too many inserts came since to fill them by a repeat: delete these rows from table and views, and start again`,
+    { code: 'ERR_MESSAGING_VIEWS_UNCERTAIN', context: { token: slice.token } },
+  )
 }
 
-async function missingOf(store: RecoverableBatchWriter<IngestRow>, { slice, forClickHouse }: PartedSlice, signal: AbortSignal): Promise<readonly SliceRecord[]> {
+/** The rows of records, under a token and a turn. */
+export function batchOf(records: readonly SliceRecord[], token: string, turn: WriteTurn): TurnBatch<IngestRow> {
+  return Object.assign(rowsOfRecords(records), { token, turn })
+}
+
+async function send(store: TurnBatchWriter<IngestRow>, records: readonly SliceRecord[], token: string, { turn, signal }: RepeatOptions): Promise<void> {
+  if (records.length > 0) await store.write(batchOf(records, token, turn), { signal })
+}
+
+async function missingOf(store: TurnBatchWriter<IngestRow>, { slice, forClickHouse }: PartedSlice, signal: AbortSignal): Promise<readonly SliceRecord[]> {
   const origin = forClickHouse[0]?.batch
   if (origin === undefined) return []
   const { firstOffset, lastOffset } = slice

@@ -1,45 +1,53 @@
 import {
-  type BatchTransaction,
   OperationError,
   type RecoverableBatchWriter,
   type Slice,
   type SliceClaim,
   type SliceLedger,
+  staleEpochError,
   type TransactionalBatchWriter,
+  type TurnBatchWriter,
   ValidationError,
 } from '@smart-whale/interfaces'
+import { rowsOfRecords } from './columns/slice-columns.ts'
 import type { IngestRow } from './decode-record.ts'
+import type { DeadLetterSink } from './dead-letter-outbox.ts'
 import type { FloodGuard } from './flood-guard.ts'
-import { goesTo, sliceOf, type SliceRecord, withRefusals } from './slice-records.ts'
-import { storeWhatIsMissing } from './store-what-is-missing.ts'
+import type { PartitionHold } from './partition-hold.ts'
+import { goesTo, isRecut, recut, sliceOf, type SliceRecord, underEpoch, withNewToken, withRefusals } from './slice-records.ts'
+import { batchOf, storeWhatIsMissing } from './store-what-is-missing.ts'
 
 /** Where a pipeline's rows go: one of the two stores, or both. */
 export interface PipelineStores {
-  /** Inserts under a token; rows are seen as soon as they are inserted. */
-  readonly clickhouse: RecoverableBatchWriter<IngestRow> | null
+  /** Inserts under a token and a turn; rows are seen as soon as they are inserted. */
+  readonly clickhouse: TurnBatchWriter<IngestRow> | null
   /** Commits rows and ledger entry as one. */
   readonly timescaledb: TransactionalBatchWriter<IngestRow> | null
-  /** Remembers the slice in flight; with a transactional store, the one that commits with it. */
-  readonly ledger: SliceLedger
+  /**
+   * Remembers the slice in flight; with a transactional store, the one that commits with it. Null for a pipeline with ClickHouse alone
+   * that keeps it with the group's offsets.
+   */
+  readonly ledger: SliceLedger | null
 }
-
-/** Sends refused records to the dead letters; resolves when they are there durably. */
-export type DeadLetterSink = (records: readonly SliceRecord[], options: { signal: AbortSignal }) => Promise<void>
 
 /** What {@link writeSlice} needs to know besides the records. */
 export interface WriteSliceOptions {
-  /** Where rows go, and what remembers the slice. @default none, required */
-  readonly stores: PipelineStores
+  /** Where rows go. @default none, required */
+  readonly stores: Omit<PipelineStores, 'ledger'>
+  /** What remembers the slice. @default none, required */
+  readonly ledger: SliceLedger
   /** Where refused records go, before the slice is done. @default none, required */
   readonly deadLetters: DeadLetterSink
-  /** The partition as this worker holds it; a ledger refuses one that another has claimed since. @default none, required */
-  readonly claim: SliceClaim
+  /** The partition as this worker holds it; ledger and stores refuse one that another has taken since. @default none, required */
+  readonly hold: Pick<PartitionHold, 'claim' | 'doneUpTo' | 'storedUpTo' | 'turn'>
   /** Gives the slice up; what it recorded is repeated later. @default none, required */
   readonly signal: AbortSignal
   /** Counts rows that a store refused, before they are dead-lettered; throws when they are a flood. @default none, required */
   readonly flood: Pick<FloodGuard, 'admitRefused' | 'expectRefused'>
   /** The slice as the ledger has it in flight, when these records were sent before. @default none, required */
   readonly recorded: Slice | null
+  /** Told each time that the ledger has the slice: from then on parts of it may be anywhere. @default none, required */
+  readonly onRecorded: () => void
   /** Of the definition that made the rows; see {@link sliceOf}. @default none, required */
   readonly fingerprint: string | null
 }
@@ -57,30 +65,42 @@ export interface SliceOutcome {
  * Writes one slice so that each of its records ends up once in every store, or in the dead letters, whatever dies in between.
  *
  * The order is the point. 1: the slice is recorded, so that a restart repeats exactly it. 2: its rows go into an open
- * transaction, where PostgreSQL refuses what it won't take. 3: ClickHouse gets the rows under the slice's token.
- * 4: the refused records go to the dead letters. 5: rows and "done" commit together. A crash before 5 leads back to the
- * recorded slice; a row that either store refuses is excluded from both, which amends the record before anything is sent again.
+ * transaction, where PostgreSQL refuses what it won't take. 3: ClickHouse gets the rows under the slice's token, and this worker's turn.
+ * 4: the slice is marked done in the transaction, which keeps everybody else from the ledger's entry. 5: the refused records go to the
+ * dead letters. 6: rows and "done" commit together. A crash before 6 leads back to the recorded slice; a row that either store refuses
+ * is excluded from both, which amends the record before anything is sent again.
  */
 export async function writeSlice(given: readonly SliceRecord[], options: WriteSliceOptions): Promise<SliceOutcome> {
-  const { stores, claim, signal, recorded, fingerprint } = options
+  const { ledger, signal, recorded } = options
+  const { claim } = options.hold
   let records = given
-  let slice = recorded ?? sliceOf(claim.scope, records, fingerprint)
+  let slice = recorded ?? (await sliceToRecord(records, options))
   let inLedger = recorded !== null
   // Each round excludes at least one record more, and a slice without any left can't be refused: the loop ends.
   for (;;) {
-    if (!inLedger) await stores.ledger.record(claim, slice, { signal })
+    if (!inLedger) await ledger.record(claim, slice, { expectedOffset: options.hold.doneUpTo, signal })
+    options.onRecorded()
     const refused = await attempt({ slice, ...partRecords(records) }, options)
     if (refused.size === 0) return outcomeOf(records)
     records = withRefusals(records, refused)
-    slice = sliceOf(claim.scope, records, fingerprint)
+    slice = await sliceToRecord(records, options)
     inLedger = false
   }
+}
+
+/** The slice as it goes into the ledger: with the place where its dead letters are to be looked for, as it was recorded first, if it was. */
+async function sliceToRecord(records: readonly SliceRecord[], { deadLetters, hold, recorded, fingerprint, signal }: WriteSliceOptions): Promise<Slice> {
+  const cut = underEpoch(sliceOf(hold.claim.scope, records, fingerprint), hold.claim.epoch)
+  const isCutAnew = recorded === null ? hold.storedUpTo !== null && cut.firstOffset <= hold.storedUpTo : isRecut(recorded)
+  const slice = isCutAnew ? recut(cut) : cut
+  if (slice.excluded.length === 0) return slice
+  return { ...slice, deadLettersFrom: recorded?.deadLettersFrom ?? (await deadLetters.position({ signal })) }
 }
 
 /** What a slice comes to once it is done. */
 export function outcomeOf(records: readonly SliceRecord[]): SliceOutcome {
   const deadLettered = records.filter((record) => record.refusal !== null).length
-  const stored = records.filter((record) => record.row !== null).length
+  const stored = records.filter((record) => record.refusal === null && record.sinks?.length !== 0).length
   return { stored, deadLettered, leftOut: records.length - stored - deadLettered }
 }
 
@@ -108,9 +128,10 @@ type Refusals = ReadonlyMap<bigint, string>
  * of a repeat ClickHouse may have the rest, and never a row that is refused: that would be for somebody to look at.
  */
 async function attempt(parted: PartedSlice, options: WriteSliceOptions): Promise<Refusals> {
-  const { stores, deadLetters, flood, claim, signal, recorded } = options
+  const { stores, ledger, flood, hold, signal, recorded } = options
   const { forClickHouse, forTimescale, excluded } = parted
   const { clickhouse, timescaledb } = stores
+  let { slice } = parted
   const transaction = timescaledb === null ? null : await timescaledb.begin({ signal })
   // A transaction that waits for a search would run into its server's patience, and the search's result would be lost with it.
   const giveUp = async (): Promise<void> => {
@@ -118,18 +139,28 @@ async function attempt(parted: PartedSlice, options: WriteSliceOptions): Promise
   }
   try {
     let refused: Refusals = new Map()
-    if (transaction !== null && timescaledb !== null) refused = await refusedBy(timescaledb, forTimescale, signal, (rows) => transaction.write(rows), { flood, giveUp })
+    if (transaction !== null && timescaledb !== null) refused = await refusedBy(timescaledb, forTimescale, signal, () => transaction.write(rowsOfRecords(forTimescale).rows), { flood, giveUp })
     if (clickhouse !== null && refused.size === 0) {
-      const write = (rows: readonly IngestRow[]): Promise<unknown> => (recorded === null ? clickhouse.write({ rows, token: parted.slice.token }, { signal }) : storeWhatIsMissing(clickhouse, parted, signal))
+      const write = async (): Promise<void> => {
+        if (isRepeat(slice, options)) slice = await storeWhatIsMissing(clickhouse, parted, { turn: hold.turn(), renewToken: recorded === null ? null : renewToken(options), signal })
+        else await clickhouse.write(batchOf(forClickHouse, slice.token, hold.turn()), { signal })
+      }
       refused = await refusedBy(clickhouse, forClickHouse, signal, write, { flood, giveUp })
     }
     if (refused.size > 0) {
-      if (recorded !== null && clickhouse !== null) await refuseIfStored(clickhouse, parted, refused, signal)
+      if (clickhouse !== null && isRepeat(slice, options)) await refuseIfStored(clickhouse, parted, refused, signal)
       return refused
     }
     if (recorded === null) flood.admitRefused(excluded.filter((record) => record.refusal?.code === 'refused-by-store').length)
-    if (excluded.length > 0) await deadLetters(excluded, { signal })
-    await finish(stores.ledger, claim, parted.slice, transaction, signal)
+    if (transaction !== null) {
+      // Holds the ledger's entry until the commit: nobody takes over while letters are sent, and nobody who was taken over from sends any.
+      await transaction.complete(hold.claim, slice)
+      await sendDeadLetters(parted, options)
+      await transaction.commit()
+    } else {
+      await sendDeadLetters(parted, options)
+      await ledger.complete(hold.claim, slice, { signal })
+    }
     return refused
   } catch (error) {
     await giveUp()
@@ -137,10 +168,33 @@ async function attempt(parted: PartedSlice, options: WriteSliceOptions): Promise
   }
 }
 
-async function finish(ledger: SliceLedger, claim: SliceClaim, slice: Slice, transaction: BatchTransaction<IngestRow> | null, signal: AbortSignal): Promise<void> {
-  if (transaction === null) return ledger.complete(claim, slice, { signal })
-  await transaction.complete(claim, slice)
-  await transaction.commit()
+/** Records the slice under another token before that is sent. */
+function renewToken({ ledger, hold, signal }: WriteSliceOptions): (slice: Slice) => Promise<Slice> {
+  return async (slice) => {
+    const renewed = withNewToken(slice)
+    await ledger.record(hold.claim, renewed, { expectedOffset: hold.doneUpTo, signal })
+    return renewed
+  }
+}
+
+/** Whether ClickHouse may have rows of a slice: it was recorded before, or lies where the store is ahead of a ledger that lost its latest commits. */
+function isRepeat(slice: Slice, { recorded }: WriteSliceOptions): boolean {
+  return recorded !== null || isRecut(slice)
+}
+
+async function sendDeadLetters({ slice, excluded }: PartedSlice, { stores, ledger, hold, deadLetters, recorded, signal }: WriteSliceOptions): Promise<void> {
+  if (excluded.length === 0) return
+  if (stores.timescaledb === null) await refuseTakenOver(ledger, hold.claim, signal)
+  const from = slice.deadLettersFrom ?? (await deadLetters.position({ signal }))
+  if (recorded === null && !isRecut(slice)) return deadLetters.send(excluded, from, { signal })
+  // Nobody remembers where the letters of a slice that was cut anew would lie: they are looked for from the beginning.
+  await deadLetters.sendMissing(excluded, isRecut(slice) ? { ...from, offset: 0n } : from, { signal })
+}
+
+/** A broker takes letters from whoever sends them: an owner that was suspended looks first whether it still is one. */
+async function refuseTakenOver(ledger: SliceLedger, { scope, epoch, owner }: SliceClaim, signal: AbortSignal): Promise<void> {
+  const state = await ledger.inspect(scope, { signal })
+  if (state === null || state.epoch !== epoch || state.owner !== owner) throw staleEpochError(scope, epoch)
 }
 
 /** Runs a write; when the store refuses it for its data, finds out which records are to blame. */
@@ -148,17 +202,17 @@ async function refusedBy(
   store: Pick<RecoverableBatchWriter<IngestRow>, 'findRefused'>,
   records: readonly SliceRecord[],
   signal: AbortSignal,
-  write: (rows: readonly IngestRow[]) => Promise<unknown>,
+  write: () => Promise<unknown>,
   { flood, giveUp }: { flood: WriteSliceOptions['flood']; giveUp: () => Promise<void> },
 ): Promise<Refusals> {
   if (records.length === 0) return new Map()
-  const rows = records.map((record) => record.row as IngestRow)
   try {
-    await write(rows)
+    await write()
     return new Map()
   } catch (error) {
     if (!ValidationError.isInstance(error)) throw error
     await giveUp()
+    const { rows } = rowsOfRecords(records)
     await refuseFlood(store, rows, signal, flood)
     const refused = await store.findRefused(rows, { signal })
     if (refused.length > 0) return new Map(refused.map(({ index, reason }) => [records[index]?.offset ?? -1n, reason]))

@@ -1,6 +1,7 @@
 import {
   type CallOptions,
   type ClaimOptions,
+  type RecordOptions,
   type Row,
   type Slice,
   type SliceClaim,
@@ -100,16 +101,16 @@ export class IngestLedger implements SliceLedger {
   }
 
   /** Commits the slice as in flight, on disk before it returns. */
-  async record(claim: SliceClaim, slice: Slice, options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+  async record(claim: SliceClaim, slice: Slice, options: RecordOptions = {}): Promise<void> {
     checkSlice(slice)
     const updated = await this.#storage.execute(
       `update ${this.#table}
        set first_offset = $6::numeric, last_offset = $7::numeric, token = $8, excluded_offsets = $9::text::jsonb, updated_at = clock_timestamp()
        where ${KEY} and epoch = $4 and owner = $5
-         and next_offset <= $6::numeric
+         and next_offset <= $6::numeric and ($10::numeric is null or next_offset = $10::numeric)
          and (first_offset is null or (first_offset = $6::numeric and last_offset = $7::numeric))
        returning ${DURABLY}`,
-      [...rightOf(claim), String(slice.firstOffset), String(slice.lastOffset), slice.token, JSON.stringify(exclusionsOf(slice))],
+      [...rightOf(claim), String(slice.firstOffset), String(slice.lastOffset), slice.token, JSON.stringify(exclusionsOf(slice)), options.expectedOffset === undefined ? null : String(options.expectedOffset)],
       this.#call(options),
     )
     if (updated.length === 0) throw await this.#explainRefusedRecord(claim, slice, options)
@@ -151,9 +152,11 @@ export class IngestLedger implements SliceLedger {
     return row ? stateOf(row) : null
   }
 
-  async #explainRefusedRecord(claim: SliceClaim, slice: Slice, options: { signal?: AbortSignal | undefined }): Promise<Error> {
+  async #explainRefusedRecord(claim: SliceClaim, slice: Slice, options: RecordOptions): Promise<Error> {
     const state = await this.#read(this.#storage, claim.scope, options)
     if (!holds(claim, state)) return staleEpochError(claim.scope, claim.epoch)
+    // The claim is the newest, and yet the ledger is not where it left it: a server took over that lacks its latest commits.
+    if (options.expectedOffset !== undefined && state.nextOffset !== options.expectedOffset) return staleEpochError(claim.scope, claim.epoch)
     if (slice.firstOffset < state.nextOffset) {
       return refusal('firstOffset', `offset ${slice.firstOffset} is already done; the next one is ${state.nextOffset}`)
     }

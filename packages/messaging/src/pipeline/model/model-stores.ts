@@ -1,0 +1,180 @@
+import {
+  type Batch,
+  type BatchTransaction,
+  OperationError,
+  type RefusedRow,
+  type SliceClaim,
+  type SliceLedger,
+  type SliceSource,
+  staleEpochError,
+  type TransactionalBatchWriter,
+  type TurnBatch,
+  type TurnBatchWriter,
+  ValidationError,
+  type WriteTurn,
+} from '@smart-whale/interfaces'
+import type { IngestRow } from '../decode-record.ts'
+import type { EventKind, LedgerLock, PostgresState, ProcessLife, World } from './model-world.ts'
+
+function refusals(world: World, kind: EventKind, rows: readonly IngestRow[]): RefusedRow[] {
+  return rows.flatMap((row, index) => (world.kinds[Number(row.source_offset)] === kind ? [{ index, reason: kind }] : []))
+}
+
+const offsetsOf = (rows: readonly IngestRow[]): bigint[] => rows.map((row) => row.source_offset as bigint)
+
+function isBefore(one: WriteTurn, other: WriteTurn): boolean {
+  if (one.epoch !== other.epoch) return one.epoch < other.epoch
+  return one.attempt < other.attempt
+}
+
+/** ClickHouse as one process reaches it. */
+export function modelClickHouse(world: World, life: ProcessLife, hasViews: boolean): TurnBatchWriter<IngestRow> {
+  const within = (first: bigint, last: bigint): bigint[] => world.clickhouse.filter((offset) => offset >= first && offset <= last)
+  /** The server begins with an insert: from here on it runs, whatever becomes of its client. */
+  const begin = ({ rows, token, turn }: TurnBatch<IngestRow>): (() => void) => {
+    if (world.turn?.holder !== turn.holder) throw staleEpochError(turn.scope, turn.epoch)
+    if (refusals(world, 'refused-by-clickhouse', rows).length > 0) throw new ValidationError('refused')
+    return () => world.insert(token, offsetsOf(rows))
+  }
+  const killedAt = (batch: TurnBatch<IngestRow>, moment: number): void => {
+    world.running = []
+    if (world.turn?.holder !== batch.turn.holder || refusals(world, 'refused-by-clickhouse', batch.rows).length > 0) return
+    if (world.tokens.includes(batch.token)) return
+    // Only the token was kept; or the table got the rows and its view didn't; or the insert is held up and goes on.
+    if (moment % 3 === 0) world.tokens.push(batch.token)
+    if (moment % 3 === 1) {
+      world.tokens.push(batch.token)
+      world.clickhouse.push(...offsetsOf(batch.rows))
+    }
+    if (moment % 3 === 2) runOn(batch, moment)
+  }
+  const runOn = (batch: TurnBatch<IngestRow>, delay: number): void => {
+    const insert = { turn: batch.turn, store: begin(batch) }
+    world.running.push(insert)
+    world.later(delay, () => {
+      if (!world.running.includes(insert)) return
+      world.running.splice(world.running.indexOf(insert), 1)
+      insert.store()
+    })
+  }
+  return {
+    write: (batch: Batch<IngestRow> | TurnBatch<IngestRow>) => {
+      if (!('turn' in batch)) throw new TypeError('the model knows no write without a turn')
+      const write = (): { rows: number } => {
+        begin(batch)()
+        return { rows: batch.rows.length }
+      }
+      return life.step(write, { onServerFailure: (moment) => killedAt(batch, moment) })
+    },
+    findRefused: (rows) => life.step(() => refusals(world, 'refused-by-clickhouse', rows)),
+    storedOffsets: ({ firstOffset, lastOffset }: SliceSource) => life.step(() => within(firstOffset, lastOffset)),
+    lastStored: ({ firstOffset }) => life.step(() => within(firstOffset, 2n ** 62n).reduce<bigint | null>((last, offset) => (last === null || offset > last ? offset : last), null)),
+    feedsViews: async () => hasViews,
+    latestEpoch: () => life.step(() => world.turn?.epoch ?? null),
+    takeTurn: async (claim) => {
+      const turn = await life.step(() => takeTurn(world, claim))
+      // What runs under earlier turns ends one way or the other before the turn is given.
+      await life.step(() => {
+        for (const insert of world.running.filter((each) => isBefore(each.turn, turn))) {
+          world.running.splice(world.running.indexOf(insert), 1)
+          if (world.clickhouse.length % 2 === 0) insert.store()
+        }
+      })
+      return turn
+    },
+  }
+}
+
+let holders = 0
+
+function takeTurn(world: World, claim: SliceClaim): WriteTurn {
+  const { turn } = world
+  const isStale = turn !== null && (turn.epoch > claim.epoch || (turn.epoch === claim.epoch && !turn.holder.startsWith(`${claim.owner}/`)))
+  if (isStale) throw staleEpochError(claim.scope, claim.epoch)
+  world.turn = { scope: claim.scope, epoch: claim.epoch, attempt: turn?.epoch === claim.epoch ? turn.attempt + 1 : 0, holder: `${claim.owner}/${holders++}` }
+  return world.turn
+}
+
+/** PostgreSQL as one process reaches it: the table's writer and the ledger commit together. */
+export function modelPostgres(world: World, life: ProcessLife): { timescaledb: TransactionalBatchWriter<IngestRow>; ledger: SliceLedger } {
+  const onServerFailure = (howMany: number): void => world.loseCommits(howMany % 4)
+  const held = (claim: SliceClaim): PostgresState => {
+    const state = world.postgres
+    if (state === null || state.epoch !== claim.epoch || state.owner !== claim.owner) throw staleEpochError(claim.scope, claim.epoch)
+    return state
+  }
+  /** Waits for whoever has the row's lock; here that means: try again, unless the server has ended that transaction. */
+  const awaitLock = (): void => {
+    const { lock } = world
+    if (lock === null || lock.life === life) return
+    if (lock.commitLater !== null) lock.commitLater()
+    else if (lock.life.isAwake) throw new OperationError('locked', { retryable: true })
+    world.lock = null
+  }
+  const begin = async (): Promise<BatchTransaction<IngestRow>> => {
+    let rows: bigint[] = []
+    let commit = (): void => {}
+    const own: LedgerLock = { life, commitLater: null }
+    let isOver = false
+    return {
+      write: (given) =>
+        life.step(() => {
+          if (refusals(world, 'refused-by-timescaledb', given).length > 0) throw new ValidationError('refused')
+          rows = offsetsOf(given)
+        }),
+      complete: (claim, slice) =>
+        life.step(() => {
+          if (isOver) throw new OperationError('the transaction was rolled back')
+          awaitLock()
+          if (held(claim).inFlight?.token !== slice.token) throw new ValidationError('not in flight')
+          life.wasSuspended = false
+          world.lock = own
+          commit = () => {
+            if (world.lock !== own) throw new OperationError('the server has ended the transaction', { retryable: true })
+            world.lock = null
+            const state = held(claim)
+            world.commit({ ...state, rows: [...state.rows, ...rows], nextOffset: slice.lastOffset + 1n, inFlight: null })
+          }
+        }),
+      commit: () =>
+        life.step(() => commit(), {
+          onServerFailure,
+          onHeldUp: () => {
+            if (life.isAwake) own.commitLater = () => commit()
+          },
+        }),
+      rollback: async () => {
+        isOver = true
+        if (world.lock === own && own.commitLater === null) world.lock = null
+      },
+      [Symbol.asyncDispose]: async () => {},
+    }
+  }
+  const ledger: SliceLedger = {
+    claim: (scope, owner, { startOffset = 0n, aboveEpoch = 0n } = {}) =>
+      life.step(
+        () => {
+          awaitLock()
+          const { rows = [], nextOffset = startOffset, inFlight = null, epoch: known = 0n } = world.postgres ?? {}
+          const epoch = (known > aboveEpoch ? known : aboveEpoch) + 1n
+          world.commit({ rows, nextOffset, inFlight, epoch, owner })
+          return { scope, nextOffset, inFlight, epoch, owner }
+        },
+        { onServerFailure },
+      ),
+    record: (claim, slice, { expectedOffset } = {}) =>
+      life.step(
+        () => {
+          awaitLock()
+          const state = held(claim)
+          if (state.nextOffset !== expectedOffset) throw staleEpochError(claim.scope, claim.epoch)
+          if (slice.firstOffset < state.nextOffset || (state.inFlight !== null && state.inFlight.lastOffset !== slice.lastOffset)) throw new ValidationError('another range')
+          world.commit({ ...state, inFlight: slice })
+        },
+        { onServerFailure },
+      ),
+    complete: () => Promise.reject(new TypeError('the transaction completes')),
+    inspect: () => life.step(() => world.postgres),
+  }
+  return { ledger, timescaledb: { begin, findRefused: (rows) => life.step(() => refusals(world, 'refused-by-timescaledb', rows)) } }
+}

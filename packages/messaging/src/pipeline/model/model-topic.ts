@@ -1,0 +1,94 @@
+import { OperationError } from '@smart-whale/interfaces'
+import { DEAD_LETTER_HEADERS } from '../../dead-letter.ts'
+import { messagingError } from '../../errors.ts'
+import type { CommitOptions, MessagingTransport, PartitionReader, RecordBatch } from '../../transport.ts'
+import type { DeadLetterEntry, ProcessLife, World } from './model-world.ts'
+
+function batchOf(topic: string, from: number, length: number, valueAt: (offset: number) => Uint8Array, headersAt: (offset: number) => Readonly<Record<string, Uint8Array>>): RecordBatch {
+  return {
+    topic,
+    partition: 0,
+    length,
+    bytes: length * 40,
+    nextOffset: BigInt(from + length),
+    offsetAt: (index) => BigInt(from + index),
+    timestampAt: () => 0,
+    keyAt: () => null,
+    valueAt: (index) => valueAt(from + index),
+    headersAt: (index) => headersAt(from + index),
+  }
+}
+
+/** Reads the model's topic; when all of it is done, or the process has died, the partition is revoked. */
+export function modelReader(world: World, life: ProcessLife, chunk: number, isDone: () => boolean): PartitionReader {
+  const { revoked } = life
+  const valueAt = (offset: number): Uint8Array => Buffer.from(world.kinds[offset] === 'undecodable' ? '{"id":' : `{"id":${offset},"time":"2001-01-01T00:00:00Z"}`)
+  let position = 0
+  return {
+    topic: 'model',
+    topicId: 'model-1',
+    partition: 0,
+    signal: revoked.signal,
+    read: async ({ maxRecords }) => {
+      await new Promise((resolve) => setImmediate(resolve))
+      if (isDone()) revoked.abort()
+      if (revoked.signal.aborted) throw new OperationError('revoked')
+      const batch = batchOf('model', position, Math.max(0, Math.min(chunk, maxRecords, world.kinds.length - position)), valueAt, () => ({}))
+      position += batch.length
+      return batch
+    },
+    seek: (offset) => {
+      position = Number(offset)
+    },
+    committed: () =>
+      life.step(() => {
+        life.wasSuspended = false
+        return world.group
+      }),
+    // With PostgreSQL the group's offset is for those who watch the lag, and nothing goes by it.
+    commit: async (offset: bigint, { metadata = '' }: CommitOptions = {}) => {
+      if (metadata === '') return
+      const issued = world.groupCommits
+      await life.step(() => {
+        if (life.generation !== world.generation) throw messagingError('ERR_MESSAGING_FENCED', 'taken')
+        // It was held up, and undoes those that were sent after it.
+        if (world.groupCommits !== issued) world.hasLostCommits = true
+        world.groupCommits++
+        world.group = { offset, metadata }
+      })
+    },
+    bounds: async () => ({ earliest: 0n, latest: BigInt(world.kinds.length) }),
+    close: async () => {},
+  }
+}
+
+/** The broker, as far as dead letters go. */
+export function modelTransport(world: World, life: ProcessLife): MessagingTransport {
+  const letters = world.deadLetters
+  const reader: Pick<PartitionReader, 'bounds' | 'seek' | 'read' | 'close'> = {
+    bounds: () => life.step(() => ({ earliest: 0n, latest: BigInt(letters.length) })),
+    seek: () => {},
+    read: async () => batchOf('model.dlq', 0, letters.length, () => Buffer.of(), (offset) => letters[offset]?.headers ?? {}),
+    close: async () => {},
+  }
+  const send: MessagingTransport['send'] = (_topic, records) => {
+    const entries = records.map(({ headers = {} }): DeadLetterEntry => {
+      const bytes = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]))
+      return { offset: BigInt(Buffer.from(headers[DEAD_LETTER_HEADERS.offset] ?? '').toString()), headers: bytes }
+    })
+    const first = (): number => letters.length
+    return life.step(
+      () => {
+        const offset = first()
+        // Between the look and the sending nobody can be kept out; without a ledger that is locked meanwhile, not even a moment is needed.
+        const isUnawares = life.wasSuspended || (world.postgres === null && life.generation !== world.generation)
+        if (isUnawares) entries.forEach((entry) => world.excused.add(entry.offset))
+        letters.push(...entries)
+        return entries.map((_entry, index) => ({ partition: 0, offset: BigInt(offset + index) }))
+      },
+      { onHeldUp: () => entries.forEach((entry) => world.excused.add(entry.offset)) },
+    )
+  }
+  const topics = { describe: async () => ({ name: 'model.dlq', id: 'dlq', partitions: 1, replication: 1, configs: {} }) }
+  return { topics, send, openPartition: async () => reader } as unknown as MessagingTransport
+}

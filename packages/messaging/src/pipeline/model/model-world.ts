@@ -1,0 +1,244 @@
+import { OperationError, type Slice, type WriteTurn } from '@smart-whale/interfaces'
+
+/** What an event of the model is: good, not decodable, or refused by one store for its data. */
+export type EventKind = 'good' | 'undecodable' | 'refused-by-clickhouse' | 'refused-by-timescaledb'
+
+/** What happens at one step of one process. */
+export type Fate =
+  | 'works'
+  /** Nothing happens, or it happens and the answer is lost. */
+  | 'fails-before'
+  | 'fails-after'
+  /** The request is held up somewhere: it is given up here, and arrives after all. */
+  | 'arrives-late'
+  /** The process is suspended (SIGSTOP), another one takes over, and it goes on as if nothing had been. */
+  | 'pauses-before'
+  | 'pauses-after'
+  | 'dies-before'
+  | 'dies-after'
+  /** ClickHouse is killed at whatever it is doing, or PostgreSQL's replica takes over without the latest commits. */
+  | 'server-fails'
+
+/** A fate, and for how many steps of anybody a pause or a delay lasts. */
+export interface PlannedFate {
+  readonly fate: Fate
+  readonly delay: number
+}
+
+/** What PostgreSQL holds: rows and ledger, changed by one commit. */
+export interface PostgresState {
+  readonly rows: readonly bigint[]
+  readonly nextOffset: bigint
+  readonly inFlight: Slice | null
+  readonly epoch: bigint
+  readonly owner: string
+}
+
+/** An insert that passed the check of its turn and has not ended. */
+export interface RunningInsert {
+  readonly turn: WriteTurn
+  readonly store: () => void
+}
+
+/** The lock of the ledger's row. */
+export interface LedgerLock {
+  readonly life: ProcessLife
+  /** What the server still has to do for it, where the request is held up. */
+  commitLater: (() => void) | null
+}
+
+export interface DeadLetterEntry {
+  readonly offset: bigint
+  readonly headers: Readonly<Record<string, Uint8Array>>
+}
+
+/** The outside world: what survives the death of a process. */
+export class World {
+  readonly kinds: readonly EventKind[]
+  readonly clickhouse: bigint[] = []
+  readonly view: bigint[] = []
+  /** Tokens that ClickHouse remembers, oldest first; bounded, as its deduplication window is. */
+  readonly tokens: string[] = []
+  readonly viewTokens: string[] = []
+  turn: WriteTurn | null = null
+  running: RunningInsert[] = []
+  /** Null until the first claim. */
+  postgres: PostgresState | null = null
+  /** What a replica that takes over may stand at. */
+  readonly history: PostgresState[] = []
+  group: { readonly offset: bigint; readonly metadata: string } | null = null
+  groupCommits = 0
+  /** Of the life that the group has given the partition to. */
+  generation = 0
+  /** Who holds the lock of the ledger's row: a transaction that marked its slice done and has not ended. */
+  lock: LedgerLock | null = null
+  readonly deadLetters: DeadLetterEntry[] = []
+  /** Letters that may be there twice: their sending was held up, or their sender suspended, beyond what anybody can look up. */
+  readonly excused = new Set<bigint>()
+  /** The ledger has lost commits: letters of what it lost are sent again, and views are not mended. */
+  hasLostCommits = false
+  readonly #plan: PlannedFate[]
+  readonly #window: number
+  readonly #later: { at: number; run: () => void }[] = []
+  #now = 0
+  #isOver = false
+
+  constructor(kinds: readonly EventKind[], plan: readonly PlannedFate[], window: number) {
+    this.kinds = kinds
+    this.#plan = [...plan]
+    this.#window = window
+  }
+
+  nextFate(): PlannedFate {
+    this.#now++
+    for (const entry of this.#later.filter(({ at }) => at <= this.#now)) this.#runNow(entry)
+    return this.#plan.shift() ?? { fate: 'works', delay: 0 }
+  }
+
+  later(delay: number, run: () => void): void {
+    if (this.#isOver) run()
+    else this.#later.push({ at: this.#now + delay, run })
+  }
+
+  /** Whoever was suspended goes on, and what was held up arrives. */
+  releaseAll(): void {
+    this.#isOver = true
+    for (const entry of [...this.#later]) this.#runNow(entry)
+  }
+
+  /** From now on everything works. */
+  calmDown(): void {
+    this.#plan.length = 0
+  }
+
+  /** An insert as a whole. */
+  insert(token: string, offsets: readonly bigint[]): void {
+    if (remember(this.tokens, token, this.#window)) this.clickhouse.push(...offsets)
+    this.fillView(token, offsets)
+  }
+
+  fillView(token: string, offsets: readonly bigint[]): void {
+    if (remember(this.viewTokens, token, this.#window)) this.view.push(...offsets)
+  }
+
+  /** A commit in PostgreSQL. */
+  commit(state: PostgresState): void {
+    if (this.postgres !== null) this.history.push(this.postgres)
+    this.postgres = state
+  }
+
+  /** A replica takes over that lacks the latest commits, and knows of no open transaction. */
+  loseCommits(howMany: number): void {
+    this.lock = null
+    for (let lost = 0; lost < howMany && this.history.length > 0; lost++) {
+      this.postgres = this.history.pop() ?? this.postgres
+      this.hasLostCommits = true
+    }
+  }
+
+  #runNow(entry: { run: () => void }): void {
+    this.#later.splice(this.#later.indexOf(entry as never), 1)
+    entry.run()
+  }
+}
+
+/** False when it is known already. */
+function remember(tokens: string[], token: string, window: number): boolean {
+  if (tokens.includes(token)) return false
+  tokens.push(token)
+  if (tokens.length > window) tokens.shift()
+  return true
+}
+
+export class ProcessDied extends OperationError {}
+
+/** What a step may meet besides working. */
+export interface StepTraits {
+  /** What becomes of the request when its server fails; without it, nothing. */
+  readonly onServerFailure?: (delay: number) => void
+  /** Hears that the request arrives late, or after a pause: nobody who looked before can know of it. */
+  readonly onHeldUp?: () => void
+}
+
+/** One life of a worker's process. */
+export class ProcessLife {
+  readonly revoked = new AbortController()
+  /** Resolves when the partition goes to another process: this one is dead, suspended, or has returned. */
+  readonly vacant: Promise<void>
+  readonly generation: number
+  readonly #world: World
+  readonly #leave: () => void
+  /** Whether it was suspended since it last made sure that the partition is its own. */
+  wasSuspended = false
+  #isDead = false
+  #isSuspended = false
+  #stepsUnawares = Number.POSITIVE_INFINITY
+
+  constructor(world: World) {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.vacant = promise
+    this.#leave = resolve
+    this.#world = world
+    this.generation = ++world.generation
+  }
+
+  leave(): void {
+    this.#leave()
+  }
+
+  /** Whether its transactions go on: those of a dead or suspended one are ended by the server. */
+  get isAwake(): boolean {
+    return !this.#isDead && !this.#isSuspended
+  }
+
+  /** Does something that the outside world sees, or fails to. */
+  async step<T>(effect: () => T, traits: StepTraits = {}): Promise<T> {
+    await new Promise((resolve) => setImmediate(resolve))
+    if (this.#isDead) throw new ProcessDied('dead')
+    if (this.#stepsUnawares-- <= 0) this.revoked.abort()
+    const { fate, delay } = this.#world.nextFate()
+    if (fate.startsWith('dies')) this.#die()
+    if (fate === 'server-fails') traits.onServerFailure?.(delay)
+    if (fate === 'arrives-late') this.#arriveLate(effect, traits, delay)
+    if (fate === 'pauses-before') await this.#pause(delay, traits)
+    if (fate.endsWith('before') && fate !== 'pauses-before') throw this.#failure()
+    if (fate === 'server-fails' || fate === 'arrives-late') throw this.#failure()
+    const result = effect()
+    if (fate === 'pauses-after') await this.#pause(delay, {})
+    if (fate.endsWith('after') && fate !== 'pauses-after') throw this.#failure()
+    return result
+  }
+
+  #arriveLate(effect: () => unknown, traits: StepTraits, delay: number): void {
+    traits.onHeldUp?.()
+    this.#world.later(delay, () => {
+      try {
+        effect()
+      } catch {
+        // Nobody waits for the answer.
+      }
+    })
+  }
+
+  async #pause(delay: number, traits: StepTraits): Promise<void> {
+    traits.onHeldUp?.()
+    const resumed = new Promise<void>((resolve) => this.#world.later(delay, resolve))
+    this.#leave()
+    // How long it goes on before it hears that it lost the partition.
+    this.#stepsUnawares = delay
+    this.#isSuspended = true
+    await resumed
+    this.#isSuspended = false
+    this.wasSuspended = true
+  }
+
+  #die(): void {
+    this.#isDead = true
+    this.revoked.abort()
+    this.#leave()
+  }
+
+  #failure(): Error {
+    return this.#isDead ? new ProcessDied('died') : new OperationError('away', { retryable: true })
+  }
+}
