@@ -25,6 +25,13 @@ export interface RecordPosition {
   readonly offset: bigint
 }
 
+/** Where something lies in a larger buffer; filled in by whoever knows. */
+export interface ByteRange {
+  bytes: Uint8Array
+  start: number
+  end: number
+}
+
 /**
  * Records of one partition in offset order, as byte ranges of a buffer: nothing is made for a record until it is asked for.
  * What `keyAt`, `valueAt` and `headersAt` return are views, valid as long as they are held; they must not be written to.
@@ -43,6 +50,8 @@ export interface RecordBatch {
   timestampAt(index: number): number
   keyAt(index: number): Uint8Array | null
   valueAt(index: number): Uint8Array | null
+  /** Says in `range` where the value lies, for whoever reads many without a view of each; false when there is none. @default only views */
+  valueRange?(index: number, range: ByteRange): boolean
   /** A name that was sent more than once has its last value. */
   headersAt(index: number): Readonly<Record<string, Uint8Array>>
 }

@@ -111,7 +111,6 @@ function renamedTypes({ fields, rename = {} }: DeclaredVersion, where: string): 
   const types = new Map<string, FieldType>()
   for (const [field, text] of Object.entries(fields)) {
     const name = Object.hasOwn(rename, field) ? (rename[field] as string) : field
-    if (!SIMPLE_COLUMN.test(name)) throw wrong(`${where.replace(/rename$/, 'fields')}.${field}`, 'can not be the name of a column: give it one of lower-case letters, digits and _ in rename')
     if (types.has(name)) throw wrong(where, `gives the name "${name}" to two fields`)
     types.set(name, parseFieldType(text))
   }
@@ -128,6 +127,8 @@ function checkCover(types: Types, columns: Readonly<Record<string, string>>, whe
 }
 
 function checkColumns({ topic, table = topic, tables, time, id, key, fields, versions, clickhouse }: DeclaredPipeline, columns: Readonly<Record<string, string>>, where: string): void {
+  const odd = Object.keys(columns).find((column) => !SIMPLE_COLUMN.test(column))
+  if (odd !== undefined) throw wrong(`${where}.fields.${odd}`, 'can not be the name of a column: give it one of lower-case letters, digits and _ in rename')
   for (const reserved of RESERVED_COLUMNS) if (Object.hasOwn(columns, reserved)) throw wrong(`${where}.fields.${reserved}`, 'is a column that the pipeline itself writes; choose another name')
   if (columns[time] !== 'timestamp') throw wrong(`${where}.time`, 'must name a field of type timestamp')
   if (id !== undefined && !Object.hasOwn(columns, id)) throw wrong(`${where}.id`, `names "${id}", which is not among the fields`)

@@ -1,14 +1,15 @@
 import { type Clock, InfrastructureError, OperationError, type Slice } from '@smart-whale/interfaces'
 import type { PartitionReader, RecordBatch } from '../transport.ts'
-import type { BatchDecoder } from './decode-batch.ts'
+import type { SliceDecoder } from './decode-batch.ts'
 import type { SliceLimits } from './pipeline-definition.ts'
 import type { SliceRecord } from './slice-records.ts'
 
 /** Reads on from the reader's position until a slice is full by rows, bytes or age. Empty when nothing came within `maxAgeMs`. */
-export async function cutSlice(reader: PartitionReader, limits: SliceLimits, decode: BatchDecoder, clock: Clock): Promise<readonly SliceRecord[]> {
+export async function cutSlice(reader: PartitionReader, limits: SliceLimits, decoder: SliceDecoder, clock: Clock): Promise<readonly SliceRecord[]> {
   const records: SliceRecord[] = []
   let bytes = 0
   let deadline = Number.POSITIVE_INFINITY
+  decoder.begin()
   while (records.length < limits.maxRows && bytes < limits.maxBytes) {
     const left = records.length === 0 ? limits.maxAgeMs : deadline - clock.monotonic()
     if (left <= 0) break
@@ -17,8 +18,9 @@ export async function cutSlice(reader: PartitionReader, limits: SliceLimits, dec
     // A record's age counts from when the first of the slice was read, whatever the producer's clock says.
     if (records.length === 0) deadline = clock.monotonic() + limits.maxAgeMs
     bytes += batch.bytes
-    for (const record of decode(batch)) records.push(record)
+    for (const record of decoder.decode(batch)) records.push(record)
   }
+  decoder.end()
   return records
 }
 
@@ -26,16 +28,18 @@ export async function cutSlice(reader: PartitionReader, limits: SliceLimits, dec
  * Reads exactly the records of an offset range again; both ends included. The range may have gaps (a compacted topic).
  * @throws OperationError `ERR_MESSAGING_SLICE_GONE` when the topic no longer holds the range's end
  */
-export async function rereadRange(reader: PartitionReader, { firstOffset, lastOffset }: Slice, decode: BatchDecoder): Promise<readonly SliceRecord[]> {
+export async function rereadRange(reader: PartitionReader, { firstOffset, lastOffset }: Slice, decoder: SliceDecoder): Promise<readonly SliceRecord[]> {
   const records: SliceRecord[] = []
   let next = firstOffset
   reader.seek(firstOffset)
+  decoder.begin()
   while (next <= lastOffset) {
     const batch = await readIfThere(reader, Number(lastOffset - next) + 1)
     if (batch === null || batch.length === 0 || (records.length === 0 && batch.offsetAt(0) !== firstOffset)) break
-    for (const record of decode(batch)) if (record.offset <= lastOffset) records.push(record)
+    for (const record of decoder.decode(batch)) if (record.offset <= lastOffset) records.push(record)
     next = batch.nextOffset
   }
+  decoder.end()
   reader.seek(lastOffset + 1n)
   if (records.at(-1)?.offset === lastOffset) return records
   throw new OperationError(`the topic "${reader.topic}" no longer holds offsets ${firstOffset} to ${lastOffset} of partition ${reader.partition}, which were being written when the pipeline last stopped`, {

@@ -1,5 +1,5 @@
 import type { ColumnBatch } from '@smart-whale/interfaces'
-import type { RecordBatch } from '../transport.ts'
+import type { ByteRange, RecordBatch } from '../transport.ts'
 import { columnsDecoder, type ColumnsDecoder } from './columns/column-decoder.ts'
 import { eventFieldsDecoder, type HeaderOf } from './decode-record.ts'
 import { RecordRefusal } from './event-refusal.ts'
@@ -11,6 +11,15 @@ import type { SliceRecord } from './slice-records.ts'
 /** Turns the records of a batch into rows or refusals, in order. */
 export type BatchDecoder = (batch: RecordBatch) => SliceRecord[]
 
+/** Decodes slices, each batch by batch. */
+export interface SliceDecoder {
+  /** Begins a slice. What belongs to the slice before stays valid until the next one begins. */
+  begin(): void
+  decode(batch: RecordBatch): SliceRecord[]
+  /** The slice is cut: nothing more comes. */
+  end(): void
+}
+
 /** What is told while records are decoded. A slice that is repeated is told again. */
 export interface DecodeObserver {
   /** An event has a field that its version does not declare. */
@@ -21,14 +30,9 @@ export interface DecodeObserver {
 
 const NOWHERE: readonly PipelineSink[] = []
 
-/**
- * Compiles the step from record to row: fields, version, transform and route, then where the event came from. Where ClickHouse is the only
- * store and a row is what an event's fields say, plain events go into columns, and rows are made only for whoever reads them.
- */
+/** Compiles the step from record to row: fields, version, transform and route, then where the event came from. */
 export function batchDecoder(definition: PipelineDefinition, observer: DecodeObserver | null = null): BatchDecoder {
   const decode = recordDecoder(definition, observer)
-  const columns = definition.sinks.every((sink) => sink === 'clickhouse') ? columnsDecoder(definition, observer?.onUndeclared ?? null) : null
-  if (columns !== null) return plainEventsFirst(columns, decode, recordDecoder(definition, null))
   return (batch) => {
     const records: SliceRecord[] = []
     for (let index = 0; index < batch.length; index++) records.push(decode(batch, index))
@@ -36,53 +40,97 @@ export function batchDecoder(definition: PipelineDefinition, observer: DecodeObs
   }
 }
 
+/**
+ * Compiles the same for slices that are to be stored. Where ClickHouse is the only store and a row is what an event's fields say, plain events
+ * go into columns, and rows are made only for whoever reads them.
+ */
+export function sliceDecoder(definition: PipelineDefinition, observer: DecodeObserver | null = null): SliceDecoder {
+  const columns = definition.sinks.every((sink) => sink === 'clickhouse') ? columnsDecoder(definition, observer?.onUndeclared ?? null) : null
+  if (columns === null) return { begin: () => {}, decode: batchDecoder(definition, observer), end: () => {} }
+  return plainEventsFirst(columns, recordDecoder(definition, observer), recordDecoder(definition, null))
+}
+
 /** Turns one record of a batch into a row or a refusal. */
 type RecordDecoder = (batch: RecordBatch, index: number) => SliceRecord
 
 /** @param decodeAgain makes the row of an event that was told of before */
-function plainEventsFirst(columns: ColumnsDecoder, decode: RecordDecoder, decodeAgain: RecordDecoder): BatchDecoder {
-  return (batch) => {
-    const records: SliceRecord[] = []
-    // Filled in once the batch is through; its records know it from the beginning.
-    const collected: { -readonly [K in keyof ColumnBatch]: ColumnBatch[K] } = { rows: 0, columns: [] }
-    columns.begin(batch)
-    for (let index = 0; index < batch.length; index++) {
-      const value = batch.valueAt(index)
-      const offset = batch.offsetAt(index)
-      if (value !== null && columns.addEvent(value, offset)) {
-        records.push(new PlainRecord(batch, index, offset, collected, decodeAgain))
-        continue
+function plainEventsFirst(columns: ColumnsDecoder, decode: RecordDecoder, decodeAgain: RecordDecoder): SliceDecoder {
+  // Filled in once the slice is cut; its records know it from the beginning.
+  let collected: MutableColumns = { rows: 0, columns: [] }
+  const range: ByteRange = { bytes: Buffer.alloc(0), start: 0, end: 0 }
+  return {
+    begin: () => {
+      collected = { rows: 0, columns: [] }
+      columns.begin()
+    },
+    decode: (batch) => {
+      const source: PlainSource = { batch, columns: collected, decode: decodeAgain }
+      const records: SliceRecord[] = []
+      for (let index = 0; index < batch.length; index++) {
+        if (locate(batch, index, range) && columns.addEvent(range, batch, batch.offsetAt(index))) {
+          records.push(new PlainRecord(source, index))
+          continue
+        }
+        const record = decode(batch, index)
+        if (record.row !== null) columns.addRow(record.row, batch)
+        records.push(record.row === null ? record : { ...record, columns: collected })
       }
-      const record = decode(batch, index)
-      if (record.row !== null) columns.addRow(record.row)
-      records.push(record.row === null ? record : { ...record, columns: collected })
-    }
-    Object.assign(collected, columns.collected())
-    return records
+      return records
+    },
+    end: () => void Object.assign(collected, columns.collected()),
   }
 }
 
-/** A record whose row lies in columns; it is made as an object for a store that wants one, or to find out which one is refused. */
-class PlainRecord implements SliceRecord {
-  readonly batch: RecordBatch
-  readonly index: number
-  readonly offset: bigint
-  readonly refusal = null
-  readonly columns: ColumnBatch
-  readonly #decode: RecordDecoder
-  #row: IngestRow | null = null
+type MutableColumns = { -readonly [K in keyof ColumnBatch]: ColumnBatch[K] }
 
-  constructor(batch: RecordBatch, index: number, offset: bigint, columns: ColumnBatch, decode: RecordDecoder) {
-    this.batch = batch
+function locate(batch: RecordBatch, index: number, range: ByteRange): boolean {
+  if (batch.valueRange !== undefined) return batch.valueRange(index, range)
+  const value = batch.valueAt(index)
+  if (value === null) return false
+  range.bytes = Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+  range.start = 0
+  range.end = value.length
+  return true
+}
+
+/** What the plain records of a batch have in common. */
+interface PlainSource {
+  readonly batch: RecordBatch
+  readonly columns: ColumnBatch
+  readonly decode: RecordDecoder
+}
+
+/**
+ * A record whose row lies in columns; it is made as an object for a store that wants one, or to find out which one is refused. As small
+ * as can be, since there is one an event.
+ */
+class PlainRecord implements SliceRecord {
+  readonly index: number
+  readonly #source: PlainSource
+
+  constructor(source: PlainSource, index: number) {
+    this.#source = source
     this.index = index
-    this.offset = offset
-    this.columns = columns
-    this.#decode = decode
+  }
+
+  get batch(): RecordBatch {
+    return this.#source.batch
+  }
+
+  get offset(): bigint {
+    return this.#source.batch.offsetAt(this.index)
   }
 
   get row(): IngestRow | null {
-    this.#row ??= this.#decode(this.batch, this.index).row
-    return this.#row
+    return this.#source.decode(this.#source.batch, this.index).row
+  }
+
+  get refusal(): null {
+    return null
+  }
+
+  get columns(): ColumnBatch {
+    return this.#source.columns
   }
 }
 

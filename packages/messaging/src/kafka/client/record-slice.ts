@@ -1,5 +1,5 @@
 import type { DecodedRecords } from '../protocol/records/decoded-records.ts'
-import type { RecordBatch } from '../../transport.ts'
+import type { ByteRange, RecordBatch } from '../../transport.ts'
 
 /** Some of the records that one fetch brought. */
 export class RecordSlice implements RecordBatch {
@@ -53,6 +53,10 @@ export class RecordSlice implements RecordBatch {
 
   valueAt(index: number): Uint8Array | null {
     return this.#all.valueAt(this.#at(index))
+  }
+
+  valueRange(index: number, range: ByteRange): boolean {
+    return this.#all.valueRange(this.#at(index), range)
   }
 
   headersAt(index: number): Readonly<Record<string, Uint8Array>> {

@@ -3,6 +3,7 @@ import type { ColumnLayout, ColumnValues } from '@smart-whale/interfaces'
 /** Bytes of a value; a text has its own. */
 const WIDTHS: Readonly<Record<ColumnLayout, number>> = { text: 0, int32: 4, int64: 8, float64: 8, boolean: 1, milliseconds: 8, days: 4, uuid: 16, decimal32: 4, decimal64: 8 }
 const SHORT_TEXT = 32
+const FIRST_BYTES = 1024
 
 /** What a column is. */
 export interface ColumnShape {
@@ -25,22 +26,22 @@ export class ColumnBuilder {
   #nulls: Uint8Array | null
   #rows = 0
 
-  /** @param expectedTextBytes what the texts of such a batch take, where that is known from the one before */
-  constructor(shape: ColumnShape, expectedRows: number, expectedTextBytes = expectedRows * 24) {
+  constructor(shape: ColumnShape) {
     this.shape = shape
     this.#width = WIDTHS[shape.layout]
-    this.#buffer = Buffer.allocUnsafeSlow(Math.max(16, this.#width === 0 ? expectedTextBytes : expectedRows * this.#width))
+    this.#buffer = Buffer.allocUnsafeSlow(FIRST_BYTES)
     this.#view = new DataView(this.#buffer.buffer)
-    this.#nulls = shape.nullable ? new Uint8Array(Math.max(16, expectedRows)) : null
+    this.#nulls = shape.nullable ? new Uint8Array(FIRST_BYTES) : null
+  }
+
+  /** Forgets all values, and keeps their memory. */
+  clear(): void {
+    this.#rows = 0
+    this.#at = 0
   }
 
   get rows(): number {
     return this.#rows
-  }
-
-  /** Bytes of the values so far. */
-  get size(): number {
-    return this.#at
   }
 
   /** Takes back the last row, when the column has one more than it should. */
@@ -100,7 +101,7 @@ export class ColumnBuilder {
     const length = end - start
     this.#reserve(length + 5)
     this.#varint(length)
-    if (length > SHORT_TEXT) this.#buffer.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), this.#at)
+    if (length > SHORT_TEXT && Buffer.isBuffer(bytes)) bytes.copy(this.#buffer, this.#at, start, end)
     else for (let index = 0; index < length; index++) this.#buffer[this.#at + index] = bytes[start + index] as number
     this.#done(length, 0)
   }

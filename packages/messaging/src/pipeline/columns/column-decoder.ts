@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { ColumnBatch, ColumnLayout, ColumnValues } from '@smart-whale/interfaces'
-import type { RecordBatch } from '../../transport.ts'
+import type { ByteRange, RecordBatch } from '../../transport.ts'
 import type { IngestRow } from '../event-types.ts'
 import { type FieldType, parseFieldType } from '../field-type.ts'
 import type { PipelineDefinition } from '../pipeline-definition.ts'
@@ -12,12 +12,12 @@ import { appendValue } from './append-value.ts'
 
 /** Columns of the rows of one batch, as far as its events are plain or were decoded by somebody else. */
 export interface ColumnsDecoder {
-  /** Makes room for the rows of another batch; what was collected before stays valid. */
-  begin(batch: RecordBatch): void
+  /** Begins anew. What was collected stays valid until it is begun once more: while one slice is written, the next one is read. */
+  begin(): void
   /** Adds the row of an event's bytes. False, and nothing is added, when the event is not plain. */
-  addEvent(value: Uint8Array, offset: bigint): boolean
+  addEvent(value: ByteRange, batch: RecordBatch, offset: bigint): boolean
   /** Adds a row that was decoded another way. */
-  addRow(row: IngestRow): void
+  addRow(row: IngestRow, batch: RecordBatch): void
   /** What was collected since `begin`. */
   collected(): ColumnBatch
 }
@@ -64,15 +64,11 @@ function shapeOf(name: string, { kind, nullable, precision, scale }: FieldType):
   return { name, layout, nullable, precision, scale }
 }
 
-function expectedBytes(before: ColumnBuilder | undefined, rows: number): number | undefined {
-  return before === undefined || before.rows === 0 ? undefined : Math.ceil((1.1 * rows * before.size) / before.rows)
-}
-
 const origin = (name: string, layout: ColumnLayout): ColumnShape => ({ name, layout, nullable: false, precision: 0, scale: 0 })
 const ORIGIN = [origin('event_id', 'text'), origin('source_offset', 'int64')] as const
 
 function constant(shape: ColumnShape, write: (column: ColumnBuilder) => void): ColumnValues {
-  const column = new ColumnBuilder(shape, 1)
+  const column = new ColumnBuilder(shape)
   write(column)
   return { ...column.values(), isConstant: true }
 }
@@ -84,10 +80,13 @@ class PlainColumns implements ColumnsDecoder {
   readonly #scanner: JsonScanner
   readonly #onUndeclared: UndeclaredField | null
   readonly #found: { -readonly [K in keyof FoundValue]: FoundValue[K] } = { bytes: new Uint8Array(0), shape: 0, start: 0, end: 0, isClean: false }
-  #partition = 0
+  /** Of the ids of events that have none: their partition. */
+  #prefix = ''
   /** Columns that are the same in every row of a batch. */
   #constants: readonly ColumnValues[] = []
-  #builders: ColumnBuilder[] = []
+  #builders: readonly ColumnBuilder[] = []
+  /** Of the slice before, which is being written. */
+  #others: readonly ColumnBuilder[] = []
 
   constructor(shapes: readonly ColumnShape[], fields: readonly PlainField[], idField: number, onUndeclared: UndeclaredField | null) {
     this.#shapes = [...shapes, ...ORIGIN]
@@ -97,20 +96,23 @@ class PlainColumns implements ColumnsDecoder {
     this.#onUndeclared = onUndeclared
   }
 
-  begin({ topic, partition, length }: RecordBatch): void {
-    this.#partition = partition
-    this.#constants = [constant(origin('source_topic', 'text'), (column) => column.text(topic)), constant(origin('source_partition', 'int32'), (column) => column.int32(partition))]
-    const before = this.#builders
-    // Texts of one stream are about as long as those before: room for a tenth more is seldom too little.
-    this.#builders = this.#shapes.map((shape, index) => new ColumnBuilder(shape, length, expectedBytes(before[index], length)))
+  begin(): void {
+    const wasIdle = this.#builders[0]?.rows === 0
+    const next = this.#others
+    this.#others = this.#builders
+    // Memory is used again: fresh pages for each slice cost more than the rows in them. A partition without events keeps none.
+    if (wasIdle || next.length === 0) this.#builders = this.#shapes.map((shape) => new ColumnBuilder(shape))
+    else this.#builders = next
+    for (const builder of this.#builders) builder.clear()
+    this.#constants = []
   }
 
-  addEvent(given: Uint8Array, offset: bigint): boolean {
-    const value = Buffer.isBuffer(given) ? given : Buffer.from(given.buffer, given.byteOffset, given.byteLength)
-    if (!this.#scanner.scan(value) || !isUtf8(value)) return false
+  addEvent(value: ByteRange, batch: RecordBatch, offset: bigint): boolean {
+    if (!this.#scanner.scan(value)) return false
     const { shapes, starts, ends, clean } = this.#scanner
+    if (!this.#scanner.isAscii && !isUtf8(value.bytes.subarray(value.start, value.end))) return false
     const found = this.#found
-    found.bytes = value
+    found.bytes = value.bytes
     const rows = (this.#builders[0] as ColumnBuilder).rows
     for (let index = 0; index < this.#fields.length; index++) {
       const field = this.#fields[index] as PlainField
@@ -127,17 +129,25 @@ class PlainColumns implements ColumnsDecoder {
       found.isClean = clean[index] === 1
       if (!field.read(found, column)) return this.#backTo(rows, index)
     }
-    this.#addOrigin(value, offset)
-    if (this.#onUndeclared !== null && this.#scanner.undeclaredCount > 0) this.#tellUndeclared(value, this.#onUndeclared)
+    if (this.#constants.length === 0) this.#beginOrigin(batch)
+    this.#addOrigin(value.bytes, offset)
+    if (this.#onUndeclared !== null && this.#scanner.undeclaredCount > 0) this.#tellUndeclared(value.bytes, this.#onUndeclared)
     return true
   }
 
-  addRow(row: IngestRow): void {
+  addRow(row: IngestRow, batch: RecordBatch): void {
+    if (this.#constants.length === 0) this.#beginOrigin(batch)
     this.#shapes.forEach((shape, index) => appendValue(this.#builders[index] as ColumnBuilder, row[shape.name]))
   }
 
   collected(): ColumnBatch {
     return { rows: this.#builders[0]?.rows ?? 0, columns: [...this.#builders.map((builder) => builder.values()), ...this.#constants] }
+  }
+
+  /** A slice is of one topic and partition. */
+  #beginOrigin({ topic, partition }: RecordBatch): void {
+    this.#prefix = `${partition}-`
+    this.#constants = [constant(origin('source_topic', 'text'), (column) => column.text(topic)), constant(origin('source_partition', 'int32'), (column) => column.int32(partition))]
   }
 
   /** Takes back the values of a row of which the first columns have one. */
@@ -155,7 +165,7 @@ class PlainColumns implements ColumnsDecoder {
   /** The id as the event has it: a plain integer is written as its digits are, and so is a text. */
   #addEventId(column: ColumnBuilder, value: Uint8Array, offset: bigint): void {
     if (this.#idField < 0) {
-      column.text(`${this.#partition}-${offset}`)
+      column.text(`${this.#prefix}${offset}`)
       return
     }
     const start = this.#scanner.starts[this.#idField] as number
@@ -164,8 +174,9 @@ class PlainColumns implements ColumnsDecoder {
     else column.textBytes(value, start, end)
   }
 
-  #tellUndeclared(value: Buffer, tell: UndeclaredField): void {
+  #tellUndeclared(bytes: Uint8Array, tell: UndeclaredField): void {
     const { undeclared, undeclaredCount } = this.#scanner
+    const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     for (let index = 0; index < undeclaredCount; index++) tell(value.utf8Slice(undeclared[2 * index], undeclared[2 * index + 1]))
   }
 }

@@ -1,3 +1,5 @@
+import type { ByteRange } from '../../transport.ts'
+
 /** What a value in a JSON text is. */
 export const SHAPE = { absent: 0, text: 1, integer: 2, fraction: 3, yes: 4, no: 5, nothing: 6, nested: 7 } as const
 
@@ -26,7 +28,7 @@ const MAX_INTEGER_DIGITS = 18
  * Finds the values of declared fields in the bytes of a JSON object, without making anything of them.
  *
  * It takes only what is plain: no backslash, no exponent, no number that a double would change, no field twice. For all else, and for
- * whatever is no JSON, `scan` answers false, and somebody slower decides. The bytes must be UTF-8.
+ * whatever is no JSON, `scan` answers false, and somebody slower decides. Whether texts that aren't ASCII are UTF-8 is not looked at.
  */
 export class JsonScanner {
   /** By field: what its value is, and where it lies; of a text, what is between the quotes. */
@@ -43,6 +45,8 @@ export class JsonScanner {
   #shape = 0
   #isClean = true
   #expected = 0
+  #end = 0
+  #allBits = 0
 
   constructor(names: readonly string[]) {
     this.#names = names.map((name) => Buffer.from(name))
@@ -52,26 +56,31 @@ export class JsonScanner {
     this.clean = new Uint8Array(names.length)
   }
 
-  scan(bytes: Buffer): boolean {
-    // Looked for once and by the machine's own means, so that texts need not be searched for it.
-    if (bytes.includes(BACKSLASH)) return false
+  scan({ bytes, start, end }: ByteRange): boolean {
     this.#bytes = bytes
+    this.#end = end
     this.#expected = 0
+    this.#allBits = 0
     this.undeclaredCount = 0
     this.shapes.fill(SHAPE.absent)
-    const begin = this.#skipSpace(0)
+    const begin = this.#skipSpace(start)
     if (bytes[begin] !== OPEN_OBJECT) return false
     let at = this.#skipSpace(begin + 1)
-    if (bytes[at] === CLOSE_OBJECT) return this.#skipSpace(at + 1) === bytes.length
+    if (bytes[at] === CLOSE_OBJECT) return this.#skipSpace(at + 1) === end
     for (;;) {
       at = this.#member(at)
       if (at < 0) return false
       at = this.#skipSpace(at)
-      const next = bytes[at]
-      if (next === CLOSE_OBJECT) return this.#skipSpace(at + 1) === bytes.length
+      const next = at < end ? bytes[at] : 0
+      if (next === CLOSE_OBJECT) return this.#skipSpace(at + 1) === end
       if (next !== COMMA) return false
       at = this.#skipSpace(at + 1)
     }
+  }
+
+  /** Whether all texts of the last event were ASCII, so that they are UTF-8 as well. */
+  get isAscii(): boolean {
+    return this.#allBits < 0x80
   }
 
   /** Name and value; answers where they end, or -1. */
@@ -127,7 +136,7 @@ export class JsonScanner {
   #skipSpace(begin: number): number {
     const bytes = this.#bytes
     let at = begin
-    while (at < bytes.length) {
+    while (at < this.#end) {
       const byte = bytes[at] as number
       if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) break
       at++
@@ -135,18 +144,24 @@ export class JsonScanner {
     return at
   }
 
-  /** Where the closing quote is; -1 when a byte that may not stand in a text comes before it, or the end. */
+  /** Where the closing quote is; -1 when a backslash, or a byte that may not stand in a text, comes before it, or the end. */
   #endOfText(begin: number): number {
     const bytes = this.#bytes
+    let bits = 0
     let at = begin
     for (;;) {
-      // Nearly all bytes of texts lie above the quote. Behind the end there is nothing, which is not above it.
-      while ((bytes[at] as number) > QUOTE) at++
-      const byte = bytes[at]
-      if (byte === QUOTE) return at
-      if (byte !== 0x20 && byte !== 0x21) return -1
+      let byte = bytes[at] as number
+      // Nearly all bytes of texts lie above the quote. A text without an end goes on into the next record, until the end is looked at below.
+      while (byte > QUOTE && byte !== BACKSLASH) {
+        bits |= byte
+        byte = bytes[++at] as number
+      }
+      if (byte === QUOTE) break
+      if ((byte !== 0x20 && byte !== 0x21) || at >= this.#end) return -1
       at++
     }
+    this.#allBits |= bits
+    return at < this.#end ? at : -1
   }
 
   #value(at: number, depth: number): number {
@@ -200,7 +215,7 @@ export class JsonScanner {
   #digits(begin: number): number {
     const bytes = this.#bytes
     let at = begin
-    while (at < bytes.length && (bytes[at] as number) >= ZERO && (bytes[at] as number) <= NINE) at++
+    while (at < this.#end && (bytes[at] as number) >= ZERO && (bytes[at] as number) <= NINE) at++
     return at
   }
 

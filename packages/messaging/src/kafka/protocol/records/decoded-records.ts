@@ -1,3 +1,4 @@
+import type { ByteRange } from '../../../transport.ts'
 import { VarintCursor } from './varint-cursor.ts'
 
 /** Where each record of some batches lies: a row of numbers for each property, and no object for a record. */
@@ -49,6 +50,16 @@ export class DecodedRecords {
   valueAt(index: number): Uint8Array | null {
     const { valueStarts, valueLengths } = this.#columns
     return this.#view(index, at(valueStarts, index), at(valueLengths, index))
+  }
+
+  /** Where the value lies; false when there is none. */
+  valueRange(index: number, range: ByteRange): boolean {
+    const { valueStarts, valueLengths } = this.#columns
+    const length = at(valueLengths, index)
+    range.bytes = this.#source(index)
+    range.start = at(valueStarts, index)
+    range.end = range.start + length
+    return length >= 0
   }
 
   /** A name that was sent more than once has its last value; a null value reads as no bytes. */
