@@ -1,4 +1,4 @@
-import { TimescaleConfigurationError, TimescaleOperationError } from './errors.ts'
+import { TimescaleConfigurationError, TimescaleConnectionError, TimescaleOperationError } from './errors.ts'
 import { editionOf, type ServerIdentity } from './capabilities.ts'
 import { describeServer, missingFeature, type TimescaleFeature } from './features.ts'
 
@@ -43,6 +43,7 @@ export function mapEditionError(report: { readonly code?: string; readonly messa
   const library = /could not access file "(?:\$libdir\/)?timescaledb-([^"]+)"/.exec(words)
   if (library) return outdatedExtension(library[1] as string, cause)
   if (/extension "timescaledb" must be preloaded/.test(words)) return notLoaded(cause)
+  if (/already loaded with a different version/.test(words)) return updatedExtension(cause)
   if (state === '0A000' && /during restore/.test(words)) return restoring(cause)
   if (!server) return undefined
   const license = state === '0A000' ? /under the current "(\w+)" license/.exec(words)?.[1] : undefined
@@ -94,6 +95,12 @@ function refusedByLicense(words: string, server: SessionServer, cause: unknown):
 function outdatedExtension(version: string, cause: unknown): TimescaleConfigurationError {
   const message = `this database has version ${version} of the extension timescaledb, for which the server has no library any more: run "alter extension timescaledb update" in it, as the first statement of a new session`
   return new TimescaleConfigurationError(message, { code: 'ERR_TIMESCALEDB_EXTENSION', status: 503, cause, context: { extension: version } })
+}
+
+/** The server ends every session that began before an update, at its next statement and before that runs. */
+function updatedExtension(cause: unknown): TimescaleConnectionError {
+  const message = 'the extension timescaledb was updated after this session began, so the server ended the session: a new one takes its place'
+  return new TimescaleConnectionError(message, { code: 'ERR_TIMESCALEDB_CONNECTION_LOST', cause })
 }
 
 function notLoaded(cause: unknown): TimescaleConfigurationError {

@@ -33,11 +33,11 @@ export async function openTestDatabase(engine: TestEngine): Promise<TestDatabase
   return { url: database.url, storage: await connect(), connect, connectTo: (url) => open({ url }), close }
 }
 
-/** Waits until a condition holds, for at most five seconds. */
-export async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 5_000
+/** Waits until a condition holds, for at most five seconds unless told otherwise. */
+export async function until(condition: () => Promise<boolean>, what: string, limitMs = 5_000): Promise<void> {
+  const deadline = performance.now() + limitMs
   while (!(await condition())) {
-    if (performance.now() > deadline) expect.fail(`it did not happen within five seconds: ${what}`)
+    if (performance.now() > deadline) expect.fail(`it did not happen within ${limitMs} ms: ${what}`)
     await sleep(10)
   }
 }

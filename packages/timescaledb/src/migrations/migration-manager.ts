@@ -144,6 +144,8 @@ export class MigrationManager {
   /** Whether it had to be run; another deployer may have been faster. */
   async #runOne(direction: Direction, migration: Migration, options: Signalled): Promise<boolean> {
     const call = this.#call(options)
+    // Known before the transaction takes its connection, which may be the only one.
+    await this.#storage.capabilities()
     return this.#storage.withTransaction(async (transaction) => {
       await lockMigrations(transaction, this.#table, this.#lockTimeoutMs, call)
       if (direction === 'up') await createMigrationTable(transaction, this.#table, call)

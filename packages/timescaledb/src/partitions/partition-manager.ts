@@ -85,6 +85,8 @@ export class PartitionManager {
 
   /** Partitions a table by a column of it, keeping its rows. A table that is partitioned by that column already stays as it is. */
   async partitionByTime(table: string, timeColumn: string, options: Signalled & { chunkInterval?: string } = {}): Promise<void> {
+    // Known before the transaction takes its connection, which may be the only one.
+    await this.#storage.capabilities()
     await this.#storage.withTransaction((transaction) => this.partitionWithin(transaction, table, timeColumn, options), this.#call(options))
   }
 

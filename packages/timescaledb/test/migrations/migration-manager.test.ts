@@ -1,4 +1,4 @@
-import { builtInMigrations, createMigrationManager, type Migration, type TimescaleStorage } from '@smart-whale/timescaledb'
+import { builtInMigrations, createMigrationManager, createTimescaleAdapter, type Migration, type TimescaleStorage } from '@smart-whale/timescaledb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeEngines } from '../each-engine.ts'
 import { openTestDatabase, type TestDatabase } from '../time-series-database.ts'
@@ -35,6 +35,16 @@ describeEngines((engine) => {
       } finally {
         await own.close()
       }
+    })
+
+    it('make do with a single connection that was never used before', async () => {
+      const own = await engine.freshDatabase()
+      const single = createTimescaleAdapter({ url: own.url, maxConnections: 1, acquireTimeoutMs: 2_000 })
+      await createMigrationManager(single).up()
+      await single.execute('create table single (at timestamptz not null)')
+      await single.createHypertable('single', 'at')
+      await single.disconnect()
+      await own.drop()
     })
 
     it('go back and forth and keep the points', async () => {
