@@ -43,6 +43,9 @@ const MAX_RECLAIMS = 3
 /** How long a revocation may take to arrive once a store has said that somebody else holds the partition, in milliseconds. */
 const REVOCATION_MS = 10_000
 
+/** How often a partition without events looks whether the ledger still stands where it left it, in milliseconds. */
+const LOOK_EVERY_MS = 30_000
+
 /** Moves one partition on, slice by slice, until it is revoked. Rejects only when going on would be wrong. */
 export async function runPartition(work: PartitionWork): Promise<void> {
   const { reader } = work
@@ -99,11 +102,15 @@ async function moveOn(work: HeldWork, hold: PartitionHold, from: bigint, signal:
   }
   let position = from
   let next = cut()
+  let lookedAt = work.clock.monotonic()
   try {
     while (!work.reader.signal.aborted) {
       const records = await readOn(work, next, position, cut, signal)
       position = (records.at(-1)?.offset ?? position - 1n) + 1n
       next = cut()
+      if (records.length === 0 && work.clock.monotonic() - lookedAt < LOOK_EVERY_MS) continue
+      if (records.length === 0) await untilItWorks(work, signal, () => refuseLostCommits(work, hold, signal))
+      lookedAt = work.clock.monotonic()
       if (records.length === 0) continue
       work.flood.admit(records.length, records.filter((record) => record.refusal !== null).length)
       await store(work, hold, records, null, signal)
@@ -112,6 +119,12 @@ async function moveOn(work: HeldWork, hold: PartitionHold, from: bigint, signal:
     // Whoever claims the partition anew reads from it, and a reader has one read at a time.
     await next.catch(() => {})
   }
+}
+
+/** A ledger that lost commits is noticed with the next slice; where none comes, by looking. @throws `ERR_STALE_EPOCH` */
+async function refuseLostCommits({ ledger }: HeldWork, { claim, doneUpTo }: PartitionHold, signal: AbortSignal): Promise<void> {
+  const state = await ledger.inspect(claim.scope, { signal })
+  if (state?.epoch !== claim.epoch || state.owner !== claim.owner || state.nextOffset !== doneUpTo) throw staleEpochError(claim.scope, claim.epoch)
 }
 
 /** As much of a slice as the ledger has room for; the rest is read again. */

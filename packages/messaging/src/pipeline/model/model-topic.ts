@@ -35,6 +35,7 @@ export function modelReader(world: World, life: ProcessLife, chunk: number, isDo
       if (revoked.signal.aborted) throw new OperationError('revoked')
       const batch = batchOf('model', position, Math.max(0, Math.min(chunk, maxRecords, world.kinds.length - position)), valueAt, () => ({}))
       position += batch.length
+      if (batch.length === 0) world.idleReads++
       return batch
     },
     seek: (offset) => {

@@ -68,6 +68,7 @@ export class World {
   readonly history: PostgresState[] = []
   group: { readonly offset: bigint; readonly metadata: string } | null = null
   groupCommits = 0
+  idleReads = 0
   /** Of the life that the group has given the partition to. */
   generation = 0
   /** Who holds the lock of the ledger's row: a transaction that marked its slice done and has not ended. */
