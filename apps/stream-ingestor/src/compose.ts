@@ -7,6 +7,7 @@ import { createMigrationManager } from '@smart-whale/timescaledb'
 import { closedGuard } from './closed-guard.ts'
 import type { IngestorConfig } from './config.ts'
 import { createIngestor } from './create-ingestor.ts'
+import { createRequestServer } from './create-request-server.ts'
 import { createTransport, replicationFor } from './open-broker.ts'
 import { openStores, refuseMissingStores } from './open-stores.ts'
 import { readPipelinesFile } from './read-pipelines-file.ts'
@@ -35,6 +36,8 @@ export async function compose(config: IngestorConfig, logger: Logger, signal: Ab
     const isReady = async (): Promise<boolean> => (await health.ready()).ready
     const ingestor = createIngestor({ ...stores, definitions, transport, replication, stallMs: config.stallMs, isReady, guard, logger, metrics })
     closers.add('pipelines', () => ingestor.stop())
+    const requests = config.dataRequestsGroup === null ? null : createRequestServer({ ...stores, definitions, transport, groupId: config.dataRequestsGroup, freshness: ingestor.freshness, logger })
+    closers.add('data requests', async () => requests?.stop())
     const health = createHealth({ probes: ingestor.probes, awaitStart: true, logger })
     closers.add('health', async () => health.close())
     closers.add('readiness', async () => health.markStopping())
@@ -54,6 +57,7 @@ export async function compose(config: IngestorConfig, logger: Logger, signal: Ab
     fastify.addHook('onClose', () => closers.close())
     const begin = async (stopped: AbortSignal): Promise<void> => {
       await ingestor.start({ signal: stopped })
+      await requests?.start()
       health.markStarted()
     }
     return { fastify, begin }

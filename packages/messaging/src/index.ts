@@ -107,6 +107,9 @@ export { messageJsonSchema, type MessageSchemaName } from './schemas/json-schema
 export { defineMessage, type DefineMessageOptions, type MessageDefinition, type MessageUpgrade } from './schemas/define-message.ts'
 export type { WithUnknownFields } from './schemas/wire-codec.ts'
 
+// Answers from tables
+export { answerFromTables, type AnswerFromTablesOptions, type TablePage, type TableQuery, type TableReader } from './table-requests/answer-from-tables.ts'
+
 // Topics and dead letters
 export { BASE_TOPICS, TopicCategory, type TopicDrift, TopicManager, type TopicManagerOptions } from './topic-manager.ts'
 export { modelIdOfTopic, modelTopicName } from './model-topic.ts'
