@@ -51,13 +51,18 @@ function flipped(bytes: Buffer): Buffer {
   return bytes
 }
 
+/** Whether the event is one that only ClickHouse refuses, for its value. */
+export function isMendable(sequence: number, plan: PoisonPlan): boolean {
+  return sequence % plan.refusedEvery === plan.refusedEvery - 1
+}
+
 /** The record of a number, and whether it is good for both stores. */
 export function poisonedRecord(sequence: number, plan: PoisonPlan): { record: OutgoingRecord; isGood: boolean } {
   const random = new SeededChoices(plan.seed ^ Math.imul(sequence + 1, 0x9e3779b1))
   const { key } = eventOf(sequence)
   const headers = { n: String(sequence) }
   const bad = (value: Value): { record: OutgoingRecord; isGood: boolean } => ({ record: { key: key ?? null, value, headers }, isGood: false })
-  if (sequence % plan.refusedEvery === plan.refusedEvery - 1) return bad(replaced(sequence, 'value', String(REFUSED_VALUE + sequence)))
+  if (isMendable(sequence, plan)) return bad(replaced(sequence, 'value', String(REFUSED_VALUE + sequence)))
   if (sequence % plan.hugeEvery === plan.hugeEvery - 1) return bad(sequence % 2 === 0 ? DEEP : gunzipSync(HUGE))
   if (random.fraction() < plan.badShare) return bad(random.pick(KINDS)(sequence, random))
   return { record: { ...eventOf(sequence), headers }, isGood: true }

@@ -1,7 +1,7 @@
 import { deadLetterTopic, type MessagingTransport, type OutgoingRecord } from '@smart-whale/messaging'
 import { askClickHouse, askPostgres, runInClickHouse } from './count-stored.ts'
 import { EVENT_PIPELINE } from './event.ts'
-import type { FaultWorld } from './fault-world.ts'
+import type { Environment, FaultWorld } from './fault-world.ts'
 import { IngestorCrew } from './ingestor-crew.ts'
 import { REFUSED_VALUE } from './poison.ts'
 import type { FaultRun } from './scenario.ts'
@@ -23,6 +23,10 @@ export interface PoisonedStream {
   giveBackDeadLetters(): Promise<void>
   /** Waits until all of these are in both stores, and stops the worker; answers how many rows a second came once the first ones did. */
   drain(expected: SentEvents): Promise<number>
+  /** What an ingestor or a command of it is started with. */
+  readonly environment: Environment
+  /** Starts the worker anew until all of these are in both stores. */
+  takeIn(expected: SentEvents): Promise<void>
   /** How often a worker had to wait for something. */
   pauses(): number
   /** Workers that ended without having been asked to. */
@@ -42,6 +46,11 @@ export async function openStream(run: FaultRun, world: FaultWorld, topic: string
   await crew.stopOldest()
   await runInClickHouse(world.clickhouse.login, `ALTER TABLE ${topic} ADD CONSTRAINT refused CHECK value < ${REFUSED_VALUE}`)
   let ended = 0
+  const waitUntilAll = (expected: SentEvents): Promise<number> =>
+    waitUntil(`both stores have ${expected.acknowledged} rows`, DRAIN_DEADLINE_MS, async () => {
+      const stored = await smallerCount(world, topic)
+      return stored >= expected.acknowledged || `${stored}; ${crew.output()}`
+    })
   return {
     send: (events, record, isGood = () => true) => sendAll(transport, topic, events, record, isGood),
     begin: async () => {
@@ -58,12 +67,15 @@ export async function openStream(run: FaultRun, world: FaultWorld, topic: string
         begun = await smallerCount(world, topic)
         return begun > before || begun >= expected.acknowledged
       })
-      const tookMs = await waitUntil(`both stores have ${expected.acknowledged} rows`, DRAIN_DEADLINE_MS, async () => {
-        const stored = await smallerCount(world, topic)
-        return stored >= expected.acknowledged || `${stored}; ${crew.output()}`
-      })
+      const tookMs = await waitUntilAll(expected)
       await crew.stopOldest()
       return ((expected.acknowledged - begun) / Math.max(tookMs, 1)) * 1000
+    },
+    environment,
+    takeIn: async (expected) => {
+      await crew.add(1)
+      await waitUntilAll(expected)
+      await crew.stopOldest()
     },
     pauses: () => crew.logged('partition paused'),
     crashes: () => ended,

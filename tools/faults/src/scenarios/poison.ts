@@ -2,12 +2,16 @@ import { compareCopies, findingsOf } from '../compare-copies.ts'
 import { copiesInClickHouse, copiesInPostgres } from '../count-stored.ts'
 import { startWorld } from '../fault-world.ts'
 import { judgeDeadLetters } from '../judge-dead-letters.ts'
-import { poisonedRecord, type PoisonPlan } from '../poison.ts'
+import { isMendable, poisonedRecord, type PoisonPlan } from '../poison.ts'
 import { openStream } from '../poisoned-stream.ts'
+import { replayThrice } from '../replay-letters.ts'
 import { type FaultRun, type Finding, mustBe, type Scenario } from '../scenario.ts'
 
 const FULL = { events: 1_000_000, hugeEvery: 50_000, withoutLettersMs: 20_000 }
 const SHORT = { events: 30_000, hugeEvery: 10_000, withoutLettersMs: 3000 }
+
+/** Long enough to have begun, and in the short form to have ended: both must do no harm. */
+const REPLAY_KILLED_AFTER_MS = 2500
 
 /** A tenth of everything is broken in some way; what is good must not suffer for it. */
 export const poison: Scenario = {
@@ -37,11 +41,18 @@ export const poison: Scenario = {
     const share = (poisonedRate / cleanRate) * 100
     run.tell(`poisoned: ${Math.round(poisonedRate)} events/s`)
 
+    const letters = await judgeDeadLetters(await world.connect(), 'poisoned', (sequence) => poisonedRecord(sequence, plan).isGood)
+    const replays = await replayThrice(run.folder, poisoned.environment, 'poisoned', REPLAY_KILLED_AFTER_MS)
+    run.tell('the mendable dead letters were replayed three times')
+    for (let sequence = 0; sequence < events; sequence++) if (isMendable(sequence, plan)) good.acknowledge(sequence)
+    await poisoned.takeIn(good)
     const [inClickHouse, inPostgres] = await Promise.all([copiesInClickHouse(world.clickhouse.login, 'poisoned'), copiesInPostgres(world.postgres.address, 'poisoned')])
     return [
       ...findingsOf('ClickHouse', compareCopies(good, inClickHouse)),
       ...findingsOf('PostgreSQL', compareCopies(good, inPostgres)),
-      ...(await judgeDeadLetters(await world.connect(), 'poisoned', (sequence) => poisonedRecord(sequence, plan).isGood)),
+      ...letters,
+      // 3: some would die again and were left, as it has to be.
+      mustBe('replays that failed', replays.filter((code) => code !== 3).length, 0),
       mustBe('waited for the dead letters', poisoned.pauses() > 0, true),
       mustBe('workers that ended by themselves', clean.crashes() + poisoned.crashes(), 0),
       // So few events as in the short form are through at once: there is no rate to speak of.
