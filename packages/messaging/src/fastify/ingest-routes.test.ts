@@ -3,6 +3,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createMemoryTransport } from '../memory/index.ts'
 import { definePipelines } from '../pipeline/define-pipelines.ts'
 import { ConnectionError } from '@smart-whale/interfaces'
+import { FakeClock } from '@smart-whale/interfaces/testing'
+import { PartialSendError } from '../errors.ts'
+import { decodeFreshnessToken } from '../pipeline/freshness/freshness-token.ts'
 import type { MessagingTransport } from '../transport.ts'
 import { ingestRoutes, type IngestRoutesOptions } from './ingest-routes.ts'
 
@@ -85,11 +88,143 @@ describe('POST /ingest/{topic}', () => {
     expect(await post(`[${Array(20).fill(event).join()}]`)).toMatchObject({ statusCode: 413 })
   })
 
-  it('says to come again when the broker is away', async () => {
-    await app.close()
-    app = await serve({ transport: { ...transport, send: () => Promise.reject(new ConnectionError('away')) } as unknown as MessagingTransport })
+  it('answers a token of where the events lie', async () => {
+    const { body } = await post(`[${event},{"id":"2","time":1767225600000,"fare":"3"}]`)
+    const target = decodeFreshnessToken((body as { token: string }).token)
 
-    expect(await post(event)).toMatchObject({ statusCode: 503, headers: { 'retry-after': '1' } })
+    expect(target).toMatchObject({ pipeline: 'rides', topic: 'rides', topicId: (await transport.topics.describe('rides'))?.id })
+    expect([...target.offsets.values()].every((offset) => offset === 0n)).toBe(true)
+  })
+
+  it.each<[string, () => Error, object]>([
+    ['nobody knows', () => new ConnectionError('away'), { status: 503, outcome: 'unknown', detail: expect.stringMatching(/may store them twice/) as string }],
+    ['none is stored', () => new ConnectionError('stopped', { code: 'ERR_MESSAGING_NOT_CONNECTED' }), { status: 503, outcome: 'none', detail: expect.stringMatching(/None of this request is stored/) as string }],
+    ['some are', () => new PartialSendError({ topic: 'rides', stored: [{ partition: 0, offset: 5n }, null, null], unknown: [2] }), { status: 503, outcome: 'partial', stored: 1, missing: [1], unknown: [2] }],
+    ['none of several is', () => new PartialSendError({ topic: 'rides', stored: [null, null, null] }), { status: 503, outcome: 'none', stored: 0, missing: [0, 1, 2], unknown: [] }],
+  ])('says plainly when %s', async (_name, failure, expected) => {
+    await app.close()
+    app = await serve({ transport: { topics: transport.topics, send: () => Promise.reject(failure()) } as unknown as MessagingTransport })
+
+    expect(await post(`[${event},${event},${event}]`)).toMatchObject({ statusCode: 503, headers: { 'retry-after': '1', 'content-type': 'application/problem+json; charset=utf-8' }, body: expected })
+  })
+
+  it('takes nothing while it is not ready', async () => {
+    await app.close()
+    app = await serve({ isReady: async () => false })
+
+    expect(await post(event)).toMatchObject({ statusCode: 503, headers: { 'retry-after': '2' }, body: { code: 'ERR_MESSAGING_INGEST_NOT_READY', outcome: 'none' } })
+    expect(await stored()).toEqual([])
+  })
+
+  describe('with limits', () => {
+    /** A broker that takes records when it is told to. */
+    function slowBroker(): { transport: MessagingTransport; sent: number; release: () => void } {
+      const waiting: (() => void)[] = []
+      const broker = {
+        sent: 0,
+        release: () => waiting.splice(0).forEach((go) => go()),
+        transport: {
+          topics: transport.topics,
+          send: async (...call: Parameters<MessagingTransport['send']>) => {
+            broker.sent++
+            await new Promise<void>((resolve) => waiting.push(resolve))
+            return transport.send(...call)
+          },
+        } as unknown as MessagingTransport,
+      }
+      return broker
+    }
+
+    it('tells a client that has too many requests under way to come again, and lets others in', async () => {
+      const broker = slowBroker()
+      await app.close()
+      app = await serve({ transport: broker.transport, limits: { maxPendingPerClient: 2 }, clientOf: (request) => String(request.headers['x-client']) })
+      const from = (client: string) => app.inject({ method: 'POST', url: '/ingest/rides', payload: event, headers: { 'content-type': 'application/json', 'x-client': client } })
+      const first = [from('a'), from('a')]
+      await expect.poll(() => broker.sent).toBe(2)
+
+      const refused = await from('a')
+      expect(refused).toMatchObject({ statusCode: 429, headers: { 'retry-after': '1' } })
+      expect(refused.json()).toMatchObject({ code: 'ERR_MESSAGING_TOO_MANY_REQUESTS', outcome: 'none' })
+      const other = from('b')
+      await expect.poll(() => broker.sent).toBe(3)
+      broker.release()
+      for (const answer of await Promise.all([...first, other])) expect(answer.statusCode).toBe(200)
+      const again = from('a')
+      await expect.poll(() => broker.sent).toBe(4)
+      broker.release()
+      expect((await again).statusCode).toBe(200)
+    })
+
+    it('takes no more bytes than it has room for', async () => {
+      const broker = slowBroker()
+      await app.close()
+      app = await serve({ transport: broker.transport, limits: { maxPendingBytes: 100 } })
+      const first = post(event)
+      await expect.poll(() => broker.sent).toBe(1)
+
+      expect(await post(event)).toMatchObject({ statusCode: 503, body: { code: 'ERR_MESSAGING_INGEST_FULL' } })
+      broker.release()
+      expect((await first).statusCode).toBe(200)
+    })
+
+    it('holds a client to its rate, and says when to come again', async () => {
+      const clock = new FakeClock()
+      await app.close()
+      app = await serve({ limits: { eventsPerSecond: 10 }, clock })
+
+      expect((await post(`[${Array(30).fill(event).join()}]`)).statusCode).toBe(200)
+      expect(await post(event)).toMatchObject({ statusCode: 429, headers: { 'retry-after': '3' } })
+      await clock.advance(3_000)
+      expect((await post(event)).statusCode).toBe(200)
+    })
+  })
+
+  describe('with an Idempotency-Key', () => {
+    const once = (key: string, payload = event) =>
+      app.inject({ method: 'POST', url: '/ingest/rides', payload, headers: { 'content-type': 'application/json', 'idempotency-key': key } })
+
+    it('sends once and answers the same, also to one who comes while it is under way', async () => {
+      const [first, second] = await Promise.all([once('k'), once('k')])
+      const third = await once('k')
+
+      expect(await stored()).toEqual([event])
+      expect([second.json(), third.json()]).toEqual([first.json(), first.json()])
+      expect([first.headers['idempotency-replayed'], third.headers['idempotency-replayed']]).toEqual([undefined, 'true'])
+    })
+
+    it('refuses the key with another body, and takes another key', async () => {
+      await once('k')
+
+      expect((await once('k', `[${event}]`)).statusCode).toBe(422)
+      expect((await once('l')).statusCode).toBe(200)
+      expect((await once('')).statusCode).toBe(400)
+      expect(await stored()).toEqual([event, event])
+    })
+
+    it('answers again that nobody knows, but forgets the key when nothing was stored', async () => {
+      const failures = [new ConnectionError('stopped', { code: 'ERR_MESSAGING_NOT_CONNECTED' }), new ConnectionError('cut')]
+      await app.close()
+      app = await serve({ transport: { topics: transport.topics, send: (...call: Parameters<MessagingTransport['send']>) => (failures.length > 0 ? Promise.reject(failures.shift() as Error) : transport.send(...call)) } as unknown as MessagingTransport })
+
+      expect((await once('k')).json()).toMatchObject({ outcome: 'none' })
+      expect((await once('k')).json()).toMatchObject({ outcome: 'unknown' })
+      expect((await once('k')).json()).toMatchObject({ outcome: 'unknown' })
+      expect(await stored()).toEqual([])
+      expect((await once('l')).statusCode).toBe(200)
+    })
+
+    it('forgets the oldest key when there is no room, and every key after its time', async () => {
+      const clock = new FakeClock()
+      await app.close()
+      app = await serve({ idempotency: { maxKeys: 2, windowMs: 1000 }, clock })
+      for (const key of ['a', 'b', 'c', 'a']) await once(key)
+      expect(await stored()).toHaveLength(4)
+      await clock.advance(1001)
+      await once('a')
+
+      expect(await stored()).toHaveLength(5)
+    })
   })
 
   it('asks the guard for ingest:write', async () => {
