@@ -1,7 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { startClickHouse } from '../../packages/clickhouse/src/embedded/index.ts'
+import { openDataFolder } from '../services/src/data-folder.ts'
 
 /** Where tests find ClickHouse. Plain data: it crosses a process boundary. */
 export interface TestClickHouse {
@@ -16,13 +14,13 @@ export interface TestClickHouse {
 
 /** Starts the embedded server for a test run, on a folder that goes with it. */
 export async function startTestClickHouse(): Promise<{ address: TestClickHouse; stop(): Promise<void> }> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'smart-whale-test-clickhouse-'))
-  const { url, owner, reader, backupPath, stop } = await startClickHouse({ dataDir, reader: { databases: ['test_*'] } })
+  const folder = await openDataFolder(undefined, 'test-clickhouse')
+  const { url, owner, reader, backupPath, stop } = await startClickHouse({ dataDir: folder.path, reader: { databases: ['test_*'] } })
   return {
     address: { url, owner, reader, backupPath },
     stop: async () => {
       await stop()
-      await rm(dataDir, { recursive: true, force: true })
+      await folder.remove()
     },
   }
 }

@@ -1,7 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { startPostgres } from '../../packages/timescaledb/src/embedded/index.ts'
+import { openDataFolder } from '../services/src/data-folder.ts'
 
 /** Where tests find PostgreSQL: a superuser's connection string. Plain data: it crosses a process boundary. */
 export interface TestPostgres {
@@ -13,17 +11,16 @@ const SETTINGS = { fsync: false, synchronous_commit: false, full_page_writes: fa
 
 /** Starts the embedded server for a test run, on a folder of its own that `stop` removes. */
 export async function startTestPostgres(): Promise<{ address: TestPostgres; stop(): Promise<void> }> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'smart-whale-postgres-'))
-  const removeFolder = (): Promise<void> => rm(dataDir, { recursive: true, force: true, maxRetries: 5 })
+  const folder = await openDataFolder(undefined, 'postgres')
   try {
-    const server = await startPostgres({ dataDir, settings: SETTINGS })
+    const server = await startPostgres({ dataDir: folder.path, settings: SETTINGS })
     const stop = async (): Promise<void> => {
       await server.stop()
-      await removeFolder()
+      await folder.remove()
     }
     return { address: { url: server.url }, stop }
   } catch (error) {
-    await removeFolder()
+    await folder.remove()
     throw error
   }
 }
