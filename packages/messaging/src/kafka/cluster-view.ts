@@ -14,6 +14,12 @@ interface KnownTopic {
   isDoubted: boolean
 }
 
+/** Who leads a partition, and since which election. */
+export interface PartitionLeader {
+  readonly node: KafkaNode
+  readonly epoch: number
+}
+
 /** How long a node that didn't answer is asked last. */
 const AVOID_MS = 5_000
 /** A question about the cluster is small: who doesn't answer it in this time is passed over. */
@@ -48,8 +54,23 @@ export class ClusterView {
     checkTopicName(name)
     const known = this.#topics.get(name)
     if (known === undefined || known.isDoubted) return this.refresh(name, signal)
-    if (this.#settings.clock.monotonic() - known.askedAt > this.#settings.metadataMaxAgeMs) this.#refreshAside(name)
+    if (this.#settings.clock.monotonic() - known.askedAt > this.#settings.metadataMaxAgeMs) this.freshen(name)
     return known.topic
+  }
+
+  /** Asks about the topic again, without anybody waiting for it. */
+  freshen(name: string): void {
+    if (this.#asking.has(name)) return
+    this.refresh(name, this.#closing).catch((error: unknown) => {
+      if (!this.#closing.aborted) this.#settings.logger.debug({ err: error, topic: name }, 'metadata could not be refreshed')
+    })
+  }
+
+  /** Freshens what is doubted, or old. */
+  keepFresh(name: string): void {
+    const known = this.#topics.get(name)
+    const isOld = known === undefined || known.isDoubted || this.#settings.clock.monotonic() - known.askedAt > this.#settings.metadataMaxAgeMs
+    if (isOld) this.freshen(name)
   }
 
   /** The topic as a broker says now. Whoever asks at the same time gets the same answer. */
@@ -69,10 +90,12 @@ export class ClusterView {
   }
 
   /** Who leads the partition, as was heard last; undefined when that is not known, or doubted. */
-  leader(name: string, partition: number): { readonly node: KafkaNode; readonly epoch: number } | undefined {
+  leader(name: string, partition: number): PartitionLeader | undefined {
     const known = this.#topics.get(name)
     if (known === undefined || known.isDoubted) return undefined
-    const found = known.topic.partitions.find((candidate) => candidate.partition === partition)
+    const { partitions } = known.topic
+    // They nearly always lie in their order.
+    const found = partitions[partition]?.partition === partition ? partitions[partition] : partitions.find((candidate) => candidate.partition === partition)
     const node = this.#nodes.find(({ nodeId }) => nodeId === found?.leader)
     return found === undefined || node === undefined ? undefined : { node, epoch: found.leaderEpoch }
   }
@@ -158,13 +181,6 @@ export class ClusterView {
     this.#topics.set(name, { topic: newest, askedAt: this.#settings.clock.monotonic(), isDoubted: false })
     if (before?.id !== topic.id || before.partitions.length !== topic.partitions.length) this.#notify(name)
     return newest
-  }
-
-  #refreshAside(name: string): void {
-    if (this.#asking.has(name)) return
-    this.refresh(name, this.#closing).catch((error: unknown) => {
-      if (!this.#closing.aborted) this.#settings.logger.debug({ err: error, topic: name }, 'metadata could not be refreshed')
-    })
   }
 
   #notify(name: string): void {

@@ -24,6 +24,8 @@ export interface KafkaRequestOptions {
    * would hold up the heartbeat of another group, or another reader. Name a group's member, or a reader. @default ''
    */
   readonly channel?: string | undefined
+  /** Called when the request's bytes leave; until then it surely isn't carried out, and when its signal aborts before, it never leaves. @default undefined */
+  readonly onSend?: (() => void) | undefined
 }
 
 /** One request as bytes: what stands between the request header and the end. */
@@ -47,7 +49,7 @@ export interface KafkaConnections {
    * Resolves with the answer's body, behind the response header. Rejects with a retryable `OperationError`
    * `ERR_MESSAGING_CONNECTION` when the broker can't be reached or the connection broke (the request may have been carried
    * out), `ERR_MESSAGING_TIMEOUT` when no answer came in time, and a `ConfigurationError` `ERR_MESSAGING_AUTHENTICATION` when the
-   * broker refuses the credentials or its certificate is not trusted.
+   * broker refuses the credentials or its certificate is not trusted. Calls `onSend` before anything of the request can arrive.
    */
   request(node: { readonly host: string; readonly port: number }, request: KafkaRequest): Promise<Uint8Array>
   /** Closes every connection; requests under way are rejected. Twice is a no-op. */

@@ -100,6 +100,24 @@ describe('a pool of connections', () => {
     await pool.close()
   })
 
+  it('says when a request leaves, and never sends one whose caller gave up before', async () => {
+    const opening = Promise.withResolvers<LibraryLink>()
+    const { pool } = poolOf(() => opening.promise)
+    const link = new FakeLink(Buffer.from('x'))
+    const caller = new AbortController()
+    const left: string[] = []
+
+    const given = pool.request(BROKER, request({ signal: caller.signal, onSend: () => left.push('given up') })).catch((error: unknown) => error)
+    const kept = pool.request(BROKER, request({ onSend: () => left.push('kept') }))
+    caller.abort()
+    opening.resolve(link)
+    await kept
+
+    expect(await given).toMatchObject({ code: 'ERR_ABORTED' })
+    expect([left, link.sent]).toEqual([['kept'], 1])
+    await pool.close()
+  })
+
   it('ends a connection that comes to stand when nobody waits for it any more', async () => {
     const opening = Promise.withResolvers<LibraryLink>()
     const { pool, clock } = poolOf(() => opening.promise)

@@ -1,4 +1,4 @@
-import { TimeoutError } from '@smart-whale/interfaces'
+import { abortedError, TimeoutError } from '@smart-whale/interfaces'
 import { notConnected } from '../../errors.ts'
 import { runCall } from '../../run-call.ts'
 import type { KafkaConnections, KafkaRequest, KafkaTarget } from '../kafka-api.ts'
@@ -46,7 +46,7 @@ class LinkPool implements KafkaConnections {
     const pooled = this.#pooled.get(key) ?? this.#openPooled(key, broker)
     pooled.requests++
     try {
-      return await runCall(`the answer of broker ${address}`, request, this.#settings.clock, () => this.#ask(pooled, request))
+      return await runCall(`the answer of broker ${address}`, request, this.#settings.clock, (signal) => this.#ask(pooled, request, signal))
     } catch (error) {
       // Whatever the answer would be, it is too late, and everything behind it waits for it.
       if (TimeoutError.isInstance(error)) this.#giveUp(key, pooled)
@@ -63,8 +63,11 @@ class LinkPool implements KafkaConnections {
     while (this.#ending.size > 0) await Promise.allSettled(this.#ending)
   }
 
-  async #ask(pooled: PooledLink, request: KafkaRequest): Promise<Uint8Array> {
+  async #ask(pooled: PooledLink, request: KafkaRequest, signal: AbortSignal): Promise<Uint8Array> {
     const link = await pooled.link
+    // Nobody waits any more: what isn't sent now need not be thought of later.
+    if (signal.aborted) throw abortedError(`a request to broker ${addressOf(pooled.broker)}`, signal)
+    request.onSend?.()
     const answer = await this.#orBroken(pooled, link, link.send(request))
     pooled.hasAnswered = true
     if (!request.flexible) return answer
