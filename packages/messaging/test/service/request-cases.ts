@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
 import { ValidationError } from '@smart-whale/interfaces'
 import { DATA_RESPONSES_PREFIX } from '../../src/constants.ts'
 import { createDataRequest, createDataResponse } from '../../src/schemas/create-data-message.ts'
@@ -19,7 +18,7 @@ export const requestCases: readonly ServiceCase[] = [
     run: async (bench) => {
       const topic = await bench.topic(2)
       const [client, server] = [await bench.service(), await bench.service()]
-      const model = `m-${randomUUID()}`
+      const model = bench.model()
       await server.serveDataRequests('servers', (request) => answerTo(request, Number(request.payload.parameters['n']) * 2), { topic, concurrency: 8 })
 
       const answers = await Promise.all(Array.from({ length: 50 }, (_, n) => client.request(ask(model, { n }), { topic, timeout: 20_000 })))
@@ -36,7 +35,7 @@ export const requestCases: readonly ServiceCase[] = [
     run: async (bench) => {
       const topic = await bench.topic()
       const [first, second, server] = [await bench.service(), await bench.service(), await bench.service()]
-      const model = `m-${randomUUID()}`
+      const model = bench.model()
       await server.serveDataRequests('servers', (request) => answerTo(request, request.payload.parameters['from']), { topic })
 
       const answers = await Promise.all([first, second, first, second].map((client, index) => client.request(ask(model, { from: index }), { topic, timeout: 20_000 })))
@@ -57,7 +56,7 @@ export const requestCases: readonly ServiceCase[] = [
       }, { topic })
 
       const begunAt = performance.now()
-      await rejectsWith('ERR_MESSAGING_TIMEOUT', client.request(ask(`m-${randomUUID()}`), { topic, timeout: 1_500 }))
+      await rejectsWith('ERR_MESSAGING_TIMEOUT', client.request(ask(bench.model()), { topic, timeout: 1_500 }))
       assert.ok(performance.now() - begunAt < 5_000)
       held.resolve()
 
@@ -69,7 +68,7 @@ export const requestCases: readonly ServiceCase[] = [
     run: async (bench) => {
       const topic = await bench.topic()
       const [client, server] = [await bench.service(), await bench.service()]
-      const model = `m-${randomUUID()}`
+      const model = bench.model()
       await server.serveDataRequests('servers', ({ payload }) => {
         if (payload.parameters['wrong'] === true) throw new ValidationError('the query has no verb')
         throw new Error('password=1234')
@@ -88,7 +87,7 @@ export const requestCases: readonly ServiceCase[] = [
     run: async (bench) => {
       const topic = await bench.topic()
       const [client, server] = [await bench.service(), await bench.service()]
-      const request = ask(`m-${randomUUID()}`)
+      const request = ask(bench.model())
       await server.subscribe(topic, 'servers', async () => {
         const pending = createDataResponse({ requestId: request.metadata.requestId, modelId: request.payload.modelId, status: 'pending', data: null })
         await server.sendDataResponse(pending)
@@ -110,7 +109,7 @@ export const requestCases: readonly ServiceCase[] = [
     run: async (bench) => {
       const topic = await bench.topic()
       const client = await bench.service({ maxRequests: 2, drainTimeoutMs: 50 })
-      const model = `m-${randomUUID()}`
+      const model = bench.model()
       const waiting = [1, 2].map(() => client.request(ask(model), { topic, timeout: 30_000 }))
       const ended = waiting.map((request) => rejectsWith('ERR_MESSAGING_NOT_CONNECTED', request))
 

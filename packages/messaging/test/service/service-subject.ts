@@ -3,6 +3,7 @@ import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:
 import { createRetry } from '@smart-whale/core-resilience'
 import { type Encryptor, InfrastructureError, type MetricsSink } from '@smart-whale/interfaces'
 import { KafkaService } from '../../src/kafka-service.ts'
+import { modelTopicName } from '../../src/model-topic.ts'
 import type { KafkaServiceOptions } from '../../src/service-options.ts'
 import type { MessagingTransport } from '../../src/transport.ts'
 
@@ -24,6 +25,8 @@ export class ServiceBench {
   readonly #services: KafkaService[] = []
   readonly #transportOf = new Map<KafkaService, { crash(): void }>()
   readonly #transports: MessagingTransport[] = []
+  /** What topics of this bench begin with. */
+  readonly #names: string[] = []
 
   constructor(subject: ServiceSubject) {
     this.#subject = subject
@@ -57,11 +60,23 @@ export class ServiceBench {
     const name = `service.${randomUUID()}`
     const client = await this.client()
     assert.equal(await client.topics.create(name, { partitions }), true)
+    this.#names.push(name)
     return name
   }
 
+  /** A model of the case's own. */
+  model(): string {
+    const id = `m-${randomUUID()}`
+    this.#names.push(modelTopicName(id))
+    return id
+  }
+
+  /** Nothing is left: no member, no client, no topic. */
   async end(): Promise<void> {
     for (const service of this.#services) await service.disconnect()
+    const client = await this.client()
+    const own = (await client.topics.list()).filter((topic) => this.#names.some((name) => topic === name || topic.startsWith(`${name}.`)))
+    await Promise.all(own.map((topic) => client.topics.delete(topic)))
     for (const transport of this.#transports) await transport.stop()
   }
 }
