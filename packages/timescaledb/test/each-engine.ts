@@ -20,7 +20,12 @@ const freshPlain = (): Promise<FreshDatabase> => freshDatabase(inject('postgres'
 /** PostgreSQL without TimescaleDB, for what concerns native partitions alone. */
 export const plainPostgres: TestEngine = { name: 'PostgreSQL', hypertables: false, freshDatabase: freshPlain, freshPlainDatabase: freshPlain }
 
-const candidates: readonly { readonly name: string; readonly engine: FoundEngine<TestTimescaleDb> }[] = [
+interface Candidate {
+  readonly name: string
+  readonly engine: FoundEngine<TestTimescaleDb>
+}
+
+const candidates: readonly [Candidate, Candidate] = [
   { name: 'TimescaleDB', engine: inject('timescaledb') },
   { name: 'TimescaleDB on PostgreSQL 18', engine: inject('timescaledb18') },
 ]
@@ -31,13 +36,21 @@ export function describeEngines(suite: (engine: TestEngine) => void): void {
   describeTimescale(suite)
 }
 
+/** Runs a suite on plain PostgreSQL and on one TimescaleDB: for what no version of the extension has a hand in. */
+export function describeEditions(suite: (engine: TestEngine) => void): void {
+  describe(`on ${plainPostgres.name}`, () => suite(plainPostgres))
+  describeCandidate(candidates[0], suite)
+}
+
 /** Like {@link describeEngines}, where plain PostgreSQL has nothing to show. */
 export function describeTimescale(suite: (engine: TestEngine) => void): void {
-  for (const { name, engine } of candidates) {
-    describe(`on ${name}`, () => {
-      const { found } = engine
-      if (found !== null) suite({ name, hypertables: true, freshDatabase: () => freshTimescaleDatabase(found), freshPlainDatabase: () => freshDatabase(found) })
-      else it('runs', (context) => context.skip(`needs TimescaleDB: ${engine.remedy}`))
-    })
-  }
+  for (const candidate of candidates) describeCandidate(candidate, suite)
+}
+
+function describeCandidate({ name, engine }: Candidate, suite: (engine: TestEngine) => void): void {
+  describe(`on ${name}`, () => {
+    const { found } = engine
+    if (found !== null) suite({ name, hypertables: true, freshDatabase: () => freshTimescaleDatabase(found), freshPlainDatabase: () => freshDatabase(found) })
+    else it('runs', (context) => context.skip(`needs TimescaleDB: ${engine.remedy}`))
+  })
 }

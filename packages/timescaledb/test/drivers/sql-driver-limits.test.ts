@@ -2,11 +2,11 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { SqlConnection } from '@smart-whale/timescaledb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FreshDatabase } from '../../../../tools/engines/fresh-database.ts'
-import { describeEngines } from '../each-engine.ts'
+import { describeEditions } from '../each-engine.ts'
 import { until } from '../embedded/embedded-folder.ts'
 import { drivers, optionsFor, withConnection } from './each-driver.ts'
 
-describeEngines((engine) => {
+describeEditions((engine) => {
   describe.each(drivers.map((create) => create()).map((driver) => ({ name: driver.name, driver })))('SqlDriver $name', ({ driver }) => {
     let database: FreshDatabase
     let watcher: SqlConnection

@@ -2,9 +2,9 @@ import type { MetricsSink } from '@smart-whale/interfaces'
 import { createConnectionPool, TimescaleDBConfig } from '@smart-whale/timescaledb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FreshDatabase } from '../../../../tools/engines/fresh-database.ts'
-import { describeEngines } from '../each-engine.ts'
+import { describeEditions } from '../each-engine.ts'
 
-describeEngines((engine) => {
+describeEditions((engine) => {
   describe.each(['pg', 'postgres'] as const)('ConnectionPool over %s', (driver) => {
     let database: FreshDatabase
     beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { createTimescaleAdapter, type TimescaleDBOptions, type TimescaleDBStorage } from '@smart-whale/timescaledb'
 import { afterAll, beforeAll, describe } from 'vitest'
 import type { FreshDatabase } from '../../../../tools/engines/fresh-database.ts'
-import { describeEngines } from '../each-engine.ts'
+import { describeEditions } from '../each-engine.ts'
 
 /** What a suite works with, once its tests run. */
 export interface StorageUnderTest {
@@ -13,7 +13,7 @@ export interface StorageUnderTest {
 
 /** Runs a suite on each server with each driver, on a database of its own. */
 export function describeStorage(name: string, suite: (subject: StorageUnderTest) => void): void {
-  describeEngines((engine) => {
+  describeEditions((engine) => {
     describe.each(['pg', 'postgres'] as const)(`${name} over %s`, (driver) => {
       const opened: TimescaleDBStorage[] = []
       let database: FreshDatabase

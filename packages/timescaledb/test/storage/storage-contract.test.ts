@@ -2,7 +2,7 @@ import { storageContract, type StorageDialect } from '@smart-whale/interfaces/te
 import { createTimescaleAdapter } from '@smart-whale/timescaledb'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import type { FreshDatabase } from '../../../../tools/engines/fresh-database.ts'
-import { describeEngines } from '../each-engine.ts'
+import { describeEditions } from '../each-engine.ts'
 
 const sql: StorageDialect = {
   types: {
@@ -21,7 +21,7 @@ const sql: StorageDialect = {
     `select count(*) as n from pg_stat_activity where state <> 'idle' and pid <> pg_backend_pid() and query like '%${marker}%'`,
 }
 
-describeEngines((engine) => {
+describeEditions((engine) => {
   describe.each(['pg', 'postgres'] as const)('TimescaleDBStorage over %s keeps the storage contract', (driver) => {
     let database: FreshDatabase
     beforeAll(async () => {
