@@ -64,6 +64,20 @@ describe('replayDeadLetters', () => {
     expect((await valuesOf(journalTopic('orders'))).map((entry) => (JSON.parse(entry) as { kind: string }).kind)).toEqual(['intent', 'done'])
   })
 
+  it('lets a message begin anew: neither expired nor with its tries used up', async () => {
+    const used = letter(1, '{"a":1}')
+    await transport.send(deadLetterTopic('orders'), [{ ...used, headers: { ...used.headers, 'smartwhale-expires-at': '1', 'smartwhale-retry-attempt': '3' } }])
+    await replayDeadLetters(transport, { topic: 'orders' })
+
+    const headers: string[] = []
+    for (const partition of [0, 1]) {
+      const reader = await transport.openPartition('orders', partition)
+      const batch = await reader.read({ maxBytes: 1e6, maxRecords: 10, maxWaitMs: 0 })
+      for (let index = 0; index < batch.length; index++) headers.push(...Object.keys(batch.headersAt(index)))
+    }
+    expect(headers.sort()).toEqual(['schema-version', 'smartwhale-replay-of'])
+  })
+
   it('finds out what a replay that died had sent, wherever it died', async () => {
     await transport.send(deadLetterTopic('orders'), [letter(1, '{"a":1}'), letter(2, '{"a":2}'), letter(3, '{"a":3}')])
     for (const dieAt of [1, 2, 3, 4, 5]) {

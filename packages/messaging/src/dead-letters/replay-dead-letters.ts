@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { type AuditSink, type Logger, silentAudit, silentLogger } from '@smart-whale/interfaces'
+import { RETRY_HEADERS } from '../consume/retry-topic.ts'
 import { deadLetterTopic } from '../dead-letter.ts'
 import { topicNotFound } from '../errors.ts'
+import { EXPIRES_HEADER } from '../message-expiry.ts'
 import type { EventDecoder } from '../pipeline/decode-record.ts'
 import type { MessagingTransport, OutgoingRecord, TransportCallOptions } from '../transport.ts'
 import { findReplayed, REPLAY_OF_HEADER, replayMark } from './find-replayed.ts'
@@ -75,6 +77,13 @@ export async function replayDeadLetters(transport: MessagingTransport, options: 
   return report
 }
 
+const HISTORY = new Set<string>([EXPIRES_HEADER, ...Object.values(RETRY_HEADERS)])
+
+/** A message that is sent again begins anew: it hasn't expired, and its tries aren't used up. */
+function withoutHistory(headers: DeadLetter['headers']): DeadLetter['headers'] {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !HISTORY.has(name)))
+}
+
 /** One run, while the journal is held. */
 class Replay {
   readonly #transport: MessagingTransport
@@ -127,7 +136,7 @@ class Replay {
       if (this.#examples.length < MAX_EXAMPLES) this.#examples.push({ place, reason: refusal?.reason ?? '' })
       return null
     }
-    return { key: letter.key, value: patched.value, headers: { ...letter.headers, [REPLAY_OF_HEADER]: replayMark(this.#options.topic, place) } }
+    return { key: letter.key, value: patched.value, headers: { ...withoutHistory(letter.headers), [REPLAY_OF_HEADER]: replayMark(this.#options.topic, place) } }
   }
 
   async #send(batch: readonly { letter: DeadLetter; record: OutgoingRecord }[], dryRun: boolean): Promise<void> {
