@@ -99,6 +99,17 @@ export async function readBounds(executor: PartitionExecutor, table: Partitioned
 /** Writes down how long the partitions of a table are, for every process that will add some. */
 export async function keepInterval(executor: PartitionExecutor, table: { schema: string; name: string }, timeColumn: string, interval: string): Promise<void> {
   const kept = `${quoteIdentifier(table.schema)}.${quoteIdentifier(PARTITIONING_TABLE)}`
+  const [found] = await executor.execute<{ there: boolean }>('select to_regclass($1) is not null as there', [kept])
+  if (!found?.there) await createIntervalTable(executor, kept)
+  await executor.execute(
+    `insert into ${kept} (table_name, time_column, chunk_interval) values ($1, $2, $3)
+     on conflict (table_name) do update set time_column = excluded.time_column, chunk_interval = excluded.chunk_interval`,
+    [table.name, timeColumn, interval],
+  )
+}
+
+/** Whoever may write to a table has to know how it is cut; the lengths are no secret. */
+async function createIntervalTable(executor: PartitionExecutor, kept: string): Promise<void> {
   await executor.execute(
     `create table if not exists ${kept} (
        table_name text primary key,
@@ -107,11 +118,7 @@ export async function keepInterval(executor: PartitionExecutor, table: { schema:
        created_at timestamptz not null default clock_timestamp()
      )`,
   )
-  await executor.execute(
-    `insert into ${kept} (table_name, time_column, chunk_interval) values ($1, $2, $3)
-     on conflict (table_name) do update set time_column = excluded.time_column, chunk_interval = excluded.chunk_interval`,
-    [table.name, timeColumn, interval],
-  )
+  await executor.execute(`grant select on ${kept} to public`)
 }
 
 async function readInterval(
