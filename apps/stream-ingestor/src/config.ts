@@ -28,8 +28,11 @@ const environmentSchema = z.object({
 
 /** Everything that the ingestor is told from outside. */
 export interface IngestorConfig {
+  /** What to take in. @default none, required */
   readonly pipelinesFile: string
+  /** Where to serve. @default 127.0.0.1:4001 */
   readonly http: { readonly host: string; readonly port: number }
+  /** From which level on lines are logged. @default 'info' */
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
   /** Brokers of a Kafka cluster, or the folder of the built-in one. */
   readonly broker: { readonly kafka: KafkaSettings } | { readonly dataDir: string }

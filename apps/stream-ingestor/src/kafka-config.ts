@@ -32,8 +32,11 @@ type KafkaVariables = z.output<z.ZodObject<typeof kafkaVariables>>
 
 /** How a Kafka cluster is reached. */
 export interface KafkaSettings {
+  /** Whose connections are used. @default 'kafkajs' */
   readonly library: 'kafkajs' | 'platformatic'
+  /** Brokers, TLS and who we are. @default none, required */
   readonly connection: KafkaConnectionOptions
+  /** Of what is sent. @default 'none' */
   readonly compression: 'none' | 'gzip'
   /** How long a worker that fell silent keeps its partitions. */
   readonly sessionTimeoutMs: number
