@@ -1,5 +1,6 @@
 import { OperationError, type SliceClaim, type SliceLedger, type SliceScope, type WriteTurn } from '@smart-whale/interfaces'
 import type { PartitionReader } from '../transport.ts'
+import { recut } from './slice-records.ts'
 import type { PipelineStores } from './write-slice.ts'
 
 /** What a partition is taken over with. */
@@ -9,6 +10,8 @@ export interface ClaimWork {
   readonly reader: PartitionReader
   readonly stores: Pick<PipelineStores, 'clickhouse'>
   readonly ledger: SliceLedger
+  /** Whether the ledger is known to have lost commits. */
+  readonly hasLostCommits: boolean
 }
 
 /**
@@ -61,15 +64,30 @@ export async function takePartition(work: ClaimWork, signal: AbortSignal): Promi
   const scope = { pipeline: work.pipeline, topicId: reader.topicId, partition: reader.partition }
   const { earliest, latest } = await reader.bounds({ signal })
   const latestEpoch = clickhouse === null ? null : await clickhouse.latestEpoch(scope, { signal })
-  if ((await ledger.inspect(scope, { signal })) === null) await refuseUnknownRows(work, scope, { earliest, latestEpoch }, signal)
+  const before = await ledger.inspect(scope, { signal })
+  if (before === null) await refuseUnknownRows(work, scope, { earliest, latestEpoch }, signal)
 
   const claim = await ledger.claim(scope, work.owner, { startOffset: earliest, aboveEpoch: latestEpoch ?? 0n, signal })
   const end = endOf(claim)
   if (end > latest) throw ledgerAhead(reader, end, latest)
   if (clickhouse === null) return new PartitionHold(claim, null, null, stores)
   const turn = await clickhouse.takeTurn(claim, { signal })
+  // A turn comes after its claim: where ClickHouse knows a later epoch than the ledger did, the ledger has gone back.
+  const isBehind = work.hasLostCommits || (latestEpoch !== null && (before?.epoch ?? 0n) < latestEpoch)
+  const trusted = isBehind ? await distrust(ledger, claim, signal) : claim
   const storedUpTo = await clickhouse.lastStored({ topic: reader.topic, partition: reader.partition, firstOffset: end }, { signal })
-  return new PartitionHold(claim, turn, storedUpTo, stores)
+  return new PartitionHold(trusted, turn, storedUpTo, stores)
+}
+
+/**
+ * A ledger that went back may not know the latest token that the slice in flight was sent under: what ClickHouse has of it is looked up, and nothing
+ * is concluded from tokens.
+ */
+async function distrust(ledger: SliceLedger, claim: SliceClaim, signal: AbortSignal): Promise<SliceClaim> {
+  if (claim.inFlight === null) return claim
+  const inFlight = recut(claim.inFlight)
+  await ledger.record(claim, inFlight, { expectedOffset: claim.nextOffset, signal })
+  return { ...claim, inFlight }
 }
 
 /** The first offset that the ledger knows nothing of. */

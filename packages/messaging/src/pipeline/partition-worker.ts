@@ -1,10 +1,11 @@
-import { type Clock, InfrastructureError, type Logger, type Slice, type SliceLedger, staleEpochError } from '@smart-whale/interfaces'
+import { type Clock, InfrastructureError, type Logger, OperationError, type Slice, type SliceClaim, type SliceLedger, staleEpochError } from '@smart-whale/interfaces'
 import { sleep } from '@smart-whale/core-resilience'
 import type { PartitionReader } from '../transport.ts'
 import { cutSlice, rereadRange } from './cut-slices.ts'
 import type { SliceDecoder } from './decode-batch.ts'
 import type { DeadLetterSink } from './dead-letter-outbox.ts'
 import type { FloodGuard } from './flood-guard.ts'
+import { graceAfter } from './grace-after.ts'
 import { createGroupOffsetLedger } from './group-offset-ledger.ts'
 import { endOf, type PartitionHold, takePartition } from './partition-hold.ts'
 import type { SliceLimits } from './pipeline-definition.ts'
@@ -36,6 +37,8 @@ export interface PartitionWork {
 /** The work with its ledger: the stores', or the group's offsets. */
 interface HeldWork extends PartitionWork {
   readonly ledger: SliceLedger
+  /** Whether the partition is claimed anew because the ledger was not as this worker left it. */
+  readonly hasLostCommits: boolean
 }
 
 /** How often a partition is claimed anew without a slice between, before that counts as a fault. */
@@ -50,20 +53,23 @@ const LOOK_EVERY_MS = 30_000
 export async function runPartition(work: PartitionWork): Promise<void> {
   const { reader } = work
   const writing = graceAfter(reader.signal, work.graceMs, work.clock)
-  const held: HeldWork = { ...work, ledger: work.stores.ledger ?? createGroupOffsetLedger(reader) }
+  const held = { ...work, ledger: work.stores.ledger ?? createGroupOffsetLedger(reader) }
   try {
-    for (let reclaims = 0; ; reclaims++) {
+    let hasLostCommits = false
+    for (let reclaims = 0; !reader.signal.aborted; reclaims++) {
       const before = work.progress.status().nextOffset
-      await holdPartition(held, writing.signal).catch(async (error: unknown) => {
-        if (!InfrastructureError.isInstance(error) || error.code !== 'ERR_STALE_EPOCH') throw error
-        // Somebody else holds the partition, and this worker, which may have been suspended for hours, hears of it first from a store.
-        await untilRevoked(reader.signal, work.clock)
-        const isStuck = work.progress.status().nextOffset === before && reclaims >= MAX_RECLAIMS
-        if (reader.signal.aborted || isStuck) throw error
-        work.logger.warn({ err: error, partition: reader.partition }, 'somebody else wrote for this partition, and the group leaves it here: claiming it anew')
-        if (work.progress.status().nextOffset !== before) reclaims = 0
-      })
-      if (reader.signal.aborted) return
+      const error = await holdPartition({ ...held, hasLostCommits }, writing.signal).then(
+        () => null,
+        (reason: unknown) => reason,
+      )
+      if (error === null) return
+      hasLostCommits = hasCode(error, 'ERR_MESSAGING_LEDGER_WENT_BACK')
+      if (!hasLostCommits && !hasCode(error, 'ERR_STALE_EPOCH')) throw error
+      // Somebody else holds the partition, and this worker, which may have been suspended for hours, hears of it first from a store.
+      if (!hasLostCommits) await untilRevoked(reader.signal, work.clock)
+      if (work.progress.status().nextOffset !== before) reclaims = 0
+      if (reader.signal.aborted || reclaims >= MAX_RECLAIMS) throw error
+      work.logger.warn({ err: error, partition: reader.partition }, 'the partition is no longer as this worker left it, and the group leaves it here: claiming it anew')
     }
   } catch (error) {
     if (!reader.signal.aborted) throw error
@@ -124,7 +130,12 @@ async function moveOn(work: HeldWork, hold: PartitionHold, from: bigint, signal:
 /** A ledger that lost commits is noticed with the next slice; where none comes, by looking. @throws `ERR_STALE_EPOCH` */
 async function refuseLostCommits({ ledger }: HeldWork, { claim, doneUpTo }: PartitionHold, signal: AbortSignal): Promise<void> {
   const state = await ledger.inspect(claim.scope, { signal })
-  if (state?.epoch !== claim.epoch || state.owner !== claim.owner || state.nextOffset !== doneUpTo) throw staleEpochError(claim.scope, claim.epoch)
+  if (state?.epoch !== claim.epoch || state.owner !== claim.owner) throw staleEpochError(claim.scope, claim.epoch)
+  if (state.nextOffset !== doneUpTo) throw wentBack(claim)
+}
+
+function wentBack({ scope }: SliceClaim): OperationError {
+  return new OperationError(`the ledger of partition ${scope.partition} has lost what it had confirmed: the partition is claimed anew`, { code: 'ERR_MESSAGING_LEDGER_WENT_BACK' })
 }
 
 /** As much of a slice as the ledger has room for; the rest is read again. */
@@ -164,14 +175,14 @@ function ageOf(record: SliceRecord | undefined, clock: Clock): number {
 /** Writes one slice, as often as it takes; what the ledger says after a failure decides how it goes on. */
 async function store(work: HeldWork, hold: PartitionHold, records: readonly SliceRecord[], inFlight: Slice | null, signal: AbortSignal): Promise<void> {
   const lastOffset = records.at(-1)?.offset ?? 0n
-  const sent: SentSlice = { asRead: records, records, recorded: inFlight, isRecorded: inFlight !== null }
+  const sent: SentSlice = { asRead: records, records, recorded: inFlight, tokens: inFlight === null ? [] : [inFlight.token], confirmed: inFlight === null ? 0 : 1 }
+  const { stores, deadLetters, flood, fingerprint } = work
+  const ledger = rememberTokens(work.ledger, sent)
   let failedBefore = false
   const outcome = await untilItWorks<SliceOutcome>(work, signal, async () => {
     if (failedBefore && (await isDoneAfterAll(work, hold, sent, signal))) return outcomeOf(sent.records)
     failedBefore = true
-    const { stores, ledger, deadLetters, flood, fingerprint } = work
-    const onRecorded = (): void => void (sent.isRecorded = true)
-    return writeSlice(sent.records, { stores, ledger, deadLetters, flood, hold, signal, recorded: sent.recorded, fingerprint, onRecorded })
+    return writeSlice(sent.records, { stores, ledger, deadLetters, flood, hold, signal, recorded: sent.recorded, fingerprint })
   })
   hold.doneUpTo = lastOffset + 1n
   work.progress.done(lastOffset + 1n, outcome, ageOf(records[0], work.clock))
@@ -188,8 +199,23 @@ interface SentSlice {
   records: readonly SliceRecord[]
   /** As the ledger has it in flight. */
   recorded: Slice | null
-  /** Whether the ledger has said so. */
-  isRecorded: boolean
+  /** Every token that it was to be recorded under, in order, and how many of them the ledger has confirmed. */
+  readonly tokens: string[]
+  confirmed: number
+}
+
+/** The ledger, and with it what became of each record of this slice. */
+function rememberTokens(ledger: SliceLedger, sent: SentSlice): SliceLedger {
+  return {
+    claim: (scope, owner, options) => ledger.claim(scope, owner, options),
+    record: async (claim, slice, options) => {
+      const place = sent.tokens.push(slice.token)
+      await ledger.record(claim, slice, options)
+      sent.confirmed = place
+    },
+    complete: (claim, slice, options) => ledger.complete(claim, slice, options),
+    inspect: (scope, options) => ledger.inspect(scope, options),
+  }
 }
 
 /**
@@ -200,11 +226,12 @@ async function isDoneAfterAll(work: HeldWork, hold: PartitionHold, sent: SentSli
   const { claim, doneUpTo } = hold
   await hold.renewTurn(signal)
   const state = await work.ledger.inspect(claim.scope, { signal })
-  const [first, last] = [sent.records[0]?.offset, sent.records.at(-1)?.offset]
-  if (state === null || first === undefined || last === undefined || state.epoch !== claim.epoch || state.owner !== claim.owner) throw staleEpochError(claim.scope, claim.epoch)
+  const last = sent.records.at(-1)?.offset ?? 0n
+  if (state === null || state.epoch !== claim.epoch || state.owner !== claim.owner) throw staleEpochError(claim.scope, claim.epoch)
   if (state.nextOffset === last + 1n) return true
-  const hasOtherSlice = state.inFlight === null ? sent.isRecorded : state.inFlight.firstOffset !== first || state.inFlight.lastOffset !== last
-  if (state.nextOffset !== doneUpTo || hasOtherSlice) throw staleEpochError(claim.scope, claim.epoch)
+  // An earlier token than the last confirmed one, or none at all, is what a ledger has that went back.
+  const known = state.inFlight === null ? 0 : sent.tokens.lastIndexOf(state.inFlight.token) + 1
+  if (state.nextOffset !== doneUpTo || known < sent.confirmed || (state.inFlight !== null && known === 0)) throw wentBack(claim)
   sent.recorded = state.inFlight
   sent.records = state.inFlight === null ? sent.asRead : asRecorded(sent.asRead, state.inFlight, claim.scope, work.fingerprint)
   return false
@@ -243,6 +270,7 @@ const FATAL_CODES = new Set([
   'ERR_MESSAGING_LEDGER_AHEAD',
   'ERR_MESSAGING_LEDGER_LOST',
   'ERR_MESSAGING_LEDGER_FULL',
+  'ERR_MESSAGING_LEDGER_WENT_BACK',
   'ERR_MESSAGING_LOG_CORRUPT',
   'ERR_MESSAGING_OFFSET_OUT_OF_RANGE',
   'ERR_MESSAGING_PIPELINE_HALTED',
@@ -253,30 +281,12 @@ const FATAL_CODES = new Set([
   'ERR_MESSAGING_VIEWS_UNCERTAIN',
 ])
 
-function isFatal(error: unknown): boolean {
-  return InfrastructureError.isInstance(error) && FATAL_CODES.has(error.code)
-}
+const isFatal = (error: unknown): boolean => InfrastructureError.isInstance(error) && FATAL_CODES.has(error.code)
+
+const hasCode = (error: unknown, code: string): boolean => InfrastructureError.isInstance(error) && error.code === code
 
 /** 100 ms, 200 ms, … 5 s, half of it by chance, so that many partitions don't come back in step. */
 function pauseMs(failures: number): number {
   const ceiling = Math.min(5000, 100 * 2 ** Math.min(failures, 10))
   return ceiling / 2 + (Math.random() * ceiling) / 2
-}
-
-/** A signal that aborts some time after another one: a slice that is being written when the partition is revoked may be finished. */
-function graceAfter(revoked: AbortSignal, graceMs: number, clock: Clock): { signal: AbortSignal; dispose(): void } {
-  const controller = new AbortController()
-  let timer: unknown
-  const begin = (): void => {
-    timer = clock.setTimeout(() => controller.abort(revoked.reason), graceMs)
-  }
-  if (revoked.aborted) begin()
-  else revoked.addEventListener('abort', begin, { once: true })
-  return {
-    signal: controller.signal,
-    dispose: () => {
-      revoked.removeEventListener('abort', begin)
-      clock.clearTimeout(timer)
-    },
-  }
 }

@@ -100,7 +100,7 @@ export function withNewToken(slice: Slice): Slice {
  * what is there may have been sent under others.
  */
 export function recut(slice: Slice): Slice {
-  return { ...slice, token: `${slice.token}~again` }
+  return isRecut(slice) ? slice : { ...slice, token: `${slice.token}~again` }
 }
 
 /** Whether rows of this slice may have been stored under other tokens than its own. */

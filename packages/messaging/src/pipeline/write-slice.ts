@@ -46,8 +46,6 @@ export interface WriteSliceOptions {
   readonly flood: Pick<FloodGuard, 'admitRefused' | 'expectRefused'>
   /** The slice as the ledger has it in flight, when these records were sent before. @default none, required */
   readonly recorded: Slice | null
-  /** Told each time that the ledger has the slice: from then on parts of it may be anywhere. @default none, required */
-  readonly onRecorded: () => void
   /** Of the definition that made the rows; see {@link sliceOf}. @default none, required */
   readonly fingerprint: string | null
 }
@@ -79,7 +77,6 @@ export async function writeSlice(given: readonly SliceRecord[], options: WriteSl
   // Each round excludes at least one record more, and a slice without any left can't be refused: the loop ends.
   for (;;) {
     if (!inLedger) await ledger.record(claim, slice, { expectedOffset: options.hold.doneUpTo, signal })
-    options.onRecorded()
     const refused = await attempt({ slice, ...partRecords(records) }, options)
     if (refused.size === 0) return outcomeOf(records)
     records = withRefusals(records, refused)

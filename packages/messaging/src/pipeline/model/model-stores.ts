@@ -61,6 +61,7 @@ export function modelClickHouse(world: World, life: ProcessLife, hasViews: boole
     write: (batch: Batch<IngestRow> | TurnBatch<IngestRow>) => {
       if (!('turn' in batch)) throw new TypeError('the model knows no write without a turn')
       const write = (): { rows: number } => {
+        life.forgetLook()
         begin(batch)()
         return { rows: batch.rows.length }
       }
@@ -119,6 +120,7 @@ export function modelPostgres(world: World, life: ProcessLife): { timescaledb: T
     return {
       write: (given) =>
         life.step(() => {
+          life.forgetLook()
           if (refusals(world, 'refused-by-timescaledb', given).length > 0) throw new ValidationError('refused')
           rows = offsetsOf(given)
         }),
@@ -127,7 +129,7 @@ export function modelPostgres(world: World, life: ProcessLife): { timescaledb: T
           if (isOver) throw new OperationError('the transaction was rolled back')
           awaitLock()
           if (held(claim).inFlight?.token !== slice.token) throw new ValidationError('not in flight')
-          life.wasSuspended = false
+          life.look()
           world.lock = own
           commit = () => {
             if (world.lock !== own) throw new OperationError('the server has ended the transaction', { retryable: true })

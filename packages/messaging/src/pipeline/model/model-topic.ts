@@ -43,7 +43,7 @@ export function modelReader(world: World, life: ProcessLife, chunk: number, isDo
     },
     committed: () =>
       life.step(() => {
-        life.wasSuspended = false
+        life.look()
         return world.group
       }),
     // With PostgreSQL the group's offset is for those who watch the lag, and nothing goes by it.
@@ -56,7 +56,7 @@ export function modelReader(world: World, life: ProcessLife, chunk: number, isDo
         if (world.groupCommits !== issued) world.hasLostCommits = true
         world.groupCommits++
         world.group = { offset, metadata }
-      })
+      }, { neverLate: !world.mayLoseCommits })
     },
     bounds: async () => ({ earliest: 0n, latest: BigInt(world.kinds.length) }),
     close: async () => {},
@@ -81,9 +81,7 @@ export function modelTransport(world: World, life: ProcessLife): MessagingTransp
     return life.step(
       () => {
         const offset = first()
-        // Between the look and the sending nobody can be kept out; without a ledger that is locked meanwhile, not even a moment is needed.
-        const isUnawares = life.wasSuspended || (world.postgres === null && life.generation !== world.generation)
-        if (isUnawares) entries.forEach((entry) => world.excused.add(entry.offset))
+        if (life.isUnawares) entries.forEach((entry) => world.excused.add(entry.offset))
         letters.push(...entries)
         return entries.map((_entry, index) => ({ partition: 0, offset: BigInt(offset + index) }))
       },

@@ -16,8 +16,10 @@ export type Fate =
   | 'pauses-after'
   | 'dies-before'
   | 'dies-after'
-  /** ClickHouse is killed at whatever it is doing, or PostgreSQL's replica takes over without the latest commits. */
+  /** The server is killed at whatever it is doing; PostgreSQL's replica may take over then, without the latest commits. */
   | 'server-fails'
+  /** That replica takes over while somebody else is at work. */
+  | 'replica-takes-over'
 
 /** A fate, and for how many steps of anybody a pause or a delay lasts. */
 export interface PlannedFate {
@@ -78,14 +80,17 @@ export class World {
   readonly excused = new Set<bigint>()
   /** The ledger has lost commits: letters of what it lost are sent again, and views are not mended. */
   hasLostCommits = false
+  /** Views are filled by what the ledger knows of tokens: one that loses commits is not promised to keep them. */
+  readonly mayLoseCommits: boolean
   readonly #plan: PlannedFate[]
   readonly #window: number
   readonly #later: { at: number; run: () => void }[] = []
   #now = 0
   #isOver = false
 
-  constructor(kinds: readonly EventKind[], plan: readonly PlannedFate[], window: number) {
+  constructor(kinds: readonly EventKind[], plan: readonly PlannedFate[], { window, mayLoseCommits }: { window: number; mayLoseCommits: boolean }) {
     this.kinds = kinds
+    this.mayLoseCommits = mayLoseCommits
     this.#plan = [...plan]
     this.#window = window
   }
@@ -93,7 +98,9 @@ export class World {
   nextFate(): PlannedFate {
     this.#now++
     for (const entry of this.#later.filter(({ at }) => at <= this.#now)) this.#runNow(entry)
-    return this.#plan.shift() ?? { fate: 'works', delay: 0 }
+    const planned = this.#plan.shift() ?? { fate: 'works', delay: 0 }
+    if (planned.fate === 'replica-takes-over') this.loseCommits(planned.delay % 4)
+    return planned
   }
 
   later(delay: number, run: () => void): void {
@@ -131,6 +138,7 @@ export class World {
   /** A replica takes over that lacks the latest commits, and knows of no open transaction. */
   loseCommits(howMany: number): void {
     this.lock = null
+    if (!this.mayLoseCommits) return
     for (let lost = 0; lost < howMany && this.history.length > 0; lost++) {
       this.postgres = this.history.pop() ?? this.postgres
       this.hasLostCommits = true
@@ -159,6 +167,8 @@ export interface StepTraits {
   readonly onServerFailure?: (delay: number) => void
   /** Hears that the request arrives late, or after a pause: nobody who looked before can know of it. */
   readonly onHeldUp?: () => void
+  /** Whether a request that is held up gets lost instead of coming late. */
+  readonly neverLate?: boolean
 }
 
 /** One life of a worker's process. */
@@ -169,7 +179,9 @@ export class ProcessLife {
   readonly generation: number
   readonly #world: World
   readonly #leave: () => void
-  /** Whether it was suspended since it last made sure that the partition is its own. */
+  /** Who had the partition when it last made sure that it is its own, right before it sends letters; null before that. */
+  lookedAt: number | null = null
+  /** Whether it was suspended since. */
   wasSuspended = false
   #isDead = false
   #isSuspended = false
@@ -187,6 +199,23 @@ export class ProcessLife {
     this.#leave()
   }
 
+  /** It begins with a slice, or with a part of it, and will look before it sends letters. */
+  forgetLook(): void {
+    this.lookedAt = null
+    this.wasSuspended = false
+  }
+
+  /** It has made sure that the partition is its own. */
+  look(): void {
+    this.lookedAt = this.#world.generation
+    this.wasSuspended = false
+  }
+
+  /** Whether it may have lost the partition since it looked, so that nothing could keep its letters back. */
+  get isUnawares(): boolean {
+    return this.lookedAt !== null && (this.wasSuspended || this.lookedAt !== this.#world.generation)
+  }
+
   /** Whether its transactions go on: those of a dead or suspended one are ended by the server. */
   get isAwake(): boolean {
     return !this.#isDead && !this.#isSuspended
@@ -200,7 +229,7 @@ export class ProcessLife {
     const { fate, delay } = this.#world.nextFate()
     if (fate.startsWith('dies')) this.#die()
     if (fate === 'server-fails') traits.onServerFailure?.(delay)
-    if (fate === 'arrives-late') this.#arriveLate(effect, traits, delay)
+    if (fate === 'arrives-late' && traits.neverLate !== true) this.#arriveLate(effect, traits, delay)
     if (fate === 'pauses-before') await this.#pause(delay, traits)
     if (fate.endsWith('before') && fate !== 'pauses-before') throw this.#failure()
     if (fate === 'server-fails' || fate === 'arrives-late') throw this.#failure()
@@ -230,7 +259,7 @@ export class ProcessLife {
     this.#isSuspended = true
     await resumed
     this.#isSuspended = false
-    this.wasSuspended = true
+    if (this.lookedAt !== null) this.wasSuspended = true
   }
 
   #die(): void {
