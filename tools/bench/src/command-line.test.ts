@@ -14,7 +14,7 @@ describe('the command line of the benchmarks', () => {
   })
 
   it('names the hot paths when it knows none of that name', () => {
-    expect(() => readCommand(['sorting'], KNOWN)).toThrow(/no hot path "sorting"; there are clickhouse-insert-flights/)
+    expect(() => readCommand(['sorting'], KNOWN)).toThrow(/no hot path "sorting"; there are .*clickhouse-insert-flights/)
   })
 
   it('writes no report of half a run', () => {
