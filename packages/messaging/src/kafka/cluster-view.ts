@@ -22,8 +22,8 @@ export interface PartitionLeader {
 
 /** How long a node that didn't answer is asked last. */
 const AVOID_MS = 5_000
-/** A question about the cluster is small: who doesn't answer it in this time is passed over. */
-const METADATA_TIMEOUT_MS = 3_000
+/** A question about the cluster is small: who doesn't answer it in this time is passed over, while there are others. */
+const PASSED_OVER_MS = 3_000
 
 /** Which brokers there are, which topics, and who leads each partition, as far as this client has heard. */
 export class ClusterView {
@@ -121,9 +121,12 @@ export class ClusterView {
   /** The cluster and, unless `topics` names some, all of its topics. */
   async describe(topics: readonly string[] | null, signal: AbortSignal): Promise<ClusterMetadata> {
     let failure: unknown
-    for (const target of this.#candidates()) {
+    const candidates = this.#candidates()
+    for (const [index, target] of candidates.entries()) {
       try {
-        return await this.askNode(target, topics, signal)
+        // With nobody else to ask, a slow answer is better than none.
+        const isLast = index === candidates.length - 1
+        return await this.askNode(target, topics, signal, isLast ? this.#settings.requestTimeoutMs : PASSED_OVER_MS)
       } catch (error) {
         if (signal.aborted || !(InfrastructureError.isInstance(error) && error.retryable)) throw error
         failure = error
@@ -133,9 +136,9 @@ export class ClusterView {
   }
 
   /** What one broker says. */
-  async askNode(target: KafkaTarget, topics: readonly string[] | null, signal: AbortSignal): Promise<ClusterMetadata> {
+  async askNode(target: KafkaTarget, topics: readonly string[] | null, signal: AbortSignal, patienceMs = PASSED_OVER_MS): Promise<ClusterMetadata> {
     try {
-      const timeoutMs = Math.min(METADATA_TIMEOUT_MS, this.#settings.requestTimeoutMs)
+      const timeoutMs = Math.min(patienceMs, this.#settings.requestTimeoutMs)
       const cluster = await this.#api.metadata(target, topics, { signal, timeoutMs })
       this.#failedAt.delete(keyOf(target))
       if (cluster.nodes.length > 0) this.#nodes = cluster.nodes

@@ -5,69 +5,110 @@ export interface KnownMember extends Subscription {
   readonly memberId: string
 }
 
-const keyOf = (topic: string, partition: number): string => `${topic}/${partition}`
+interface Place {
+  readonly topic: string
+  readonly partition: number
+}
+
+/** What a member is to have in the end. */
+interface Share {
+  readonly memberId: string
+  readonly topics: ReadonlySet<string>
+  readonly places: Place[]
+}
 
 /**
- * Shares partitions out so that every member has as many as any other, give or take one, and keeps what it has.
+ * Shares partitions out so that members of the same topics have as many as any other, give or take one, and keep what they have.
  *
  * A partition that another member still has goes to nobody in this round: its owner sees that it is no longer its own, lets its handler finish,
  * and joins again; in the round after that it goes to the new owner (Kafka's cooperative protocol, KIP-429).
  */
 export function assignSticky(members: readonly KnownMember[], partitionsOf: ReadonlyMap<string, number>): Map<string, TopicPartitions> {
-  const ordered = [...members].sort((left, right) => (left.memberId < right.memberId ? -1 : 1))
-  const owners = ownersOf(ordered)
-  const targets = targetsFor(ordered, owners, partitionsOf)
-  const assigned = new Map<string, Map<string, number[]>>(ordered.map(({ memberId }) => [memberId, new Map()]))
-  for (const { topic, partition, memberId } of targets) {
-    const owner = owners.get(keyOf(topic, partition))
-    if (owner !== undefined && owner !== memberId) continue
-    const mine = assigned.get(memberId) as Map<string, number[]>
-    mine.set(topic, [...(mine.get(topic) ?? []), partition])
+  const shares: Share[] = members
+    .map(({ memberId, topics }) => ({ memberId, topics: new Set(topics), places: [] }))
+    .sort((left, right) => (left.memberId < right.memberId ? -1 : 1))
+  const owners = ownersOf(members)
+  placeAll(shares, owners, partitionsOf)
+  balance(shares)
+  const assigned = new Map<string, TopicPartitions>()
+  for (const { memberId, places } of shares) {
+    const free = places.filter((place) => (owners.get(keyOf(place)) ?? memberId) === memberId)
+    assigned.set(memberId, byTopic(free))
   }
   return assigned
 }
 
-/** Who has what; of two that claim the same, the one that got it later. */
+/** Who has what; of two that claim the same, the one that got it later. Two claims of one age are nobody's: neither may go on. */
 function ownersOf(members: readonly KnownMember[]): Map<string, string> {
-  const owners = new Map<string, string>()
-  for (const { memberId, owned } of [...members].sort((left, right) => left.generation - right.generation)) {
-    for (const [topic, partitions] of owned) for (const partition of partitions) owners.set(keyOf(topic, partition), memberId)
-  }
-  return owners
-}
-
-interface Target {
-  readonly topic: string
-  readonly partition: number
-  readonly memberId: string
-}
-
-function targetsFor(members: readonly KnownMember[], owners: ReadonlyMap<string, string>, partitionsOf: ReadonlyMap<string, number>): Target[] {
-  const all = [...partitionsOf].flatMap(([topic, count]) => Array.from({ length: count }, (_, partition) => ({ topic, partition })))
-  const wanted = all.filter(({ topic }) => members.some(({ topics }) => topics.includes(topic)))
-  const share = Math.floor(wanted.length / members.length)
-  // So many members get one more than the others.
-  let larger = wanted.length - share * members.length
-  const load = new Map(members.map(({ memberId }) => [memberId, 0]))
-  const targets: Target[] = []
-  const unplaced: typeof wanted = []
-  for (const place of wanted) {
-    const owner = owners.get(keyOf(place.topic, place.partition))
-    const has = owner === undefined ? undefined : load.get(owner)
-    const mayKeep = has !== undefined && members.some(({ memberId, topics }) => memberId === owner && topics.includes(place.topic)) && (has < share || (has === share && larger-- > 0))
-    if (!mayKeep) {
-      if (has === share && larger < 0) larger = 0
-      unplaced.push(place)
-      continue
+  const claims = new Map<string, { readonly memberId: string; readonly generation: number }>()
+  for (const { memberId, owned, generation } of members) {
+    for (const place of placesOf(owned)) {
+      const other = claims.get(keyOf(place))
+      if (other === undefined || other.generation < generation) claims.set(keyOf(place), { memberId, generation })
+      else if (other.generation === generation && other.memberId !== memberId) claims.set(keyOf(place), { memberId: NOBODY, generation })
     }
-    load.set(owner as string, (has as number) + 1)
-    targets.push({ ...place, memberId: owner as string })
   }
-  for (const place of unplaced) {
-    const [least] = members.filter(({ topics }) => topics.includes(place.topic)).sort((left, right) => (load.get(left.memberId) as number) - (load.get(right.memberId) as number))
-    if (least === undefined) continue
-    load.set(least.memberId, (load.get(least.memberId) as number) + 1)
-    targets.push({ ...place, memberId: least.memberId })
+  return new Map([...claims].map(([key, { memberId }]) => [key, memberId]))
+}
+
+/** Stands for an owner that isn't a member. */
+const NOBODY = ''
+
+/** First everybody keeps what is his, then what is left goes to whoever has least. */
+function placeAll(shares: readonly Share[], owners: ReadonlyMap<string, string>, partitionsOf: ReadonlyMap<string, number>): void {
+  const left: { readonly place: Place; readonly takers: readonly Share[] }[] = []
+  for (const [topic, count] of [...partitionsOf].sort(([one], [other]) => (one < other ? -1 : 1))) {
+    const takers = shares.filter(({ topics }) => topics.has(topic))
+    if (takers.length === 0) continue
+    for (let partition = 0; partition < count; partition++) {
+      const place = { topic, partition }
+      const owner = owners.get(keyOf(place))
+      const keeper = takers.find(({ memberId }) => memberId === owner)
+      if (keeper === undefined) left.push({ place, takers })
+      else keeper.places.push(place)
+    }
   }
-  return targets
+  // Those that few can take first, so that what everybody can take evens it out.
+  left.sort((one, other) => one.takers.length - other.takers.length)
+  for (const { place, takers } of left) least(takers)?.places.push(place)
+}
+
+/** Moves partitions, one at a time and from whoever has most by then, until no move makes it more even. */
+function balance(shares: readonly Share[]): void {
+  while (byLoad(shares).some((fullest) => giveOne(fullest, shares)));
+}
+
+/** Gives a partition of one member to another that has two less at least; false when there is none that can take one. */
+function giveOne(from: Share, shares: readonly Share[]): boolean {
+  for (const to of byLoad(shares).reverse()) {
+    if (to.places.length + 1 >= from.places.length) return false
+    const index = from.places.findLastIndex(({ topic }) => to.topics.has(topic))
+    if (index < 0) continue
+    to.places.push(...from.places.splice(index, 1))
+    return true
+  }
+  return false
+}
+
+const byLoad = (shares: readonly Share[]): Share[] => [...shares].sort((one, other) => other.places.length - one.places.length)
+
+function least(shares: readonly Share[]): Share | undefined {
+  let found: Share | undefined
+  for (const share of shares) if (found === undefined || share.places.length < found.places.length) found = share
+  return found
+}
+
+const keyOf = ({ topic, partition }: Place): string => `${topic}/${partition}`
+
+const placesOf = (partitions: TopicPartitions): Place[] => [...partitions].flatMap(([topic, numbers]) => numbers.map((partition) => ({ topic, partition })))
+
+function byTopic(places: readonly Place[]): Map<string, number[]> {
+  const topics = new Map<string, number[]>()
+  for (const { topic, partition } of places) {
+    const numbers = topics.get(topic)
+    if (numbers === undefined) topics.set(topic, [partition])
+    else numbers.push(partition)
+  }
+  for (const numbers of topics.values()) numbers.sort((one, other) => one - other)
+  return topics
 }

@@ -1,51 +1,68 @@
-import { type Clock, InfrastructureError } from '@smart-whale/interfaces'
-import { sleep } from '@smart-whale/core-resilience'
+import { InfrastructureError } from '@smart-whale/interfaces'
 import { BROKER, brokerError, isLeadershipError } from '../broker-errors.ts'
-import type { ClusterView } from '../cluster-view.ts'
-import type { KafkaTarget } from '../kafka-api.ts'
+import type { PartitionLeader } from '../cluster-view.ts'
+import type { KafkaNode } from '../kafka-api.ts'
+import type { TopicMetadata } from '../topic-metadata.ts'
+import type { KafkaClient } from './kafka-client.ts'
+import { topicReplaced } from './topic-replaced.ts'
+import { whileItLeads } from './while-it-leads.ts'
 
 /** One call to whoever leads a partition. */
 export interface LeaderCall<T> {
-  readonly view: ClusterView
-  readonly clock: Clock
   readonly topic: string
+  /** When given, the call is for the topic of this id only, and not for another one under its name. */
+  readonly topicId?: string | undefined
   readonly partition: number
   /** What is done, for messages. */
   readonly what: string
   readonly signal: AbortSignal
-  readonly call: (target: KafkaTarget, leaderEpoch: number) => Promise<T>
+  readonly call: (target: KafkaNode, leaderEpoch: number, signal: AbortSignal) => Promise<T>
 }
 
-const FIRST_PAUSE_MS = 20
-const LONGEST_PAUSE_MS = 500
+/**
+ * Repeats a call until the partition's leader has answered it, wherever that moves; only the signal ends it early.
+ *
+ * @throws OperationError `ERR_MESSAGING_TOPIC_NOT_FOUND` when the topic is gone
+ */
+export function callLeader<T extends { readonly errorCode: number }>(client: KafkaClient, leaderCall: LeaderCall<T>): Promise<T> {
+  const { what, topic, partition, call, signal } = leaderCall
+  const { view, clock } = client
+  return client.retry.execute(
+    async () => {
+      const leader = await findLeader(client, leaderCall)
+      const answer = await noticing(client, topic, leader.node, () =>
+        whileItLeads({ view, clock, topic, partition, leader, signal }, (led) => call(leader.node, leader.epoch, led)),
+      )
+      if (answer.errorCode === BROKER.NONE) return answer
+      if (isLeadershipError(answer.errorCode)) client.view.doubt(topic)
+      throw brokerError(answer.errorCode, what)
+    },
+    { signal },
+  )
+}
 
-/** Repeats a call until the partition's leader has answered it, wherever that moves; only the signal ends it early. */
-export async function callLeader<T extends { readonly errorCode: number }>(leaderCall: LeaderCall<T>): Promise<T> {
-  const { view, clock, topic, partition, what, signal, call } = leaderCall
-  for (let attempt = 0; ; attempt++) {
-    if (attempt > 0) await sleep(pauseMs(attempt), { signal, clock })
-    await view.topic(topic, signal)
-    const leader = view.leader(topic, partition)
-    if (leader === undefined) {
+/** Who leads the partition; asks when that is not known. */
+export async function findLeader(
+  { view }: KafkaClient,
+  { topic, topicId, partition, what, signal }: Omit<LeaderCall<unknown>, 'call'>,
+): Promise<PartitionLeader> {
+  const found: TopicMetadata = await view.topic(topic, signal)
+  if (topicId !== undefined && found.id !== topicId) throw topicReplaced(topic, topicId, found.id)
+  const leader = view.leader(topic, partition)
+  if (leader !== undefined) return leader
+  view.doubt(topic)
+  throw brokerError(BROKER.LEADER_NOT_AVAILABLE, what)
+}
+
+/** Asks a broker, and remembers when it didn't answer: who leads is looked up anew then, elsewhere first. */
+export async function noticing<T>({ view }: KafkaClient, topic: string, node: KafkaNode, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (InfrastructureError.isInstance(error) && error.retryable) {
+      view.avoid(node)
       view.doubt(topic)
-      continue
     }
-    try {
-      const answer = await call(leader.node, leader.epoch)
-      if (answer.errorCode === BROKER.NONE || answer.errorCode === BROKER.OFFSET_OUT_OF_RANGE) return answer
-      const error = brokerError(answer.errorCode, what)
-      if (!error.retryable) throw error
-      if (isLeadershipError(answer.errorCode)) view.doubt(topic)
-    } catch (error) {
-      if (signal.aborted || !(InfrastructureError.isInstance(error) && error.retryable)) throw error
-      view.avoid(leader.node)
-      view.doubt(topic)
-    }
+    throw error
   }
-}
-
-/** 20 ms, 40 ms, … half a second, half of it by chance. */
-export function pauseMs(attempt: number): number {
-  const ceiling = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt, 10))
-  return ceiling / 2 + (Math.random() * ceiling) / 2
 }

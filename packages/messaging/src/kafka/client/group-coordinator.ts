@@ -1,67 +1,70 @@
-import { type Clock, InfrastructureError } from '@smart-whale/interfaces'
-import { sleep } from '@smart-whale/core-resilience'
+import { InfrastructureError } from '@smart-whale/interfaces'
 import { BROKER, brokerError, isCoordinationError } from '../broker-errors.ts'
-import type { ClusterView } from '../cluster-view.ts'
-import type { KafkaApi, KafkaTarget } from '../kafka-api.ts'
-import type { KafkaTransportSettings } from '../options.ts'
-import { pauseMs } from './call-leader.ts'
+import type { KafkaTarget } from '../kafka-api.ts'
+import type { KafkaClient } from './kafka-client.ts'
 
-/** The broker that keeps a group: found when it is needed, and again when it moved. */
+/** What is coordinated: the members and progress of a consumer group, or the transactions of one id. */
+export type CoordinatedKind = 'group' | 'transaction'
+
+/** The broker that keeps a group, or a transaction: found when it is needed, and again when it moved. */
 export class GroupCoordinator {
-  readonly #api: KafkaApi
-  readonly #view: ClusterView
-  readonly #settings: KafkaTransportSettings
-  readonly #clock: Clock
-  readonly #groupId: string
+  readonly #client: KafkaClient
+  readonly #key: string
+  readonly #kind: CoordinatedKind
   #target: KafkaTarget | null = null
 
-  constructor(ports: { api: KafkaApi; view: ClusterView; settings: KafkaTransportSettings; clock: Clock }, groupId: string) {
-    this.#api = ports.api
-    this.#view = ports.view
-    this.#settings = ports.settings
-    this.#clock = ports.clock
-    this.#groupId = groupId
+  constructor(client: KafkaClient, key: string, kind: CoordinatedKind = 'group') {
+    this.#client = client
+    this.#key = key
+    this.#kind = kind
   }
 
   /**
-   * Repeats a call until the group's coordinator has answered it; only the signal ends it early. Every answer is handed over but those
-   * that say that it isn't the coordinator, or not yet.
+   * Repeats a call until the coordinator has answered it; only the signal ends it early. Every answer is handed over but those that say
+   * that it isn't the coordinator, or not yet.
    */
-  async call<T extends { readonly errorCode: number }>(signal: AbortSignal, request: (target: KafkaTarget) => Promise<T>): Promise<T> {
-    for (let attempt = 0; ; attempt++) {
-      if (attempt > 0) await sleep(pauseMs(attempt), { signal, clock: this.#clock })
-      const answer = await this.callOnce(signal, request)
-      if (answer !== null) return answer
-    }
+  call<T extends { readonly errorCode: number }>(signal: AbortSignal, request: (target: KafkaTarget) => Promise<T>): Promise<T> {
+    return this.#client.retry.execute(() => this.ask(signal, request), { signal })
   }
 
-  /** One attempt; null when the coordinator has to be found again. */
-  async callOnce<T extends { readonly errorCode: number }>(signal: AbortSignal, request: (target: KafkaTarget) => Promise<T>): Promise<T | null> {
-    try {
-      this.#target ??= await this.#find(signal)
-      if (this.#target === null) return null
-      const answer = await request(this.#target)
-      if (!isCoordinationError(answer.errorCode)) return answer
-      if (answer.errorCode !== BROKER.COORDINATOR_LOAD_IN_PROGRESS) this.#target = null
-      return null
-    } catch (error) {
-      this.#target = null
-      if (signal.aborted || !(InfrastructureError.isInstance(error) && error.retryable)) throw error
-      return null
-    }
+  /** One attempt. Rejects with a retryable error when the coordinator has to be found again. */
+  async ask<T extends { readonly errorCode: number }>(signal: AbortSignal, request: (target: KafkaTarget) => Promise<T>): Promise<T> {
+    const target = (this.#target ??= await this.#find(signal))
+    const answer = await request(target).catch((error: unknown) => {
+      if (isPassing(error)) this.#isAway(target)
+      throw error
+    })
+    if (!isCoordinationError(answer.errorCode)) return answer
+    if (answer.errorCode !== BROKER.COORDINATOR_LOAD_IN_PROGRESS && this.#target === target) this.#target = null
+    throw brokerError(answer.errorCode, `asking the coordinator of ${this.#kind} "${this.#key}"`)
   }
 
-  async #find(signal: AbortSignal): Promise<KafkaTarget | null> {
-    for (const node of await this.#view.nodes(signal)) {
+  #isAway(target: KafkaTarget): void {
+    this.#client.view.avoid(target)
+    if (this.#target === target) this.#target = null
+  }
+
+  async #find(signal: AbortSignal): Promise<KafkaTarget> {
+    const { api, view, settings } = this.#client
+    const what = `finding the coordinator of ${this.#kind} "${this.#key}"`
+    let failure: unknown = brokerError(BROKER.COORDINATOR_NOT_AVAILABLE, what)
+    for (const node of await view.nodes(signal)) {
       try {
-        const { errorCode, node: found } = await this.#api.findCoordinator(node, this.#groupId, 'group', { signal, timeoutMs: this.#settings.requestTimeoutMs })
+        const { errorCode, node: found } = await api.findCoordinator(node, this.#key, this.#kind, { signal, timeoutMs: Math.min(FIND_TIMEOUT_MS, settings.requestTimeoutMs) })
         if (errorCode === BROKER.NONE) return found
-        if (!isCoordinationError(errorCode)) throw brokerError(errorCode, `finding the coordinator of group "${this.#groupId}"`)
+        throw brokerError(errorCode, what)
       } catch (error) {
-        if (signal.aborted || !(InfrastructureError.isInstance(error) && error.retryable)) throw error
-        this.#view.avoid(node)
+        if (signal.aborted || !isPassing(error)) throw error
+        if (!isAnswer(error)) view.avoid(node)
+        failure = error
       }
     }
-    return null
+    throw failure
   }
 }
+
+/** The question is a small one: who doesn't answer it in this time is passed over. */
+const FIND_TIMEOUT_MS = 3_000
+
+const isPassing = (error: unknown): boolean => InfrastructureError.isInstance(error) && error.retryable
+const isAnswer = (error: unknown): boolean => InfrastructureError.isInstance(error) && error.code === 'ERR_MESSAGING_BROKER_REFUSED'

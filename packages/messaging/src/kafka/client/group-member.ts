@@ -1,38 +1,38 @@
-import { type Clock, type Logger } from '@smart-whale/interfaces'
 import { sleep } from '@smart-whale/core-resilience'
+import { InfrastructureError } from '@smart-whale/interfaces'
 import { messagingError } from '../../errors.ts'
-import { BROKER, brokerError } from '../broker-errors.ts'
-import type { ClusterView } from '../cluster-view.ts'
-import type { GroupRight, KafkaApi } from '../kafka-api.ts'
-import type { KafkaTransportSettings } from '../options.ts'
-import { runCall } from '../../run-call.ts'
-import type { CommitOptions, CommittedOffset, GroupMembership, JoinOptions, PartitionReader, TransportCallOptions } from '../../transport.ts'
-import { assignSticky } from './assign-sticky.ts'
-import { GroupCoordinator } from './group-coordinator.ts'
-import { CONSUMER_PROTOCOL, decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription, type TopicPartitions } from './group-protocol.ts'
-import { HeldPartition } from './held-partition.ts'
+import type { CommittedOffset, GroupMembership, JoinOptions, PartitionReader, TransportCallOptions } from '../../transport.ts'
+import { assignSticky, type KnownMember } from './assign-sticky.ts'
+import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription, type TopicPartitions } from './group-protocol.ts'
+import { GroupSession, type Taken } from './group-session.ts'
+import { HeldPartition, type TopicIdentity } from './held-partition.ts'
+import { HeldPartitions } from './held-partitions.ts'
+import type { KafkaClient } from './kafka-client.ts'
 import type { PartitionGrant } from './kafka-partition-reader.ts'
+
+/** A partition that a member got. */
+export interface GrantedPartition {
+  readonly grant: PartitionGrant
+  readonly topic: TopicIdentity
+  readonly partition: number
+  readonly committed: CommittedOffset | null
+}
 
 /** What a member is made from. */
 export interface GroupMemberOptions {
-  readonly api: KafkaApi
-  readonly view: ClusterView
-  readonly settings: KafkaTransportSettings
-  readonly clock: Clock
-  readonly logger: Logger
+  readonly client: KafkaClient
   readonly join: JoinOptions
   /** Names the connections of this member. */
   readonly channel: string
-  readonly makeReader: (grant: PartitionGrant, held: { topic: { name: string; id: string }; partition: number; committed: CommittedOffset | null }) => Promise<PartitionReader>
+  readonly makeReader: (granted: GrantedPartition) => Promise<PartitionReader>
   /** Told once, when the membership is over. */
   readonly onEnd: (member: GroupMember) => void
 }
 
-/** Why a generation is over for this member. */
-type Turn = 'rebalance' | 'lost'
-
-/** Codes that say that the group has gone on without this member. */
-const LOST = new Set<number>([BROKER.UNKNOWN_MEMBER_ID, BROKER.ILLEGAL_GENERATION, BROKER.FENCED_INSTANCE_ID])
+/** The generation of who owns nothing. */
+const NEVER = -1
+/** Before joining again after a loss, so that a group that keeps losing its members isn't asked without end. */
+const PAUSE_AFTER_LOSS_MS = 100
 
 /**
  * One member of a group. A rebalance leaves alone what the member keeps: what it has to give up it gives up first (its handler finishes and
@@ -41,299 +41,255 @@ const LOST = new Set<number>([BROKER.UNKNOWN_MEMBER_ID, BROKER.ILLEGAL_GENERATIO
 export class GroupMember implements GroupMembership {
   readonly groupId: string
   readonly #options: GroupMemberOptions
-  readonly #coordinator: GroupCoordinator
+  readonly #topics: readonly string[]
+  readonly #session: GroupSession
+  readonly #held: HeldPartitions
   readonly #failure = new AbortController()
-  /** Ends the waits of the membership's own work. */
-  readonly #closing = new AbortController()
-  readonly #held = new Map<string, HeldPartition>()
-  #right: GroupRight
-  #aliveAt = 0
+  /** Aborts when the membership is over: nothing goes on behind it. */
+  readonly #over = new AbortController()
+  /** In which generation it got what it holds. */
+  #ownedSince = NEVER
   #wantsRejoin = false
-  #leaving: Promise<void> | undefined
-  #isOver = false
+  #wake: (() => void) | null = null
+  #leaving: Promise<void> | null = null
 
   constructor(options: GroupMemberOptions) {
+    const { client, join, channel } = options
     this.#options = options
-    this.groupId = options.join.groupId
-    this.#coordinator = new GroupCoordinator(options, this.groupId)
-    this.#right = { groupId: this.groupId, generation: -1, memberId: '' }
+    this.groupId = join.groupId
+    this.#topics = [...new Set(join.topics)]
+    this.#session = new GroupSession({
+      client,
+      groupId: join.groupId,
+      channel,
+      signal: this.#over.signal,
+      events: { rebalance: () => this.#rejoin(), lost: () => this.#loseAll(), refused: (error) => this.fail(error) },
+    })
+    this.#held = new HeldPartitions(client.clock, (topic, partition, predecessor) => this.#hold(topic, partition, predecessor))
   }
 
   get memberId(): string {
-    return this.#right.memberId
+    return this.#session.memberId
   }
 
   get failed(): AbortSignal {
     return this.#failure.signal
   }
 
-  /** Joins; resolves when the member is in the group. The rest goes on by itself. */
+  /** Joins; resolves when the member is in the group. The rest goes on by itself. Who gives up before leaves nothing behind. */
   async begin(signal: AbortSignal): Promise<void> {
-    const stopListening = this.#options.view.onChange((topic) => {
-      if (this.#options.join.topics.includes(topic)) this.#wantsRejoin = true
+    const { client, join } = this.#options
+    const stopListening = client.view.onChange((topic) => {
+      if (this.#topics.includes(topic)) this.#rejoin()
     })
-    this.#closing.signal.addEventListener('abort', stopListening, { once: true })
-    await this.#joinAndSync(signal)
+    this.#over.signal.addEventListener('abort', stopListening, { once: true })
+    const giveUp = (): void => void this.leave({ timeoutMs: 1 })
+    signal.addEventListener('abort', giveUp, { once: true })
+    join.signal?.addEventListener('abort', this.#onAbort, { once: true })
+    void this.#session.keepAlive()
+    const joined = this.#joinAndSync()
+    try {
+      await joined
+    } catch (error) {
+      await this.leave({ timeoutMs: 1 })
+      throw error
+    } finally {
+      signal.removeEventListener('abort', giveUp)
+    }
     void this.#live()
-    const { signal: given } = this.#options.join
-    if (given?.aborted === true) void this.leave()
-    else given?.addEventListener('abort', this.#onAbort, { once: true })
+    if (signal.aborted || join.signal?.aborted === true) void this.leave()
   }
 
   leave(options?: TransportCallOptions): Promise<void> {
-    if (this.#isOver) return this.#leaving ?? Promise.resolve()
-    this.#leaving ??= this.#leave(options)
+    this.#leaving ??= this.#isOver ? Promise.resolve() : this.#leave(options)
     return this.#leaving
   }
 
   /** Ends the membership at once: whatever its handlers still do is refused. */
   fail(error: unknown): void {
     if (this.#isOver) return
-    this.#end()
-    for (const held of this.#held.values()) held.fence(error)
-    this.#held.clear()
     this.#failure.abort(error)
+    this.#held.loseAll(error)
+    this.#end()
   }
 
   readonly #onAbort = (): void => void this.leave()
 
+  get #isOver(): boolean {
+    return this.#over.signal.aborted
+  }
+
   async #live(): Promise<void> {
     try {
-      while (!this.#isStopping) {
-        const turn = await this.#stayAlive()
-        if (this.#isStopping) return
-        if (turn === 'lost') this.#loseAll()
-        await this.#joinAndSync(this.#closing.signal)
+      while (!this.#isOver) {
+        if (this.#wantsRejoin) await this.#joinAndSync()
+        else await this.#untilWoken()
       }
     } catch (error) {
-      if (!this.#isStopping) this.fail(error)
+      if (!this.#isOver) this.fail(error)
     }
   }
 
-  get #isStopping(): boolean {
-    return this.#isOver || this.#leaving !== undefined
+  async #untilWoken(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#wake = resolve
+    await promise
+    this.#wake = null
   }
 
-  /** Says that the member is there until the group changes. */
-  async #stayAlive(): Promise<Turn> {
-    const { settings, clock, view, join } = this.#options
-    for (;;) {
-      await sleep(settings.heartbeatIntervalMs, { signal: this.#closing.signal, clock })
-      if (this.#isStopping) return 'rebalance'
-      for (const topic of join.topics) await view.topic(topic, this.#closing.signal).catch(() => {})
-      const said = await this.#heartbeat()
-      if (said !== null) return said
-      if (this.#wantsRejoin) return 'rebalance'
-      if (clock.monotonic() - this.#aliveAt > settings.sessionTimeoutMs) return 'lost'
-    }
-  }
-
-  async #heartbeat(): Promise<Turn | null> {
-    const { api, settings, clock, channel } = this.#options
-    const askedAt = clock.monotonic()
-    const answer = await this.#coordinator.callOnce(this.#closing.signal, (target) =>
-      api.heartbeat(target, this.#right, { signal: this.#closing.signal, timeoutMs: Math.min(settings.requestTimeoutMs, settings.sessionTimeoutMs), channel }),
-    )
-    if (answer === null) return null
-    if (answer.errorCode === BROKER.REBALANCE_IN_PROGRESS) return 'rebalance'
-    if (LOST.has(answer.errorCode)) return 'lost'
-    if (answer.errorCode !== BROKER.NONE) throw brokerError(answer.errorCode, `staying in group "${this.groupId}"`)
-    this.#aliveAt = askedAt
-    return null
+  #rejoin(): void {
+    this.#wantsRejoin = true
+    this.#wake?.()
   }
 
   /** The group went on without this member: what it held is somebody else's. */
   #loseAll(): void {
-    this.#options.logger.warn({ groupId: this.groupId, memberId: this.memberId }, 'the group gave this member up; it joins again')
-    for (const held of this.#held.values()) held.fence(held.refusal('ERR_MESSAGING_FENCED', 'was taken from this member, which was not heard of for too long'))
-    this.#held.clear()
-    this.#right = { groupId: this.groupId, generation: -1, memberId: '' }
+    if (this.#isOver) return
+    this.#options.client.settings.logger.warn({ groupId: this.groupId, memberId: this.memberId }, 'the group gave this member up; it joins again')
+    this.#held.loseAll()
+    this.#session.forget()
+    this.#ownedSince = NEVER
+    this.#rejoin()
   }
 
   /** Rounds of joining, until this member has what the group wants it to have. */
-  async #joinAndSync(signal: AbortSignal): Promise<void> {
-    for (let joined = false; !joined && !this.#isStopping; ) {
+  async #joinAndSync(): Promise<void> {
+    do {
       this.#wantsRejoin = false
-      const assigned = await this.#joinOnce(signal)
-      if (assigned === null) continue
-      joined = !(await this.#giveUp(assigned))
-      await this.#take(assigned, signal)
-    }
+      const assigned = await this.#joinOnce()
+      if (assigned !== null) await this.#adopt(assigned)
+      // Who is on the way out only keeps its right, so that its handlers can commit.
+    } while (this.#wantsRejoin && !this.#isOver)
   }
 
   /** One round; null when it has to be repeated. */
-  async #joinOnce(signal: AbortSignal): Promise<TopicPartitions | null> {
-    const { api, settings, join, channel, clock } = this.#options
-    const metadata = encodeSubscription({ topics: join.topics, owned: this.#owned(), generation: this.#right.generation })
-    const request = { ...settings, groupId: this.groupId, protocols: [{ name: CONSUMER_PROTOCOL, metadata }] }
-    const askedAt = clock.monotonic()
-    const joined = await this.#coordinator.call(signal, (target) =>
-      api.joinGroup(target, { ...request, memberId: this.#right.memberId }, { signal, timeoutMs: settings.rebalanceTimeoutMs + settings.requestTimeoutMs, channel: `${channel}-join` }),
-    )
-    this.#aliveAt = clock.monotonic()
-    if (joined.errorCode === BROKER.MEMBER_ID_REQUIRED) {
-      this.#right = { ...this.#right, memberId: joined.memberId }
-      return null
-    }
-    if (LOST.has(joined.errorCode)) {
+  async #joinOnce(): Promise<TopicPartitions | null> {
+    const metadata = encodeSubscription({ topics: this.#topics, owned: this.#held.owned(), generation: this.#ownedSince })
+    const joined = await this.#orAgain(await this.#session.join(metadata))
+    if (joined === null) return null
+    const assignments = joined.leader === joined.memberId ? await this.#assign(joined.members) : []
+    const synced = await this.#orAgain(await this.#session.sync(assignments))
+    if (synced === null) return null
+    this.#ownedSince = this.#session.generation
+    return decodeAssignment(synced.assignment)
+  }
+
+  async #orAgain<T>(taken: Taken<T>): Promise<T | null> {
+    if (taken.kind === 'taken') return taken.answer
+    this.#wantsRejoin = true
+    if (taken.kind === 'lost') {
       this.#loseAll()
-      return null
+      await sleep(PAUSE_AFTER_LOSS_MS, { signal: this.#over.signal, clock: this.#options.client.clock })
     }
-    if (joined.errorCode !== BROKER.NONE) {
-      const error = brokerError(joined.errorCode, `joining group "${this.groupId}"`)
-      if (!error.retryable) throw error
-      return null
-    }
-    void askedAt
-    this.#right = { groupId: this.groupId, generation: joined.generation, memberId: joined.memberId }
-    const assignments = joined.leader === joined.memberId ? await this.#assign(joined.members, signal) : []
-    const synced = await this.#coordinator.call(signal, (target) =>
-      api.syncGroup(target, { ...this.#right, assignments }, { signal, timeoutMs: settings.rebalanceTimeoutMs + settings.requestTimeoutMs, channel: `${channel}-join` }),
-    )
-    this.#aliveAt = clock.monotonic()
-    if (LOST.has(synced.errorCode)) this.#loseAll()
-    if (synced.errorCode === BROKER.NONE) return decodeAssignment(synced.assignment)
-    const error = brokerError(synced.errorCode, `joining group "${this.groupId}"`)
-    if (!error.retryable && !LOST.has(synced.errorCode)) throw error
     return null
   }
 
-  async #assign(members: readonly { readonly memberId: string; readonly metadata: Uint8Array }[], signal: AbortSignal): Promise<{ memberId: string; assignment: Uint8Array }[]> {
-    const { view } = this.#options
-    const known = members.map(({ memberId, metadata }) => ({ memberId, ...decodeSubscription(metadata) }))
+  /** As the leader: who gets what. */
+  async #assign(members: readonly { readonly memberId: string; readonly metadata: Uint8Array }[]): Promise<{ memberId: string; assignment: Uint8Array }[]> {
+    const { view } = this.#options.client
+    const known = members.map((member) => this.#readMember(member))
     const partitionsOf = new Map<string, number>()
-    for (const topic of new Set(known.flatMap(({ topics }) => topics))) {
-      const found = await view.refresh(topic, signal).catch((error: unknown) => {
-        if (signal.aborted) throw error
-        return undefined
+    for (const name of new Set(known.flatMap(({ topics }) => topics))) {
+      const found = await view.refresh(name, this.#over.signal).catch((error: unknown) => {
+        if (this.#isOver) throw error
+        // What can't be asked for now stays as it is; what isn't there is nobody's.
+        return isNotFound(error) ? undefined : view.known(name)
       })
-      if (found !== undefined) partitionsOf.set(topic, found.partitions.length)
+      if (found !== undefined) partitionsOf.set(name, found.partitions.length)
     }
     return [...assignSticky(known, partitionsOf)].map(([memberId, assigned]) => ({ memberId, assignment: encodeAssignment(assigned) }))
   }
 
-  /** Lets go of what isn't assigned any more; true when there was something, so that others wait for it. */
-  async #giveUp(assigned: TopicPartitions): Promise<boolean> {
-    const { settings, view, logger } = this.#options
-    const leaving = [...this.#held.values()].filter(({ topic, partition }) => assigned.get(topic.name)?.includes(partition) !== true || view.known(topic.name)?.id !== topic.id)
-    if (leaving.length === 0) return false
-    const done = new AbortController()
-    // The group must not give this member up while its handlers finish.
-    const beating = this.#beatUntil(done.signal)
-    const clean = await Promise.all(leaving.map((held) => held.revoke(settings.handoverTimeoutMs)))
-    done.abort()
-    await beating
-    for (const [index, held] of leaving.entries()) {
-      if (clean[index] === false) logger.warn({ groupId: this.groupId, topic: held.topic.name, partition: held.partition }, 'partition taken from a handler that did not return in time')
-      this.#held.delete(keyOf(held.topic.id, held.partition))
-    }
-    return true
-  }
-
-  async #beatUntil(done: AbortSignal): Promise<void> {
-    const { settings, clock } = this.#options
-    while (!done.aborted) {
-      await this.#heartbeat().catch(() => null)
-      await sleep(settings.heartbeatIntervalMs, { signal: done, clock }).catch(() => {})
+  /** A member that can't be understood gets nothing, and holds up nobody. */
+  #readMember({ memberId, metadata }: { readonly memberId: string; readonly metadata: Uint8Array }): KnownMember {
+    try {
+      return { memberId, ...decodeSubscription(metadata) }
+    } catch (error) {
+      this.#options.client.settings.logger.warn({ err: error, groupId: this.groupId, memberId }, 'a member of the group says what it reads in a way that is not known; it gets nothing')
+      return { memberId, topics: [], owned: new Map(), generation: NEVER }
     }
   }
 
-  async #take(assigned: TopicPartitions, signal: AbortSignal): Promise<void> {
-    for (const [name, partitions] of assigned) {
-      const topic = await this.#options.view.topic(name, signal).catch(() => undefined)
-      if (topic === undefined) continue
-      for (const partition of partitions) if (!this.#held.has(keyOf(topic.id, partition))) this.#hold({ name, id: topic.id }, partition)
-    }
+  /** Takes what is new, and begins to let go of what isn't assigned any more. */
+  async #adopt(assigned: TopicPartitions): Promise<void> {
+    const { view } = this.#options.client
+    if (this.#leaving === null) for (const [name, partitions] of assigned) await this.#take(name, partitions)
+    const leaving = this.#held.all().filter(({ topic, partition, signal }) => {
+      const isMine = assigned.get(topic.name)?.includes(partition) === true && view.known(topic.name)?.id === topic.id
+      return !isMine && !signal.aborted
+    })
+    if (leaving.length > 0) void this.#handOver(leaving)
   }
 
-  #hold(topic: { name: string; id: string }, partition: number): void {
-    const { clock, join, makeReader } = this.#options
+  /** While handlers finish the member still owns their partitions, and takes part when others come and go: a slow one holds up no other partition. */
+  async #handOver(leaving: readonly HeldPartition[]): Promise<void> {
+    const { settings } = this.#options.client
+    const fenced = await this.#held.giveUp(leaving, settings.handoverTimeoutMs, this.#over.signal)
+    if (this.#isOver) return
+    for (const { topic, partition } of fenced) {
+      settings.logger.warn({ groupId: this.groupId, topic: topic.name, partition }, 'partition taken from a handler that did not return in time')
+    }
+    // Others wait for what was given up.
+    this.#rejoin()
+  }
+
+  async #take(name: string, partitions: readonly number[]): Promise<void> {
+    const { view } = this.#options.client
+    const topic = await view.topic(name, this.#over.signal).catch((error: unknown) => {
+      if (this.#isOver) throw error
+      return view.known(name)
+    })
+    // Assigned, and nobody knows under which id: the next round will.
+    if (topic === undefined) this.#wantsRejoin = true
+    else for (const partition of partitions) this.#held.hold({ name, id: topic.id }, partition)
+  }
+
+  #hold(topic: TopicIdentity, partition: number, predecessor: Promise<void>): HeldPartition {
+    const { client, join, makeReader } = this.#options
+    const session = this.#session
+    const position = { topic: topic.name, partition }
     const held: HeldPartition = new HeldPartition({
       topic,
       partition,
-      clock,
-      checkCurrent: () => this.#checkCurrent(held),
-      committed: (options) => this.#committed(topic.name, partition, options),
-      commit: (nextOffset, options) => this.#commit(held, nextOffset, options),
-      makeReader: async (grant) => makeReader(grant, { topic, partition, committed: await this.#committed(topic.name, partition, undefined) }),
+      predecessor,
+      isCurrent: () => session.isCurrent,
+      untilCertain: () => session.untilCertain(),
+      committed: (options) => session.committed(position, options),
+      commit: (nextOffset, checkHeld, options) => session.commit(position, nextOffset, checkHeld, options),
+      makeReader: async (grant) => makeReader({ grant, topic, partition, committed: await session.committed(position, { signal: grant.signal }) }),
       onPartition: join.onPartition,
       onFailure: (error) => this.#giveUpMembership(error),
+      onTopicGone: () => {
+        client.view.doubt(topic.name)
+        if (!held.signal.aborted) void this.#handOver([held])
+      },
     })
-    this.#held.set(keyOf(topic.id, partition), held)
+    return held
   }
 
   #giveUpMembership(error: unknown): void {
-    if (this.#isStopping) return
+    if (this.#isOver || this.#leaving !== null) return
     this.#failure.abort(error)
     void this.leave()
   }
 
-  /** After a sleep that was longer than the session nothing is handed out until the group has said whose it is. */
-  #checkCurrent(held: HeldPartition): void {
-    const { clock, settings } = this.#options
-    if (clock.monotonic() - this.#aliveAt <= settings.sessionTimeoutMs) return
-    throw held.refusal('ERR_MESSAGING_REVOKED', 'may be taken from this member, which was not heard of for too long')
-  }
-
-  async #committed(topic: string, partition: number, options: TransportCallOptions | undefined): Promise<CommittedOffset | null> {
-    const { api, settings, clock, channel } = this.#options
-    return runCall(`asking for the progress of group "${this.groupId}"`, options, clock, async (signal) => {
-      const { errorCode, offsets } = await this.#coordinator.call(signal, (target) =>
-        api.offsetFetch(target, { groupId: this.groupId, topic, partitions: [partition] }, { signal, timeoutMs: settings.requestTimeoutMs, channel }),
-      )
-      const [found] = offsets
-      if (errorCode !== BROKER.NONE) throw brokerError(errorCode, `asking for the progress of group "${this.groupId}"`)
-      if (found === undefined || found.offset < 0n) return null
-      return { offset: found.offset, metadata: found.metadata ?? '' }
-    })
-  }
-
-  async #commit(held: HeldPartition, offset: bigint, options: CommitOptions | undefined): Promise<void> {
-    const { api, settings, clock, channel } = this.#options
-    const { topic, partition } = held
-    await runCall(`committing offset ${offset} of group "${this.groupId}"`, options, clock, async (signal) => {
-      for (;;) {
-        if (this.#held.get(keyOf(topic.id, partition)) !== held) throw held.refusal('ERR_MESSAGING_FENCED', 'was taken from this member')
-        const { errorCode } = await this.#coordinator.call(signal, (target) =>
-          api.offsetCommit(target, { ...this.#right, topic: topic.name, partition, offset, leaderEpoch: -1, metadata: options?.metadata ?? '' }, { signal, timeoutMs: settings.requestTimeoutMs, channel }),
-        )
-        if (errorCode === BROKER.NONE) return
-        if (errorCode === BROKER.UNKNOWN_MEMBER_ID || errorCode === BROKER.FENCED_INSTANCE_ID) throw held.refusal('ERR_MESSAGING_FENCED', 'was taken from this member')
-        // Between two generations of a member that stays: the next attempt has the right of the new one.
-        if (errorCode !== BROKER.REBALANCE_IN_PROGRESS && errorCode !== BROKER.ILLEGAL_GENERATION) throw brokerError(errorCode, `committing offset ${offset} of group "${this.groupId}"`)
-        await sleep(COMMIT_PAUSE_MS, { signal, clock })
-      }
-    })
-  }
-
-  #owned(): Map<string, number[]> {
-    const owned = new Map<string, number[]>()
-    for (const { topic, partition } of this.#held.values()) owned.set(topic.name, [...(owned.get(topic.name) ?? []), partition])
-    return owned
-  }
-
   async #leave(options: TransportCallOptions | undefined): Promise<void> {
-    const { api, settings, clock, channel } = this.#options
-    const done = new AbortController()
-    const beating = this.#beatUntil(done.signal)
+    const { settings } = this.#options.client
     const timeoutMs = Math.min(options?.timeoutMs ?? settings.handoverTimeoutMs, settings.handoverTimeoutMs)
-    await Promise.all([...this.#held.values()].map((held) => held.revoke(timeoutMs)))
-    this.#held.clear()
-    done.abort()
-    await beating
-    await runCall(`leaving group "${this.groupId}"`, { timeoutMs: settings.requestTimeoutMs }, clock, (signal) =>
-      this.#coordinator.callOnce(signal, (target) => api.leaveGroup(target, this.#right, { signal, timeoutMs: settings.requestTimeoutMs, channel })),
-    ).catch((error: unknown) => this.#options.logger.debug({ err: error, groupId: this.groupId }, 'the group was left without a word; its session runs out'))
+    // The right is kept, and renewed if the group goes on meanwhile, until the last handler has committed.
+    await this.#held.giveUp(this.#held.all(), timeoutMs, options?.signal)
+    if (this.#isOver) return
     this.#end()
+    await this.#session.leave()
   }
 
   #end(): void {
-    this.#isOver = true
     this.#options.join.signal?.removeEventListener('abort', this.#onAbort)
-    this.#closing.abort(messagingError('ERR_MESSAGING_MEMBERSHIP_LOST', `the membership of group "${this.groupId}" is over`))
+    this.#over.abort(messagingError('ERR_MESSAGING_MEMBERSHIP_LOST', `the membership of group "${this.groupId}" is over`))
+    this.#held.loseAll()
+    this.#wake?.()
     this.#options.onEnd(this)
   }
 }
 
-const COMMIT_PAUSE_MS = 50
-const keyOf = (topicId: string, partition: number): string => `${topicId}/${partition}`
+const isNotFound = (error: unknown): boolean => InfrastructureError.isInstance(error) && error.code === 'ERR_MESSAGING_TOPIC_NOT_FOUND'

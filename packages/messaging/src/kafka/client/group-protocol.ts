@@ -11,33 +11,46 @@ export type TopicPartitions = ReadonlyMap<string, readonly number[]>
 export interface Subscription {
   readonly topics: readonly string[]
   readonly owned: TopicPartitions
-  /** In which generation it got what it owns; -1 when it owns nothing. */
+  /** In which generation it got what it owns; -1 when it owns nothing, or doesn't say. */
   readonly generation: number
 }
 
 const SUBSCRIPTION_VERSION = 2
 const ASSIGNMENT_VERSION = 0
-const NO_USER_DATA = -1
+const NO_BYTES = -1
+/** Versions that tell what a member owns, and since when. */
+const WITH_OWNED = 1
+const WITH_GENERATION = 2
 
 /** Writes a subscription. */
 export function encodeSubscription({ topics, owned, generation }: Subscription): Uint8Array {
   const writer = new WireWriter()
   writer.int16(SUBSCRIPTION_VERSION)
   writer.array(topics, (topic) => writer.string(topic))
-  writer.int32(NO_USER_DATA)
+  writer.int32(NO_BYTES)
   writePartitions(writer, owned)
   writer.int32(generation)
   return writer.written()
 }
 
-/** Reads a subscription of this or another client, older ones included. */
+/**
+ * Reads a subscription of this or another client, older and newer ones included.
+ *
+ * @throws OperationError `ERR_MESSAGING_PROTOCOL` when it is none
+ */
 export function decodeSubscription(bytes: Uint8Array): Subscription {
-  const reader = new WireReader(bytes, 'a member of the group')
+  const reader = new WireReader(bytes, 'a join, for a member of the group,')
   const version = reader.int16()
   const topics = reader.array(() => reader.string())
-  skipUserData(reader)
-  const owned = version >= 1 ? readPartitions(reader) : new Map<string, number[]>()
-  return { topics, owned, generation: version >= 2 ? reader.int32() : -1 }
+  const userData = nullableBytes(reader)
+  const owned = version >= WITH_OWNED ? readPartitions(reader) : new Map<string, number[]>()
+  if (version >= WITH_GENERATION) return { topics, owned, generation: reader.int32() }
+  return { topics, owned, generation: generationOf(userData) }
+}
+
+/** Java clients before 3.5 say in bytes of their own since when they own what they own. */
+function generationOf(userData: Uint8Array): number {
+  return userData.length === 4 ? new WireReader(userData, 'a join').int32() : -1
 }
 
 /** Writes what a member gets. */
@@ -45,7 +58,7 @@ export function encodeAssignment(assigned: TopicPartitions): Uint8Array {
   const writer = new WireWriter()
   writer.int16(ASSIGNMENT_VERSION)
   writePartitions(writer, assigned)
-  writer.int32(NO_USER_DATA)
+  writer.int32(NO_BYTES)
   return writer.written()
 }
 
@@ -68,6 +81,6 @@ function readPartitions(reader: WireReader): Map<string, number[]> {
   return new Map(reader.array(() => [reader.string(), reader.array(() => reader.int32())] as const))
 }
 
-function skipUserData(reader: WireReader): void {
-  for (let left = reader.int32(); left > 0; left--) reader.int8()
+function nullableBytes(reader: WireReader): Uint8Array {
+  return Uint8Array.from(reader.array(() => reader.int8()))
 }

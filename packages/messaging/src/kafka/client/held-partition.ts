@@ -1,45 +1,65 @@
-import type { Clock } from '@smart-whale/interfaces'
+import { InfrastructureError } from '@smart-whale/interfaces'
 import { messagingError } from '../../errors.ts'
 import type { CommitOptions, CommittedOffset, PartitionReader, TransportCallOptions } from '../../transport.ts'
 import type { PartitionGrant } from './kafka-partition-reader.ts'
 
+/** A topic under its name: one that was made again under it has another id. */
+export interface TopicIdentity {
+  readonly name: string
+  readonly id: string
+}
+
 /** What a held partition is made from. */
 export interface HeldPartitionOptions {
-  readonly topic: { readonly name: string; readonly id: string }
+  readonly topic: TopicIdentity
   readonly partition: number
-  readonly clock: Clock
-  /** Throws when this process was asleep for so long that the partition may be somebody else's. */
-  readonly checkCurrent: () => void
+  /** Whether the group surely counts on this member. */
+  readonly isCurrent: () => boolean
+  readonly untilCertain: () => Promise<void>
   readonly committed: (options: TransportCallOptions | undefined) => Promise<CommittedOffset | null>
-  readonly commit: (nextOffset: bigint, options: CommitOptions | undefined) => Promise<void>
+  /** Stores progress; asks before each attempt whether the partition is still held. */
+  readonly commit: (nextOffset: bigint, checkHeld: () => void, options: CommitOptions | undefined) => Promise<void>
   readonly makeReader: (grant: PartitionGrant) => Promise<PartitionReader>
   readonly onPartition: (reader: PartitionReader) => Promise<void>
+  /** A handler of this partition, of when it was held before, that hasn't returned yet. */
+  readonly predecessor: Promise<void>
   /** Told when the handler rejects although nothing was revoked. */
   readonly onFailure: (error: unknown) => void
+  /** Told when the topic was deleted. */
+  readonly onTopicGone: () => void
 }
 
 /** One member's hold on one partition, from when it is given until it is given up or taken. */
 export class HeldPartition implements PartitionGrant {
-  readonly topic: { readonly name: string; readonly id: string }
+  readonly topic: TopicIdentity
   readonly partition: number
+  /** Resolves when the handler has returned, or will never run. */
+  readonly returned: Promise<void>
   readonly #options: HeldPartitionOptions
   readonly #revocation = new AbortController()
-  readonly #handling: Promise<void>
   #isFenced = false
 
   constructor(options: HeldPartitionOptions) {
     this.topic = options.topic
     this.partition = options.partition
     this.#options = options
-    this.#handling = this.#handle()
+    this.returned = this.#handle()
   }
 
   get signal(): AbortSignal {
     return this.#revocation.signal
   }
 
-  checkCurrent(): void {
-    this.#options.checkCurrent()
+  isCurrent(): boolean {
+    return this.#options.isCurrent()
+  }
+
+  untilCertain(): Promise<void> {
+    return this.#options.untilCertain()
+  }
+
+  onTopicGone(): void {
+    this.#options.onTopicGone()
   }
 
   committed(options: TransportCallOptions | undefined): Promise<CommittedOffset | null> {
@@ -47,8 +67,8 @@ export class HeldPartition implements PartitionGrant {
   }
 
   async commit(nextOffset: bigint, options: CommitOptions | undefined): Promise<void> {
-    if (this.#isFenced) throw this.refusal('ERR_MESSAGING_FENCED', 'was taken from this member')
-    await this.#options.commit(nextOffset, options)
+    this.#checkHeld()
+    await this.#options.commit(nextOffset, () => this.#checkHeld(), options)
   }
 
   /** A group's readers are closed by their membership. */
@@ -56,40 +76,53 @@ export class HeldPartition implements PartitionGrant {
     return Promise.resolve()
   }
 
-  /** Asks the handler to return, and waits for it; false when it didn't in time, and was fenced. */
-  async revoke(timeoutMs: number): Promise<boolean> {
-    this.#revocation.abort(this.refusal('ERR_MESSAGING_REVOKED', 'was revoked'))
-    const { clock } = this.#options
-    const late = Promise.withResolvers<boolean>()
-    const timer = clock.setTimeout(() => late.resolve(false), timeoutMs)
-    try {
-      return await Promise.race([this.#handling.then(() => true), late.promise])
-    } finally {
-      clock.clearTimeout(timer)
-      this.#isFenced = true
-    }
+  /** Asks the handler to return; it may still commit. */
+  revoke(): void {
+    this.#revocation.abort(this.#refusal('ERR_MESSAGING_REVOKED', 'was revoked'))
   }
 
-  /** The partition is somebody else's already. */
-  fence(reason: unknown): void {
+  /** The partition is somebody else's, or may be from now on. */
+  fence(reason: unknown = this.#refusal('ERR_MESSAGING_FENCED', 'was taken from this member')): void {
     this.#isFenced = true
     this.#revocation.abort(reason)
   }
 
-  refusal(code: 'ERR_MESSAGING_REVOKED' | 'ERR_MESSAGING_FENCED', what: string): Error {
-    return messagingError(code, `partition ${this.partition} of topic "${this.topic.name}" ${what}: another member of the group goes on from the last committed offset`, {
-      context: { topic: this.topic.name, partition: this.partition },
-    })
+  #checkHeld(): void {
+    if (this.#isFenced) throw this.#refusal('ERR_MESSAGING_FENCED', 'was taken from this member')
+  }
+
+  #refusal(code: 'ERR_MESSAGING_REVOKED' | 'ERR_MESSAGING_FENCED', what: string): Error {
+    const message = `partition ${this.partition} of topic "${this.topic.name}" ${what}: another member of the group goes on from the last committed offset`
+    return messagingError(code, message, { context: { topic: this.topic.name, partition: this.partition } })
   }
 
   async #handle(): Promise<void> {
-    // The member's `join` returns before its handlers begin.
-    await Promise.resolve()
+    const { predecessor, onPartition, onFailure } = this.#options
+    await predecessor
     try {
-      const reader = await this.#options.makeReader(this)
-      if (!this.signal.aborted) await this.#options.onPartition(reader)
+      const reader = await this.#makeReader()
+      if (reader !== null && !this.signal.aborted) await onPartition(reader)
     } catch (error) {
-      if (!this.signal.aborted) this.#options.onFailure(error)
+      if (!this.signal.aborted) onFailure(error)
     }
+  }
+
+  /** Finds out where reading begins, for as long as it takes: a leader or coordinator that is away is no failure of the handler. */
+  async #makeReader(): Promise<PartitionReader | null> {
+    while (!this.signal.aborted) {
+      try {
+        return await this.#options.makeReader(this)
+      } catch (error) {
+        if (this.signal.aborted) break
+        if (InfrastructureError.isInstance(error) && error.code === 'ERR_MESSAGING_TOPIC_NOT_FOUND') return this.#giveUpTopic()
+        if (!(InfrastructureError.isInstance(error) && error.retryable)) throw error
+      }
+    }
+    return null
+  }
+
+  #giveUpTopic(): null {
+    this.onTopicGone()
+    return null
   }
 }

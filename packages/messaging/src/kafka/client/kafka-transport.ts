@@ -1,66 +1,80 @@
 import { randomUUID } from 'node:crypto'
-import { kindOf, messagingError, messagingValidationError, notConnected, partitionNotFound } from '../../errors.ts'
+import { InfrastructureError } from '@smart-whale/interfaces'
+import { kindOf, messagingError, messagingValidationError, notConnected, PartialSendError, partitionNotFound } from '../../errors.ts'
+import { runCall } from '../../run-call.ts'
+import { checkTopicName } from '../../topic-name.ts'
+import type {
+  GroupMembership,
+  JoinOptions,
+  MessagingTransport,
+  OutgoingRecord,
+  PartitionLag,
+  PartitionReader,
+  RecordPosition,
+  TopicAdmin,
+  TransportCallOptions,
+} from '../../transport.ts'
 import { BROKER, brokerError } from '../broker-errors.ts'
 import { ClusterView } from '../cluster-view.ts'
 import type { KafkaApi, KafkaConnections } from '../kafka-api.ts'
-import { type KafkaTransportOptions, kafkaTransportSettings, type KafkaTransportSettings } from '../options.ts'
+import { type KafkaTransportOptions, kafkaTransportSettings } from '../options.ts'
 import { createKafkaApi } from '../protocol/create-kafka-api.ts'
-import { runCall } from '../../run-call.ts'
-import { checkTopicName } from '../../topic-name.ts'
-import type { GroupMembership, JoinOptions, MessagingTransport, OutgoingRecord, PartitionLag, PartitionReader, RecordPosition, TopicAdmin, TransportCallOptions } from '../../transport.ts'
-import { callLeader } from './call-leader.ts'
+import { Fetcher } from './fetcher.ts'
 import { GroupCoordinator } from './group-coordinator.ts'
-import { GroupMember } from './group-member.ts'
+import { GroupMember, type GrantedPartition } from './group-member.ts'
+import { createBrokerRetry, type KafkaClient } from './kafka-client.ts'
 import { KafkaPartitionReader, type PartitionGrant } from './kafka-partition-reader.ts'
 import { KafkaTopicAdmin } from './kafka-topic-admin.ts'
-import { RecordSender } from './send-records.ts'
+import { latestOffset, offsetBounds } from './offset-bounds.ts'
+import { RecordSender, type SendReport } from './send-records.ts'
+
+const START_TIMEOUT_MS = 30_000
+/** How long a stop waits for sends that are under way; each has a deadline of its own as well. */
+const DRAIN_MS = 10_000
 
 /** A transport on Kafka, over connections that a client library makes. */
 export class KafkaTransport implements MessagingTransport {
   readonly maxRecordBytes: number
   readonly topics: TopicAdmin
   readonly #connections: KafkaConnections
-  readonly #api: KafkaApi
-  readonly #settings: KafkaTransportSettings
+  readonly #client: KafkaClient
   readonly #closing = new AbortController()
-  readonly #view: ClusterView
   readonly #sender: RecordSender
+  readonly #fetcher: Fetcher
   readonly #members = new Set<GroupMember>()
   readonly #readers = new Set<AbortController>()
   #state: 'new' | 'running' | 'stopping' | 'stopped' = 'new'
+  #stopping: Promise<void> | undefined
 
-  constructor(connections: KafkaConnections, options: KafkaTransportOptions = {}) {
+  constructor(connections: KafkaConnections, options: KafkaTransportOptions = {}, api: KafkaApi = createKafkaApi(connections)) {
+    const settings = kafkaTransportSettings(options)
+    const { clock } = settings
+    const { signal: closing } = this.#closing
+    const view = new ClusterView(api, connections.seeds, settings, closing)
     this.#connections = connections
-    this.#settings = kafkaTransportSettings(options)
-    this.#api = createKafkaApi(connections)
-    this.maxRecordBytes = this.#settings.maxRecordBytes
-    this.#view = new ClusterView(this.#api, connections.seeds, this.#settings, this.#closing.signal)
-    const { clock } = this.#settings
-    const ports = { api: this.#api, view: this.#view, settings: this.#settings, clock }
-    this.#sender = new RecordSender({ ...ports, closing: this.#closing.signal })
-    this.topics = new KafkaTopicAdmin({ ...ports, checkRunning: (what) => this.#checkRunning(what) })
+    this.#client = { api, view, settings, clock, closing, retry: createBrokerRetry(clock) }
+    this.maxRecordBytes = settings.maxRecordBytes
+    this.#sender = new RecordSender(this.#client)
+    this.#fetcher = new Fetcher(this.#client)
+    this.topics = new KafkaTopicAdmin(this.#client, (what) => this.#checkRunning(what))
   }
 
   /** Resolves when one of the brokers has answered. */
   async start(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     if (this.#state === 'running') return
     if (this.#state !== 'new') throw notConnected('starting again')
-    await runCall('reaching Kafka', { signal: options.signal, timeoutMs: START_TIMEOUT_MS }, this.#settings.clock, (signal) => this.#view.nodes(signal))
+    const { view, clock, retry } = this.#client
+    await runCall('reaching Kafka', { signal: options.signal, timeoutMs: START_TIMEOUT_MS }, clock, (signal) => retry.execute(() => view.nodes(signal), { signal }))
     this.#state = 'running'
   }
 
-  /** Leaves all groups, so that their handlers finish, then closes the connections. */
-  async stop(): Promise<void> {
-    if (this.#state === 'stopped') return
-    this.#state = 'stopping'
-    // Handlers that finish may still send, to the dead letters for example.
-    await Promise.all([...this.#members].map((member) => member.leave()))
-    this.#state = 'stopped'
-    this.#closeAll(notConnected('reading'))
-    await this.#connections.close()
+  /** Leaves all groups, so that their handlers finish; lets what is being sent come to its end; then closes the connections. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
   }
 
-  /** Ends as the process would: nobody is told. */
+  /** Ends as the process would: nobody is told. For tests. */
   async crash(): Promise<void> {
     this.#state = 'stopped'
     const crashed = messagingError('ERR_MESSAGING_MEMBERSHIP_LOST', 'the transport crashed')
@@ -72,65 +86,72 @@ export class KafkaTransport implements MessagingTransport {
   async send(topic: string, records: readonly OutgoingRecord[], options?: TransportCallOptions): Promise<readonly RecordPosition[]> {
     this.#checkRunning('sending')
     if (!Array.isArray(records)) throw invalid('records', `must be an array of records, got ${kindOf(records)}`)
-    return runCall(`sending to topic "${topic}"`, options, this.#settings.clock, async (signal) => {
-      if (records.length > 0) return this.#sender.send(topic, records, signal)
-      await this.#view.topic(topic, signal)
-      return []
-    })
+    let report: Promise<SendReport> | undefined
+    try {
+      const { stored } = await runCall(`sending ${records.length} records to topic "${topic}"`, options, this.#client.clock, async (signal) => {
+        report = this.#sender.send(topic, records, signal)
+        return throwFailure(await report)
+      })
+      return stored as readonly RecordPosition[]
+    } catch (error) {
+      // Out of time, or given up: it is known by now what became of each record.
+      const known = await report?.catch(() => undefined)
+      if (known === undefined) throw error
+      if (known.failure === undefined) return known.stored as readonly RecordPosition[]
+      throw sendFailure(topic, known, error)
+    }
   }
 
   async join(options: JoinOptions): Promise<GroupMembership> {
     if (this.#state !== 'running') throw notConnected('joining a group')
     if (!Array.isArray(options.topics) || options.topics.length === 0) throw invalid('topics', 'must name at least one topic')
-    const { clock, logger, rebalanceTimeoutMs } = this.#settings
+    const { clock, settings, view } = this.#client
     const member = new GroupMember({
-      api: this.#api,
-      view: this.#view,
-      settings: this.#settings,
-      clock,
-      logger,
+      client: this.#client,
       join: options,
       channel: randomUUID(),
-      makeReader: (grant, held) => this.#groupReader(grant, held, options),
+      makeReader: (granted) => this.#groupReader(granted, options),
       onEnd: (ended) => this.#members.delete(ended),
     })
-    await runCall(`joining group "${options.groupId}"`, { signal: options.signal, timeoutMs: rebalanceTimeoutMs * 2 }, clock, async (signal) => {
-      for (const topic of options.topics) await this.#view.topic(topic, signal)
-      await member.begin(signal)
-    })
+    const limits = { signal: options.signal, timeoutMs: settings.rebalanceTimeoutMs + settings.requestTimeoutMs }
     this.#members.add(member)
+    try {
+      await runCall(`joining group "${options.groupId}"`, limits, clock, async (signal) => {
+        for (const topic of options.topics) await view.topic(topic, signal)
+        await member.begin(signal)
+      })
+    } catch (error) {
+      await member.leave()
+      throw error
+    }
     return member
   }
 
   async openPartition(topic: string, partition: number, options?: TransportCallOptions): Promise<PartitionReader> {
     this.#checkRunning('reading')
-    return runCall(`opening partition ${partition} of topic "${topic}"`, options, this.#settings.clock, async (signal) => {
-      const { id, partitions } = await this.#view.topic(topic, signal)
+    const { clock, view } = this.#client
+    return runCall(`opening partition ${partition} of topic "${topic}"`, options, clock, async (signal) => {
+      const { id, partitions } = await view.topic(topic, signal)
       if (!partitions.some((candidate) => candidate.partition === partition)) throw partitionNotFound(topic, partition, partitions.length)
-      const closing = new AbortController()
-      this.#readers.add(closing)
-      const close = async (): Promise<void> => {
-        this.#readers.delete(closing)
-        closing.abort(notConnected('reading'))
-      }
-      const grant: PartitionGrant = { signal: closing.signal, checkCurrent: () => {}, committed: async () => null, commit: () => Promise.reject(noGroup(topic, partition)), close }
-      const reader = this.#reader(grant, { name: topic, id }, partition, 0n)
-      reader.seek((await reader.bounds({ signal })).earliest)
-      return reader
+      const { earliest } = await offsetBounds(this.#client, { topic, topicId: id, partition, signal })
+      const grant = this.#ownGrant(topic, partition)
+      return new KafkaPartitionReader(this.#client, this.#fetcher, { topic: { name: topic, id }, partition, startOffset: earliest, grant })
     })
   }
 
   async groupLag(groupId: string, topic: string, options?: TransportCallOptions): Promise<readonly PartitionLag[]> {
     this.#checkRunning('asking for lag')
-    const { clock, requestTimeoutMs } = this.#settings
+    const { api, clock, settings, view } = this.#client
     return runCall('asking for lag', options, clock, async (signal) => {
       checkTopicName(topic)
-      const { partitions } = await this.#view.topic(topic, signal)
+      const { partitions } = await view.topic(topic, signal)
       const numbers = partitions.map(({ partition }) => partition)
-      const coordinator = new GroupCoordinator({ api: this.#api, view: this.#view, settings: this.#settings, clock }, groupId)
-      const { errorCode, offsets } = await coordinator.call(signal, (target) => this.#api.offsetFetch(target, { groupId, topic, partitions: numbers }, { signal, timeoutMs: requestTimeoutMs }))
+      const coordinator = new GroupCoordinator(this.#client, groupId)
+      const { errorCode, offsets } = await coordinator.call(signal, (target) =>
+        api.offsetFetch(target, { groupId, topic, partitions: numbers }, { signal, timeoutMs: settings.requestTimeoutMs }),
+      )
       if (errorCode !== BROKER.NONE) throw brokerError(errorCode, `asking for the progress of group "${groupId}"`)
-      const latest = await Promise.all(numbers.map((partition) => this.#latest(topic, partition, signal)))
+      const latest = await Promise.all(numbers.map((partition) => latestOffset(this.#client, { topic, partition, signal })))
       return numbers.map((partition, index) => {
         const { offset = -1n, metadata = '' } = offsets.find((stored) => stored.partition === partition) ?? {}
         return { partition, committed: offset < 0n ? null : offset, metadata: metadata ?? '', latest: latest[index] as bigint }
@@ -138,28 +159,53 @@ export class KafkaTransport implements MessagingTransport {
     })
   }
 
-  async #latest(topic: string, partition: number, signal: AbortSignal): Promise<bigint> {
-    const { clock, requestTimeoutMs } = this.#settings
-    const what = `asking for the end of partition ${partition} of topic "${topic}"`
-    const call = { view: this.#view, clock, topic, partition, what, signal }
-    const { offset } = await callLeader({ ...call, call: (target, leaderEpoch) => this.#api.listOffsets(target, { topic, partition, timestamp: -1n, leaderEpoch }, { signal, timeoutMs: requestTimeoutMs }) })
-    return offset
+  async #stop(): Promise<void> {
+    const wasRunning = this.#state === 'running'
+    if (wasRunning) this.#state = 'stopping'
+    // Handlers that finish may still send, to the dead letters for example.
+    await Promise.all([...this.#members].map((member) => member.leave()))
+    const { clock, settings } = this.#client
+    if (wasRunning) {
+      const drained = runCall('sending what is under way', { timeoutMs: DRAIN_MS }, clock, () => this.#sender.idle())
+      await drained.catch((error: unknown) => settings.logger.warn({ err: error }, 'records that were under way at the stop were given up'))
+    }
+    this.#state = 'stopped'
+    this.#closeAll(notConnected('reading'))
+    await this.#connections.close()
   }
 
-  async #groupReader(grant: PartitionGrant, { topic, partition, committed }: Parameters<ConstructorParameters<typeof GroupMember>[0]['makeReader']>[1], { startFrom }: JoinOptions): Promise<PartitionReader> {
-    const reader = this.#reader(grant, topic, partition, 0n)
-    const { earliest, latest } = await reader.bounds({ signal: grant.signal })
-    if (committed !== null && committed.offset >= earliest && committed.offset <= latest) reader.seek(committed.offset)
-    else {
-      if (committed !== null) this.#settings.logger.warn({ topic: topic.name, partition, committed: String(committed.offset) }, 'the committed offset is no longer there; reading begins at the first one that is')
-      reader.seek(committed === null && startFrom === 'latest' ? latest : earliest)
+  /** Nobody assigns what is read without a group, and there is nothing to commit to. */
+  #ownGrant(topic: string, partition: number): PartitionGrant {
+    const closing = new AbortController()
+    this.#readers.add(closing)
+    const close = async (): Promise<void> => {
+      this.#readers.delete(closing)
+      closing.abort(notConnected('reading'))
+    }
+    return {
+      signal: closing.signal,
+      isCurrent: () => true,
+      untilCertain: () => Promise.resolve(),
+      onTopicGone: () => {},
+      committed: () => Promise.resolve(null),
+      commit: () => Promise.reject(noGroup(topic, partition)),
+      close,
+    }
+  }
+
+  async #groupReader({ grant, topic, partition, committed }: GrantedPartition, { startFrom }: JoinOptions): Promise<PartitionReader> {
+    const { earliest, latest } = await offsetBounds(this.#client, { topic: topic.name, topicId: topic.id, partition, signal: grant.signal })
+    const reader = new KafkaPartitionReader(this.#client, this.#fetcher, { topic, partition, startOffset: committed?.offset ?? earliest, grant })
+    if (committed === null && startFrom === 'latest') {
+      reader.seek(latest)
+      // Otherwise whoever gets the partition next would begin at the end once more, behind what came in between.
+      await grant.commit(latest, { signal: grant.signal })
+    } else if (committed !== null && committed.offset < earliest) {
+      const context = { topic: topic.name, partition, committed: String(committed.offset), earliest: String(earliest) }
+      this.#client.settings.logger.warn(context, 'the committed offset is no longer there; reading begins at the first one that is')
+      reader.seek(earliest)
     }
     return reader
-  }
-
-  #reader(grant: PartitionGrant, topic: { name: string; id: string }, partition: number, startOffset: bigint): KafkaPartitionReader {
-    const { clock } = this.#settings
-    return new KafkaPartitionReader({ api: this.#api, view: this.#view, settings: this.#settings, clock, topic, partition, channel: randomUUID(), grant, startOffset })
   }
 
   #checkRunning(what: string): void {
@@ -173,11 +219,20 @@ export class KafkaTransport implements MessagingTransport {
   }
 }
 
-const START_TIMEOUT_MS = 30_000
-
 /** Makes a transport on Kafka over a library's connections. */
 export function createKafkaTransport(connections: KafkaConnections, options?: KafkaTransportOptions): KafkaTransport {
   return new KafkaTransport(connections, options)
+}
+
+function throwFailure(report: SendReport): SendReport {
+  if (report.failure === undefined) return report
+  throw report.failure
+}
+
+/** Nothing of it is there, for sure: then the reason alone says all. */
+function sendFailure(topic: string, { stored, unknown }: SendReport, cause: unknown): unknown {
+  if (unknown.length === 0 && stored.every((position) => position === null)) return cause
+  return new PartialSendError({ topic, stored, unknown, cause, retryable: InfrastructureError.isInstance(cause) && cause.retryable })
 }
 
 function noGroup(topic: string, partition: number): Error {

@@ -1,81 +1,101 @@
-import { abortedError, type Clock, InfrastructureError } from '@smart-whale/interfaces'
+import { InfrastructureError } from '@smart-whale/interfaces'
 import { sleep } from '@smart-whale/core-resilience'
-import { BROKER, brokerError, isLeadershipError } from '../broker-errors.ts'
-import type { ClusterView } from '../cluster-view.ts'
-import type { KafkaApi } from '../kafka-api.ts'
-import type { KafkaTransportSettings } from '../options.ts'
-import { encodeRecordBatch } from '../protocol/records/encode-record-batch.ts'
+import { kafkaError } from '../../errors.ts'
 import type { OutgoingRecord } from '../../transport.ts'
-import { pauseMs } from './call-leader.ts'
+import { BROKER, brokerError, isLeadershipError } from '../broker-errors.ts'
+import type { PartitionLeader } from '../cluster-view.ts'
+import type { ProduceResult } from '../kafka-api.ts'
+import { encodeRecordBatch } from '../protocol/records/encode-record-batch.ts'
+import { findLeader, noticing } from './call-leader.ts'
+import type { KafkaClient } from './kafka-client.ts'
+import { halves, joined, openParcel, type Parcel, type ParcelRun, untilAllGaveUp } from './parcel.ts'
+import { type Producer, ProducerIdentity } from './producer-identity.ts'
+import { whileItLeads } from './while-it-leads.ts'
 
-/** What became of some records of one partition. */
-export type SendOutcome =
-  | { readonly kind: 'stored'; readonly baseOffset: bigint }
-  /** Surely not stored. */
-  | { readonly kind: 'failed'; readonly error: unknown }
-  /** They were on their way, and no answer came. */
-  | { readonly kind: 'unknown'; readonly error: unknown }
-
-/** Records of one send for one partition. */
-interface Parcel {
-  readonly records: readonly OutgoingRecord[]
-  readonly bytes: number
-  readonly signal: AbortSignal
-  isOnItsWay: boolean
-  readonly settle: (outcome: SendOutcome) => void
-}
-
-/** What a sender works with. */
-export interface SenderPorts {
-  readonly api: KafkaApi
-  readonly view: ClusterView
-  readonly settings: KafkaTransportSettings
-  readonly clock: Clock
-  /** Aborts when the transport is gone. */
-  readonly closing: AbortSignal
-}
-
-/** Errors after which the broker no longer knows this producer's numbers. */
+/** Answers by which the broker says that it took nothing. Any other refusal may come after the leader had appended the records. */
+const TOOK_NOTHING = new Set<number>([
+  BROKER.CORRUPT_MESSAGE,
+  BROKER.MESSAGE_TOO_LARGE,
+  BROKER.INVALID_TOPIC,
+  BROKER.RECORD_LIST_TOO_LARGE,
+  BROKER.NOT_ENOUGH_REPLICAS,
+  BROKER.TOPIC_AUTHORIZATION_FAILED,
+  BROKER.CLUSTER_AUTHORIZATION_FAILED,
+  BROKER.INVALID_TIMESTAMP,
+  BROKER.POLICY_VIOLATION,
+  BROKER.OUT_OF_ORDER_SEQUENCE_NUMBER,
+  BROKER.INVALID_PRODUCER_EPOCH,
+  BROKER.UNKNOWN_PRODUCER_ID,
+  BROKER.UNSUPPORTED_COMPRESSION_TYPE,
+  BROKER.INVALID_RECORD,
+  BROKER.THROTTLING_QUOTA_EXCEEDED,
+])
+/** The broker doesn't know this producer's numbers any more. */
 const LOST_TRACK = new Set<number>([BROKER.OUT_OF_ORDER_SEQUENCE_NUMBER, BROKER.UNKNOWN_PRODUCER_ID, BROKER.INVALID_PRODUCER_EPOCH])
+/** What is wrong with one record is held against all of its batch. */
+const PERHAPS_ONE_RECORD = new Set<number>([BROKER.MESSAGE_TOO_LARGE, BROKER.RECORD_LIST_TOO_LARGE, BROKER.INVALID_TIMESTAMP, BROKER.INVALID_RECORD])
+
+/** A batch as it goes to the broker; it comes again exactly so, under the same numbers. */
+interface EncodedBatch {
+  readonly parcels: readonly Parcel[]
+  readonly records: readonly OutgoingRecord[]
+  readonly bytes: Uint8Array
+  readonly producer: Producer
+}
+
+/** Some parcels on their way. */
+interface Delivery {
+  readonly signal: AbortSignal
+  /** Those whose callers still wait; fixed as soon as the broker may have the batch. */
+  parcels: readonly Parcel[]
+  batch: EncodedBatch | null
+  /** An attempt was made whose outcome isn't known: the broker may have the records. */
+  isInDoubt: boolean
+}
 
 /**
- * Sends the records of one partition, one request at a time, each batch numbered: repeated after a lost answer, the broker stores it once.
- * What callers give while a request is under way goes together with the next one.
+ * Sends the records of one partition, one request at a time, each batch numbered: repeated after a lost answer, the broker stores it
+ * once, and in its order. What callers give while a request is under way goes together with the next one.
+ *
+ * Numbers of a batch that was given up in doubt are never used again. Whatever comes next is another producer's, so that a late
+ * arrival of the first can't be taken for it.
  */
 export class PartitionSender {
-  readonly #ports: SenderPorts
+  readonly #client: KafkaClient
   readonly #topic: string
+  readonly #topicId: string
   readonly #partition: number
   readonly #waiting: Parcel[] = []
+  readonly #identity: ProducerIdentity
+  /** Bytes that go together; less than the settings say once the topic has refused as many. */
+  #batchBytes: number
   #isRunning = false
-  #producer: { readonly id: bigint; readonly epoch: number; sequence: number } | null = null
 
-  constructor(ports: SenderPorts, topic: string, partition: number) {
-    this.#ports = ports
-    this.#topic = topic
+  constructor(client: KafkaClient, topic: { readonly name: string; readonly id: string }, partition: number) {
+    this.#client = client
+    this.#topic = topic.name
+    this.#topicId = topic.id
     this.#partition = partition
+    this.#identity = new ProducerIdentity(client)
+    this.#batchBytes = client.settings.maxBatchBytes
   }
 
-  /** Resolves when the outcome is known, or the signal aborts. */
-  send(records: readonly OutgoingRecord[], bytes: number, signal: AbortSignal): Promise<SendOutcome> {
-    const { promise, resolve } = Promise.withResolvers<SendOutcome>()
-    const parcel: Parcel = { records, bytes, signal, isOnItsWay: false, settle: resolve }
-    const giveUp = (): void => resolve({ kind: parcel.isOnItsWay ? 'unknown' : 'failed', error: signal.reason ?? abortedError('sending', signal) })
-    signal.addEventListener('abort', giveUp, { once: true })
+  /** Resolves when it is known what became of each record, or at once when the signal aborts. */
+  send(records: readonly OutgoingRecord[], bytes: number, signal: AbortSignal): Promise<readonly ParcelRun[]> {
+    const { parcel, outcome } = openParcel(records, bytes, signal)
     this.#waiting.push(parcel)
     if (!this.#isRunning) void this.#run()
-    return promise.finally(() => signal.removeEventListener('abort', giveUp))
+    return outcome
   }
 
   async #run(): Promise<void> {
+    const { settings, clock, closing } = this.#client
     this.#isRunning = true
-    try {
-      // Everything that is given within the same turn goes together.
-      await Promise.resolve()
-      for (let parcels = this.#next(); parcels.length > 0; parcels = this.#next()) await this.#deliver(parcels)
-    } finally {
-      this.#isRunning = false
-    }
+    // Whatever else is given in this turn, or within the linger, goes together.
+    if (settings.lingerMs > 0) await sleep(settings.lingerMs, { clock, signal: closing }).catch(() => {})
+    else await Promise.resolve()
+    for (let parcels = this.#next(); parcels.length > 0; parcels = this.#next()) await this.#deliver(parcels)
+    this.#isRunning = false
   }
 
   #next(): Parcel[] {
@@ -83,7 +103,7 @@ export class PartitionSender {
     let bytes = 0
     while (this.#waiting.length > 0) {
       const parcel = this.#waiting[0] as Parcel
-      if (parcels.length > 0 && bytes + parcel.bytes > this.#ports.settings.maxBatchBytes) break
+      if (parcels.length > 0 && bytes + parcel.bytes > this.#batchBytes) break
       this.#waiting.shift()
       if (parcel.signal.aborted) continue
       parcels.push(parcel)
@@ -92,99 +112,109 @@ export class PartitionSender {
     return parcels
   }
 
-  /** One batch, until its outcome is known or nobody waits for it any more. */
+  /** One batch, until it is known what became of it or nobody waits for it any more. */
   async #deliver(parcels: readonly Parcel[]): Promise<void> {
-    const abandoned = untilAllAborted(parcels, this.#ports.closing)
+    using abandoned = untilAllGaveUp(parcels, this.#client.closing)
+    const delivery: Delivery = { signal: abandoned.signal, parcels, batch: null, isInDoubt: false }
     try {
-      const baseOffset = await this.#store(parcels, abandoned.signal)
-      let offset = baseOffset
-      for (const { records, settle } of parcels) {
-        settle({ kind: 'stored', baseOffset: offset })
-        offset += BigInt(records.length)
+      let offset = await this.#client.retry.execute(() => this.#attempt(delivery), { signal: delivery.signal })
+      for (const parcel of delivery.parcels) {
+        parcel.report(parcel.records.length, { kind: 'stored', baseOffset: offset })
+        offset += BigInt(parcel.records.length)
       }
     } catch (error) {
-      const isInDoubt = error instanceof InDoubt
-      // The numbers of what may have arrived must not be used again: whatever comes next is another producer's.
-      this.#producer = null
-      for (const { settle } of parcels) settle({ kind: isInDoubt ? 'unknown' : 'failed', error: isInDoubt ? error.cause : error })
-    } finally {
-      abandoned.dispose()
+      if (delivery.isInDoubt) this.#identity.giveUp()
+      else if (isDivisible(error, delivery.parcels)) return await this.#deliverHalves(delivery.parcels)
+      for (const parcel of delivery.parcels) parcel.report(parcel.records.length, { kind: delivery.isInDoubt ? 'unknown' : 'failed', error })
     }
   }
 
-  async #store(parcels: readonly Parcel[], signal: AbortSignal): Promise<bigint> {
-    const { view, clock, settings } = this.#ports
-    const records = parcels.flatMap((parcel) => parcel.records)
+  /** The topic refused them together: apart, those go through that are as it wants them. */
+  async #deliverHalves(parcels: readonly Parcel[]): Promise<void> {
+    const bytes = parcels.reduce((sum, parcel) => sum + parcel.bytes, 0)
+    if (bytes <= this.#batchBytes) this.#batchBytes = Math.max(1, Math.ceil(bytes / 2))
+    for (const half of halves(parcels)) if (half.some(({ signal }) => !signal.aborted)) await this.#deliver(half)
+  }
+
+  /** Sends the batch once; answers the offset of its first record. */
+  async #attempt(delivery: Delivery): Promise<bigint> {
     const what = `sending to partition ${this.#partition} of topic "${this.#topic}"`
-    let isInDoubt = false
-    let batch: Uint8Array | null = null
-    for (let attempt = 0; ; attempt++) {
-      try {
-        if (attempt > 0) await sleep(pauseMs(attempt), { signal, clock })
-        this.#producer ??= await this.#newProducer(signal)
-        batch ??= encodeRecordBatch(records, { compression: settings.compression, now: clock.now(), producer: this.#producer })
-        await view.topic(this.#topic, signal)
-        const leader = view.leader(this.#topic, this.#partition)
-        if (leader === undefined) {
-          view.doubt(this.#topic)
-          continue
-        }
-        for (const parcel of parcels) parcel.isOnItsWay = true
-        const wasInDoubt: boolean = isInDoubt
-        isInDoubt = true
-        const { errorCode, errorMessage, baseOffset } = await this.#ports.api.produce(
-          leader.node,
-          { topic: this.#topic, partition: this.#partition, records: batch, transactionalId: null },
-          { signal, timeoutMs: settings.requestTimeoutMs, channel: String(this.#partition % settings.produceConnections) },
-        )
-        if (errorCode === BROKER.NONE) {
-          this.#producer.sequence += records.length
-          return baseOffset
-        }
-        // An answer says that this attempt stored nothing; an earlier one without an answer may have. Too few replicas after the append is neither.
-        isInDoubt = wasInDoubt || errorCode === BROKER.NOT_ENOUGH_REPLICAS_AFTER_APPEND || errorCode === BROKER.REQUEST_TIMED_OUT
-        if (LOST_TRACK.has(errorCode) && !isInDoubt) {
-          this.#producer = null
-          batch = null
-          continue
-        }
-        const error = brokerError(errorCode, what, errorMessage)
-        if (isLeadershipError(errorCode)) view.doubt(this.#topic)
-        if (!error.retryable) throw error
-      } catch (error) {
-        const mayPass = InfrastructureError.isInstance(error) && error.retryable && !signal.aborted
-        if (mayPass) view.doubt(this.#topic)
-        else throw isInDoubt ? new InDoubt('in doubt', { cause: error }) : error
-      }
+    const leader = await this.#leader(delivery, what)
+    const producer = await this.#identity.current(delivery.batch?.records.length ?? 0, delivery.signal)
+    const batch = this.#batch(delivery, producer)
+    const wasInDoubt = delivery.isInDoubt
+    const { errorCode, errorMessage, baseOffset } = await this.#produce(delivery, batch, leader)
+    if (errorCode === BROKER.NONE) {
+      producer.sequence += batch.records.length
+      return baseOffset
+    }
+    if (TOOK_NOTHING.has(errorCode)) mark(delivery, wasInDoubt)
+    if (isLeadershipError(errorCode)) this.#client.view.doubt(this.#topic)
+    if (!LOST_TRACK.has(errorCode)) throw brokerError(errorCode, what, errorMessage)
+    this.#identity.giveUp()
+    throw lostTrack(what, errorCode, !delivery.isInDoubt)
+  }
+
+  async #leader(delivery: Delivery, what: string): Promise<PartitionLeader> {
+    try {
+      return await findLeader(this.#client, { topic: this.#topic, topicId: this.#topicId, partition: this.#partition, what, signal: delivery.signal })
+    } catch (error) {
+      // What may have been stored in a topic that is gone is gone with it.
+      if (InfrastructureError.isInstance(error) && error.code === 'ERR_MESSAGING_TOPIC_NOT_FOUND') mark(delivery, false)
+      throw error
     }
   }
 
-  async #newProducer(signal: AbortSignal): Promise<{ id: bigint; epoch: number; sequence: number }> {
-    const { api, view, settings } = this.#ports
-    const [target] = await view.nodes(signal)
-    const { errorCode, producerId, producerEpoch } = await api.initProducerId(target as NonNullable<typeof target>, null, { signal, timeoutMs: settings.requestTimeoutMs })
-    if (errorCode !== BROKER.NONE) throw brokerError(errorCode, 'asking for a producer id')
-    return { id: producerId, epoch: producerEpoch, sequence: 0 }
+  /**
+   * The batch, the same one again once the broker may have it. Before, it is made of those whose callers still wait: who gave up was told
+   * that nothing of it is stored. From here to the request there is no other turn.
+   */
+  #batch(delivery: Delivery, producer: Producer): EncodedBatch {
+    if (delivery.batch !== null && delivery.isInDoubt) return delivery.batch
+    const { settings, clock } = this.#client
+    const parcels = delivery.parcels.filter(({ signal }) => !signal.aborted)
+    const known = delivery.batch
+    if (known !== null && known.producer === producer && known.parcels.length === parcels.length) return known
+    const records = joined(parcels)
+    const bytes = encodeRecordBatch(records, { compression: settings.compression, now: clock.now(), producer })
+    delivery.parcels = parcels
+    delivery.batch = { parcels, records, bytes, producer }
+    return delivery.batch
+  }
+
+  async #produce(delivery: Delivery, batch: EncodedBatch, leader: PartitionLeader): Promise<ProduceResult> {
+    const { api, settings, view, clock } = this.#client
+    const place = { topic: this.#topic, partition: this.#partition }
+    const wasInDoubt = delivery.isInDoubt
+    let hasLeft = false
+    mark(delivery, true)
+    const limits = { timeoutMs: settings.requestTimeoutMs, channel: String(this.#partition % settings.produceConnections), onSend: () => void (hasLeft = true) }
+    try {
+      return await noticing(this.#client, this.#topic, leader.node, () =>
+        whileItLeads({ view, clock, ...place, leader, signal: delivery.signal }, (signal) =>
+          api.produce(leader.node, { ...place, records: batch.bytes, transactionalId: null }, { ...limits, signal }),
+        ),
+      )
+    } catch (error) {
+      if (!hasLeft) mark(delivery, wasInDoubt)
+      throw error
+    }
   }
 }
 
-/** The records may be there, and the broker didn't say. */
-class InDoubt extends Error {}
+function mark(delivery: Delivery, isInDoubt: boolean): void {
+  delivery.isInDoubt = isInDoubt
+  for (const parcel of delivery.parcels) parcel.isInDoubt = isInDoubt
+}
 
-/** Aborts when everybody who waits has given up, or the transport is gone. */
-function untilAllAborted(parcels: readonly Parcel[], closing: AbortSignal): { signal: AbortSignal; dispose(): void } {
-  const controller = new AbortController()
-  const look = (): void => {
-    const last = parcels.find(({ signal }) => !signal.aborted)
-    if (last === undefined || closing.aborted) controller.abort(parcels[0]?.signal.reason ?? closing.reason)
-  }
-  const signals = [...parcels.map(({ signal }) => signal), closing]
-  for (const signal of signals) signal.addEventListener('abort', look, { once: true })
-  look()
-  return {
-    signal: controller.signal,
-    dispose: () => {
-      for (const signal of signals) signal.removeEventListener('abort', look)
-    },
-  }
+function isDivisible(error: unknown, parcels: readonly Parcel[]): boolean {
+  const isOfRecords = InfrastructureError.isInstance(error) && PERHAPS_ONE_RECORD.has(error.context['brokerCode'] as number)
+  return isOfRecords && (parcels.length > 1 || (parcels[0]?.records.length ?? 0) > 1)
+}
+
+/** When nothing is in doubt, another producer may send the batch; otherwise it could store a second copy. */
+function lostTrack(what: string, code: number, mayGoOn: boolean): InfrastructureError {
+  const { context } = brokerError(code, what)
+  const message = `${what}: the broker lost track of this producer's numbers (${String(context['brokerError'])})${mayGoOn ? '' : ' while it is unknown whether it has the records'}`
+  return kafkaError('ERR_MESSAGING_BROKER_REFUSED', message, { context, retryable: mayGoOn, status: 503 })
 }

@@ -1,100 +1,152 @@
-import { PartialSendError } from '../../errors.ts'
 import { checkRecord } from '../../memory/check-record.ts'
 import { PartitionChooser } from '../../memory/choose-partition.ts'
-import { recordSizeBound } from '../protocol/records/encode-record-batch.ts'
+import { Room } from '../../memory/room.ts'
 import type { OutgoingRecord, RecordPosition } from '../../transport.ts'
-import { PartitionSender, type SenderPorts, type SendOutcome } from './partition-sender.ts'
+import { recordSizeBound } from '../protocol/records/encode-record-batch.ts'
+import type { KafkaClient } from './kafka-client.ts'
+import type { ParcelRun } from './parcel.ts'
+import { PartitionSender } from './partition-sender.ts'
 
-/** Sends records of all topics, each partition's on their own: one partition that is stuck holds up nobody else. */
-export class RecordSender {
-  readonly #ports: SenderPorts
-  readonly #senders = new Map<string, PartitionSender>()
-  readonly #choosers = new Map<string, { readonly partitions: number; readonly chooser: PartitionChooser }>()
-
-  constructor(ports: SenderPorts) {
-    this.#ports = ports
-  }
-
-  /** Where each record was stored, in the order given. @throws PartialSendError when not each of them is known to be stored */
-  async send(topic: string, records: readonly OutgoingRecord[], signal: AbortSignal): Promise<readonly RecordPosition[]> {
-    const { view, settings } = this.#ports
-    const { id, partitions } = await view.topic(topic, signal)
-    for (const [index, record] of records.entries()) checkRecord(record, index, { topic, partitions: partitions.length, maxRecordBytes: settings.maxRecordBytes })
-    const parts = this.#divide(`${topic}/${id}`, records, partitions.length)
-    const outcomes = await Promise.all([...parts].map(async ([partition, part]) => ({ partition, part, outcomes: await this.#sendPart(topic, id, partition, part, signal) })))
-    return positionsOf(topic, records.length, outcomes)
-  }
-
-  /** Which records go to which partition, each with its place in the send. */
-  #divide(topic: string, records: readonly OutgoingRecord[], partitions: number): Map<number, Part> {
-    const chooser = this.#chooser(topic, partitions)
-    chooser.beginSend()
-    const parts = new Map<number, Part>()
-    for (const [index, record] of records.entries()) {
-      const bytes = recordSizeBound(record)
-      const partition = chooser.choose(record, bytes)
-      const part = parts.get(partition) ?? { indexes: [], records: [], sizes: [] }
-      part.indexes.push(index)
-      part.records.push(record)
-      part.sizes.push(bytes)
-      parts.set(partition, part)
-    }
-    return parts
-  }
-
-  #chooser(topic: string, partitions: number): PartitionChooser {
-    const known = this.#choosers.get(topic)
-    if (known?.partitions === partitions) return known.chooser
-    const chooser = new PartitionChooser(partitions)
-    this.#choosers.set(topic, { partitions, chooser })
-    return chooser
-  }
-
-  /** One partition's records, in as many parcels as their bytes need. */
-  #sendPart(topic: string, topicId: string, partition: number, { records, sizes }: Part, signal: AbortSignal): Promise<readonly Parcelled[]> {
-    const key = `${topicId}/${partition}`
-    const sender = this.#senders.get(key) ?? new PartitionSender(this.#ports, topic, partition)
-    this.#senders.set(key, sender)
-    const sending: Promise<Parcelled>[] = []
-    for (let from = 0; from < records.length; ) {
-      let [to, bytes] = [from, 0]
-      while (to < records.length && (to === from || bytes + (sizes[to] as number) <= this.#ports.settings.maxBatchBytes)) bytes += sizes[to++] as number
-      const range = { from, to }
-      sending.push(sender.send(records.slice(from, to), bytes, signal).then((outcome) => ({ ...range, outcome })))
-      from = to
-    }
-    return Promise.all(sending)
-  }
+/** What became of the records of one send. */
+export interface SendReport {
+  /** Record by record, in the order given: where it was stored, or null. */
+  readonly stored: readonly (RecordPosition | null)[]
+  /** The indices of those that may be stored or not. */
+  readonly unknown: readonly number[]
+  /** The first failure; undefined when every record is stored. */
+  readonly failure: unknown
 }
 
+interface SendableTopic {
+  readonly id: string
+  readonly partitions: number
+  readonly chooser: PartitionChooser
+  readonly senders: Map<number, PartitionSender>
+}
+
+/** The records of one send that go to one partition, each with its place in the send. */
 interface Part {
+  readonly partition: number
   readonly indexes: number[]
   readonly records: OutgoingRecord[]
   readonly sizes: number[]
 }
 
-interface Parcelled {
-  readonly from: number
-  readonly to: number
-  readonly outcome: SendOutcome
-}
+/** Sends records of all topics, each partition's on their own: one partition that is stuck holds up nobody else. */
+export class RecordSender {
+  readonly #client: KafkaClient
+  readonly #topics = new Map<string, SendableTopic>()
+  readonly #room = new Room()
+  readonly #underWay = new Set<Promise<unknown>>()
+  #pendingBytes = 0
 
-function positionsOf(topic: string, count: number, parts: readonly { partition: number; part: Part; outcomes: readonly Parcelled[] }[]): readonly RecordPosition[] {
-  const stored = new Array<RecordPosition | null>(count).fill(null)
-  const unknown: number[] = []
-  const failures: unknown[] = []
-  for (const { partition, part, outcomes } of parts) {
-    for (const { from, to, outcome } of outcomes) {
-      if (outcome.kind !== 'stored') failures.push(outcome.error)
-      for (let place = from; place < to; place++) {
-        const index = part.indexes[place] as number
-        if (outcome.kind === 'stored') stored[index] = { partition, offset: outcome.baseOffset + BigInt(place - from) }
-        else if (outcome.kind === 'unknown') unknown.push(index)
-      }
+  constructor(client: KafkaClient) {
+    this.#client = client
+    const stopListening = client.view.onChange((name) => this.#forgetReplaced(name))
+    client.closing.addEventListener('abort', stopListening, { once: true })
+  }
+
+  /**
+   * Resolves when it is known what became of each record. When the signal aborts it resolves at once with what is known by then.
+   *
+   * @throws ValidationError `ERR_MESSAGING_INVALID_RECORD`, `ERR_MESSAGING_RECORD_TOO_LARGE`: nothing was sent
+   * @throws OperationError `ERR_MESSAGING_TOPIC_NOT_FOUND`, or `ERR_ABORTED` while waiting for room: nothing was sent
+   */
+  send(topic: string, records: readonly OutgoingRecord[], signal: AbortSignal): Promise<SendReport> {
+    const sending = this.#send(topic, records, signal)
+    const ending = sending.catch(() => {}).finally(() => this.#underWay.delete(ending))
+    this.#underWay.add(ending)
+    return sending
+  }
+
+  /** Resolves when no send is under way any more. */
+  async idle(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay)
+  }
+
+  async #send(topic: string, records: readonly OutgoingRecord[], signal: AbortSignal): Promise<SendReport> {
+    const { view, settings } = this.#client
+    const { id, partitions } = await view.topic(topic, signal)
+    for (const [index, record] of records.entries()) {
+      checkRecord(record, index, { topic, partitions: partitions.length, maxRecordBytes: settings.maxRecordBytes })
+    }
+    const target = this.#target(topic, id, partitions.length)
+    const parts = divide(target.chooser, records)
+    const bytes = parts.reduce((all, { sizes }) => all + sizes.reduce((sum, size) => sum + size, 0), 0)
+    await this.#room.enter(() => this.#claim(bytes), signal)
+    try {
+      const runs = await Promise.all(parts.map((part) => this.#sendPart(target, { name: topic, id }, part, signal)))
+      return reportOf(records.length, parts, runs)
+    } finally {
+      this.#pendingBytes -= bytes
+      this.#room.changed()
     }
   }
-  if (failures.length === 0) return stored as RecordPosition[]
-  // Nothing of it is there, for sure: the reason alone says all.
-  if (unknown.length === 0 && stored.every((position) => position === null)) throw failures[0]
-  throw new PartialSendError({ topic, stored, unknown: unknown.sort((left, right) => left - right), cause: failures[0] })
+
+  /** A send that is larger than all the room goes alone. */
+  #claim(bytes: number): boolean {
+    if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > this.#client.settings.maxPendingBytes) return false
+    this.#pendingBytes += bytes
+    return true
+  }
+
+  #target(name: string, id: string, partitions: number): SendableTopic {
+    const known = this.#topics.get(name)
+    if (known?.id === id && known.partitions === partitions) return known
+    const senders = known?.id === id ? known.senders : new Map<number, PartitionSender>()
+    const target = { id, partitions, chooser: new PartitionChooser(partitions), senders }
+    this.#topics.set(name, target)
+    return target
+  }
+
+  #forgetReplaced(name: string): void {
+    if (this.#client.view.known(name)?.id !== this.#topics.get(name)?.id) this.#topics.delete(name)
+  }
+
+  /** One partition's records, in as many parcels as their bytes need. */
+  async #sendPart({ senders }: SendableTopic, topic: { name: string; id: string }, part: Part, signal: AbortSignal): Promise<readonly ParcelRun[]> {
+    const { records, sizes, partition } = part
+    const sender = senders.get(partition) ?? new PartitionSender(this.#client, topic, partition)
+    senders.set(partition, sender)
+    const sending: Promise<readonly ParcelRun[]>[] = []
+    for (let from = 0; from < records.length; ) {
+      let [to, bytes] = [from, 0]
+      while (to < records.length && (to === from || bytes + (sizes[to] as number) <= this.#client.settings.maxBatchBytes)) bytes += sizes[to++] as number
+      sending.push(sender.send(records.slice(from, to), bytes, signal))
+      from = to
+    }
+    return (await Promise.all(sending)).flat()
+  }
+}
+
+function divide(chooser: PartitionChooser, records: readonly OutgoingRecord[]): readonly Part[] {
+  chooser.beginSend()
+  const parts = new Map<number, Part>()
+  for (const [index, record] of records.entries()) {
+    const bytes = recordSizeBound(record)
+    const partition = chooser.choose(record, bytes)
+    const part = parts.get(partition) ?? { partition, indexes: [], records: [], sizes: [] }
+    part.indexes.push(index)
+    part.records.push(record)
+    part.sizes.push(bytes)
+    parts.set(partition, part)
+  }
+  return [...parts.values()]
+}
+
+function reportOf(count: number, parts: readonly Part[], runsOfParts: readonly (readonly ParcelRun[])[]): SendReport {
+  const stored = new Array<RecordPosition | null>(count).fill(null)
+  const unknown: number[] = []
+  let failure: unknown
+  for (const [place, { partition, indexes }] of parts.entries()) {
+    let next = 0
+    for (const { count: length, outcome } of runsOfParts[place] ?? []) {
+      const of = indexes.slice(next, next + length)
+      next += length
+      if (outcome.kind === 'stored') of.forEach((index, order) => (stored[index] = { partition, offset: outcome.baseOffset + BigInt(order) }))
+      else failure ??= outcome.error
+      if (outcome.kind === 'unknown') unknown.push(...of)
+    }
+  }
+  return { stored, unknown: unknown.sort((one, other) => one - other), failure }
 }

@@ -1,0 +1,193 @@
+import { InfrastructureError } from '@smart-whale/interfaces'
+import { sleep } from '@smart-whale/core-resilience'
+import { messagingError } from '../../errors.ts'
+import { BROKER, brokerError, isLeadershipError } from '../broker-errors.ts'
+import type { FetchedPartition, FetchRequestPartition, KafkaNode } from '../kafka-api.ts'
+import type { KafkaClient } from './kafka-client.ts'
+import type { Fetching, PartitionFeed } from './partition-feed.ts'
+import { topicReplaced } from './topic-replaced.ts'
+
+/**
+ * Two connections to each broker. One may wait there for records to come; a partition that is asked for meanwhile goes over the
+ * other, which never waits for long.
+ */
+type Channel = 'waiting' | 'passing'
+const PASSING_WAIT_MS = 20
+/** After a failure, so that a broker that is away isn't asked without end. */
+const PAUSE_MS = 100
+
+interface Asked {
+  readonly feed: PartitionFeed
+  readonly fetching: Fetching
+  readonly leaderEpoch: number
+}
+
+/** Fetches for all readers of a transport: each broker is asked for all partitions that it leads and somebody wants, in one request. */
+export class Fetcher {
+  readonly #client: KafkaClient
+  readonly #feeds = new Set<PartitionFeed>()
+  readonly #busy = new Set<string>()
+  readonly #lookingUp = new Set<string>()
+  /** Grows with each fetch, so that the partitions take turns in being the first. */
+  #turn = 0
+
+  constructor(client: KafkaClient) {
+    this.#client = client
+  }
+
+  add(feed: PartitionFeed): void {
+    this.#feeds.add(feed)
+  }
+
+  remove(feed: PartitionFeed): void {
+    this.#feeds.delete(feed)
+    feed.close()
+  }
+
+  /** Sees to it that every feed that wants records is in a fetch, or will be. */
+  schedule(): void {
+    if (this.#client.closing.aborted) return
+    const nodes = new Map<number, KafkaNode>()
+    for (const feed of this.#feeds) {
+      if (!feed.isHungry) continue
+      const leader = this.#leaderOf(feed)
+      if (leader === undefined) void this.#lookUp(feed.topic.name)
+      else nodes.set(leader.node.nodeId, leader.node)
+    }
+    for (const node of nodes.values()) {
+      const channel = this.#freeChannel(node)
+      if (channel !== null) void this.#fetchFrom(node, channel)
+    }
+  }
+
+  /** The one that waits is begun only when the other is at rest: what went over that one in vain then waits as well. */
+  #freeChannel({ nodeId }: KafkaNode): Channel | null {
+    if (this.#busy.has(`${nodeId}/passing`)) return null
+    return this.#busy.has(`${nodeId}/waiting`) ? 'passing' : 'waiting'
+  }
+
+  async #fetchFrom(node: KafkaNode, channel: Channel): Promise<void> {
+    const slot = `${node.nodeId}/${channel}`
+    this.#busy.add(slot)
+    // Whatever is asked for in this turn goes into the same request.
+    await Promise.resolve()
+    const asked = this.#hungryOf(node)
+    try {
+      const isLedHere = asked.length === 0 || this.#distribute(asked, await this.#ask(node, channel, asked))
+      // Who leads now may not be known to whoever is asked: not at once again.
+      if (!isLedHere) await this.#pause()
+    } catch (error) {
+      await this.#afterFailure(node, asked, error)
+    } finally {
+      for (const { feed, fetching } of asked) feed.endFetch(fetching)
+      this.#busy.delete(slot)
+      this.schedule()
+    }
+  }
+
+  #hungryOf(node: KafkaNode): Asked[] {
+    const asked: Asked[] = []
+    for (const feed of this.#feeds) {
+      const leader = feed.isHungry ? this.#leaderOf(feed) : undefined
+      if (leader?.node.nodeId === node.nodeId) asked.push({ feed, leaderEpoch: leader.epoch, fetching: feed.beginFetch() })
+    }
+    const first = this.#turn++ % Math.max(1, asked.length)
+    return [...asked.slice(first), ...asked.slice(0, first)]
+  }
+
+  async #ask(node: KafkaNode, channel: Channel, asked: readonly Asked[]): Promise<readonly FetchedPartition[]> {
+    const { api, settings, closing } = this.#client
+    const partitions = asked.map(
+      ({ feed, fetching, leaderEpoch }): FetchRequestPartition => ({
+        topicId: feed.topic.id,
+        partition: feed.partition,
+        leaderEpoch,
+        fetchOffset: fetching.from,
+        maxBytes: settings.maxPartitionFetchBytes,
+      }),
+    )
+    const maxWaitMs = channel === 'waiting' ? settings.fetchMaxWaitMs : Math.min(PASSING_WAIT_MS, settings.fetchMaxWaitMs)
+    const timeoutMs = settings.requestTimeoutMs + maxWaitMs
+    const answer = await api.fetch(node, { maxWaitMs, minBytes: 1, maxBytes: settings.maxFetchBytes, partitions }, { signal: closing, timeoutMs, channel })
+    if (answer.errorCode !== BROKER.NONE) throw brokerError(answer.errorCode, `fetching from broker ${node.nodeId}`)
+    return answer.partitions
+  }
+
+  /** Hands on what came; false when the broker doesn't lead one of the partitions any more. */
+  #distribute(asked: readonly Asked[], partitions: readonly FetchedPartition[]): boolean {
+    let isLedHere = true
+    for (const fetched of partitions) {
+      const found = asked.find(({ feed }) => feed.partition === fetched.partition && feed.topic.id === fetched.topicId && this.#feeds.has(feed))
+      if (found === undefined) continue
+      const { feed } = found
+      const { from } = found.fetching
+      if (fetched.errorCode === BROKER.NONE) feed.accept(fetched, from)
+      else this.#refused(feed, fetched.errorCode, from)
+      if (isLeadershipError(fetched.errorCode)) isLedHere = false
+    }
+    return isLedHere
+  }
+
+  #refused(feed: PartitionFeed, errorCode: number, from: bigint): void {
+    const { name } = feed.topic
+    const what = `reading partition ${feed.partition} of topic "${name}"`
+    if (errorCode === BROKER.OFFSET_OUT_OF_RANGE) return feed.fail(outOfRange(feed, from), from)
+    if (isLeadershipError(errorCode)) return this.#client.view.doubt(name)
+    const error = brokerError(errorCode, what)
+    if (!error.retryable) feed.fail(error, from)
+  }
+
+  async #afterFailure(node: KafkaNode, asked: readonly Asked[], error: unknown): Promise<void> {
+    const { view, closing, settings } = this.#client
+    if (closing.aborted) return
+    if (!(InfrastructureError.isInstance(error) && error.retryable)) {
+      for (const { feed, fetching } of asked) feed.fail(error, fetching.from)
+      return
+    }
+    settings.logger.debug({ err: error, broker: node.nodeId }, 'a fetch failed; the leaders are asked for anew')
+    view.avoid(node)
+    for (const { feed } of asked) view.doubt(feed.topic.name)
+    await this.#pause()
+  }
+
+  async #pause(): Promise<void> {
+    await sleep(PAUSE_MS, { clock: this.#client.clock, signal: this.#client.closing }).catch(() => {})
+  }
+
+  #leaderOf(feed: PartitionFeed): { readonly node: KafkaNode; readonly epoch: number } | undefined {
+    const { view } = this.#client
+    return view.known(feed.topic.name)?.id === feed.topic.id ? view.leader(feed.topic.name, feed.partition) : undefined
+  }
+
+  #feedsOf(name: string): PartitionFeed[] {
+    return [...this.#feeds].filter(({ topic }) => topic.name === name)
+  }
+
+  /** Asks who leads the topic's partitions; its readers learn it when the topic is gone, or another one has its name. */
+  async #lookUp(name: string): Promise<void> {
+    if (this.#lookingUp.has(name)) return
+    this.#lookingUp.add(name)
+    const { view, closing } = this.#client
+    try {
+      const topic = await view.refresh(name, closing)
+      const feeds = this.#feedsOf(name)
+      for (const feed of feeds) if (feed.topic.id !== topic.id) feed.fail(topicReplaced(name, feed.topic.id, topic.id), feed.fetchOffset)
+      // A partition may have no leader for a while.
+      const isLed = feeds.every((feed) => !feed.isHungry || this.#leaderOf(feed) !== undefined)
+      if (!isLed) await this.#pause()
+    } catch (error) {
+      if (closing.aborted) return
+      const isFinal = !(InfrastructureError.isInstance(error) && error.retryable)
+      if (isFinal) for (const feed of this.#feedsOf(name)) feed.fail(error, feed.fetchOffset)
+      await this.#pause()
+    } finally {
+      this.#lookingUp.delete(name)
+      this.schedule()
+    }
+  }
+}
+
+function outOfRange({ topic, partition }: PartitionFeed, offset: bigint): Error {
+  const message = `partition ${partition} of topic "${topic.name}" has no offset ${offset}: it was removed by retention, or is not there yet; seek to one within bounds()`
+  return messagingError('ERR_MESSAGING_OFFSET_OUT_OF_RANGE', message, { context: { topic: topic.name, partition, offset: String(offset) } })
+}

@@ -1,0 +1,34 @@
+import { callLeader } from './call-leader.ts'
+import type { KafkaClient } from './kafka-client.ts'
+
+/** Which partition is asked about, and how long. */
+export interface OffsetQuestion {
+  readonly topic: string
+  /** When given, the answer is of the topic with this id, and not of another one under its name. @default whichever has the name */
+  readonly topicId?: string | undefined
+  readonly partition: number
+  readonly signal: AbortSignal
+}
+
+const EARLIEST = -2n
+const LATEST = -1n
+
+/** The half-open range of offsets that a partition has: [earliest, latest). */
+export async function offsetBounds(client: KafkaClient, question: OffsetQuestion): Promise<{ earliest: bigint; latest: bigint }> {
+  const [earliest, latest] = await Promise.all([offsetAt(client, question, EARLIEST), latestOffset(client, question)])
+  return { earliest, latest }
+}
+
+/** The offset that the partition's next record will get, once everything before is committed. */
+export const latestOffset = (client: KafkaClient, question: OffsetQuestion): Promise<bigint> => offsetAt(client, question, LATEST)
+
+async function offsetAt(client: KafkaClient, question: OffsetQuestion, timestamp: bigint): Promise<bigint> {
+  const { topic, partition } = question
+  const { offset } = await callLeader(client, {
+    ...question,
+    what: `asking for the bounds of partition ${partition} of topic "${topic}"`,
+    call: (target, leaderEpoch, signal) =>
+      client.api.listOffsets(target, { topic, partition, timestamp, leaderEpoch }, { signal, timeoutMs: client.settings.requestTimeoutMs }),
+  })
+  return offset
+}
