@@ -1,4 +1,5 @@
-#!/usr/bin/env -S node --conditions=@smart-whale/source
+#!/usr/bin/env -S node --conditions=@smart-whale/source --max-semi-space-size=8
+import './bounded-heap.ts'
 import { stopSignal } from '@smart-whale/app-process/stop-signal'
 
 // Before anything else is loaded: a stop in the first second is a stop as well, and not a crash.

@@ -16,9 +16,9 @@ export interface IngestorProcess {
 
 const MAIN = join(import.meta.dirname, '../src/main.ts')
 
-/** Starts a command of the ingestor. */
+/** Starts a command of the ingestor, with the flags that its container has. */
 export function startCommand(args: readonly string[], environment: Readonly<Record<string, string>>): IngestorProcess {
-  const child: ChildProcess = spawn(process.execPath, ['--conditions=@smart-whale/source', MAIN, ...args], { env: { PATH: process.env.PATH, PORT: '0', LOG_LEVEL: 'info', ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child: ChildProcess = spawn(process.execPath, ['--conditions=@smart-whale/source', '--max-semi-space-size=8', MAIN, ...args], { env: { PATH: process.env.PATH, MALLOC_ARENA_MAX: '2', PORT: '0', LOG_LEVEL: 'info', ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
   let printed = ''
   const exited = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)))
   const serving = new Promise<string>((resolve, reject) => {
