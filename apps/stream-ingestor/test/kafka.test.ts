@@ -146,7 +146,10 @@ describe('ingestors on Apache Kafka', () => {
     let isSending = true
     const sending = (async () => {
       let at = 0
-      for (; isSending; at += 500) await send(topic, at, at + 500)
+      for (; isSending; at += 200) {
+        await send(topic, at, at + 200)
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      }
       return at
     })()
     const others = [1, 2, 3].map(() => start(environment))
