@@ -58,7 +58,7 @@ const DEFINITIONS: Readonly<Record<TimescaleFeature, FeatureDefinition>> = {
   },
   'time-buckets': {
     calls: ['getAggregated', 'smart_whale_time_bucket'],
-    on: either(['own SQL', 'date_bin with the origins of time_bucket'], ['server function', 'time_bucket']),
+    on: either(['own SQL', 'date_bin with the origins of time_bucket'], ['server function', 'time_bucket; date_bin for days of a zone']),
   },
   'first-last': {
     calls: ['getAggregated'],

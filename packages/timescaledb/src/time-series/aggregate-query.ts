@@ -91,14 +91,22 @@ export function aggregateStatement(plan: AggregatePlan): BoundStatement {
   return { sql, params: values.list }
 }
 
-/** Every bucket that overlaps the range. Two wall-clock hours can be one moment when clocks change, hence `distinct`. */
+/**
+ * Every bucket that overlaps the range. Two wall-clock starts can be one moment when clocks change, hence `distinct`; and one can be
+ * two moments, hence the looks back, by which clocks are changed.
+ */
 export function bucketsStatement(plan: AggregatePlan): BoundStatement {
-  const zone = quoteLiteral(plan.timeZone ?? 'UTC')
-  const first = localBucket(`($1::timestamptz at time zone ${zone})`, plan.interval)
+  const { timeZone, interval } = plan
+  const zone = quoteLiteral(timeZone ?? 'UTC')
+  const first = localBucket(`($1::timestamptz at time zone ${zone})`, interval)
+  const looksBack = timeZone !== undefined && interval.months === 0 ? `(interval '0'), (interval '30 minutes'), (interval '1 hour')` : `(interval '0')`
+  const bucket = (time: string): string => bucketExpression(time, interval, { timeZone })
   return {
-    sql: `select distinct (step at time zone ${zone}) as bucket
-      from generate_series(${first}, $2::timestamptz at time zone ${zone}, ${intervalLiteral(plan.interval)}) as step
-      where (step at time zone ${zone}) < $2::timestamptz order by 1`,
+    sql: `select distinct bucket
+      from generate_series(${first}, $2::timestamptz at time zone ${zone}, ${intervalLiteral(interval)}) as step,
+        (values ${looksBack}) as clocks(back),
+        lateral (select ${bucket(`((step at time zone ${zone}) - back)`)} as bucket) as found
+      where bucket < $2::timestamptz and bucket >= ${bucket('$1::timestamptz')} order by 1`,
     params: [plan.start, plan.end],
   }
 }
@@ -111,10 +119,17 @@ export function finishRows(plan: AggregatePlan, rows: readonly Row[], buckets: r
   if (plan.fill === 'none') return [...rows]
   const groupBy = plan.groupBy.map(({ name }) => name)
   const seriesOf = (row: Row): number => (row[SERIES_COLUMN] as number | undefined) ?? 0
-  const cells = buckets.length * Math.max(1, new Set(rows.map(seriesOf)).size)
+  const all = withBucketsOf(rows, buckets)
+  const cells = all.length * Math.max(1, new Set(rows.map(seriesOf)).size)
   if (cells > plan.maxRows) throw tooManyRows(plan, String(cells))
   const metrics = plan.metrics.map(({ name, kind, isCount }) => ({ name, isCount, isNumber: kind === 'integer' || kind === 'decimal' || kind === 'float' }))
-  return fillGaps(rows, { buckets, groupBy, seriesOf, metrics, fill: plan.fill })
+  return fillGaps(rows, { buckets: all, groupBy, seriesOf, metrics, fill: plan.fill })
+}
+
+/** No row is left out for where clocks were changed by something else than hours or halves of them. */
+function withBucketsOf(rows: readonly Row[], buckets: readonly Date[]): readonly Date[] {
+  const moments = new Set([...buckets, ...rows.map(({ bucket }) => bucket as Date)].map((bucket) => bucket.getTime()))
+  return moments.size === buckets.length ? buckets : [...moments].sort((one, other) => one - other).map((moment) => new Date(moment))
 }
 
 function tooManyRows(plan: AggregatePlan, found: string): TimescaleOperationError {

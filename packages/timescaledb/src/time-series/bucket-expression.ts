@@ -12,18 +12,22 @@ export interface BucketOptions {
 /**
  * SQL for the start of the bucket that holds a timestamptz expression.
  *
- * Plain PostgreSQL gets an expression that equals TimescaleDB's `time_bucket` in every case: fixed lengths count from Monday 2000-01-03,
- * months from 2000-01-01, in UTC or in the wall-clock time of the zone.
+ * Fixed lengths count from Monday 2000-01-03, months from 2000-01-01, in UTC or in the wall-clock time of the zone: those of TimescaleDB's
+ * `time_bucket`, on every server. Fixed lengths in a zone are cut by our own SQL there too, because versions of `time_bucket` disagree
+ * where clocks change: this is what 2.31 gives, while 2.19 takes both passes of an hour that comes twice for one.
  */
 export function bucketExpression(time: string, interval: TimeInterval, options: BucketOptions = {}): string {
   const { timeZone } = options
-  if (options.timeBucket) {
+  const byWallClock = timeZone !== undefined && interval.months === 0
+  if (options.timeBucket && !byWallClock) {
     const zone = timeZone === undefined ? '' : `, ${quoteLiteral(timeZone)}`
     return `time_bucket(${intervalLiteral(interval)}, ${time}${zone})`
   }
   if (timeZone === undefined && interval.months === 0) return `date_bin(${intervalLiteral(interval)}, ${time}, timestamptz '2000-01-03 00:00:00+00')`
   const zone = quoteLiteral(timeZone ?? 'UTC')
-  return `(${localBucket(`(${time} at time zone ${zone})`, interval)} at time zone ${zone})`
+  const start = `(${localBucket(`(${time} at time zone ${zone})`, interval)} at time zone ${zone})`
+  // A wall-clock start that is skipped, or comes twice, may be read as a moment after the one that it is the start for.
+  return byWallClock ? `least(${start}, date_bin(${intervalLiteral(interval)}, ${time}, ${start}))` : start
 }
 
 /** The start of the bucket that holds a timestamp without zone. */

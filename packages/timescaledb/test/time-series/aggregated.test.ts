@@ -135,6 +135,21 @@ describeEngines((engine) => {
       ])
     })
 
+    it('takes an hour that comes twice for two, and fills both; of one that is skipped there is no bucket', async () => {
+      const quarters = async (day: string): Promise<[string, bigint][]> => {
+        const start = Date.parse(day)
+        // One reading an hour, at ten past.
+        await fill(Array.from({ length: 4 }, (_, hour) => ({ at: new Date(start + hour * HOUR + 600_000), host: 'a', small: 1, big: null, fare: null, ratio: null })))
+        const range = { start: new Date(start), end: new Date(start + 4 * HOUR) }
+        const { rows } = await new TimeSeriesRepository(storage, 'readings').getAggregated(range, '30 minutes', ['count'], { timeZone: 'Europe/Berlin', fill: 'null' })
+        return rows.map(({ bucket, count }) => [(bucket as Date).toISOString().slice(11, 16), count as bigint])
+      }
+      const everyHalfHour = (hours: string[]) => hours.flatMap((hour): [string, bigint][] => [[`${hour}:00`, 1n], [`${hour}:30`, 0n]])
+
+      expect(await quarters('2001-10-27T23:00:00Z')).toEqual(everyHalfHour(['23', '00', '01', '02']))
+      expect(await quarters('2001-03-24T23:00:00Z')).toEqual(everyHalfHour(['23', '00', '01', '02']))
+    })
+
     it('covers the whole table when no range is given, to the last microsecond', async () => {
       await storage.execute('truncate readings')
       expect((await new TimeSeriesRepository(storage, 'readings').getAggregated(null, '1 day', ['count'])).rows).toEqual([])

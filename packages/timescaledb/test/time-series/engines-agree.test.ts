@@ -52,11 +52,21 @@ describeTimescale((engine) => {
     it('cut every moment alike, by any interval, in any zone', async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(moment, { minLength: 20, maxLength: 40 }), interval, fc.constantFrom(undefined, ...ZONES), async (moments, length, timeZone) => {
-          const [theirs, ours] = [true, false].map((timeBucket) => bucketExpression('at', length, { timeZone, timeBucket }))
-          const function_ = `smart_whale_time_bucket($2::interval, at${timeZone === undefined ? '' : `, '${timeZone}'`})`
-          const rows = await timescale.storage.execute(`select at, ${theirs} as theirs, ${ours} as ours, ${function_} as function from unnest($1::timestamptz[]) at`, [moments, intervalToSql(length)])
+          const zone = timeZone ?? 'UTC'
+          const [ours, native] = [false, true].map((timeBucket) => bucketExpression('at', length, { timeZone, timeBucket }))
+          const rows = await timescale.storage.execute(
+            `select ${ours} as ours, ${native} as native, time_bucket('${intervalToSql(length)}', at, '${zone}') as theirs,
+               smart_whale_time_bucket($2::interval, at, '${zone}') as function, at from unnest($1::timestamptz[]) at`,
+            [moments, intervalToSql(length)],
+          )
 
-          for (const row of rows) expect([row['ours'], row['function']]).toEqual([row['theirs'], row['theirs']])
+          for (const { ours: bucket, native: other, theirs, function: function_, at } of rows as Record<string, Date>[]) {
+            expect([other, Number(bucket) <= Number(at)]).toEqual([bucket, true])
+            // Where clocks change, older versions may take the start for a moment after the one that it is the start for.
+            if (Number(theirs) <= Number(at)) expect(theirs).toEqual(bucket)
+            if (Number(function_) <= Number(at)) expect(function_).toEqual(bucket)
+            if (engine.name !== 'TimescaleDB') expect(theirs).toEqual(bucket)
+          }
         }),
         { numRuns: 60 },
       )
