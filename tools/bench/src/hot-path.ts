@@ -36,6 +36,8 @@ export interface OpenHotPath {
   readonly contenders: readonly Contender[]
   /** Main process of the server whose CPU time counts; null when only the client's does. */
   readonly serverPid: number | null
+  /** What else a reader should know, once it is measured. */
+  notes?(): Promise<readonly string[]>
   close(): Promise<void>
 }
 

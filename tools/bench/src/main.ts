@@ -38,7 +38,8 @@ async function run(): Promise<void> {
 async function measure(hotPath: HotPath, engines: BenchEngines, effort: Effort): Promise<HotPathResult> {
   const opened = await hotPath.open(engines)
   try {
-    return resultOf(hotPath, await interleave(opened, hotPath.measure, effort))
+    const costs = await interleave(opened, hotPath.measure, effort)
+    return resultOf(hotPath, costs, await opened.notes?.())
   } finally {
     await opened.close()
   }

@@ -24,16 +24,18 @@ export interface HotPathResult {
   /** The fastest first. */
   readonly contenders: readonly ContenderResult[]
   readonly goals: readonly GoalResult[]
+  readonly notes: readonly string[]
 }
 
 /** Turns costs into ratios and verdicts. Every ratio is taken within a round, then the median over the rounds. */
-export function resultOf(hotPath: Pick<HotPath, 'name' | 'title' | 'operation' | 'measure' | 'baseline' | 'goals'>, costs: Costs): HotPathResult {
+export function resultOf(hotPath: Pick<HotPath, 'name' | 'title' | 'operation' | 'measure' | 'baseline' | 'goals'>, costs: Costs, notes: readonly string[] = []): HotPathResult {
   const costsOf = (name: string): readonly number[] => costs.get(name) ?? []
   const contenders = [...costs].map(([name, own]) => ({ name, cost: spreadOf(own).median, ratio: spreadOf(speedRatios(costsOf(hotPath.baseline), own)) }))
   return {
     hotPath,
     contenders: contenders.toSorted((left, right) => left.cost - right.cost),
     goals: hotPath.goals.filter((goal) => costs.has(goal.contender) && costs.has(goal.against)).map((goal) => verdictOf(goal, costsOf(goal.contender), costsOf(goal.against))),
+    notes,
   }
 }
 

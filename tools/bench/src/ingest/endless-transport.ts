@@ -2,13 +2,13 @@ import type { CommitOptions, MessagingTransport, PartitionReader, ReadOptions, R
 import type { Quota } from './quota.ts'
 
 /**
- * A transport whose topic has no end: after its last record the first one comes again, at the offset behind. So a benchmark of any length needs no
+ * A transport whose topic has no end: after so many records of a partition the first one comes again, at the offset behind. So a benchmark of any length needs no
  * more than a few megabytes in the broker, and everything else is what a pipeline really does: fetches, checksums, offsets, commits.
  */
-export function endlessTransport(transport: MessagingTransport, quota: Quota): MessagingTransport {
+export function endlessTransport(transport: MessagingTransport, quota: Quota, length: number): MessagingTransport {
   return new Proxy(transport, {
     get: (target, property) => {
-      if (property === 'join') return (options: Parameters<MessagingTransport['join']>[0]) => target.join({ ...options, onPartition: async (reader) => options.onPartition(await EndlessReader.over(reader, quota)) })
+      if (property === 'join') return (options: Parameters<MessagingTransport['join']>[0]) => target.join({ ...options, onPartition: (reader) => options.onPartition(new EndlessReader(reader, quota, BigInt(length))) })
       const value: unknown = Reflect.get(target, property)
       return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value
     },
@@ -21,15 +21,10 @@ class EndlessReader implements PartitionReader {
   readonly #length: bigint
   #position = 0n
 
-  private constructor(inner: PartitionReader, quota: Quota, length: bigint) {
+  constructor(inner: PartitionReader, quota: Quota, length: bigint) {
     this.#inner = inner
     this.#quota = quota
     this.#length = length
-  }
-
-  static async over(inner: PartitionReader, quota: Quota): Promise<EndlessReader> {
-    const { latest } = await inner.bounds()
-    return new EndlessReader(inner, quota, latest)
   }
 
   get topic(): string {
@@ -56,7 +51,8 @@ class EndlessReader implements PartitionReader {
     if (this.#quota.left === 0) await this.#waitForQuota(options.maxWaitMs)
     if (this.#quota.left === 0) return emptyBatch(this.topic, this.partition, this.#position)
     const base = this.#position - (this.#position % this.#length)
-    const batch = await this.#inner.read({ ...options, maxRecords: Math.min(options.maxRecords, this.#quota.left) })
+    const untilEnd = Number(base + this.#length - this.#position)
+    const batch = await this.#inner.read({ ...options, maxRecords: Math.min(options.maxRecords, this.#quota.left, untilEnd) })
     this.#quota.take(batch.length)
     this.#position = base + batch.nextOffset
     if (batch.nextOffset === this.#length) this.#inner.seek(0n)

@@ -29,6 +29,6 @@ export const INGEST_FIELDS = {
 export const INGEST_COLUMNS = `id UUID, time DateTime64(3, 'UTC'), tenant String, user_id Int64, session_id UUID, path String, agent String, referrer Nullable(String), status Int32, duration_ms Float64,
   amount Decimal(12, 2), bot Bool, tags String, event_id String, source_topic LowCardinality(String), source_partition Int32, source_offset Int64`
 
-/** Shows that every event arrived whole; offsets are left out, since some contenders read the same events again and again. */
-export const INGEST_FINGERPRINT = 'sum(cityHash64(id, time, tenant, user_id, session_id, path, agent, referrer, status, duration_ms, amount, bot, tags, event_id, source_topic, source_partition))'
+/** Shows of a group of rows that they are one event, whole; where it was read is left out. */
+export const INGEST_FINGERPRINT = 'any(cityHash64(id, time, tenant, user_id, session_id, path, agent, ifNull(referrer, toString(1)), status, duration_ms, amount, bot, tags, event_id, source_topic))'
 
