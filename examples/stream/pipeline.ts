@@ -6,17 +6,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createAdapter, createBatchWriter, createTable } from '@smart-whale/clickhouse'
 import { startClickHouse } from '@smart-whale/clickhouse/embedded'
 import { createMemoryTransport } from '@smart-whale/messaging/memory'
-import { createPipeline, definePipelines, type IngestRow } from '@smart-whale/messaging/pipeline'
+import { createPipeline, definePipeline, definePipelines, type IngestRow } from '@smart-whale/messaging/pipeline'
 import { createMigrationManager, createTimescaleAdapter, createTransactionalBatchWriter, IngestLedger } from '@smart-whale/timescaledb'
 import { startPostgres } from '@smart-whale/timescaledb/embedded'
 
 const [rides] = definePipelines([
-  {
+  definePipeline({
     topic: 'rides',
     fields: { id: 'int64', time: 'timestamp', city: 'string', fare: 'decimal(8,2)' },
     time: 'time',
     id: 'id',
-  },
+    // A ride to nowhere is left out on purpose: counted, in neither store, and no dead letter.
+    transform: (ride) => (ride.city === '' ? null : { ...ride, city: ride.city.toUpperCase() }),
+  }),
 ])
 if (rides === undefined) process.exit(1)
 
@@ -40,11 +42,11 @@ const pipeline = createPipeline({ definition: rides, transport, stores })
 await pipeline.start()
 
 const events = Array.from({ length: 5_000 }, (_, id) => JSON.stringify({ id, time: new Date(Date.UTC(2026, 10, 21) + id * 1000), city: id % 2 ? 'Oslo' : 'Bergen', fare: '12.50' }))
-await transport.send('rides', [...events, '{"id":"not a number"}'].map((value) => ({ value })))
+await transport.send('rides', [...events, '{"id":"not a number"}', '{"id":5000,"time":"2026-11-21T00:00:00Z","city":"","fare":"0"}'].map((value) => ({ value })))
 for (let waited = 0; (await pipeline.lag()) > 0 && waited < 30_000; waited += 20) await sleep(20)
 
-const { stored, deadLettered } = pipeline.status()
-console.log('pipeline:', { stored, deadLettered })
+const { stored, deadLettered, leftOut } = pipeline.status()
+console.log('pipeline:', { stored, deadLettered, leftOut })
 console.log('ClickHouse:', (await clickhouse.execute('SELECT city, count() AS rides, sum(fare) AS fare FROM rides GROUP BY city ORDER BY city')).rows)
 console.log('PostgreSQL:', await timescaledb.execute('select city, count(*) as rides, sum(fare) as fare from rides group by city order by city'))
 
