@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterEach, describe, expect, inject, it, type TestContext } from 'vitest'
 import { createAdapter, createBatchWriter } from '@smart-whale/clickhouse'
-import { deadLetterTopic, type MessagingTransport, readDeadLetters } from '@smart-whale/messaging'
+import { type MessagingTransport, readDeadLetters } from '@smart-whale/messaging'
 import { createMemoryTransport } from '@smart-whale/messaging/memory'
 import { createPipeline, definePipelines, type IngestRow, type Pipeline, type PipelineDefinition } from '@smart-whale/messaging/pipeline'
 import { createPlatformaticTransport } from '@smart-whale/messaging/platformatic'
@@ -77,12 +77,11 @@ describe.each(['the memory broker', 'Apache Kafka'] as const)('a pipeline with C
     }
     await expect.poll(async () => (await workers[0]?.lag()) ?? -1, { timeout: 60_000, interval: 100 }).toBe(0)
 
-    const { rows } = await direct.execute(`SELECT toString(id) AS id FROM ${topic}.${definition.table} ORDER BY ${topic}.${definition.table}.id`)
-    expect(rows.map((row) => row['id'])).toEqual(Array.from({ length: EVENTS }, (_value, id) => id).filter((id) => !isBad(id)).map(String))
+    const { rows } = await direct.execute(`SELECT toString(id) AS text FROM ${topic}.${definition.table} ORDER BY id`)
+    expect(rows.map((row) => row['text'])).toEqual(Array.from({ length: EVENTS }, (_value, id) => id).filter((id) => !isBad(id)).map(String))
     const letters: string[] = []
     for await (const letter of readDeadLetters(producer, topic)) letters.push(Buffer.from(letter.value ?? []).toString())
     expect(letters.sort()).toEqual(Array.from({ length: EVENTS }, (_value, id) => id).filter(isBad).map((id) => `{"id":${id}`).sort())
-    expect(await producer.topics.describe(deadLetterTopic(topic))).not.toBeNull()
     expect(workers.map((each) => each.status().state)).toEqual(['running', 'running'])
   }, 120_000)
 })

@@ -18,10 +18,10 @@ export interface DropOptions extends TransportCallOptions {
 
 /** Notes that dead letters are not to be sent again; they stay where they are. Answers how many were not settled before. */
 export async function dropDeadLetters(transport: MessagingTransport, { topic, select, by = 'unknown', audit = silentAudit, ...call }: DropOptions): Promise<number> {
-  const dropped = await holdJournal(transport, topic, call, async (journal) => {
+  const dropped = await holdJournal(transport, topic, call, async (journal, held) => {
     const isSelected = deadLetterFilter(select)
     const places: string[] = []
-    for await (const letter of readDeadLetters(transport, topic, call)) {
+    for await (const letter of readDeadLetters(transport, topic, held)) {
       const place = placeOf(letter.position)
       if (isSelected(letter) && !journal.state.settled.has(place)) places.push(place)
     }

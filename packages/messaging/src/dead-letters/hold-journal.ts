@@ -7,12 +7,13 @@ import { journalTopic, ReplayJournal } from './replay-journal.ts'
 const ASSIGNMENT_TIMEOUT_MS = 30_000
 
 /**
- * Works on the journal of a topic while nobody else does: its one partition belongs to one member of a group at a time.
+ * Works on the journal of a topic while nobody else does: its one partition belongs to one member of a group at a time. The work gets a call
+ * whose signal aborts when the journal is lost.
  *
  * @throws OperationError `ERR_MESSAGING_REPLAY_BUSY` when another one has it
  * @throws OperationError `ERR_MESSAGING_REVOKED` when it was lost in the middle
  */
-export async function holdJournal<T>(transport: MessagingTransport, topic: string, call: TransportCallOptions, work: (journal: ReplayJournal) => Promise<T>): Promise<T> {
+export async function holdJournal<T>(transport: MessagingTransport, topic: string, call: TransportCallOptions, work: (journal: ReplayJournal, call: TransportCallOptions) => Promise<T>): Promise<T> {
   const name = journalTopic(topic)
   const replication = (await transport.topics.describe(deadLetterTopic(topic), call))?.replication ?? 1
   // Kept for good: it says who did what, and a letter that it forgets would be sent again.
@@ -30,7 +31,9 @@ export async function holdJournal<T>(transport: MessagingTransport, topic: strin
   })
   try {
     const reader = await assignedInTime(assigned.promise, topic)
-    return await untilRevoked(reader, (async () => work(await ReplayJournal.open(transport, reader, call)))())
+    const signal = call.signal === undefined ? reader.signal : AbortSignal.any([call.signal, reader.signal])
+    const held = { ...call, signal }
+    return await untilRevoked(reader, (async () => work(await ReplayJournal.open(transport, reader, held), held))())
   } finally {
     finished.resolve()
     await membership.leave()

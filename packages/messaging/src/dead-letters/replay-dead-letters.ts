@@ -67,8 +67,8 @@ export async function replayDeadLetters(transport: MessagingTransport, options: 
   const { topic, dryRun = false, by = 'unknown', audit = silentAudit, logger = silentLogger } = options
   const call: TransportCallOptions = { signal: options.signal, timeoutMs: options.timeoutMs }
   if ((await transport.topics.describe(deadLetterTopic(topic), call)) === null) throw topicNotFound(deadLetterTopic(topic))
-  const report = await holdJournal(transport, topic, call, async (journal) => {
-    const replay = new Replay(transport, journal, options, call)
+  const report = await holdJournal(transport, topic, call, async (journal, held) => {
+    const replay = new Replay(transport, journal, options, held)
     await replay.finishEarlier()
     return replay.run()
   })
@@ -145,6 +145,7 @@ class Replay {
       const intent: ReplayIntent = { id: randomUUID(), letters: batch.map(({ letter }) => placeOf(letter.position)), marks: await this.#marks() }
       await this.#journal.intend(intent, { by: this.#options.by ?? 'unknown', patch: patchName(this.#options.patch) })
       // Should this fail, the intent stays open: what is still on its way has arrived by the time that somebody looks again.
+      await this.#journal.checkHeld()
       await this.#transport.send(this.#options.topic, batch.map(({ record }) => record), this.#call)
       await this.#journal.settle(intent, intent.letters)
     }

@@ -55,18 +55,18 @@ export function journalTopic(topic: string): string {
 export class ReplayJournal {
   readonly state: JournalState = { settled: new Set(), open: new Map() }
   readonly #transport: MessagingTransport
-  readonly #topic: string
+  readonly #reader: PartitionReader
   readonly #call: TransportCallOptions
 
-  private constructor(transport: MessagingTransport, topic: string, call: TransportCallOptions) {
+  private constructor(transport: MessagingTransport, reader: PartitionReader, call: TransportCallOptions) {
     this.#transport = transport
-    this.#topic = topic
+    this.#reader = reader
     this.#call = call
   }
 
   /** Reads the journal through a reader that nobody else has at the same time. */
   static async open(transport: MessagingTransport, reader: PartitionReader, call: TransportCallOptions): Promise<ReplayJournal> {
-    const journal = new ReplayJournal(transport, reader.topic, call)
+    const journal = new ReplayJournal(transport, reader, call)
     const { earliest, latest } = await reader.bounds(call)
     if (earliest < latest) reader.seek(earliest)
     for (let next = earliest; next < latest; ) {
@@ -92,8 +92,19 @@ export class ReplayJournal {
     await this.#write({ kind: 'dropped', letters: [...letters], by, at: new Date().toISOString() })
   }
 
+  /**
+   * Asks the group whether the journal is still ours: whoever was asleep for longer than its session is told by the coordinator, whatever it
+   * believes itself. Before anything is sent.
+   *
+   * @throws OperationError `ERR_MESSAGING_FENCED` when another replay has it
+   */
+  async checkHeld(): Promise<void> {
+    await this.#reader.commit(0n, this.#call)
+  }
+
   async #write(entry: JournalEntry): Promise<void> {
-    await this.#transport.send(this.#topic, [{ value: JSON.stringify(entry) }], this.#call)
+    await this.checkHeld()
+    await this.#transport.send(this.#reader.topic, [{ value: JSON.stringify(entry) }], this.#call)
     this.#apply(entry)
   }
 

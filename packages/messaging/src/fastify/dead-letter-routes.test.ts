@@ -73,6 +73,9 @@ describe('deadLetterRoutes', () => {
     ['POST', '/dead-letters/rides/replay', { patch: { sets: {} } }, 400],
     ['POST', '/dead-letters/rides/replay', { positions: [{ partition: 0, offset: '-1' }] }, 400],
     ['POST', '/dead-letters/rides/drop', {}, 400],
+    ['POST', '/dead-letters/rides/drop', { code: ['nope'] }, 400],
+    ['POST', '/dead-letters/rides/replay', { dryrun: true }, 400],
+    ['GET', '/dead-letters/rides/letters?codes=invalid', undefined, 400],
   ] as const)('%s %s with %j is refused', async (method, url, payload, status) => {
     expect((await ask(method, url, payload)).status).toBe(status)
   })

@@ -10,7 +10,6 @@ import { runPartition } from './partition-worker.ts'
 import type { PipelineDefinition } from './pipeline-definition.ts'
 import { PartitionProgress, pipelineMetrics, type PipelineMetrics, type PipelineState, type PipelineStatus } from './pipeline-status.ts'
 import { SchemaDrift } from './schema-drift.ts'
-import type { SliceRecord } from './slice-records.ts'
 import type { PipelineStores } from './write-slice.ts'
 
 /** What a pipeline is made of. */
@@ -69,7 +68,7 @@ export class Pipeline implements Lifecycle {
   /** Makes the topic and its dead letters when they are missing, then joins the group `smart-whale-<name>`. */
   async start(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     if (this.#membership !== null) return
-    const { topic, name, partitions } = this.definition
+    const { topic, partitions } = this.definition
     const { transport, replication = 1 } = this.#options
     await transport.topics.create(topic, { partitions, replication }, options)
     await transport.topics.create(deadLetterTopic(topic), { partitions: 1, replication }, options)

@@ -2,6 +2,7 @@ import { FieldRefusal } from './field-refusal.ts'
 
 /** The first and the last moment that both stores can hold, in milliseconds since 1970. */
 export const MIN_TIME: number = Date.UTC(1900, 0, 1)
+/** The latest moment that both stores can hold. */
 export const MAX_TIME: number = Date.UTC(2299, 11, 31)
 const ISO_TIME = /^(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(Z|[+-]\d{2}:?\d{2})$/
 const ISO_DAY = /^(\d{4})-(\d{2})-(\d{2})$/

@@ -136,7 +136,6 @@ describe('a transform function', () => {
   it.each<[string, (event: never) => unknown, string]>([
     ['throws', () => JSON.parse('{'), 'the transform threw SyntaxError'],
     ['throws a text', () => {
-      // eslint-disable-next-line @typescript-eslint/only-throw-error
       throw 'secret value'
     }, 'the transform threw a string'],
     ['returns nothing', () => undefined, 'the transform returned nothing; a row or null is wanted'],

@@ -48,9 +48,14 @@ export function toWire(name: string, schema: z.ZodType, message: unknown): Dicti
   const wire = writeNames(plan, checked(name, schema, known)) as Dictionary
   for (const { path, fields } of unknown) {
     const level = at(wire, namesOnTheWire(path))
-    if (isDictionary(level)) for (const [extra, value] of Object.entries(fields)) if (!Object.hasOwn(level, extra)) define(level, extra, value)
+    if (isDictionary(level)) addMissing(level, fields)
   }
   return wire
+}
+
+/** What the message itself says wins over what was kept of an unknown field of that name. */
+function addMissing(level: Dictionary, fields: Dictionary): void {
+  for (const [extra, value] of Object.entries(fields)) if (!Object.hasOwn(level, extra)) define(level, extra, value)
 }
 
 /** Parses a text that has one JSON object. */

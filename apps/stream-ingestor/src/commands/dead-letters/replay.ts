@@ -29,7 +29,7 @@ another replay is running; 2 the command line is wrong; 3 some would die again a
         decode,
         dryRun: dryRun === true,
         by: operator(call.values),
-        onProgress: (sent) => call.progress(`${sent} sent`),
+        ...(dryRun === true ? {} : { onProgress: (sent: number) => call.progress(`${sent} sent`) }),
         signal: call.signal,
       })
       call.print(call.json ? JSON.stringify(report) : summaryOf(report))

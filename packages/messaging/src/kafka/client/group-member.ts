@@ -20,10 +20,13 @@ export interface GrantedPartition {
 
 /** What a member is made from. */
 export interface GroupMemberOptions {
+  /** What requests go through. @default none, required */
   readonly client: KafkaClient
+  /** What whoever joined asked for. @default none, required */
   readonly join: JoinOptions
   /** Names the connections of this member. */
   readonly channel: string
+  /** Makes the reader of a partition that was granted. @default none, required */
   readonly makeReader: (granted: GrantedPartition) => Promise<PartitionReader>
   /** Told once, when the membership is over. */
   readonly onEnd: (member: GroupMember) => void

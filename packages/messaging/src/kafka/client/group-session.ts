@@ -20,10 +20,13 @@ export interface SessionEvents {
 
 /** What a session is made from. */
 export interface GroupSessionOptions {
+  /** What requests go through. @default none, required */
   readonly client: KafkaClient
+  /** The group. @default none, required */
   readonly groupId: string
   /** Names the member's connections: one for the word that it is there, one for progress, one for joins, each of which may wait. */
   readonly channel: string
+  /** Told what the group says. @default none, required */
   readonly events: SessionEvents
   /** Aborts when the membership is over. */
   readonly signal: AbortSignal

@@ -11,15 +11,21 @@ export interface TopicIdentity {
 
 /** What a held partition is made from. */
 export interface HeldPartitionOptions {
+  /** The topic, and which one of its name. @default none, required */
   readonly topic: TopicIdentity
+  /** Number of the partition. @default none, required */
   readonly partition: number
   /** Whether the group surely counts on this member. */
   readonly isCurrent: () => boolean
+  /** Resolves when the group has said whether it counts on this member. @default none, required */
   readonly untilCertain: () => Promise<void>
+  /** The group's stored progress. @default none, required */
   readonly committed: (options: TransportCallOptions | undefined) => Promise<CommittedOffset | null>
   /** Stores progress; asks before each attempt whether the partition is still held. */
   readonly commit: (nextOffset: bigint, checkHeld: () => void, options: CommitOptions | undefined) => Promise<void>
+  /** Makes the reader for the handler. @default none, required */
   readonly makeReader: (grant: PartitionGrant) => Promise<PartitionReader>
+  /** The handler. @default none, required */
   readonly onPartition: (reader: PartitionReader) => Promise<void>
   /** A handler of this partition, of when it was held before, that hasn't returned yet. */
   readonly predecessor: Promise<void>

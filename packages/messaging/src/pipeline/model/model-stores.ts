@@ -96,8 +96,8 @@ function takeTurn(world: World, claim: SliceClaim): WriteTurn {
   return world.turn
 }
 
-/** PostgreSQL as one process reaches it: the table's writer and the ledger commit together. */
-export function modelPostgres(world: World, life: ProcessLife): { timescaledb: TransactionalBatchWriter<IngestRow>; ledger: SliceLedger } {
+/** The database as one process meets it: who holds the partition, and who waits for the row's lock. */
+function modelRow(world: World, life: ProcessLife): { held(claim: SliceClaim): PostgresState; awaitLock(): void; onServerFailure(howMany: number): void } {
   const onServerFailure = (howMany: number): void => world.loseCommits(howMany % 4)
   const held = (claim: SliceClaim): PostgresState => {
     const state = world.postgres
@@ -112,46 +112,55 @@ export function modelPostgres(world: World, life: ProcessLife): { timescaledb: T
     else if (lock.life.isAwake) throw new OperationError('locked', { retryable: true })
     world.lock = null
   }
-  const begin = async (): Promise<BatchTransaction<IngestRow>> => {
-    let rows: bigint[] = []
-    let commit = (): void => {}
-    const own: LedgerLock = { life, commitLater: null }
-    let isOver = false
-    return {
-      write: (given) =>
-        life.step(() => {
-          life.forgetLook()
-          if (refusals(world, 'refused-by-timescaledb', given).length > 0) throw new ValidationError('refused')
-          rows = offsetsOf(given)
-        }),
-      complete: (claim, slice) =>
-        life.step(() => {
-          if (isOver) throw new OperationError('the transaction was rolled back')
-          awaitLock()
-          if (held(claim).inFlight?.token !== slice.token) throw new ValidationError('not in flight')
-          life.look()
-          world.lock = own
-          commit = () => {
-            if (world.lock !== own) throw new OperationError('the server has ended the transaction', { retryable: true })
-            world.lock = null
-            const state = held(claim)
-            world.commit({ ...state, rows: [...state.rows, ...rows], nextOffset: slice.lastOffset + 1n, inFlight: null })
-          }
-        }),
-      commit: () =>
-        life.step(() => commit(), {
-          onServerFailure,
-          onHeldUp: () => {
-            if (life.isAwake) own.commitLater = () => commit()
-          },
-        }),
-      rollback: async () => {
-        isOver = true
-        if (world.lock === own && own.commitLater === null) world.lock = null
-      },
-      [Symbol.asyncDispose]: async () => {},
-    }
+  return { held, awaitLock, onServerFailure }
+}
+
+/** Opens one transaction of a process. */
+function beginModelTransaction(world: World, life: ProcessLife): BatchTransaction<IngestRow> {
+  const { held, awaitLock, onServerFailure } = modelRow(world, life)
+  let rows: bigint[] = []
+  let commit = (): void => {}
+  const own: LedgerLock = { life, commitLater: null }
+  let isOver = false
+  return {
+    write: (given) =>
+      life.step(() => {
+        life.forgetLook()
+        if (refusals(world, 'refused-by-timescaledb', given).length > 0) throw new ValidationError('refused')
+        rows = offsetsOf(given)
+      }),
+    complete: (claim, slice) =>
+      life.step(() => {
+        if (isOver) throw new OperationError('the transaction was rolled back')
+        awaitLock()
+        if (held(claim).inFlight?.token !== slice.token) throw new ValidationError('not in flight')
+        life.look()
+        world.lock = own
+        commit = () => {
+          if (world.lock !== own) throw new OperationError('the server has ended the transaction', { retryable: true })
+          world.lock = null
+          const state = held(claim)
+          world.commit({ ...state, rows: [...state.rows, ...rows], nextOffset: slice.lastOffset + 1n, inFlight: null })
+        }
+      }),
+    commit: () =>
+      life.step(() => commit(), {
+        onServerFailure,
+        onHeldUp: () => {
+          if (life.isAwake) own.commitLater = () => commit()
+        },
+      }),
+    rollback: async () => {
+      isOver = true
+      if (world.lock === own && own.commitLater === null) world.lock = null
+    },
+    [Symbol.asyncDispose]: async () => {},
   }
+}
+
+/** PostgreSQL as one process reaches it: the table's writer and the ledger commit together. */
+export function modelPostgres(world: World, life: ProcessLife): { timescaledb: TransactionalBatchWriter<IngestRow>; ledger: SliceLedger } {
+  const { held, awaitLock, onServerFailure } = modelRow(world, life)
   const ledger: SliceLedger = {
     claim: (scope, owner, { startOffset = 0n, aboveEpoch = 0n } = {}) =>
       life.step(
@@ -178,5 +187,5 @@ export function modelPostgres(world: World, life: ProcessLife): { timescaledb: T
     complete: () => Promise.reject(new TypeError('the transaction completes')),
     inspect: () => life.step(() => world.postgres),
   }
-  return { ledger, timescaledb: { begin, findRefused: (rows) => life.step(() => refusals(world, 'refused-by-timescaledb', rows)) } }
+  return { ledger, timescaledb: { begin: async () => beginModelTransaction(world, life), findRefused: (rows) => life.step(() => refusals(world, 'refused-by-timescaledb', rows)) } }
 }

@@ -49,6 +49,7 @@ export interface LedgerLock {
   commitLater: (() => void) | null
 }
 
+/** A letter of the model's dead letters. */
 export interface DeadLetterEntry {
   readonly offset: bigint
   readonly headers: Readonly<Record<string, Uint8Array>>
@@ -159,6 +160,7 @@ function remember(tokens: string[], token: string, window: number): boolean {
   return true
 }
 
+/** What a step of a process that was killed ends with. */
 export class ProcessDied extends OperationError {}
 
 /** What a step may meet besides working. */

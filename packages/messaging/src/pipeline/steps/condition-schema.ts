@@ -32,6 +32,7 @@ export const COMPARISONS = ['equals', 'notEquals', 'less', 'atMost', 'greater', 
 /** Names of fields, of an event and of a table. */
 export const identifier = z.string().regex(/^(?!__proto__$)[a-z_][a-z0-9_]{0,47}$/, 'must be lower-case letters, digits and _, begin with a letter or _, and have at most 48 characters')
 
+/** A value that a condition compares with. */
 export const plainValue = z.union([z.string().max(10_000), z.number(), z.boolean()])
 const shortText = z.string().min(1).max(1000)
 const COMBINATIONS = ['all', 'any', 'not'] as const
