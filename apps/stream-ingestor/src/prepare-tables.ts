@@ -30,7 +30,8 @@ async function prepareClickHouse(definition: PipelineDefinition, clickhouse: Cli
     await createTable(clickhouse, table, wanted, { signal, partitionBy: partitionOf(definition) })
     // Rows come in the order of their offsets: a lookup by where they came from reads a few granules of each part, not all of it.
     await alter('ADD INDEX IF NOT EXISTS source_offset_range source_offset TYPE minmax GRANULARITY 1')
-    if (definition.clickhouse.ttlDays !== null) await alter(`MODIFY TTL toDateTime(\`${definition.time}\`) + INTERVAL ${definition.clickhouse.ttlDays} DAY`)
+    // Never by way of `toDateTime`, which begins anew after 2106: rows would be gone as soon as they are stored.
+    if (definition.clickhouse.ttlDays !== null) await alter(`MODIFY TTL \`${definition.time}\` + INTERVAL ${definition.clickhouse.ttlDays} DAY`)
   }
   for (const [column, type] of columnsToAdd('ClickHouse', definition, wanted, await columns())) await alter(`ADD COLUMN IF NOT EXISTS \`${column}\` ${type}`)
 }
