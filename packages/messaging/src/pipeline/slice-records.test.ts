@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest'
+import { batchOf } from '../../test/support/batch-of.ts'
+import { sliceDecoder } from './decode-batch.ts'
+import { definePipelines, type PipelineInput } from './define-pipelines.ts'
+import type { PipelineDefinition } from './pipeline-definition.ts'
+import { asRecorded, sliceOf, type SliceRecord } from './slice-records.ts'
+
+const scope = { pipeline: 'rides', topicId: 'a-topic', partition: 3 }
+
+function definitionOf(more: Partial<PipelineInput> = {}): PipelineDefinition {
+  return definePipelines([{ topic: 'rides', fields: { time: 'timestamp', fare: 'int32' }, time: 'time', ...more }])[0] as PipelineDefinition
+}
+
+function recordsOf(definition: PipelineDefinition): SliceRecord[] {
+  const decoder = sliceDecoder(definition)
+  decoder.begin()
+  const records = decoder.decode(batchOf([1, 2, 'bad', 4].map((fare) => JSON.stringify({ time: '2026-05-14T13:45:30Z', fare }))))
+  decoder.end()
+  return records
+}
+
+describe('asRecorded', () => {
+  const drop = (below: number): Partial<PipelineInput> => ({ transform: [{ drop: { field: 'fare', less: below } }] })
+
+  it.each<[string, Partial<PipelineInput>]>([
+    ['only reads fields', {}],
+    ['reads them into columns', { sinks: ['clickhouse'] }],
+    ['transforms', drop(2)],
+    ['routes', { route: [{ when: { field: 'fare', equals: 1 }, sinks: ['clickhouse'] }] }],
+  ])('parts the records as they were, for a definition that %s', (_what, more) => {
+    const definition = definitionOf(more)
+    const slice = sliceOf(scope, recordsOf(definition), definition.fingerprint)
+
+    const again = asRecorded(recordsOf(definition), slice, scope, definition.fingerprint)
+
+    expect(again.filter((record) => record.refusal !== null).map((record) => record.offset)).toEqual([2n])
+    expect(sliceOf(scope, again, definition.fingerprint)).toEqual(slice)
+  })
+
+  it.each<[string, Partial<PipelineInput>, Partial<PipelineInput>]>([
+    ['another record is left out', drop(2), drop(3)],
+    ['a transform was added', {}, drop(0)],
+    ['a transform is gone', drop(0), {}],
+    ['a row goes elsewhere', { route: [{ sinks: ['clickhouse'] }] }, { route: [{ sinks: ['timescaledb'] }] }],
+    ['a good record is refused', {}, { fields: { time: 'timestamp', fare: 'string' } }],
+  ])('refuses to repeat a slice when %s', (_what, before, after) => {
+    const [then, now] = [definitionOf(before), definitionOf(after)]
+    const slice = sliceOf(scope, recordsOf(then), then.fingerprint)
+
+    expect(() => asRecorded(recordsOf(now), slice, scope, now.fingerprint)).toThrow(expect.objectContaining({ code: 'ERR_MESSAGING_DEFINITION_CHANGED' }))
+  })
+})
