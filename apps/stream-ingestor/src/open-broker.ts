@@ -5,12 +5,15 @@ import { createMemoryTransport } from '@smart-whale/messaging/memory'
 import { createPlatformaticTransport } from '@smart-whale/messaging/platformatic'
 import type { IngestorConfig } from './config.ts'
 
+/** The topics decide how large a message may be: a dead letter has to go wherever its message came from. */
+const MAX_RECORD_BYTES = 128 * 1024 * 1024
+
 /** The broker that the configuration names; `start` reaches it. */
 export function createTransport({ broker }: Pick<IngestorConfig, 'broker'>, logger: Logger): MessagingTransport {
   if ('dataDir' in broker) return createMemoryTransport({ dataDir: broker.dataDir, logger })
   const { library, connection, compression, sessionTimeoutMs } = broker.kafka
   const create = library === 'kafkajs' ? createKafkaJsTransport : createPlatformaticTransport
-  return create({ ...connection, compression, sessionTimeoutMs, logger })
+  return create({ ...connection, compression, sessionTimeoutMs, maxRecordBytes: MAX_RECORD_BYTES, logger })
 }
 
 /** Brokers that a topic made by us is copied to. @throws ConfigurationError when more are wanted than there are */

@@ -10,6 +10,13 @@ describe('poisonedRecord', () => {
     for (let sequence = 0; sequence < 200; sequence++) expect(poisonedRecord(sequence, plan)).toEqual(poisonedRecord(sequence, plan))
   })
 
+  it('makes events of 5 MB and of a hundred thousand levels, in turn', () => {
+    const sizes = [50_000, 150_000].map((sequence) => Buffer.byteLength(poisonedRecord(sequence, plan).record.value ?? ''))
+
+    expect(sizes[0]).toBeGreaterThan(5_000_000)
+    expect(sizes[1]).toBeGreaterThan(200_000)
+  })
+
   it('makes about the share of bad ones, and none that a pipeline would take', () => {
     const [definition] = definePipelines([EVENT_PIPELINE])
     const decode = eventDecoder(definition as NonNullable<typeof definition>)

@@ -53,7 +53,11 @@ function flipped(bytes: Buffer): Buffer {
 
 /** Whether the event is one that only ClickHouse refuses, for its value. */
 export function isMendable(sequence: number, plan: PoisonPlan): boolean {
-  return sequence % plan.refusedEvery === plan.refusedEvery - 1
+  return sequence % plan.refusedEvery === plan.refusedEvery - 1 && !isHuge(sequence, plan)
+}
+
+function isHuge(sequence: number, { hugeEvery }: PoisonPlan): boolean {
+  return sequence % hugeEvery === Math.floor(hugeEvery / 2)
 }
 
 /** The record of a number, and whether it is good for both stores. */
@@ -62,8 +66,8 @@ export function poisonedRecord(sequence: number, plan: PoisonPlan): { record: Ou
   const { key } = eventOf(sequence)
   const headers = { n: String(sequence) }
   const bad = (value: Value): { record: OutgoingRecord; isGood: boolean } => ({ record: { key: key ?? null, value, headers }, isGood: false })
+  if (isHuge(sequence, plan)) return bad(Math.floor(sequence / plan.hugeEvery) % 2 === 0 ? gunzipSync(HUGE) : DEEP)
   if (isMendable(sequence, plan)) return bad(replaced(sequence, 'value', String(REFUSED_VALUE + sequence)))
-  if (sequence % plan.hugeEvery === plan.hugeEvery - 1) return bad(sequence % 2 === 0 ? DEEP : gunzipSync(HUGE))
   if (random.fraction() < plan.badShare) return bad(random.pick(KINDS)(sequence, random))
   return { record: { ...eventOf(sequence), headers }, isGood: true }
 }

@@ -12,6 +12,8 @@ import { waitUntil } from './wait-until.ts'
 const SENDING_RATE = 100_000
 const DRAIN_DEADLINE_MS = 300_000
 const LARGEST_RECORD = 8 * 1024 * 1024
+/** As a pipeline makes them: with room for what a letter adds. */
+const LETTERS = { 'max.message.bytes': String(LARGEST_RECORD + 256 * 1024) }
 
 /** One topic with its tables, and a worker that takes it in. */
 export interface PoisonedStream {
@@ -37,7 +39,7 @@ export interface PoisonedStream {
 export async function openStream(run: FaultRun, world: FaultWorld, topic: string): Promise<PoisonedStream> {
   const transport = await world.connect({ maxRecordBytes: LARGEST_RECORD })
   await transport.topics.create(topic, { partitions: EVENT_PIPELINE.partitions, configs: { 'max.message.bytes': String(LARGEST_RECORD) } })
-  await transport.topics.create(deadLetterTopic(topic), { partitions: 1, configs: { 'max.message.bytes': String(LARGEST_RECORD) } })
+  await transport.topics.create(deadLetterTopic(topic), { partitions: 1, configs: LETTERS })
   const environment = await world.environmentFor({ ...EVENT_PIPELINE, topic, limits: { maxRows: 20_000, maxAgeMs: 200 } })
   const crew = new IngestorCrew(environment)
   run.atEnd(() => crew.killAll())
@@ -58,7 +60,7 @@ export async function openStream(run: FaultRun, world: FaultWorld, topic: string
       for (const member of crew.members) void member.exited.then(({ code, signal }) => (ended += signal === null && code !== 0 ? 1 : 0))
     },
     takeAwayDeadLetters: async () => void (await transport.topics.delete(deadLetterTopic(topic))),
-    giveBackDeadLetters: async () => void (await transport.topics.create(deadLetterTopic(topic), { partitions: 1, configs: { 'max.message.bytes': String(LARGEST_RECORD) } })),
+    giveBackDeadLetters: async () => void (await transport.topics.create(deadLetterTopic(topic), { partitions: 1, configs: LETTERS })),
     drain: async (expected) => {
       const before = await smallerCount(world, topic)
       if (crew.size === 0) await crew.add(1)

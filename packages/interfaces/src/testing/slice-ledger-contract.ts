@@ -137,7 +137,7 @@ const claimCases: ContractSuite<SliceLedgerSubject> = [
       const winner = one.epoch > two.epoch ? 0 : 1
       assert.equal(outcomes[winner]?.status, 'fulfilled', 'the newer claim may write')
       assert.equal(outcomes[1 - winner]?.status, 'rejected', 'the older claim may not')
-      await ledger.complete(winner === 0 ? one : two, next)
+      await (winner === 0 ? ledger.complete(one, next) : other.complete(two, next))
     }
     await assertState(ledger, scope, { nextOffset: 10n, inFlight: null })
   }),

@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest, onRequestAsyncHookHandler, preHandlerAsyncHookHandler } from 'fastify'
 import { toProblem, toWire } from '@smart-whale/interfaces'
 import { type Freshness, NotFreshError } from '../pipeline/freshness/freshness.ts'
 
@@ -34,8 +34,9 @@ const schema = {
 /** `GET /freshness?token=`: whether the events of an answer of `POST /ingest` are in every store. */
 export const freshnessRoutes: FastifyPluginAsync<FreshnessRoutesOptions> = async (fastify, { freshness, guard, maxWaitMs = MAX_WAIT_MS }) => {
   fastify.setErrorHandler(answerFreshnessProblem)
-  const preHandler = guard?.('ingest:write')
-  fastify.get<{ Querystring: { token: string; waitMs?: number } }>('/freshness', { schema, ...(preHandler === undefined ? {} : { preHandler }) }, async (request, reply) => {
+  // Before what is asked is looked at: who may not ask learns nothing of what would be wrong.
+  const onRequest = guard?.('ingest:write') as onRequestAsyncHookHandler | undefined
+  fastify.get<{ Querystring: { token: string; waitMs?: number } }>('/freshness', { schema, ...(onRequest === undefined ? {} : { onRequest }) }, async (request, reply) => {
     const { token, waitMs = 0 } = request.query
     const signal = abortWhenCallerLeaves(reply)
     if (waitMs === 0) return toWire(await freshness.check(token, { signal }))

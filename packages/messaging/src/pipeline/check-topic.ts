@@ -1,6 +1,7 @@
 import { ConfigurationError, type Logger } from '@smart-whale/interfaces'
 import { deadLetterTopic } from '../dead-letter.ts'
 import type { MessagingTransport, TopicDescription, TransportCallOptions } from '../transport.ts'
+import { DEAD_LETTER_HEADROOM, MAX_MESSAGE_BYTES } from './make-topics.ts'
 import type { PipelineDefinition } from './pipeline-definition.ts'
 
 const DAY_MS = 86_400_000
@@ -11,9 +12,11 @@ const DAY_MS = 86_400_000
  * @throws ConfigurationError `ERR_MESSAGING_TOPIC_UNSAFE`
  */
 export async function checkTopic(transport: MessagingTransport, { name, topic }: PipelineDefinition, logger: Logger, call: TransportCallOptions): Promise<void> {
+  const largest: number[] = []
   for (const each of [topic, deadLetterTopic(topic)]) {
     const description = await transport.topics.describe(each, call)
     if (description === null) continue
+    largest.push(Number(description.configs[MAX_MESSAGE_BYTES] ?? Number.NaN))
     if (description.configs['unclean.leader.election.enable'] === 'true') {
       throw new ConfigurationError(
         `topic "${each}" of pipeline "${name}" may lose acknowledged messages and give their offsets to others (unclean.leader.election.enable = true): set it to false`,
@@ -21,6 +24,11 @@ export async function checkTopic(transport: MessagingTransport, { name, topic }:
       )
     }
     for (const risk of risksOf(description)) logger.warn({ topic: each, risk }, 'a setting of the topic weakens what the pipeline promises')
+  }
+  const [ofTopic = Number.NaN, ofLetters = Number.NaN] = largest
+  if (ofLetters < ofTopic + DEAD_LETTER_HEADROOM) {
+    const risk = `${MAX_MESSAGE_BYTES} = ${ofLetters}: a bad message of nearly the topic's largest size would halt the pipeline; set ${ofTopic + DEAD_LETTER_HEADROOM}`
+    logger.warn({ topic: deadLetterTopic(topic), risk }, 'a setting of the topic weakens what the pipeline promises')
   }
 }
 

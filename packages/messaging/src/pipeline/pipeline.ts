@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { type Clock, ConfigurationError, type HealthProbe, InfrastructureError, type Lifecycle, type Logger, type MetricsSink, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
-import { deadLetterTopic } from '../dead-letter.ts'
 import type { GroupMembership, MessagingTransport, PartitionReader } from '../transport.ts'
 import { sliceDecoder } from './decode-batch.ts'
 import { checkTopic } from './check-topic.ts'
 import { DeadLetterOutbox } from './dead-letter-outbox.ts'
 import { FloodGuard, type FloodOptions } from './flood-guard.ts'
 import { runPartition } from './partition-worker.ts'
+import { makeTopics } from './make-topics.ts'
 import type { PipelineDefinition } from './pipeline-definition.ts'
 import { PartitionProgress, pipelineMetrics, type PipelineMetrics, type PipelineState, type PipelineStatus } from './pipeline-status.ts'
 import { SchemaDrift } from './schema-drift.ts'
@@ -68,10 +68,9 @@ export class Pipeline implements Lifecycle {
   /** Makes the topic and its dead letters when they are missing, then joins the group `smart-whale-<name>`. */
   async start(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     if (this.#membership !== null) return
-    const { topic, partitions } = this.definition
+    const { topic } = this.definition
     const { transport, replication = 1 } = this.#options
-    await transport.topics.create(topic, { partitions, replication }, options)
-    await transport.topics.create(deadLetterTopic(topic), { partitions: 1, replication }, options)
+    await makeTopics(transport, this.definition, replication, options)
     await checkTopic(transport, this.definition, this.#logger, options)
     this.#membership = await transport.join({ groupId: this.groupId, topics: [topic], onPartition: (reader) => this.#run(reader), ...options })
     this.#membership.failed.addEventListener('abort', () => this.#halt(this.#membership?.failed.reason), { once: true })

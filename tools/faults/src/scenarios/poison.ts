@@ -24,7 +24,7 @@ export const poison: Scenario = {
     const world = await startWorld(run, { brokers: 1 })
 
     const clean = await openStream(run, world, 'clean')
-    const unpoisoned: PoisonPlan = { ...plan, badShare: 0, refusedEvery: events + 1, hugeEvery: events + 1 }
+    const unpoisoned: PoisonPlan = { ...plan, badShare: 0, refusedEvery: events + 1, hugeEvery: 4 * events }
     const cleanEvents = await clean.send(events, (sequence) => poisonedRecord(sequence, unpoisoned).record)
     const cleanRate = await clean.drain(cleanEvents)
     run.tell(`clean: ${Math.round(cleanRate)} events/s`)
