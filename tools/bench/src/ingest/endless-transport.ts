@@ -52,8 +52,11 @@ class EndlessReader implements PartitionReader {
     if (this.#quota.left === 0) return emptyBatch(this.topic, this.partition, this.#position)
     const base = this.#position - (this.#position % this.#length)
     const untilEnd = Number(base + this.#length - this.#position)
-    const batch = await this.#inner.read({ ...options, maxRecords: Math.min(options.maxRecords, this.#quota.left, untilEnd) })
-    this.#quota.take(batch.length)
+    // Taken before they come: the readers of other partitions have the same quota.
+    const maxRecords = Math.min(options.maxRecords, this.#quota.left, untilEnd)
+    this.#quota.take(maxRecords)
+    const batch = await this.#inner.read({ ...options, maxRecords })
+    this.#quota.giveBack(maxRecords - batch.length)
     this.#position = base + batch.nextOffset
     if (batch.nextOffset === this.#length) this.#inner.seek(0n)
     return movedBatch(batch, base)

@@ -19,6 +19,13 @@ export class Quota {
     if (this.#left === 0) this.#opened = Promise.withResolvers()
   }
 
+  /** Gives back what was taken and did not come. */
+  giveBack(events: number): void {
+    if (events === 0) return
+    this.#left += events
+    this.#opened.resolve()
+  }
+
   /** True once events are left; false when there will be no more. */
   async open(): Promise<boolean> {
     while (this.#left === 0 && !this.#ended) await this.#opened.promise
