@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest, onRequestAsyncHookHandler, preHandlerAsyncHookHandler } from 'fastify'
 import { type AuditSink, InfrastructureError, OperationError, toProblem } from '@smart-whale/interfaces'
 import { dropDeadLetters } from '../dead-letters/drop-dead-letters.ts'
 import { groupDeadLetters } from '../dead-letters/group-dead-letters.ts'
@@ -37,9 +37,10 @@ interface TopicParams {
 /** `GET /dead-letters/{topic}`, `…/letters`, and `POST …/replay` and `…/drop`: what died of which cause, and sending it again. */
 export const deadLetterRoutes: FastifyPluginAsync<DeadLetterRoutesOptions> = async (fastify, options) => {
   const { transport, topics, timeoutMs = 60_000, audit } = options
-  const guarded = (permission: string): { preHandler?: preHandlerAsyncHookHandler } => {
+  // Before the request is looked at: who may not ask learns nothing of what would be wrong with it.
+  const guarded = (permission: string): { onRequest?: onRequestAsyncHookHandler } => {
     const guard = options.guard?.(permission)
-    return guard === undefined ? {} : { preHandler: guard }
+    return guard === undefined ? {} : { onRequest: guard as onRequestAsyncHookHandler }
   }
   const known = (topic: string): string => {
     if (topics.includes(topic)) return topic
