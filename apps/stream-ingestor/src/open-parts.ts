@@ -18,14 +18,20 @@ export interface OpenParts extends OpenStores {
   readonly progress: PipelineProgress
 }
 
+/** What a command needs to be there. */
+export interface NeededParts {
+  /** Whether ClickHouse is asked; without it, a command works while that is away. @default true */
+  readonly clickhouse?: boolean
+}
+
 /** Opens broker and stores for one command, and closes them whatever happens. */
-export async function withParts<T>({ values, signal }: CommandCall, work: (parts: OpenParts) => Promise<T>): Promise<T> {
+export async function withParts<T>({ values, signal }: CommandCall, work: (parts: OpenParts) => Promise<T>, { clickhouse = true }: NeededParts = {}): Promise<T> {
   const config = readConfig()
   const definitions = chosen(await readPipelinesFile(config.pipelinesFile), values.pipeline as string[] | undefined)
   refuseMissingStores(definitions, config)
   const closers = createClosers(silentLogger)
   try {
-    const stores = await openStores(config, closers, silentLogger, signal)
+    const stores = await openStores(clickhouse ? config : { ...config, clickhouse: null }, closers, silentLogger, signal)
     const transport = createTransport(config, silentLogger)
     closers.add('broker', () => transport.stop())
     await transport.start({ signal })

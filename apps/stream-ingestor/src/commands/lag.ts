@@ -18,17 +18,22 @@ Exit codes: 0 told; 1 broker or ledger is away; 2 the command line or configurat
   options: { pipeline: { type: 'string', multiple: true }, max: { type: 'string' } },
   maxPositionals: 0,
   run: (call) =>
-    withParts(call, async ({ definitions, transport, progress }) => {
-      const most = maximum(call.values.max as string | undefined)
-      const lags = await Promise.all(definitions.map((definition) => readPipelineLag({ definition, transport, progress, signal: call.signal })))
-      if (call.json) call.print(JSON.stringify(toWire({ pipelines: lags })))
-      else {
-        const rows = lags.flatMap(({ pipeline, topic, partitions }) => partitions.map((one) => [pipeline, topic, one.partition, one.nextOffset, one.latest, one.lag, one.owner ?? '–', one.inFlight === null ? '–' : `${one.inFlight.firstOffset}–${one.inFlight.lastOffset}`]))
-        call.print(tableText(['pipeline', 'topic', 'partition', 'done before', 'end', 'lag', 'owner', 'in flight'], rows))
-        for (const { pipeline, total } of lags) call.print(`${pipeline}: ${total} records behind`)
-      }
-      return most !== undefined && lags.some(({ total }) => total > most) ? EXIT.found : EXIT.ok
-    }),
+    // A store that is away is the first reason to ask for the lag.
+    withParts(
+      call,
+      async ({ definitions, transport, progress }) => {
+        const most = maximum(call.values.max as string | undefined)
+        const lags = await Promise.all(definitions.map((definition) => readPipelineLag({ definition, transport, progress, signal: call.signal })))
+        if (call.json) call.print(JSON.stringify(toWire({ pipelines: lags })))
+        else {
+          const rows = lags.flatMap(({ pipeline, topic, partitions }) => partitions.map((one) => [pipeline, topic, one.partition, one.nextOffset, one.latest, one.lag, one.owner ?? '–', one.inFlight === null ? '–' : `${one.inFlight.firstOffset}–${one.inFlight.lastOffset}`]))
+          call.print(tableText(['pipeline', 'topic', 'partition', 'done before', 'end', 'lag', 'owner', 'in flight'], rows))
+          for (const { pipeline, total } of lags) call.print(`${pipeline}: ${total} records behind`)
+        }
+        return most !== undefined && lags.some(({ total }) => total > most) ? EXIT.found : EXIT.ok
+      },
+      { clickhouse: false },
+    ),
 }
 
 function maximum(text: string | undefined): bigint | undefined {
