@@ -95,6 +95,10 @@ describe('verifyPipeline', () => {
     expect(report.partitions[0]).toMatchObject({ position: 100n, checkedFrom: 0n, checkedTo: 100n, records: 100, good: 97, dead: 3, leftOut: 0, wrong: 0, inFlight: null })
   })
 
+  it('refuses to call a partition whole that is not there', async () => {
+    await expect(verify({ partitions: [17] })).rejects.toMatchObject({ code: 'ERR_MESSAGING_PARTITION_NOT_FOUND' })
+  })
+
   it('names a gap of neighbours once, by store, partition and offsets, across ranges', async () => {
     for (let offset = 10n; offset < 40n; offset++) stores.clickhouse.remove(1, offset)
     stores.timescaledb.remove(0, 99n)

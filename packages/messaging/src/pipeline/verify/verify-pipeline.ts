@@ -1,5 +1,5 @@
 import type { SliceLedger, StoredRows } from '@smart-whale/interfaces'
-import { topicNotFound } from '../../errors.ts'
+import { partitionNotFound, topicNotFound } from '../../errors.ts'
 import type { MessagingTransport } from '../../transport.ts'
 import { batchDecoder } from '../decode-batch.ts'
 import type { PipelineSink } from '../event-types.ts'
@@ -46,6 +46,8 @@ export async function verifyPipeline(options: VerifyOptions): Promise<VerifyRepo
   const { topic, name } = definition
   const described = await transport.topics.describe(topic, { signal })
   if (described === null) throw topicNotFound(topic)
+  const strange = options.partitions?.find((partition) => partition >= described.partitions)
+  if (strange !== undefined) throw partitionNotFound(topic, strange, described.partitions)
   const scopes = Array.from({ length: described.partitions }, (_, partition) => ({ pipeline: name, topicId: described.id, partition }))
   // Before the letters are read: what is done by now has its letters.
   const states = await Promise.all(scopes.map((scope) => ledger.inspect(scope, { signal })))
