@@ -103,7 +103,7 @@ const broken: readonly [string, string, Change][] = [
       return original.takeTurn.call(table, claim)
     },
   })],
-  ['the epoch is forgotten', 'once', (table) => ({ latestEpoch: async () => null })],
+  ['the epoch is forgotten', 'once', () => ({ latestEpoch: async () => null })],
   ['lastStored looks before its range', 'the last offset that is stored', (table) => ({ lastStored: (source) => original.lastStored.call(table, { ...source, firstOffset: 0n }) })],
   ['a turn is taken for an aborted signal', 'takes no turn', (table) => ({ takeTurn: (claim) => original.takeTurn.call(table, claim) })],
 ]
