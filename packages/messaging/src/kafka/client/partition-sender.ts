@@ -187,8 +187,13 @@ export class PartitionSender {
     const place = { topic: this.#topic, partition: this.#partition }
     const wasInDoubt = delivery.isInDoubt
     let hasLeft = false
-    mark(delivery, true)
-    const limits = { timeoutMs: settings.requestTimeoutMs, channel: String(this.#partition % settings.produceConnections), onSend: () => void (hasLeft = true) }
+    const onSend = (): void => {
+      hasLeft = true
+      mark(delivery, true)
+    }
+    // Who gives up alone stops the request, so that it never leaves. With others who still wait it may leave all the same.
+    if (delivery.parcels.some(({ signal }) => signal !== delivery.parcels[0]?.signal)) for (const parcel of delivery.parcels) parcel.isInDoubt = true
+    const limits = { timeoutMs: settings.requestTimeoutMs, channel: String(this.#partition % settings.produceConnections), onSend }
     try {
       return await noticing(this.#client, this.#topic, leader.node, () =>
         whileItLeads({ view, clock, ...place, leader, signal: delivery.signal }, (signal) =>

@@ -1,0 +1,133 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { ScriptedKafka } from '../../../test/support/scripted-kafka.ts'
+import type { PartitionReader } from '../../transport.ts'
+import { KafkaTransport } from './kafka-transport.ts'
+
+const open: KafkaTransport[] = []
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((transport) => transport.stop()))
+})
+
+async function start(kafka: ScriptedKafka): Promise<KafkaTransport> {
+  const transport = new KafkaTransport(kafka.connections, { fetchMaxWaitMs: 400 }, kafka.api)
+  open.push(transport)
+  await transport.start()
+  return transport
+}
+
+async function readValues(reader: PartitionReader, maxWaitMs = 5_000, maxRecords = 100): Promise<string[]> {
+  const batch = await reader.read({ maxBytes: 1e6, maxRecords, maxWaitMs })
+  return Array.from({ length: batch.length }, (_, index) => Buffer.from(batch.valueAt(index) ?? []).toString())
+}
+
+describe('reading from Kafka', () => {
+  it('asks a broker for all partitions in one request', async () => {
+    const kafka = new ScriptedKafka(3)
+    const transport = await start(kafka)
+    await transport.send('t', [0, 1, 2].map((partition) => ({ value: `of ${partition}`, partition })))
+    const readers = await Promise.all([0, 1, 2].map((partition) => transport.openPartition('t', partition)))
+
+    const values = await Promise.all(readers.map((reader) => readValues(reader)))
+
+    expect(values).toEqual([['of 0'], ['of 1'], ['of 2']])
+    expect(kafka.fetched[0]?.partitions.toSorted()).toEqual([0, 1, 2])
+  })
+
+  it('does not let a partition wait behind another one that has nothing new', async () => {
+    const kafka = new ScriptedKafka(2)
+    const transport = await start(kafka)
+    const [idle, busy] = [await transport.openPartition('t', 0), await transport.openPartition('t', 1)]
+    await transport.send('t', [{ value: 'here', partition: 1 }])
+
+    const waiting = readValues(idle, 1_000)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    const began = performance.now()
+    const values = await readValues(busy)
+
+    expect(values).toEqual(['here'])
+    // The fetch that waits for the idle one takes 400 ms.
+    expect(performance.now() - began).toBeLessThan(300)
+    expect(await waiting).toEqual([])
+  })
+
+  it('hands out what was fetched in portions, and is where it was told to be', async () => {
+    const kafka = new ScriptedKafka()
+    const transport = await start(kafka)
+    await transport.send('t', ['a', 'b', 'c', 'd', 'e'].map((value) => ({ value })))
+    const reader = await transport.openPartition('t', 0)
+
+    const [first, second] = [await readValues(reader, 5_000, 2), await readValues(reader, 5_000, 2)]
+    reader.seek(1n)
+    const again = await readValues(reader)
+
+    expect([first, second, again]).toEqual([['a', 'b'], ['c', 'd'], ['b', 'c', 'd', 'e']])
+  })
+
+  it('follows a seek while a fetch of the old place waits at the broker', async () => {
+    const kafka = new ScriptedKafka()
+    const transport = await start(kafka)
+    await transport.send('t', [{ value: 'a' }])
+    const reader = await transport.openPartition('t', 0)
+    reader.seek(1n)
+
+    const reading = readValues(reader)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    const began = performance.now()
+    reader.seek(0n)
+
+    expect(await reading).toEqual(['a'])
+    expect(performance.now() - began).toBeLessThan(300)
+  })
+
+  it('refuses an offset that is not there, and goes on after a seek', async () => {
+    const kafka = new ScriptedKafka()
+    const transport = await start(kafka)
+    await transport.send('t', [{ value: 'a' }])
+    const reader = await transport.openPartition('t', 0)
+    reader.seek(9n)
+
+    await expect(readValues(reader)).rejects.toMatchObject({ code: 'ERR_MESSAGING_OFFSET_OUT_OF_RANGE' })
+    reader.seek(0n)
+
+    expect(await readValues(reader)).toEqual(['a'])
+  })
+
+  it('goes to whoever leads the partition now', async () => {
+    const kafka = new ScriptedKafka()
+    const transport = await start(kafka)
+    await transport.send('t', [{ value: 'a' }])
+    const reader = await transport.openPartition('t', 0)
+    kafka.leaders = [2]
+    kafka.leaderEpoch = 2
+
+    const values = await readValues(reader)
+
+    expect(values).toEqual(['a'])
+    expect(kafka.fetched.slice(0, 2).map(({ nodeId }) => nodeId)).toEqual([1, 2])
+  })
+
+  it('ends when the topic was made anew under its name', async () => {
+    const kafka = new ScriptedKafka()
+    const transport = await start(kafka)
+    const reader = await transport.openPartition('t', 0)
+    kafka.topicId = 'AAAAAAAAAAAAAAAAAAAAAg'
+
+    await expect(readValues(reader)).rejects.toMatchObject({ code: 'ERR_MESSAGING_TOPIC_NOT_FOUND' })
+    await expect(reader.bounds()).rejects.toMatchObject({ code: 'ERR_MESSAGING_TOPIC_NOT_FOUND' })
+  })
+
+  it('asks for nothing while nobody reads', async () => {
+    const kafka = new ScriptedKafka()
+    const transport = await start(kafka)
+    const reader = await transport.openPartition('t', 0)
+    await readValues(reader, 10)
+    await reader.close()
+    await new Promise((resolve) => setTimeout(resolve, 450))
+    const before = kafka.fetched.length
+
+    await new Promise((resolve) => setTimeout(resolve, 100))
+
+    expect(kafka.fetched.length).toBe(before)
+    await expect(readValues(reader)).rejects.toMatchObject({ code: 'ERR_MESSAGING_REVOKED' })
+  })
+})
