@@ -2,7 +2,7 @@ import { stopSignal } from '@smart-whale/app-process/stop-signal'
 
 // Before anything else is loaded: a Ctrl-C in the first second is a stop as well, and not a crash.
 const stop = stopSignal()
-const { explainFailure } = await import('@smart-whale/app-process')
+const { explainEnd } = await import('./explain-end.ts')
 try {
   const { HELP, readConfig } = await import('./config.ts')
   const config = readConfig()
@@ -13,7 +13,7 @@ try {
     process.exitCode = await runStandalone(config, stop)
   }
 } catch (error) {
-  process.stderr.write(`smart-whale: ${explainFailure(error)}\n`)
+  process.stderr.write(explainEnd(error))
   process.exitCode = 1
 } finally {
   stop.dispose()

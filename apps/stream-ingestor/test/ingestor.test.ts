@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import type { HealthProbe } from '@smart-whale/interfaces'
 import type { PipelineInput } from '@smart-whale/messaging/pipeline'
 import { type IngestorBench, startIngestorBench, storedIds } from './ingestor-bench.ts'
 
@@ -14,6 +15,12 @@ afterEach(async () => {
 const ride = (id: number, more: object = {}): string => JSON.stringify({ id, time: new Date(Date.UTC(2026, 0, 1) + id * 1000).toISOString(), city: 'Oslo', fare: '1.50', ...more })
 const numbers = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, index) => from + index)
 const settled = (running: IngestorBench): Promise<void> => expect.poll(async () => (await running.ingestor.status()).pipelines[0]?.lag, { timeout: 30_000, interval: 50 }).toBe(0)
+
+function pipelineProbe({ ingestor }: IngestorBench): HealthProbe {
+  const probe = ingestor.probes.find(({ name }) => name.startsWith('pipeline '))
+  if (probe === undefined) throw new TypeError(`no pipeline among ${ingestor.probes.map(({ name }) => name).join(', ')}`)
+  return probe
+}
 
 describe('an ingestor on real engines', () => {
   it('puts each event into both stores once', async () => {
@@ -82,7 +89,7 @@ describe('an ingestor on real engines', () => {
     bench.lines[away].cut()
     await bench.transport.send('rides', numbers(500, 1500).map((id) => ({ value: ride(id), partition: id % 2 })))
     await expect.poll(async () => (await bench?.ingestor.status())?.pipelines[0]?.state, { timeout: 20_000 }).toBe('paused')
-    expect(await bench.ingestor.probes[0]?.check({ signal: AbortSignal.timeout(1000) })).toMatchObject({ status: 'degraded' })
+    expect(await pipelineProbe(bench).check({ signal: AbortSignal.timeout(1000) })).toMatchObject({ status: 'degraded' })
     bench.lines[away].mend()
     await settled(bench)
 
@@ -98,7 +105,7 @@ describe('an ingestor on real engines', () => {
     await expect.poll(async () => (await bench?.ingestor.status())?.pipelines[0]?.state, { timeout: 20_000 }).toBe('halted')
 
     expect((await bench.deadLetters('rides')).length).toBeLessThan(2000)
-    expect(await bench.ingestor.probes[0]?.check({ signal: AbortSignal.timeout(1000) })).toMatchObject({ status: 'down', detail: expect.stringContaining('are bad') as string })
+    expect(await pipelineProbe(bench).check({ signal: AbortSignal.timeout(1000) })).toMatchObject({ status: 'down', detail: expect.stringContaining('are bad') as string })
   })
 
   it('halts as well when it is a store that refuses nearly all', async () => {

@@ -18,7 +18,7 @@ const clock = new FakeClock()
 const written = ({ key, value, headers }: OutgoingRecord): string =>
   JSON.stringify(
     {
-      key: key == null ? null : Buffer.from(key as Uint8Array).toString(),
+      key: key === null || key === undefined ? null : Buffer.from(key as Uint8Array).toString(),
       value: value === null ? null : Buffer.from(value as Uint8Array).toString(),
       headers: Object.fromEntries(Object.entries(headers ?? {}).map(([name, content]) => [name, Buffer.from(content as Uint8Array).toString()]).toSorted()),
     },

@@ -62,7 +62,10 @@ const batchOf = (records: readonly LogRecord[], nextOffset: bigint): RecordBatch
   nextOffset,
   offsetAt: (index) => records[index]?.offset ?? -1n,
   timestampAt: () => 0,
-  keyAt: (index) => (records[index]?.key == null ? null : Buffer.from(records[index].key)),
+  keyAt: (index) => {
+    const key = records[index]?.key ?? null
+    return key === null ? null : Buffer.from(key)
+  },
   valueAt: () => null,
   headersAt: () => ({}),
 })

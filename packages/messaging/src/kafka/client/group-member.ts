@@ -258,7 +258,15 @@ export class GroupMember implements GroupMembership {
       isCurrent: () => session.isCurrent,
       untilCertain: () => session.untilCertain(),
       committed: (options) => session.committed(position, options),
-      commit: (nextOffset, checkHeld, options) => session.commit(position, nextOffset, checkHeld, options),
+      commit: (nextOffset, checkHeld, options) => {
+        const check = (): void => {
+          // Progress goes by the topic's name: what is committed for one that was deleted would become that of the next one.
+          if (client.view.known(topic.name)?.id !== topic.id) held.fence()
+          checkHeld()
+        }
+        check()
+        return session.commit(position, nextOffset, check, options)
+      },
       makeReader: async (grant) => makeReader({ grant, topic, partition, committed: await session.committed(position, { signal: grant.signal }) }),
       onPartition: join.onPartition,
       onFailure: (error) => this.#giveUpMembership(error),

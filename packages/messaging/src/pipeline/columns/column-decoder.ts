@@ -38,6 +38,8 @@ const LAYOUTS: Readonly<Record<Exclude<FieldType['kind'], 'decimal'>, ColumnLayo
   uuid: 'uuid',
   json: 'text',
 }
+/** Ten seconds' worth, at the usual age of a slice. */
+const MOST_IDLE_SLICES = 40
 /** Kinds whose text is the event's id as it is. */
 const ID_KINDS: readonly string[] = ['string', 'uuid', 'int32', 'int64']
 
@@ -85,6 +87,7 @@ class PlainColumns implements ColumnsDecoder {
   /** Columns that are the same in every row of a batch. */
   #constants: readonly ColumnValues[] = []
   #builders: readonly ColumnBuilder[] = []
+  #idleSlices = 0
   /** Of the slice before, which is being written. */
   #others: readonly ColumnBuilder[] = []
 
@@ -97,11 +100,11 @@ class PlainColumns implements ColumnsDecoder {
   }
 
   begin(): void {
-    const wasIdle = this.#builders[0]?.rows === 0
+    this.#idleSlices = this.#builders[0]?.rows === 0 ? this.#idleSlices + 1 : 0
     const next = this.#others
     this.#others = this.#builders
-    // Memory is used again: fresh pages for each slice cost more than the rows in them. A partition without events keeps none.
-    if (wasIdle || next.length === 0) this.#builders = this.#shapes.map((shape) => new ColumnBuilder(shape))
+    // Memory is used again: fresh pages for each slice cost more than the rows in them. A partition that stays without events keeps none.
+    if (next.length === 0 || this.#idleSlices > MOST_IDLE_SLICES) this.#builders = this.#shapes.map((shape) => new ColumnBuilder(shape))
     else this.#builders = next
     for (const builder of this.#builders) builder.clear()
     this.#constants = []
