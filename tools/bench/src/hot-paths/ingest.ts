@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { createAdapter, type ClickHouseAdapter } from '@smart-whale/clickhouse'
-import type { MessagingTransport } from '@smart-whale/messaging'
+import { deadLetterTopic, type MessagingTransport } from '@smart-whale/messaging'
 import { createPlatformaticTransport } from '@smart-whale/messaging/platformatic'
 import { type FreshDatabase, freshClickHouseDatabase } from '../fresh-databases.ts'
 import type { BenchEngines, Contender, HotPath, OpenHotPath } from '../hot-path.ts'
@@ -121,7 +121,7 @@ async function openHotPath({ contenders, workers, transport, topic, adapter, dat
     },
     close: async () => {
       await Promise.all(workers.map(({ worker }) => worker.stop()))
-      await transport.topics.delete(topic)
+      for (const made of [topic, deadLetterTopic(topic)]) await transport.topics.delete(made)
       await transport.stop()
       await adapter.close()
       await database.drop()
