@@ -11,17 +11,17 @@ afterEach(async () => {
 })
 
 const bindings = [
-  ['kafkajs', createKafkaJsTransport],
-  ['@platformatic/kafka', createPlatformaticTransport],
+  ['kafkajs', createKafkaJsTransport, 'none'],
+  ['@platformatic/kafka', createPlatformaticTransport, 'gzip'],
 ] as const
 
-describe.each(bindings)('a transport over connections of %s', (_, create) => {
+describe.each(bindings)('a transport over connections of %s', (_, create, compression) => {
   for (const { name, run } of transportContract) {
     it(name, async (context) => {
       if (kafka.found === null) return context.skip(`needs Apache Kafka: ${kafka.remedy}`)
       const { brokers } = kafka.found
       const connect = async (): Promise<KafkaTransport> => {
-        const transport = create({ brokers, sessionTimeoutMs: 2000, heartbeatIntervalMs: 200 })
+        const transport = create({ brokers, compression, sessionTimeoutMs: 2000, heartbeatIntervalMs: 200 })
         open.push(transport)
         await transport.start()
         return transport

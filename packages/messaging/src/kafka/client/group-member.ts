@@ -221,18 +221,18 @@ export class GroupMember implements GroupMembership {
       const isMine = assigned.get(topic.name)?.includes(partition) === true && view.known(topic.name)?.id === topic.id
       return !isMine && !signal.aborted
     })
-    if (leaving.length > 0) void this.#handOver(leaving)
+    for (const held of leaving) void this.#handOver(held)
   }
 
   /** While handlers finish the member still owns their partitions, and takes part when others come and go: a slow one holds up no other partition. */
-  async #handOver(leaving: readonly HeldPartition[]): Promise<void> {
+  async #handOver(leaving: HeldPartition): Promise<void> {
     const { settings } = this.#options.client
-    const fenced = await this.#held.giveUp(leaving, settings.handoverTimeoutMs, this.#over.signal)
+    const fenced = await this.#held.giveUp([leaving], settings.handoverTimeoutMs, this.#over.signal)
     if (this.#isOver) return
     for (const { topic, partition } of fenced) {
       settings.logger.warn({ groupId: this.groupId, topic: topic.name, partition }, 'partition taken from a handler that did not return in time')
     }
-    // Others wait for what was given up.
+    // Somebody waits for what was given up.
     this.#rejoin()
   }
 
@@ -258,21 +258,14 @@ export class GroupMember implements GroupMembership {
       isCurrent: () => session.isCurrent,
       untilCertain: () => session.untilCertain(),
       committed: (options) => session.committed(position, options),
-      commit: (nextOffset, checkHeld, options) => {
-        const check = (): void => {
-          // Progress goes by the topic's name: what is committed for one that was deleted would become that of the next one.
-          if (client.view.known(topic.name)?.id !== topic.id) held.fence()
-          checkHeld()
-        }
-        check()
-        return session.commit(position, nextOffset, check, options)
-      },
+      isTopicThere: () => client.view.known(topic.name)?.id === topic.id,
+      commit: (nextOffset, checkHeld, options) => session.commit(position, nextOffset, checkHeld, options),
       makeReader: async (grant) => makeReader({ grant, topic, partition, committed: await session.committed(position, { signal: grant.signal }) }),
       onPartition: join.onPartition,
       onFailure: (error) => this.#giveUpMembership(error),
       onTopicGone: () => {
         client.view.doubt(topic.name)
-        if (!held.signal.aborted) void this.#handOver([held])
+        if (!held.signal.aborted) void this.#handOver(held)
       },
     })
     return held

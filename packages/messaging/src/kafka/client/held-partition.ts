@@ -20,6 +20,8 @@ export interface HeldPartitionOptions {
   /** Resolves when the group has said whether it counts on this member. @default none, required */
   readonly untilCertain: () => Promise<void>
   /** The group's stored progress. @default none, required */
+  /** False when the topic was deleted, whether or not another one has its name by now. */
+  readonly isTopicThere: () => boolean
   readonly committed: (options: TransportCallOptions | undefined) => Promise<CommittedOffset | null>
   /** Stores progress; asks before each attempt whether the partition is still held. */
   readonly commit: (nextOffset: bigint, checkHeld: () => void, options: CommitOptions | undefined) => Promise<void>
@@ -94,6 +96,8 @@ export class HeldPartition implements PartitionGrant {
   }
 
   #checkHeld(): void {
+    // Progress goes by the topic's name: what is committed for one that was deleted would become that of the next one.
+    if (!this.#options.isTopicThere()) this.fence()
     if (this.#isFenced) throw this.#refusal('ERR_MESSAGING_FENCED', 'was taken from this member')
   }
 
