@@ -58,7 +58,9 @@ describe('the live page', () => {
     expect(await page.textContent('#status')).toBe('up')
     expect((await page.textContent('#tables'))?.replace(/\s+/g, '')).toBe('flights200,000200,000sp5005,1055,105')
     expect(await page.textContent('#lag')).toBe('0')
-    expect(await page.locator('#health li.up').count()).toBe(4)
+    // Both stores, the broker, where the pipelines stand, and each pipeline with its own.
+    expect(await page.locator('#health li').count()).toBe(7)
+    expect(await page.locator('#health li.up').count()).toBe(7)
     expect(page.url()).toBe(`${address.url}/`)
     expect(errors).toEqual([])
     expect(foreign).toEqual([])
