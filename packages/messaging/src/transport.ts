@@ -136,7 +136,10 @@ export interface JoinOptions {
 export interface GroupMembership {
   readonly groupId: string
   readonly memberId: string
-  /** Aborts, with the error as its reason, when the membership ended by itself: a handler rejected, the broker expelled it or is gone. */
+  /**
+   * Aborts, with the error as its reason, when the membership ended by itself: a handler rejected, the broker refuses the member or is gone.
+   * A member of a Kafka group that was cut off or asleep for too long ends its readers, and joins again by itself.
+   */
   readonly failed: AbortSignal
   /** Revokes all partitions, waits for their handlers within the deadline, then hands them over. Twice is a no-op. */
   leave(options?: TransportCallOptions): Promise<void>

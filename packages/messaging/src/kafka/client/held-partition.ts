@@ -19,9 +19,9 @@ export interface HeldPartitionOptions {
   readonly isCurrent: () => boolean
   /** Resolves when the group has said whether it counts on this member. @default none, required */
   readonly untilCertain: () => Promise<void>
-  /** The group's stored progress. @default none, required */
   /** False when the topic was deleted, whether or not another one has its name by now. */
   readonly isTopicThere: () => boolean
+  /** The group's stored progress. @default none, required */
   readonly committed: (options: TransportCallOptions | undefined) => Promise<CommittedOffset | null>
   /** Stores progress; asks before each attempt whether the partition is still held. */
   readonly commit: (nextOffset: bigint, checkHeld: () => void, options: CommitOptions | undefined) => Promise<void>
