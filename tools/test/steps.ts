@@ -26,7 +26,7 @@ export function stepsFor({ parts, files }: Pick<Options, 'parts' | 'files'>): St
     { part: 'check', title: 'lint', command: ['eslint', '.', '--max-warnings=0'], limitMs: 4 * MINUTE, counts: 'one' },
     { part: 'check', title: 'checks', command: ['node', 'tools/checks/run.ts'], limitMs: 3 * MINUTE, counts: 'many' },
     { part: 'unit', title: 'unit tests', command: vitest('unit'), limitMs: 8 * MINUTE, counts: 'many' },
-    { part: 'integration', title: 'integration tests', command: vitest('integration'), limitMs: 16 * MINUTE, counts: 'many' },
+    { part: 'integration', title: 'integration tests', command: vitest('integration'), limitMs: 45 * MINUTE, counts: 'many' },
     {
       part: 'build',
       title: 'build',
