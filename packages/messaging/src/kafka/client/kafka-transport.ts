@@ -28,7 +28,8 @@ import { KafkaTopicAdmin } from './kafka-topic-admin.ts'
 import { latestOffset, offsetBounds } from './offset-bounds.ts'
 import { RecordSender, type SendReport } from './send-records.ts'
 
-const START_TIMEOUT_MS = 30_000
+/** A broker that is just starting is waited for; one that isn't there is told of. */
+const START_TIMEOUT_MS = 15_000
 /** How long a stop waits for sends that are under way; each has a deadline of its own as well. */
 const DRAIN_MS = 10_000
 
@@ -64,7 +65,21 @@ export class KafkaTransport implements MessagingTransport {
     if (this.#state === 'running') return
     if (this.#state !== 'new') throw notConnected('starting again')
     const { view, clock, retry } = this.#client
-    await runCall('reaching Kafka', { signal: options.signal, timeoutMs: START_TIMEOUT_MS }, clock, (signal) => retry.execute(() => view.nodes(signal), { signal }))
+    let failure: unknown
+    const reach = async (signal: AbortSignal): Promise<void> => {
+      try {
+        await view.nodes(signal)
+      } catch (error) {
+        if (!signal.aborted) failure = error
+        throw error
+      }
+    }
+    try {
+      await runCall('reaching Kafka', { signal: options.signal, timeoutMs: START_TIMEOUT_MS }, clock, (signal) => retry.execute(() => reach(signal), { signal }))
+    } catch (error) {
+      // Why no broker was reached says more than that time is up.
+      throw options.signal?.aborted === true ? error : (failure ?? error)
+    }
     this.#state = 'running'
   }
 
