@@ -64,7 +64,7 @@ describe('an owner that comes back after the table has forgotten its token', () 
     }
   })
 
-  it('stores its rows once, with whoever takes over, when it is suspended at any moment of its insert', async () => {
+  it('stores its rows once, with whoever takes over, when it is suspended at any moment of its insert', { timeout: 240_000 }, async () => {
     const { url, owner } = inject('clickhouse')
     for (let round = 0; round < 4; round++) {
       const { name, writer } = await table()
