@@ -130,4 +130,21 @@ export const handoverCases: readonly TransportCase[] = [
       assert.deepEqual([...first.values(), ...second.values()].sort(), ['of 0', 'of 1'])
     },
   },
+  {
+    name: 'gives each of two groups of one transport all records',
+    async run(subject) {
+      const transport = await subject.connect()
+      const topic = await makeTopic(transport)
+      const [first, second] = [collector(), collector()]
+      await transport.send(topic, [{ value: 'before' }])
+
+      await transport.join({ groupId: randomUUID(), topics: [topic], onPartition: first.onPartition })
+      await until('the first group has read', () => first.records.length === 1)
+      await transport.join({ groupId: randomUUID(), topics: [topic], onPartition: second.onPartition })
+      await transport.send(topic, [{ value: 'after' }])
+      await until('both have read', () => first.records.length === 2 && second.records.length === 2)
+
+      assert.deepEqual([first.values(), second.values()], [['before', 'after'], ['before', 'after']])
+    },
+  },
 ]

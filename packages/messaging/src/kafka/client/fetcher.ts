@@ -16,10 +16,13 @@ const PASSING_WAIT_MS = 20
 /** After a failure, so that a broker that is away isn't asked without end. */
 const PAUSE_MS = 100
 
+/** A partition in a request: a broker wants each there once. Readers of two groups, or of none, may wait for the same offset. */
 interface Asked {
-  readonly feed: PartitionFeed
-  readonly fetching: Fetching
+  readonly topic: PartitionFeed['topic']
+  readonly partition: number
+  readonly from: bigint
   readonly leaderEpoch: number
+  readonly readers: { readonly feed: PartitionFeed; readonly fetching: Fetching }[]
 }
 
 /** Fetches for all readers of a transport: each broker is asked for all partitions that it leads and somebody wants, in one request. */
@@ -72,6 +75,8 @@ export class Fetcher {
     // Whatever is asked for in this turn goes into the same request.
     await Promise.resolve()
     const asked = this.#hungryOf(node)
+    // Who is at another place of a partition that is in this request already goes over the other connection.
+    this.schedule()
     try {
       const isLedHere = asked.length === 0 || this.#distribute(asked, await this.#ask(node, channel, asked))
       // Who leads now may not be known to whoever is asked: not at once again.
@@ -79,30 +84,41 @@ export class Fetcher {
     } catch (error) {
       await this.#afterFailure(node, asked, error)
     } finally {
-      for (const { feed, fetching } of asked) feed.endFetch(fetching)
+      for (const { readers } of asked) for (const { feed, fetching } of readers) feed.endFetch(fetching)
       this.#busy.delete(slot)
       this.schedule()
     }
   }
 
   #hungryOf(node: KafkaNode): Asked[] {
-    const asked: Asked[] = []
-    for (const feed of this.#feeds) {
+    const asked = new Map<string, Asked>()
+    for (const feed of this.#inTurn()) {
       const leader = feed.isHungry ? this.#leaderOf(feed) : undefined
-      if (leader?.node.nodeId === node.nodeId) asked.push({ feed, leaderEpoch: leader.epoch, fetching: feed.beginFetch() })
+      if (leader?.node.nodeId !== node.nodeId) continue
+      const { topic, partition, fetchOffset: from } = feed
+      const key = `${topic.id}/${partition}`
+      const same = asked.get(key)
+      if (same === undefined) asked.set(key, { topic, partition, from, leaderEpoch: leader.epoch, readers: [{ feed, fetching: feed.beginFetch() }] })
+      else if (same.from === from) same.readers.push({ feed, fetching: feed.beginFetch() })
     }
-    const first = this.#turn++ % Math.max(1, asked.length)
-    return [...asked.slice(first), ...asked.slice(0, first)]
+    return [...asked.values()]
+  }
+
+  /** The first partitions of a request fill the answer first. */
+  #inTurn(): readonly PartitionFeed[] {
+    const feeds = [...this.#feeds]
+    const first = this.#turn++ % Math.max(1, feeds.length)
+    return [...feeds.slice(first), ...feeds.slice(0, first)]
   }
 
   async #ask(node: KafkaNode, channel: Channel, asked: readonly Asked[]): Promise<readonly FetchedPartition[]> {
     const { api, settings, closing } = this.#client
     const partitions = asked.map(
-      ({ feed, fetching, leaderEpoch }): FetchRequestPartition => ({
-        topicId: feed.topic.id,
-        partition: feed.partition,
+      ({ topic, partition, from, leaderEpoch }): FetchRequestPartition => ({
+        topicId: topic.id,
+        partition,
         leaderEpoch,
-        fetchOffset: fetching.from,
+        fetchOffset: from,
         maxBytes: settings.maxPartitionFetchBytes,
       }),
     )
@@ -117,12 +133,12 @@ export class Fetcher {
   #distribute(asked: readonly Asked[], partitions: readonly FetchedPartition[]): boolean {
     let isLedHere = true
     for (const fetched of partitions) {
-      const found = asked.find(({ feed }) => feed.partition === fetched.partition && feed.topic.id === fetched.topicId && this.#feeds.has(feed))
+      const found = asked.find(({ topic, partition }) => partition === fetched.partition && topic.id === fetched.topicId)
       if (found === undefined) continue
-      const { feed } = found
-      const { from } = found.fetching
-      if (fetched.errorCode === BROKER.NONE) feed.accept(fetched, from)
-      else this.#refused(feed, fetched.errorCode, from)
+      for (const { feed } of found.readers) {
+        if (fetched.errorCode === BROKER.NONE) feed.accept(fetched, found.from)
+        else this.#refused(feed, fetched.errorCode, found.from)
+      }
       if (isLeadershipError(fetched.errorCode)) isLedHere = false
     }
     return isLedHere
@@ -141,12 +157,12 @@ export class Fetcher {
     const { view, closing, settings } = this.#client
     if (closing.aborted) return
     if (!(InfrastructureError.isInstance(error) && error.retryable)) {
-      for (const { feed, fetching } of asked) feed.fail(error, fetching.from)
+      for (const { readers, from } of asked) for (const { feed } of readers) feed.fail(error, from)
       return
     }
     settings.logger.debug({ err: error, broker: node.nodeId }, 'a fetch failed; the leaders are asked for anew')
     view.avoid(node)
-    for (const { feed } of asked) view.doubt(feed.topic.name)
+    for (const { topic } of asked) view.doubt(topic.name)
     await this.#pause()
   }
 

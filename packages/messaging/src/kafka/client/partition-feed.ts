@@ -95,7 +95,7 @@ export class PartitionFeed {
 
   /** Takes what a fetch from an offset brought; nothing, when reading has moved elsewhere meanwhile. */
   accept(fetched: FetchedPartition, from: bigint): void {
-    if (from !== this.#fetchOffset || fetched.records.length === 0) return
+    if (this.#isClosed || from !== this.#fetchOffset || fetched.records.length === 0) return
     try {
       const records = decodeRecords({ ...fetched, records: ownBytes(fetched.records), topic: this.topic.name, fetchOffset: from })
       this.#fetchOffset = records.nextOffset

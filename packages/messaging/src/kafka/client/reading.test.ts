@@ -50,6 +50,28 @@ describe('reading from Kafka', () => {
     expect(await waiting).toEqual([])
   })
 
+  it('gives each of several readers of a partition what it asks for, at the same place or not', async () => {
+    const kafka = new ScriptedKafka()
+    const transport = await start(kafka)
+    await transport.send('t', [{ value: 'a' }])
+    await transport.send('t', [{ value: 'b' }])
+    const readers = await Promise.all([0n, 0n, 1n].map(async (from) => {
+      const reader = await transport.openPartition('t', 0)
+      reader.seek(from)
+      return reader
+    }))
+
+    const first = await Promise.all(readers.map((reader) => readValues(reader)))
+    const next = readers.map((reader) => readValues(reader))
+    await transport.send('t', [{ value: 'c' }])
+
+    expect(first).toEqual([['a', 'b'], ['a', 'b'], ['b']])
+    expect(await Promise.all(next)).toEqual([['c'], ['c'], ['c']])
+    // Idle readers at one place wait in one request.
+    expect(kafka.fetched.length).toBeLessThan(30)
+    expect(kafka.fetched.every(({ partitions }) => partitions.length <= 1)).toBe(true)
+  })
+
   it('hands out what was fetched in portions, and is where it was told to be', async () => {
     const kafka = new ScriptedKafka()
     const transport = await start(kafka)
