@@ -67,12 +67,12 @@ describe('definePipelines', () => {
       partitions: 4,
       limits: { maxRows: 20_000, maxBytes: 8_388_608, maxAgeMs: 250 },
       clickhouse: { orderBy: ['time'], partitionBy: 'none', ttlDays: null },
-      fingerprint: null,
+      fingerprint: expect.stringMatching(/^[\w-]{24}$/) as string,
     })
   })
 
   it('tells definitions apart that may make other rows of the same events', () => {
-    const fingerprintOf = (more: object, hashKeys = {}): string | null | undefined => definePipelines([{ ...simple, ...more }], { hashKeys })[0]?.fingerprint
+    const fingerprintOf = (more: object, hashKeys = {}): string | undefined => definePipelines([{ ...simple, ...more }], { hashKeys })[0]?.fingerprint
 
     const plain = fingerprintOf({ transform: [{ copy: { id: 'other' } }] })
     expect(plain).toMatch(/^[\w-]{24}$/)
@@ -81,6 +81,27 @@ describe('definePipelines', () => {
     expect(fingerprintOf({ transform: (event: object) => event })).not.toBe(fingerprintOf({ transform: (event: object) => ({ ...event }) }))
     const hash = { transform: [{ hash: { field: 'id', key: 'k', into: 'hashed' } }] }
     expect(fingerprintOf(hash, { k: 'one' })).not.toBe(fingerprintOf(hash, { k: 'two' }))
+  })
+
+  it.each<[string, object]>([
+    ['a field has another type', { fields: { ...simple.fields, id: 'string' } }],
+    ['a field is more', { fields: { ...simple.fields, city: 'string?' } }],
+    ['a field has another name', { rename: { id: 'number' } }],
+    ['columns are declared', { columns: { ...simple.fields, id: 'int64?' } }],
+    ['another column identifies an event', { id: 'id' }],
+    ['rows go to one store', { sinks: ['clickhouse'] }],
+    ['rows go to another table', { table: 'other' }],
+  ])('tells definitions apart when %s', (_what, more) => {
+    const [before, after] = [{}, more].map((each) => definePipelines([{ ...simple, ...each }])[0]?.fingerprint)
+
+    expect(after).not.toBe(before)
+  })
+
+  it('takes definitions for the same that only say it otherwise', () => {
+    const { id, time } = simple.fields
+    const [before, after] = [{}, { fields: { time, id }, sinks: ['timescaledb', 'clickhouse'], table: simple.topic, limits: { maxRows: 5 } }].map((each) => definePipelines([{ ...simple, ...each }])[0]?.fingerprint)
+
+    expect(after).toBe(before)
   })
 
   it.each([

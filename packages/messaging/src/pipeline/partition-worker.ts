@@ -22,7 +22,7 @@ export interface PartitionWork {
   readonly deadLetters: DeadLetterSink
   readonly decode: SliceDecoder
   /** Of the definition that `decode` was compiled from. */
-  readonly fingerprint: string | null
+  readonly fingerprint: string
   readonly limits: SliceLimits
   readonly flood: FloodGuard
   readonly progress: PartitionProgress

@@ -80,8 +80,8 @@ export interface PipelineDefinition {
   readonly partitions: number
   readonly limits: SliceLimits
   readonly clickhouse: ClickHouseChoices
-  /** Differs when versions, transform or route do; null without any of them. A slice in flight is repeated under the same one only. */
-  readonly fingerprint: string | null
+  /** Differs when what is made of events, or where it goes, may differ. What a store has a part of is finished under the same one only. */
+  readonly fingerprint: string
 }
 
 /** Columns of every table of the ingest path: where a row came from. */

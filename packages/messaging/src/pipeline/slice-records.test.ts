@@ -42,6 +42,8 @@ describe('asRecorded', () => {
     ['a transform was added', {}, drop(0)],
     ['a transform is gone', drop(0), {}],
     ['a row goes elsewhere', { route: [{ sinks: ['clickhouse'] }] }, { route: [{ sinks: ['timescaledb'] }] }],
+    ['a field is read as another type', {}, { fields: { time: 'timestamp', fare: 'int64' } }],
+    ['a field is not read any more', {}, { fields: { time: 'timestamp' } }],
     ['a good record is refused', {}, { fields: { time: 'timestamp', fare: 'string' } }],
   ])('refuses to repeat a slice when %s', (_what, before, after) => {
     const [then, now] = [definitionOf(before), definitionOf(after)]

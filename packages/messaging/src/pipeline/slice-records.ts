@@ -25,13 +25,15 @@ export function goesTo(record: SliceRecord, sink: PipelineSink): boolean {
 
 /**
  * The slice of these records, which must not be empty: every record that has a refusal is excluded.
- * @param fingerprint of a definition that may make other rows, or none, of the same records; null for one that only reads fields
+ * @param fingerprint of the definition: another one may make other rows, or none, of the same records
  */
-export function sliceOf(scope: SliceScope, records: readonly SliceRecord[], fingerprint: string | null): Slice {
+export function sliceOf(scope: SliceScope, records: readonly SliceRecord[], fingerprint: string): Slice {
   const excluded = records.filter((record) => record.refusal !== null).map((record) => record.offset)
   const firstOffset = records[0]?.offset ?? 0n
   const lastOffset = records.at(-1)?.offset ?? firstOffset
-  const selection = fingerprint === null ? null : [fingerprint, records.map(routeMark).join('')]
+  // Where nothing is routed, the exclusions say all.
+  const isRouted = records.some((record) => record.sinks !== undefined)
+  const selection = isRouted ? [fingerprint, records.map(routeMark).join('')] : [fingerprint]
   return { firstOffset, lastOffset, excluded, token: sliceToken(scope, firstOffset, lastOffset, excluded, selection) }
 }
 
@@ -55,26 +57,25 @@ export function withRefusals(records: readonly SliceRecord[], reasons: ReadonlyM
  * The records of a slice that was recorded earlier, parted as they were then.
  * @throws ConfigurationError `ERR_MESSAGING_DEFINITION_CHANGED` when a record that was good then is refused now, or when rows may be other ones or go elsewhere
  */
-export function asRecorded(records: readonly SliceRecord[], slice: Slice, scope: SliceScope, fingerprint: string | null): readonly SliceRecord[] {
+export function asRecorded(records: readonly SliceRecord[], slice: Slice, scope: SliceScope, fingerprint: string): readonly SliceRecord[] {
   const excluded = new Set(slice.excluded)
   const changed = records.find((record) => record.refusal !== null && !excluded.has(record.offset))
   if (changed !== undefined) throw definitionChanged(`its new definition refuses the record at offset ${changed.offset}`)
   const parted = withRefusals(records, new Map(slice.excluded.map((offset) => [offset, 'a store refused the row before the pipeline was restarted'])))
-  if (sliceOf(scope, parted, fingerprint).token !== plainToken(slice.token)) throw definitionChanged('its versions, transform or route have changed since')
+  if (sliceOf(scope, parted, fingerprint).token !== plainToken(slice.token)) throw definitionChanged('its definition has changed since, and may make other rows of the same events')
   return parted
 }
 
 function definitionChanged(how: string): ConfigurationError {
-  return new ConfigurationError(`a slice was being written when the pipeline last stopped, and ${how}; run the previous definition once, then change it`, { code: 'ERR_MESSAGING_DEFINITION_CHANGED' })
+  return new ConfigurationError(`a slice was being written when the pipeline last stopped, and ${how}; some of it is stored or in the dead letters already: run the previous definition once, then change it`, { code: 'ERR_MESSAGING_DEFINITION_CHANGED' })
 }
 
 /**
- * The idempotency token of a slice. It follows from which records are in it and, where a definition decides on more than the fields, from
- * what it makes of them; from nothing else, so that a repeat has the same token, and another set of rows never has: a store that drops a
- * known token would swallow it otherwise.
+ * The idempotency token of a slice. It follows from which records are in it and from the definition that makes rows of them; from nothing else,
+ * so that a repeat has the same token, and another set of rows never has: a store that drops a known token would swallow it otherwise.
  */
-export function sliceToken(scope: SliceScope, firstOffset: bigint, lastOffset: bigint, excluded: readonly bigint[], selection: readonly string[] | null): string {
-  const identity = [scope.pipeline, scope.topicId, scope.partition, String(firstOffset), String(lastOffset), excluded.map(String), ...(selection ?? [])]
+export function sliceToken(scope: SliceScope, firstOffset: bigint, lastOffset: bigint, excluded: readonly bigint[], selection: readonly string[]): string {
+  const identity = [scope.pipeline, scope.topicId, scope.partition, String(firstOffset), String(lastOffset), excluded.map(String), ...selection]
   return `${scope.partition}-${firstOffset}-${lastOffset}-${createHash('sha256').update(JSON.stringify(identity)).digest('base64url').slice(0, 24)}`
 }
 

@@ -47,7 +47,7 @@ export interface WriteSliceOptions {
   /** The slice as the ledger has it in flight, when these records were sent before. @default none, required */
   readonly recorded: Slice | null
   /** Of the definition that made the rows; see {@link sliceOf}. @default none, required */
-  readonly fingerprint: string | null
+  readonly fingerprint: string
 }
 
 /** What one slice came to. */
