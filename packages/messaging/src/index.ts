@@ -114,6 +114,7 @@ export { answerFromTables, type AnswerFromTablesOptions, type TablePage, type Ta
 export { BASE_TOPICS, TopicCategory, type TopicDrift, TopicManager, type TopicManagerOptions } from './topic-manager.ts'
 export { modelIdOfTopic, modelTopicName } from './model-topic.ts'
 export { checkTopicName, isTopicName, MAX_TOPIC_NAME_LENGTH } from './topic-name.ts'
+export { DEAD_LETTER_CONFIGS } from './beside-topic.ts'
 export { DEAD_LETTER_HEADERS, deadLetterRecord, deadLetterTopic, type DeadLetterReason, type FailedRecord } from './dead-letter.ts'
 
 // Errors

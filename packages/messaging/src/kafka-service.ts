@@ -1,7 +1,7 @@
 import type { MessageHandler } from '@smart-whale/interfaces'
 import { DATA_REQUESTS_TOPIC, DEFAULT_PARTITIONS, DEFAULT_PRIORITY, DEFAULT_REPLICATION } from './constants.ts'
 import { consumerLag, type ConsumerLag } from './consumer-lag.ts'
-import { makeTopicLike } from './consume/failed-messages.ts'
+import { makeTopicBeside, sameSpread } from './consume/failed-messages.ts'
 import type { BatchHandler } from './consume/message-handler.ts'
 import type { SubscribeBatchOptions, SubscribeOptions } from './consume/subscribe-options.ts'
 import { kindOf, messagingValidationError, notConnected, topicNotFound } from './errors.ts'
@@ -171,7 +171,7 @@ export class KafkaService {
     const topics = isTopicName(topic) ? laneTopics(topic) : []
     const request = { topic, topics, groupId, handler: oneByOne(handler), batchSize: 1, subscribe: options }
     return this.#subscriptions.start('subscribe lanes', request, async () => {
-      for (const lane of topics) await makeTopicLike(this.#transport, lane.topic, topic, this.#settings.timeoutMs)
+      for (const lane of topics) await makeTopicBeside(this.#transport, lane.topic, topic, sameSpread, this.#settings.timeoutMs)
     })
   }
 

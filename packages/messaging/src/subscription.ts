@@ -2,7 +2,7 @@ import { abortedError, type Logger, type Policy } from '@smart-whale/interfaces'
 import { createRetry, sleep } from '@smart-whale/core-resilience'
 import { BadMessageBreaker } from './consume/bad-message-breaker.ts'
 import { consumptionMetrics } from './consume/consumption-metrics.ts'
-import { FailedMessages, makeTopicLike } from './consume/failed-messages.ts'
+import { FailedMessages } from './consume/failed-messages.ts'
 import type { BatchHandler } from './consume/message-handler.ts'
 import { PartitionFlow } from './consume/partition-flow.ts'
 import type { ReadRecord } from './consume/read-record.ts'
@@ -61,6 +61,7 @@ export class Subscription {
   readonly #logger: Logger
   readonly #stopped = new AbortController()
   readonly #sources: ReadonlyMap<string, Source>
+  readonly #failed: FailedMessages
   readonly #handler: RecordHandler
   readonly #breaker: BadMessageBreaker | null
   readonly #flowOptions: ReturnType<typeof flowOptions>
@@ -79,13 +80,14 @@ export class Subscription {
     this.#sharedSlots = topics.length > 1 ? new WorkSlots(this.#flowOptions.concurrency) : undefined
     const metrics = consumptionMetrics(settings.metrics, topic, groupId)
     this.#breaker = subscribe.breaker === false ? null : new BadMessageBreaker(subscribe.breaker ?? {}, this.#breakerEvents(metrics.halted), settings.clock)
+    this.#failed = new FailedMessages({ transport, groupId, delaysMs, timeoutMs: settings.timeoutMs, clock: settings.clock, logger: this.#logger })
     this.#handler = new RecordHandler({
       handler: options.handler,
       retry: subscribe.retry ?? (delaysMs.length > 0 ? onceOnly : settings.retry),
       handlerTimeoutMs: numberOption('handlerTimeoutMs', subscribe.handlerTimeoutMs ?? DEFAULT_HANDLER_TIMEOUT_MS),
       expired: subscribe.expired ?? 'drop',
       breaker: this.#breaker,
-      failed: new FailedMessages({ transport, groupId, delaysMs, timeoutMs: settings.timeoutMs, clock: settings.clock, logger: this.#logger }),
+      failed: this.#failed,
       content: settings,
       tracing: options.tracing,
       metrics,
@@ -101,8 +103,7 @@ export class Subscription {
 
   /** Joins the group, or says why it can't. */
   async start(signal: AbortSignal): Promise<void> {
-    const { transport, settings } = this.#options
-    for (const [name, { topic, attempt }] of this.#sources) if (attempt > 0) await makeTopicLike(transport, name, topic, settings.timeoutMs)
+    for (const { topic } of this.#options.topics) await this.#failed.makeRetryTopics(topic)
     await this.#join(signal)
   }
 

@@ -109,4 +109,16 @@ describe('TopicManager', () => {
       await manager.deleteTopic('kept')
       expect(await manager.describeDrift()).toHaveLength(1)
     }))
+
+  it('describes dead letters that would be removed before anybody takes them away', () =>
+    withManager(async ({ manager, service, warnings }) => {
+      await manager.initializeAllTopics()
+      await service.createTopic('smartwhale.core.logs.dlq', 1, 1, { 'retention.ms': '604800000' })
+      await service.createTopic('smartwhale.balance.events.dlq', 1)
+      warnings.length = 0
+      const drift = { topic: 'smartwhale.core.logs.dlq', property: 'configs.retention.ms', wanted: '-1', actual: '604800000' }
+
+      expect(await manager.describeDrift()).toEqual([drift])
+      expect(warnings).toEqual([drift])
+    }))
 })

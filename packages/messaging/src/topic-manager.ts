@@ -11,6 +11,8 @@ import {
   MODELS_REQUESTS_TOPIC,
   SYSTEM_LOGS_TOPIC,
 } from './constants.ts'
+import { DEAD_LETTER_CONFIGS } from './beside-topic.ts'
+import { deadLetterTopic } from './dead-letter.ts'
 import { isMessagingError } from './errors.ts'
 import type { KafkaService } from './kafka-service.ts'
 import { modelIdOfTopic, modelTopicName } from './model-topic.ts'
@@ -142,13 +144,17 @@ export class TopicManager {
   }
 
   /**
-   * What differs between every topic that is wanted (the base topics, and those that were asked for here) and the broker; reported as
-   * warnings too. As many copies as there are brokers count as enough.
+   * What differs between every topic that is wanted (the base topics, and those that were asked for here) and the broker, and where their
+   * dead letters would be removed before anybody takes them away; reported as warnings too. As many copies as there are brokers count as enough.
    */
   async describeDrift(): Promise<readonly TopicDrift[]> {
     const brokers = await this.#service.brokerCount()
+    const there = new Set(await this.#service.listTopics())
     const found = await Promise.all(
-      [...this.#wanted].map(([name, wanted]) => this.#reportDrift(name, { ...wanted, replication: Math.min(wanted.replication, brokers) })),
+      [...this.#wanted].flatMap(([name, wanted]) => [
+        this.#reportDrift(name, { ...wanted, replication: Math.min(wanted.replication, brokers) }),
+        ...(there.has(deadLetterTopic(name)) ? [this.#reportLetterDrift(deadLetterTopic(name))] : []),
+      ]),
     )
     return found.flat()
   }
@@ -190,7 +196,18 @@ export class TopicManager {
   }
 
   async #reportDrift(name: string, wanted: WantedTopic): Promise<readonly TopicDrift[]> {
-    const drift = differences(name, wanted, await this.#service.getTopicInfo(name))
+    return this.#report(differences(name, wanted, await this.#service.getTopicInfo(name)))
+  }
+
+  /** How many partitions and copies dead letters have is their topic's matter; that they stay is ours. */
+  async #reportLetterDrift(name: string): Promise<readonly TopicDrift[]> {
+    const actual = await this.#service.getTopicInfo(name)
+    if (actual === null) return []
+    // What a broker says nothing of removes nothing.
+    return this.#report(differences(name, { ...actual, configs: DEAD_LETTER_CONFIGS }, actual).filter((difference) => difference.actual !== undefined))
+  }
+
+  #report(drift: readonly TopicDrift[]): readonly TopicDrift[] {
     for (const difference of drift) this.#logger.warn(difference, 'a topic is not as it is wanted')
     return drift
   }

@@ -1,5 +1,5 @@
 import { deadLetterTopic, type MessagingTransport, type TopicDescription } from '@smart-whale/messaging'
-import { type PipelineDefinition, risksOf } from '@smart-whale/messaging/pipeline'
+import { deadLetterRisksOf, type PipelineDefinition, risksOf } from '@smart-whale/messaging/pipeline'
 import { type CheckResult, good, warning, wrong } from './check-result.ts'
 
 /** Compares a pipeline's topic and its dead letters with what is declared, and with what the promise rests on. */
@@ -13,9 +13,11 @@ export async function checkTopics(definition: PipelineDefinition, transport: Mes
   ]
 }
 
+/** Dead letters have as many partitions as they like: null. */
 function checkTopic(description: TopicDescription, replication: number, partitions: number | null): CheckResult[] {
   const about = `topic ${description.name}`
-  const results: CheckResult[] = risksOf(description).map((risk) => warning(about, risk))
+  const risks = partitions === null ? deadLetterRisksOf(description) : risksOf(description)
+  const results: CheckResult[] = risks.map((risk) => warning(about, risk))
   if (description.configs['unclean.leader.election.enable'] === 'true') results.push(wrong(about, 'unclean.leader.election.enable = true: acknowledged messages may be lost and their offsets given to others; set false'))
   if (description.replication < replication) results.push(warning(about, `has ${description.replication} copies, wanted are ${replication}: a broker that is lost takes its messages with it; reassign its partitions`))
   if (partitions !== null && description.partitions !== partitions) {

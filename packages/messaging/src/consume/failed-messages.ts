@@ -1,7 +1,8 @@
 import { type Clock, InfrastructureError, type Logger, type Policy } from '@smart-whale/interfaces'
 import { createRetry } from '@smart-whale/core-resilience'
+import { deadLetterSettings, letterRisksOf, retryTopicSettings } from '../beside-topic.ts'
 import { deadLetterRecord, type DeadLetterReason, deadLetterTopic } from '../dead-letter.ts'
-import type { MessagingTransport, OutgoingRecord } from '../transport.ts'
+import type { MessagingTransport, OutgoingRecord, TopicDescription, TopicSettings } from '../transport.ts'
 import { type RetriedRecord, retryRecord, retryTopic } from './retry-topic.ts'
 
 /** What {@link FailedMessages} is made from. */
@@ -53,7 +54,7 @@ export class FailedMessages {
     const record = isRetry ? retryRecord(retried, { groupId, delayMs: delaysMs[retried.attempt] ?? 0, clock, reason }) : deadLetterRecord(retried.origin, reason)
     const context = { partition, offset: String(offset), reason, target }
     try {
-      await this.#forever.execute(() => this.#send(target, topic, record), { signal })
+      await this.#forever.execute(() => this.#send(target, topic, record, isRetry ? delaysMs[retried.attempt] : undefined), { signal })
     } catch (failure) {
       logger.error({ ...context, error: failure }, 'a message that could not be handled is not stored as such yet; the next owner of the partition gets it')
       return null
@@ -63,9 +64,15 @@ export class FailedMessages {
     return isRetry ? 'retry' : 'dead-letter'
   }
 
-  async #send(target: string, like: string, record: OutgoingRecord): Promise<void> {
+  /** Makes the topics in which the messages of another one wait for their retries. */
+  async makeRetryTopics(topic: string): Promise<void> {
+    for (const [index, delayMs] of this.#options.delaysMs.entries()) await this.#ensure(retryTopic(topic, index + 1), topic, delayMs)
+  }
+
+  /** `delayMs` is how long a retry waits; a dead letter waits for nobody. */
+  async #send(target: string, topic: string, record: OutgoingRecord, delayMs: number | undefined): Promise<void> {
     const { transport, timeoutMs } = this.#options
-    if (!this.#known.has(target)) await makeTopicLike(transport, target, like, timeoutMs)
+    if (!this.#known.has(target)) await this.#ensure(target, topic, delayMs)
     try {
       await transport.send(target, [record], { timeoutMs })
       this.#known.add(target)
@@ -75,15 +82,31 @@ export class FailedMessages {
       throw error
     }
   }
+
+  async #ensure(target: string, topic: string, delayMs: number | undefined): Promise<void> {
+    const { transport, timeoutMs, logger } = this.#options
+    const settings = (model: TopicDescription | null): TopicSettings => (delayMs === undefined ? deadLetterSettings(model) : retryTopicSettings(model, delayMs))
+    const found = await makeTopicBeside(transport, target, topic, settings, timeoutMs)
+    if (delayMs !== undefined || found === null) return
+    for (const risk of letterRisksOf(found)) logger.warn({ topic: target, risk }, 'a setting of the topic may cost dead letters')
+  }
 }
 
-/** Makes a topic that belongs to another one, with as many partitions and copies. */
-export async function makeTopicLike(transport: MessagingTransport, name: string, like: string, timeoutMs: number): Promise<void> {
-  const { topics } = transport
-  if ((await topics.describe(name, { timeoutMs })) !== null) return
-  const model = await topics.describe(like, { timeoutMs })
-  await topics.create(name, { partitions: model?.partitions ?? 1, replication: model?.replication ?? 1 }, { timeoutMs })
+/** Makes a topic that belongs to another one; resolves with what was there already, as it is. */
+export async function makeTopicBeside(
+  { topics }: MessagingTransport,
+  name: string,
+  beside: string,
+  settings: (model: TopicDescription | null) => TopicSettings,
+  timeoutMs: number,
+): Promise<TopicDescription | null> {
+  const found = await topics.describe(name, { timeoutMs })
+  if (found === null) await topics.create(name, settings(await topics.describe(beside, { timeoutMs })), { timeoutMs })
+  return found
 }
+
+/** With as many partitions and copies. */
+export const sameSpread = (model: TopicDescription | null): TopicSettings => ({ partitions: model?.partitions ?? 1, replication: model?.replication ?? 1 })
 
 /** Any failure may pass, unless it says that it won't. */
 export const mayPass = (error: unknown): boolean => !InfrastructureError.isInstance(error) || error.retryable

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { type Logger, silentLogger } from '@smart-whale/interfaces'
 import { createMemoryTransport } from '../memory/index.ts'
 import type { MessagingTransport, TopicDescription } from '../transport.ts'
-import { checkTopic, risksOf } from './check-topic.ts'
+import { checkTopic, deadLetterRisksOf, risksOf } from './check-topic.ts'
 import { definePipelines } from './define-pipelines.ts'
 import type { PipelineDefinition } from './pipeline-definition.ts'
 
@@ -27,6 +27,16 @@ describe('risksOf', () => {
 
   it('asks for no second replica in sync where there is one broker', () => {
     expect(risksOf(described({ 'min.insync.replicas': '1' }, 1))).toEqual([])
+  })
+})
+
+describe('deadLetterRisksOf', () => {
+  it('warns of any retention, which a topic of events may well have', () => {
+    const week = described({ 'min.insync.replicas': '2', 'retention.ms': '604800000' })
+
+    expect(risksOf(week)).toEqual([])
+    expect(deadLetterRisksOf(week)).toEqual([expect.stringContaining('removed after 7 days')])
+    expect(deadLetterRisksOf(described({ 'min.insync.replicas': '1', 'retention.ms': '-1' }))).toEqual([expect.stringContaining('min.insync.replicas')])
   })
 })
 

@@ -1,7 +1,7 @@
 import { ConfigurationError, type Logger } from '@smart-whale/interfaces'
+import { DEAD_LETTER_HEADROOM, letterRisksOf, MAX_MESSAGE_BYTES } from '../beside-topic.ts'
 import { deadLetterTopic } from '../dead-letter.ts'
 import type { MessagingTransport, TopicDescription, TransportCallOptions } from '../transport.ts'
-import { DEAD_LETTER_HEADROOM, MAX_MESSAGE_BYTES } from './make-topics.ts'
 import type { PipelineDefinition } from './pipeline-definition.ts'
 
 const DAY_MS = 86_400_000
@@ -23,7 +23,8 @@ export async function checkTopic(transport: MessagingTransport, { name, topic }:
         { code: 'ERR_MESSAGING_TOPIC_UNSAFE' },
       )
     }
-    for (const risk of risksOf(description)) logger.warn({ topic: each, risk }, 'a setting of the topic weakens what the pipeline promises')
+    const risks = each === topic ? risksOf(description) : deadLetterRisksOf(description)
+    for (const risk of risks) logger.warn({ topic: each, risk }, 'a setting of the topic weakens what the pipeline promises')
   }
   const [ofTopic = Number.NaN, ofLetters = Number.NaN] = largest
   if (ofLetters < ofTopic + DEAD_LETTER_HEADROOM) {
@@ -33,14 +34,22 @@ export async function checkTopic(transport: MessagingTransport, { name, topic }:
 }
 
 /** What may cost events, each with what to set. */
-export function risksOf({ replication, configs }: TopicDescription): string[] {
+export function risksOf(description: TopicDescription): string[] {
+  const { configs } = description
   const number = (setting: string): number => Number(configs[setting] ?? Number.NaN)
-  const risks: string[] = []
-  if (replication > 1 && number('min.insync.replicas') < 2) risks.push('min.insync.replicas = 1: a broker that fails alone may take acknowledged messages with it; set 2')
+  const risks = copyRisksOf(description)
   if (configs['cleanup.policy']?.includes('compact') === true) risks.push('cleanup.policy = compact: events may be removed before they are stored; set delete')
   const retentionMs = number('retention.ms')
   if (retentionMs >= 0 && retentionMs < DAY_MS) risks.push(`retention.ms = ${retentionMs}: events of an outage longer than that are gone; set a day or more`)
   const retentionBytes = number('retention.bytes')
   if (retentionBytes >= 0) risks.push(`retention.bytes = ${retentionBytes}: events may be removed before they are stored, however young; set -1`)
   return risks
+}
+
+/** What may cost dead letters, each with what to set: nobody else has what they hold, so that nothing but a hand may take them away. */
+export const deadLetterRisksOf = (description: TopicDescription): string[] => [...copyRisksOf(description), ...letterRisksOf(description)]
+
+function copyRisksOf({ replication, configs }: TopicDescription): string[] {
+  const isRisky = replication > 1 && Number(configs['min.insync.replicas'] ?? Number.NaN) < 2
+  return isRisky ? ['min.insync.replicas = 1: a broker that fails alone may take acknowledged messages with it; set 2'] : []
 }

@@ -26,7 +26,7 @@ export { createLagMonitor, type LagMonitor, type LagMonitorOptions } from './lag
 export { type PartitionPipelineLag, type PipelineLag, type PipelineLagOptions, readPipelineLag } from './pipeline-lag.ts'
 
 // Verifying
-export { risksOf } from './check-topic.ts'
+export { deadLetterRisksOf, risksOf } from './check-topic.ts'
 export { verifyPipeline, type VerifyOptions } from './verify/verify-pipeline.ts'
 export type { FindingKind, FindingPlace, PartitionVerdict, VerifyFinding, VerifyReport } from './verify/verify-report.ts'
 

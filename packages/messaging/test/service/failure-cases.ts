@@ -61,6 +61,24 @@ export const failureCases: readonly ServiceCase[] = [
     },
   },
   {
+    name: 'makes topics that keep dead letters for good, and retries as long as their topic and their wait',
+    run: async (bench) => {
+      const [service, client] = [await bench.service(), await bench.client()]
+      const topic = await bench.topic(1, { 'retention.ms': '3600000', 'max.message.bytes': '2000000' })
+      await service.sendMessage(topic, 'bad')
+
+      await service.subscribe(topic, 'g', () => Promise.reject(new Error('boom')), { retryTopics: { delaysMs: [5] } })
+      await until('it is a dead letter', async () => (await lettersOf(client, `${topic}.dlq`)).length === 1)
+
+      const configsOf = async (name: string): Promise<unknown[]> => {
+        const { configs = {} } = (await client.topics.describe(name)) ?? {}
+        return ['retention.ms', 'retention.bytes', 'cleanup.policy', 'max.message.bytes'].map((setting) => configs[setting])
+      }
+      assert.deepEqual(await configsOf(`${topic}.dlq`), ['-1', '-1', 'delete', '2262144'])
+      assert.deepEqual(await configsOf(retryTopic(topic, 1)), ['3600005', '-1', 'delete', '2262144'])
+    },
+  },
+  {
     name: 'keeps encrypted messages as they are through retries and dead letters',
     run: async (bench) => {
       const topic = await bench.topic()

@@ -56,10 +56,10 @@ export class ServiceBench {
   }
 
   /** A topic of the case's own. */
-  async topic(partitions = 1): Promise<string> {
+  async topic(partitions = 1, configs: Readonly<Record<string, string>> = {}): Promise<string> {
     const name = `service.${randomUUID()}`
     const client = await this.client()
-    assert.equal(await client.topics.create(name, { partitions }), true)
+    assert.equal(await client.topics.create(name, { partitions, configs }), true)
     this.#names.push(name)
     return name
   }
