@@ -6,6 +6,7 @@ import { messagingError, messagingValidationError } from '../errors.ts'
 import { runCall } from '../run-call.ts'
 import type { CommittedOffset } from '../transport.ts'
 import { createGroupOffsetLedger, type OffsetKeeper } from './group-offset-ledger.ts'
+import { progressOfGroup } from './pipeline-progress.ts'
 import { MAX_METADATA_LENGTH, MAX_SLICE_SPAN, metadataOf, stateOf } from './slice-metadata.ts'
 
 /** A group's offsets, and who owns each partition. */
@@ -69,6 +70,9 @@ class GroupDouble {
 
 const keyOf = ({ pipeline, topicId, partition }: SliceScope): string => JSON.stringify([pipeline, topicId, partition])
 
+/** As long as those of Kafka and of the broker in memory ever are. */
+const TOPIC_ID = '0f0e0d0c-0b0a-4908-8706-050403020100'
+
 const scope: SliceScope = { pipeline: 'p', topicId: 't', partition: 0 }
 
 describe('createGroupOffsetLedger', () => {
@@ -85,6 +89,28 @@ describe('createGroupOffsetLedger', () => {
     const claim = await createGroupOffsetLedger(group.assign(scope)).claim(scope, 'worker-1', { startOffset: 0n, aboveEpoch: 3n })
 
     expect(claim).toMatchObject({ nextOffset: 7n, inFlight: null, epoch: 4n })
+  })
+
+  it('knows nothing of a topic that was made again under its name, whatever the group has of the one before', async () => {
+    const group = new GroupDouble()
+    const before = createGroupOffsetLedger(group.assign(scope))
+    await before.record(await before.claim(scope, 'worker-1'), { firstOffset: 0n, lastOffset: 9n, token: 't', excluded: [] })
+    const again = { ...scope, topicId: 'another' }
+    const keeper = { ...group.assign(scope), topicId: again.topicId }
+
+    expect(await createGroupOffsetLedger(keeper).inspect(again)).toBeNull()
+    expect(await createGroupOffsetLedger(keeper).claim(again, 'worker-2', { startOffset: 3n })).toMatchObject({ nextOffset: 3n, inFlight: null, epoch: 1n })
+  })
+
+  it('tells those who look on the same', async () => {
+    const group = new GroupDouble()
+    const ledger = createGroupOffsetLedger(group.assign(scope))
+    const claim = await ledger.claim(scope, 'worker-1', { startOffset: 5n })
+    const { offset, metadata } = group.committed.get(keyOf(scope)) as CommittedOffset
+    const progress = progressOfGroup({ groupLag: async () => [{ partition: 0, committed: offset, metadata, latest: 9n }] })
+
+    expect(await progress.inspect({ ...scope, topic: 'events' })).toMatchObject({ nextOffset: 5n, epoch: claim.epoch })
+    expect(await progress.inspect({ ...scope, topicId: 'another', topic: 'events' })).toBeNull()
   })
 
   it('takes the broker’s word after a commit whose answer was lost', async () => {
@@ -133,10 +159,10 @@ describe('what is stored beside an offset', () => {
       fc.property(fc.bigInt(0n, 2n ** 62n), offsets(MAX_SLICE_SPAN), fc.uuid(), (firstOffset, places, owner) => {
         const slice = { firstOffset, lastOffset: firstOffset + BigInt(MAX_SLICE_SPAN) - 1n, token: `0-${firstOffset}-${firstOffset}-${'x'.repeat(24)}-again`, excluded: places.map((place) => firstOffset + place), deadLettersFrom: { partition: 999, offset: 2n ** 62n } }
         const state: SliceState = { nextOffset: firstOffset, inFlight: slice, epoch: 2n ** 62n, owner }
-        const metadata = metadataOf(state)
+        const metadata = metadataOf(state, TOPIC_ID)
 
         expect(metadata.length).toBeLessThanOrEqual(MAX_METADATA_LENGTH)
-        expect(stateOf({ offset: firstOffset, metadata })).toEqual(state)
+        expect(stateOf({ offset: firstOffset, metadata }, TOPIC_ID)).toEqual(state)
       }),
       { numRuns: 100 },
     )
@@ -145,6 +171,6 @@ describe('what is stored beside an offset', () => {
   it('refuses a slice that does not fit', () => {
     const excluded = Array.from({ length: 40_000 }, (_value, index) => BigInt(index * 2 + (index % 7 === 0 ? 1 : 0)))
     const inFlight = { firstOffset: 0n, lastOffset: 100_000n, token: 't', excluded }
-    expect(() => metadataOf({ nextOffset: 0n, inFlight, epoch: 1n, owner: 'o' })).toThrow(/there is room for 4096/)
+    expect(() => metadataOf({ nextOffset: 0n, inFlight, epoch: 1n, owner: 'o' }, TOPIC_ID)).toThrow(/there is room for 4096/)
   })
 })

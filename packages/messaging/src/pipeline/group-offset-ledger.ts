@@ -43,7 +43,7 @@ export class GroupOffsetLedger implements SliceLedger {
     const epoch = (known !== null && known.epoch > aboveEpoch ? known.epoch : aboveEpoch) + 1n
     const state: SliceState = { nextOffset: known?.nextOffset ?? startOffset, inFlight: known?.inFlight ?? null, epoch, owner }
     // As long as it may ever get: a broker that allows less says so now, and not in the middle of the work.
-    await this.#write(scope, state, metadataOf(state).padEnd(MAX_METADATA_LENGTH), signal)
+    await this.#write(scope, state, metadataOf(state, scope.topicId).padEnd(MAX_METADATA_LENGTH), signal)
     return { scope: { ...scope }, ...state }
   }
 
@@ -82,10 +82,10 @@ export class GroupOffsetLedger implements SliceLedger {
 
   async #read(signal: AbortSignal | undefined): Promise<SliceState | null> {
     const committed: CommittedOffset | null = await this.#keeper.committed({ signal })
-    return committed === null ? null : stateOf(committed)
+    return committed === null ? null : stateOf(committed, this.#keeper.topicId)
   }
 
-  async #write(scope: SliceScope, state: SliceState, metadata = metadataOf(state), signal: AbortSignal | undefined): Promise<void> {
+  async #write(scope: SliceScope, state: SliceState, metadata = metadataOf(state, scope.topicId), signal: AbortSignal | undefined): Promise<void> {
     this.#state = null
     try {
       await this.#keeper.commit(state.nextOffset, { metadata, signal })

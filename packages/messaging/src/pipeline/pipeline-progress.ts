@@ -14,12 +14,12 @@ export function progressOfLedger(ledger: Pick<SliceLedger, 'inspect'>): Pipeline
   return { inspect: ({ pipeline, topicId, partition }, options) => ledger.inspect({ pipeline, topicId, partition }, options) }
 }
 
-/** Progress as the consumer group keeps it beside its offsets, for pipelines without another ledger. */
+/** Progress as the consumer group keeps it beside its offsets, for pipelines without another ledger. That of an earlier topic of the name is none. */
 export function progressOfGroup(transport: Pick<MessagingTransport, 'groupLag'>): PipelineProgress {
   return {
-    inspect: async ({ pipeline, topic, partition }, options) => {
+    inspect: async ({ pipeline, topic, topicId, partition }, options) => {
       const found = (await transport.groupLag(pipelineGroup(pipeline), topic, options)).find((lag) => lag.partition === partition)
-      return found === undefined || found.committed === null ? null : stateOf({ offset: found.committed, metadata: found.metadata ?? '' })
+      return found === undefined || found.committed === null ? null : stateOf({ offset: found.committed, metadata: found.metadata ?? '' }, topicId)
     },
   }
 }

@@ -13,6 +13,8 @@ interface Written {
   /** Epoch and owner. */
   readonly e: string
   readonly o: string
+  /** Id of the topic: the group has its offset under the topic's name. */
+  readonly i?: string
   /** First and last offset, token and exclusions of the slice in flight. */
   readonly f?: string
   readonly l?: string
@@ -26,8 +28,8 @@ interface Written {
  * What is stored beside the committed offset.
  * @throws OperationError `ERR_MESSAGING_LEDGER_FULL` for a slice that spans more than {@link MAX_SLICE_SPAN} offsets, of which too many are excluded
  */
-export function metadataOf({ epoch, owner, inFlight }: SliceState): string {
-  const written: Written = { v: 1, e: String(epoch), o: owner, ...(inFlight === null ? {} : writtenSlice(inFlight)) }
+export function metadataOf({ epoch, owner, inFlight }: SliceState, topicId: string): string {
+  const written: Written = { v: 1, e: String(epoch), o: owner, i: topicId, ...(inFlight === null ? {} : writtenSlice(inFlight)) }
   const text = JSON.stringify(written).replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
   if (text.length <= MAX_METADATA_LENGTH) return text
   throw new OperationError(
@@ -36,10 +38,14 @@ export function metadataOf({ epoch, owner, inFlight }: SliceState): string {
   )
 }
 
-/** The state that a group's offset stands for. An offset that somebody else committed says where to go on, and nothing more. */
-export function stateOf({ offset, metadata }: CommittedOffset): SliceState {
+/**
+ * The state that a group's offset stands for; null when it was committed for an earlier topic of that name. An offset that somebody else
+ * committed says where to go on, and nothing more.
+ */
+export function stateOf({ offset, metadata }: CommittedOffset, topicId: string): SliceState | null {
   const written = parsed(metadata)
   if (written === null) return { nextOffset: offset, inFlight: null, epoch: 0n, owner: '' }
+  if (written.i !== undefined && written.i !== topicId) return null
   return { nextOffset: offset, inFlight: readSlice(written), epoch: BigInt(written.e), owner: written.o }
 }
 
