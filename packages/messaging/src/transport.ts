@@ -54,6 +54,8 @@ export interface RecordBatch {
   valueRange?(index: number, range: ByteRange): boolean
   /** A name that was sent more than once has its last value. */
   headersAt(index: number): Readonly<Record<string, Uint8Array>>
+  /** Says that nobody will look at the records any more, nor at a view of one. Saves the collector work. @default memory is left to the collector */
+  release?(): void
 }
 
 /** How much one {@link PartitionReader.read} may bring, and how long it may wait for it. */

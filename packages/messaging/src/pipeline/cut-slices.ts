@@ -47,6 +47,15 @@ export async function rereadRange(reader: PartitionReader, { firstOffset, lastOf
   })
 }
 
+/** Frees what the records of a slice lie in. Whoever holds one must not look at it any more. */
+export function releaseRecords(records: readonly SliceRecord[]): void {
+  let last: RecordBatch | null = null
+  for (const { batch } of records) {
+    if (batch !== last) batch.release?.()
+    last = batch
+  }
+}
+
 async function readIfThere(reader: PartitionReader, maxRecords: number): Promise<RecordBatch | null> {
   try {
     return await reader.read({ maxBytes: 8 * 1024 * 1024, maxRecords, maxWaitMs: 1000 })

@@ -1,7 +1,7 @@
 import { type Clock, InfrastructureError, type Logger, OperationError, type Slice, type SliceClaim, type SliceLedger, staleEpochError } from '@smart-whale/interfaces'
 import { sleep } from '@smart-whale/core-resilience'
 import type { PartitionReader } from '../transport.ts'
-import { cutSlice, rereadRange } from './cut-slices.ts'
+import { cutSlice, releaseRecords, rereadRange } from './cut-slices.ts'
 import type { SliceDecoder } from './decode-batch.ts'
 import type { DeadLetterSink } from './dead-letter-outbox.ts'
 import type { FloodGuard } from './flood-guard.ts'
@@ -186,6 +186,7 @@ async function store(work: HeldWork, hold: PartitionHold, records: readonly Slic
   })
   hold.doneUpTo = lastOffset + 1n
   work.progress.done(lastOffset + 1n, outcome, ageOf(records[0], work.clock))
+  releaseRecords(records)
   if (outcome.stored > 0) work.onStored()
   if (work.stores.ledger === null) return
   // The ledger decides where to go on; the group's offset is for those who watch the lag, so failing to store it stops nothing.

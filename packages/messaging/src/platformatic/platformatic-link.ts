@@ -1,4 +1,4 @@
-import type { Connection, ConnectionOptions, SASLOptions, Writer } from '@platformatic/kafka'
+import type { Connection, ConnectionOptions, Reader, SASLOptions, Writer } from '@platformatic/kafka'
 import { isIP } from 'node:net'
 import { connectionFailure } from '../kafka/connections/connection-failure.ts'
 import type { KafkaSaslOptions } from '../kafka/connections/connection-options.ts'
@@ -8,6 +8,7 @@ import type { LibraryLink, LinkRequest } from '../kafka/connections/library-link
 import { openFailure, refusedToken } from '../kafka/connections/open-failure.ts'
 import { watchSocket, type WatchedSocket } from '../kafka/connections/watch-socket.ts'
 import type { KafkaTarget } from '../kafka/kafka-api.ts'
+import { giveBack, own, ownMemory } from '../kafka/own-memory.ts'
 
 /** What is used of the library. */
 export interface PlatformaticLibrary {
@@ -78,14 +79,40 @@ async function sendOver(library: PlatformaticLibrary, connection: Connection, { 
   if (connection.status === 'reauthenticating') await connection.ready()
   const payload = library.Writer.create().append(Buffer.from(body.buffer, body.byteOffset, body.byteLength))
   return new Promise((resolve, reject) => {
-    connection.send<Uint8Array>(
+    connection.send<Answer>(
       apiKey,
       apiVersion,
       () => payload,
-      (_correlationId, _apiKey, _apiVersion, reader) => reader.buffer.slice(reader.position),
+      (_correlationId, _apiKey, _apiVersion, reader) => readAnswer(reader),
       flexible,
       false,
-      (error, answer) => (answer === undefined ? reject(error as Error) : resolve(answer)),
+      (error, answer) => {
+        if (answer === undefined) return reject(error as Error)
+        // The library has parted from them by now.
+        for (const chunk of answer.chunks) giveBack(chunk)
+        resolve(answer.bytes)
+      },
     )
   })
+}
+
+interface Answer {
+  readonly bytes: Uint8Array
+  /** What the socket brought, where the answer is a copy of it. */
+  readonly chunks: readonly Uint8Array[]
+}
+
+/** Puts an answer together that came in several chunks. */
+function readAnswer({ buffer, position }: Reader): Answer {
+  const parts = buffer.buffers
+  if (parts.length === 1) return { bytes: buffer.slice(position), chunks: [] }
+  const bytes = ownMemory(buffer.length - position)
+  let passed = 0
+  for (const part of parts) {
+    const from = Math.max(0, position - passed)
+    if (from < part.length) bytes.set(part.subarray(from), passed + from - position)
+    passed += part.length
+  }
+  // A socket gives each chunk memory of its own; the first and the last one may hold a part of another answer, and are left alone then.
+  return { bytes, chunks: parts.map(own) }
 }

@@ -11,6 +11,7 @@ import type {
 import { kafkaError } from '../../src/errors.ts'
 import { orAborted } from '../../src/kafka/or-aborted.ts'
 import { decodeRecords } from '../../src/kafka/protocol/records/decode-records.ts'
+import { ownCopy } from '../../src/kafka/own-memory.ts'
 
 /** What a scripted broker does with one produce request. */
 export type ProduceStep =
@@ -159,7 +160,7 @@ export class ScriptedKafka {
     if (this.leaders[partition] !== nodeId) return said(6)
     if (fetchOffset > end) return said(1)
     const wanted = (this.#logs[partition] ?? []).filter(({ baseOffset, values }) => baseOffset + BigInt(values.length) > fetchOffset)
-    return said(0, Buffer.concat(wanted.map(({ bytes }) => bytes)))
+    return said(0, ownCopy(Buffer.concat(wanted.map(({ bytes }) => bytes))))
   }
 }
 

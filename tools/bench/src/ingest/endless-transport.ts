@@ -1,4 +1,4 @@
-import type { CommitOptions, MessagingTransport, PartitionReader, ReadOptions, RecordBatch } from '@smart-whale/messaging'
+import type { ByteRange, CommitOptions, MessagingTransport, PartitionReader, ReadOptions, RecordBatch } from '@smart-whale/messaging'
 import type { Quota } from './quota.ts'
 
 /**
@@ -59,7 +59,7 @@ class EndlessReader implements PartitionReader {
     this.#quota.giveBack(maxRecords - batch.length)
     this.#position = base + batch.nextOffset
     if (batch.nextOffset === this.#length) this.#inner.seek(0n)
-    return movedBatch(batch, base)
+    return new MovedBatch(batch, base)
   }
 
   seek(offset: bigint): void {
@@ -91,17 +91,51 @@ function emptyBatch(topic: string, partition: number, nextOffset: bigint): Recor
   return { topic, partition, length: 0, bytes: 0, nextOffset, offsetAt: () => nextOffset, timestampAt: () => 0, keyAt: () => null, valueAt: () => null, headersAt: () => ({}) }
 }
 
-function movedBatch(batch: RecordBatch, base: bigint): RecordBatch {
-  return {
-    topic: batch.topic,
-    partition: batch.partition,
-    length: batch.length,
-    bytes: batch.bytes,
-    nextOffset: batch.nextOffset + base,
-    offsetAt: (index) => batch.offsetAt(index) + base,
-    timestampAt: (index) => batch.timestampAt(index),
-    keyAt: (index) => batch.keyAt(index),
-    valueAt: (index) => batch.valueAt(index),
-    headersAt: (index) => batch.headersAt(index),
+/** A batch at offsets behind its own. */
+class MovedBatch implements RecordBatch {
+  readonly topic: string
+  readonly partition: number
+  readonly length: number
+  readonly bytes: number
+  readonly nextOffset: bigint
+  readonly #inner: RecordBatch
+  readonly #base: bigint
+
+  constructor(inner: RecordBatch, base: bigint) {
+    this.topic = inner.topic
+    this.partition = inner.partition
+    this.length = inner.length
+    this.bytes = inner.bytes
+    this.nextOffset = inner.nextOffset + base
+    this.#inner = inner
+    this.#base = base
+  }
+
+  offsetAt(index: number): bigint {
+    return this.#inner.offsetAt(index) + this.#base
+  }
+
+  timestampAt(index: number): number {
+    return this.#inner.timestampAt(index)
+  }
+
+  keyAt(index: number): Uint8Array | null {
+    return this.#inner.keyAt(index)
+  }
+
+  valueAt(index: number): Uint8Array | null {
+    return this.#inner.valueAt(index)
+  }
+
+  valueRange(index: number, range: ByteRange): boolean {
+    return this.#inner.valueRange?.(index, range) ?? false
+  }
+
+  headersAt(index: number): Readonly<Record<string, Uint8Array>> {
+    return this.#inner.headersAt(index)
+  }
+
+  release(): void {
+    this.#inner.release?.()
   }
 }

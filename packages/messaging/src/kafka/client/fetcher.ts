@@ -3,6 +3,7 @@ import { sleep } from '@smart-whale/core-resilience'
 import { messagingError } from '../../errors.ts'
 import { BROKER, brokerError, isLeadershipError } from '../broker-errors.ts'
 import type { FetchedPartition, FetchRequestPartition, KafkaNode } from '../kafka-api.ts'
+import { giveBack } from '../own-memory.ts'
 import type { KafkaClient } from './kafka-client.ts'
 import type { Fetching, PartitionFeed } from './partition-feed.ts'
 import { topicReplaced } from './topic-replaced.ts'
@@ -132,15 +133,18 @@ export class Fetcher {
   /** Hands on what came; false when the broker doesn't lead one of the partitions any more. */
   #distribute(asked: readonly Asked[], partitions: readonly FetchedPartition[]): boolean {
     let isLedHere = true
+    const [owner] = partitions.filter(isMostOfAnswer)
     for (const fetched of partitions) {
       const found = asked.find(({ topic, partition }) => partition === fetched.partition && topic.id === fetched.topicId)
       if (found === undefined) continue
       for (const { feed } of found.readers) {
-        if (fetched.errorCode === BROKER.NONE) feed.accept(fetched, found.from)
+        if (fetched.errorCode === BROKER.NONE) feed.accept(fetched, found.from, fetched === owner && found.readers.length === 1)
         else this.#refused(feed, fetched.errorCode, found.from)
       }
       if (isLeadershipError(fetched.errorCode)) isLedHere = false
     }
+    const [first] = partitions
+    if (owner === undefined && first !== undefined) giveBack(first.records)
     return isLedHere
   }
 
@@ -201,6 +205,11 @@ export class Fetcher {
       this.schedule()
     }
   }
+}
+
+/** Held on its own, a small part of an answer would hold the whole of it. */
+function isMostOfAnswer({ records }: FetchedPartition): boolean {
+  return records.length * 2 >= records.buffer.byteLength
 }
 
 function outOfRange({ topic, partition }: PartitionFeed, offset: bigint): Error {

@@ -1,4 +1,5 @@
 import type { FetchedPartition } from '../kafka-api.ts'
+import { ownCopy } from '../own-memory.ts'
 import { decodeRecords } from '../protocol/records/decode-records.ts'
 import type { DecodedRecords } from '../protocol/records/decoded-records.ts'
 import { RecordSlice } from './record-slice.ts'
@@ -74,6 +75,8 @@ export class PartitionFeed {
     chunk.handedOut += slice.length
     this.#position = slice.nextOffset
     if (chunk.handedOut >= chunk.records.length) this.#chunks.shift()
+    // What came behind it may have been the ends of transactions alone.
+    if (this.#chunks.length === 0) this.#position = this.#fetchOffset
     return slice
   }
 
@@ -93,11 +96,14 @@ export class PartitionFeed {
     if (this.#fetching === fetching) this.#fetching = null
   }
 
-  /** Takes what a fetch from an offset brought; nothing, when reading has moved elsewhere meanwhile. */
-  accept(fetched: FetchedPartition, from: bigint): void {
+  /**
+   * Takes what a fetch from an offset brought; nothing, when reading has moved elsewhere meanwhile.
+   * @param isOwn whether the memory of the records is this feed's from now on; else it takes a copy
+   */
+  accept(fetched: FetchedPartition, from: bigint, isOwn: boolean): void {
     if (this.#isClosed || from !== this.#fetchOffset || fetched.records.length === 0) return
     try {
-      const records = decodeRecords({ ...fetched, records: ownBytes(fetched.records), topic: this.topic.name, fetchOffset: from })
+      const records = decodeRecords({ ...fetched, records: isOwn ? fetched.records : ownCopy(fetched.records), topic: this.topic.name, fetchOffset: from })
       this.#fetchOffset = records.nextOffset
       // Control records and what transactions took back are passed over: the position moves, and nothing is handed out.
       if (records.length > 0) this.#chunks.push({ records, handedOut: 0 })
@@ -131,9 +137,4 @@ export class PartitionFeed {
     this.#wake = null
     wake?.()
   }
-}
-
-/** What is a small part of an answer is copied: held on its own, it would hold the whole of it. */
-function ownBytes(bytes: Uint8Array): Uint8Array {
-  return bytes.length * 2 < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes
 }

@@ -85,6 +85,36 @@ describe('reading from Kafka', () => {
     expect([first, second, again]).toEqual([['a', 'b'], ['c', 'd'], ['b', 'c', 'd', 'e']])
   })
 
+  it('keeps what it fetched until all of it is released, and gives it back then', async () => {
+    const kafka = new ScriptedKafka()
+    const transport = await start(kafka)
+    await transport.send('t', ['a', 'b', 'c'].map((letter) => ({ value: letter.repeat(30_000) })))
+    const reader = await transport.openPartition('t', 0)
+    const first = await reader.read({ maxBytes: 1e6, maxRecords: 2, maxWaitMs: 5_000 })
+    const second = await reader.read({ maxBytes: 1e6, maxRecords: 2, maxWaitMs: 5_000 })
+    const views = [first.valueAt(0), second.valueAt(0)]
+
+    first.release?.()
+    first.release?.()
+    const held = views.map((view) => view?.length)
+    second.release?.()
+
+    expect(held).toEqual([30_000, 30_000])
+    expect(views.map((view) => view?.length)).toEqual([0, 0])
+  })
+
+  it('lets readers of one partition release what they got each for itself', async () => {
+    const kafka = new ScriptedKafka()
+    const transport = await start(kafka)
+    await transport.send('t', [{ value: 'a'.repeat(30_000) }])
+    const readers = await Promise.all([0, 1].map(() => transport.openPartition('t', 0)))
+    const [first, second] = await Promise.all(readers.map((reader) => reader.read({ maxBytes: 1e6, maxRecords: 2, maxWaitMs: 5_000 })))
+
+    first?.release?.()
+
+    expect(second?.valueAt(0)?.length).toBe(30_000)
+  })
+
   it('follows a seek while a fetch of the old place waits at the broker', async () => {
     const kafka = new ScriptedKafka()
     const transport = await start(kafka)

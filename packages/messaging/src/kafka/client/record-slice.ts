@@ -10,6 +10,7 @@ export class RecordSlice implements RecordBatch {
   readonly nextOffset: bigint
   readonly #records: DecodedRecords | null
   readonly #from: number
+  #isReleased = false
 
   private constructor(topic: string, partition: number, records: DecodedRecords | null, range: { from: number; length: number; bytes: number; nextOffset: bigint }) {
     this.topic = topic
@@ -61,6 +62,12 @@ export class RecordSlice implements RecordBatch {
 
   headersAt(index: number): Readonly<Record<string, Uint8Array>> {
     return this.#all.headersAt(this.#at(index))
+  }
+
+  release(): void {
+    if (this.#isReleased || this.length === 0) return
+    this.#isReleased = true
+    this.#all.release(this.length)
   }
 
   get #all(): DecodedRecords {

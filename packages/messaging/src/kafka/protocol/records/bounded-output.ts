@@ -1,3 +1,4 @@
+import { giveBack, ownMemory } from '../../own-memory.ts'
 import { damagedBlock } from './damaged-block.ts'
 
 /** What a decompressor writes: grows as it needs to, up to a bound. */
@@ -7,7 +8,7 @@ export class BoundedOutput {
   readonly #maxBytes: number
 
   constructor(capacity: number, maxBytes: number) {
-    this.bytes = Buffer.allocUnsafe(Math.min(capacity, maxBytes))
+    this.bytes = ownMemory(Math.min(capacity, maxBytes))
     this.#maxBytes = maxBytes
   }
 
@@ -16,8 +17,9 @@ export class BoundedOutput {
     const needed = this.length + count
     if (needed <= this.bytes.length) return
     if (needed > this.#maxBytes) throw damagedBlock(`decompresses to more than ${this.#maxBytes} bytes`)
-    const grown = Buffer.allocUnsafe(Math.min(this.#maxBytes, Math.max(needed, this.bytes.length * 2)))
+    const grown = ownMemory(Math.min(this.#maxBytes, Math.max(needed, this.bytes.length * 2)))
     this.bytes.copy(grown, 0, 0, this.length)
+    giveBack(this.bytes)
     this.bytes = grown
   }
 

@@ -1,4 +1,5 @@
 import type { ByteRange } from '../../../transport.ts'
+import { giveBack } from '../../own-memory.ts'
 import { VarintCursor } from './varint-cursor.ts'
 
 /** Where each record of some batches lies: a row of numbers for each property, and no object for a record. */
@@ -26,6 +27,7 @@ export class DecodedRecords {
   /** The offset to fetch next: behind everything that was looked at, whether handed on or not. */
   readonly nextOffset: bigint
   readonly #columns: RecordColumns
+  #released = 0
 
   constructor(columns: RecordColumns, length: number, nextOffset: bigint) {
     this.#columns = columns
@@ -86,6 +88,12 @@ export class DecodedRecords {
     const { keyLengths, valueLengths, ends } = this.#columns
     // The number of headers has a byte of its own, which is nobody's.
     return Math.max(0, at(keyLengths, index)) + Math.max(0, at(valueLengths, index)) + at(ends, index) - this.#headersStart(index) - 1
+  }
+
+  /** So many more of the records are needed no longer. With the last of them, the memory that they lie in is given back. */
+  release(count: number): void {
+    this.#released += count
+    if (this.#released === this.length) for (const source of this.#columns.sources) giveBack(source)
   }
 
   #headersStart(index: number): number {

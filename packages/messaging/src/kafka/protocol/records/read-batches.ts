@@ -3,6 +3,7 @@ import { decompress } from './compression.ts'
 import { corruptRecords, type RecordsOrigin } from './corrupt-records.ts'
 import { crc32c } from './crc32c.ts'
 import { VarintCursor } from './varint-cursor.ts'
+import { own } from '../../own-memory.ts'
 
 /** What a fetch brought of one partition. */
 export interface FetchedRecords extends RecordsOrigin {
@@ -117,7 +118,7 @@ function decompressed(origin: RecordsOrigin, baseOffset: bigint, compression: nu
     throw corruptRecords(origin, baseOffset, `can't be decompressed (${reason})`, cause)
   }
   if (result === null) throw corruptRecords(origin, baseOffset, `are compressed in a way that isn't known (${compression})`)
-  return result
+  return own(result)
 }
 
 /** Control records say in the second half of their key how a transaction ended. */
