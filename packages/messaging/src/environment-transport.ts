@@ -9,6 +9,8 @@ import type {
   PartitionReader,
   RecordPosition,
   TopicAdmin,
+  TransactionalOptions,
+  TransactionalProducer,
   TransportCallOptions,
 } from './transport.ts'
 
@@ -59,6 +61,10 @@ export class EnvironmentTransport implements MessagingTransport {
 
   async send(topic: string, records: readonly OutgoingRecord[], options?: TransportCallOptions): Promise<readonly RecordPosition[]> {
     return this.#reached('sending').send(topic, records, options)
+  }
+
+  async transactional(transactionalId: string, options?: TransactionalOptions): Promise<TransactionalProducer> {
+    return this.#reached('opening a producer of transactions').transactional(transactionalId, options)
   }
 
   async join(options: JoinOptions): Promise<GroupMembership> {

@@ -47,6 +47,10 @@ export type MessagingErrorCode =
   | 'ERR_MESSAGING_EXPIRED'
   | 'ERR_MESSAGING_RESPONSE_TOPIC'
   | 'ERR_MESSAGING_TOO_MANY_REQUESTS'
+  | 'ERR_MESSAGING_PRODUCER_FENCED'
+  | 'ERR_MESSAGING_TRANSACTION_ABORTED'
+  | 'ERR_MESSAGING_TRANSACTION_UNKNOWN'
+  | 'ERR_MESSAGING_TRANSACTION_STATE'
 
 /** Every code that reaching a Kafka cluster adds: its connections, its protocol, its records. */
 export type KafkaErrorCode =

@@ -45,6 +45,7 @@ export {
 
 // The transport port
 export type {
+  BoundsOptions,
   GroupMembership,
   JoinOptions,
   MessagingTransport,
@@ -55,11 +56,15 @@ export type {
   PartitionReader,
   ReadOptions,
   RecordBatch,
+  ValuePlace,
   RecordPosition,
   StartFrom,
   TopicAdmin,
   TopicDescription,
   TopicSettings,
+  Transaction,
+  TransactionalOptions,
+  TransactionalProducer,
   TransportCallOptions,
 } from './transport.ts'
 
@@ -121,7 +126,10 @@ export { DEAD_LETTER_HEADERS, deadLetterRecord, deadLetterTopic, type DeadLetter
 export { isMessagingError, type KafkaErrorCode, type MessagingErrorCode, PartialSendError, type PartialSendErrorOptions, type PipelineErrorCode } from './errors.ts'
 
 // Dead letters
-export { type DeadLetter, type DeadLetterOrigin, readDeadLetters, type ReadDeadLettersOptions, SCHEMA_VERSION_HEADER } from './dead-letters/read-dead-letters.ts'
+export { type DeadLetter, type DeadLetterOrigin, readDeadLetters, type ReadDeadLettersOptions } from './dead-letters/read-dead-letters.ts'
+export { letterVersion, SCHEMA_VERSION_HEADER, type VersionOfLetter } from './dead-letters/letter-version.ts'
+export { type FateOf, type LetterFate, readFates } from './dead-letters/read-fates.ts'
+export { letterDecoder, type LetterDecoder } from './dead-letters/judge-letter.ts'
 export { deadLetterFilter, type DeadLetterSelection } from './dead-letters/select-dead-letters.ts'
 export { type DeadLetterGroup, groupDeadLetters } from './dead-letters/group-dead-letters.ts'
 export { type DeadLetterView, inspectDeadLetter, type InspectOptions, type ValueView } from './dead-letters/inspect-dead-letter.ts'

@@ -32,6 +32,12 @@ export interface ByteRange {
   end: number
 }
 
+/** Where a record's value lies. */
+export interface ValuePlace extends ByteRange {
+  /** The record's offset; NaN for one beyond the integers that a number can hold. */
+  offset: number
+}
+
 /**
  * Records of one partition in offset order, as byte ranges of a buffer: nothing is made for a record until it is asked for.
  * What `keyAt`, `valueAt` and `headersAt` return are views, valid as long as they are held; they must not be written to.
@@ -50,8 +56,8 @@ export interface RecordBatch {
   timestampAt(index: number): number
   keyAt(index: number): Uint8Array | null
   valueAt(index: number): Uint8Array | null
-  /** Says in `range` where the value lies, for whoever reads many without a view of each; false when there is none. @default only views */
-  valueRange?(index: number, range: ByteRange): boolean
+  /** Says in `place` where the value lies, for whoever reads many without a view of each; false when there is none. @default only views */
+  locateValue?(index: number, place: ValuePlace): boolean
   /** A name that was sent more than once has its last value. */
   headersAt(index: number): Readonly<Record<string, Uint8Array>>
   /** Says that nobody will look at the records any more, nor at a view of one. Saves the collector work. @default memory is left to the collector */
@@ -84,6 +90,12 @@ export interface CommitOptions extends TransportCallOptions {
   metadata?: string | undefined
 }
 
+/** Which end {@link PartitionReader.bounds} tells. */
+export interface BoundsOptions extends TransportCallOptions {
+  /** Whether records of transactions that have not ended count as well. @default false */
+  withOpen?: boolean | undefined
+}
+
 /**
  * Reads one partition, on demand: what isn't asked for stays with the broker, so backpressure needs no further word.
  * One `read` at a time.
@@ -106,8 +118,11 @@ export interface PartitionReader {
   seek(offset: bigint): void
   /** Stores the group's progress. Rejects with `ERR_MESSAGING_FENCED` when the partition belongs to another member by now. */
   commit(nextOffset: bigint, options?: CommitOptions): Promise<void>
-  /** The half-open range of offsets that are there: [earliest, latest). */
-  bounds(options?: TransportCallOptions): Promise<{ earliest: bigint; latest: bigint }>
+  /**
+   * The half-open range of offsets that can be read: [earliest, latest). With `withOpen`, `latest` is behind the records of transactions
+   * that have not ended as well: once all of them have, every offset before it is read, or was taken back.
+   */
+  bounds(options?: BoundsOptions): Promise<{ earliest: bigint; latest: bigint }>
   /** Gives up a reader that {@link MessagingTransport.openPartition} made. A group's reader is closed by its membership. */
   close(): Promise<void>
 }
@@ -190,6 +205,61 @@ export interface PartitionLag {
   readonly latest: bigint
 }
 
+/** How a {@link TransactionalProducer} is opened. */
+export interface TransactionalOptions extends TransportCallOptions {
+  /**
+   * How long a transaction may stay open, in milliseconds; then it is aborted, here and, should this process be dead or asleep, by the
+   * broker. Readers see nothing behind the records of an open one: keep it short. @default 10_000
+   */
+  transactionTimeoutMs?: number | undefined
+}
+
+/**
+ * Records of several topics and partitions that are seen all together, or not at all; with them, a group's progress in what they were made
+ * from. What fails in between leaves nothing behind: a send that rejects, a deadline, a process that dies.
+ */
+export interface Transaction {
+  /** Aborts when the transaction can't be committed any more, with the reason. What is then still sent with it is refused. */
+  readonly signal: AbortSignal
+  /**
+   * Resolves when the broker has the records, unseen. A send that rejects for whatever reason dooms the transaction: what it was to hold
+   * is not whole.
+   */
+  send(topic: string, records: readonly OutgoingRecord[], options?: TransportCallOptions): Promise<void>
+  /**
+   * Has the group's progress stored with the records, both or neither; the last word for each partition counts.
+   *
+   * @throws OperationError `ERR_MESSAGING_FENCED` when the partition belongs to another member by now; also `commit` rejects with it then
+   */
+  commitOffset(reader: PartitionReader, nextOffset: bigint, options?: { metadata?: string | undefined }): void
+  /**
+   * Waits for the sends, then makes all of it count. It is decided when this resolves; readers see it a moment later.
+   *
+   * Rejects with `ERR_MESSAGING_TRANSACTION_ABORTED` when nothing of it will ever be seen, `ERR_MESSAGING_FENCED` (nothing either) when a
+   * partition whose progress it holds belongs to another member, `ERR_MESSAGING_PRODUCER_FENCED` (nothing either) when another producer has
+   * the id. With `ERR_MESSAGING_TRANSACTION_UNKNOWN` no answer came: it is whole, or nothing. Call `commit` again to find out which.
+   */
+  commit(options?: TransportCallOptions): Promise<void>
+  /** Takes everything back. Without an answer in time the broker does so later. After the commit it is refused; twice is a no-op. */
+  abort(options?: TransportCallOptions): Promise<void>
+}
+
+/** Sends in transactions, one at a time, under an id that one producer has at a time. */
+export interface TransactionalProducer {
+  readonly transactionalId: string
+  /**
+   * The next transaction. The one before must have been committed or aborted; one whose commit got no answer is settled first.
+   *
+   * @throws OperationError `ERR_MESSAGING_PRODUCER_FENCED` when another producer has opened the id since; `ERR_MESSAGING_TRANSACTION_STATE`
+   * when the one before is still open
+   */
+  begin(options?: TransportCallOptions): Promise<Transaction>
+  /** Begins, does the work and commits; whatever the work rejects with aborts, and is passed on. */
+  run<T>(work: (transaction: Transaction) => Promise<T>, options?: TransportCallOptions): Promise<T>
+  /** Aborts what is open, and gives the id up. Twice is a no-op. */
+  close(options?: TransportCallOptions): Promise<void>
+}
+
 /** A broker, as everything in this package sees it. Reading is pulled, so that a slow consumer slows nobody else. */
 export interface MessagingTransport extends Lifecycle {
   /** The most bytes that a record's key and value may have together; `send` rejects larger ones with a `ValidationError`. */
@@ -199,6 +269,11 @@ export interface MessagingTransport extends Lifecycle {
    * When only some were stored, rejects with a `PartialSendError` that says which.
    */
   send(topic: string, records: readonly OutgoingRecord[], options?: TransportCallOptions): Promise<readonly RecordPosition[]>
+  /**
+   * Opens a producer of transactions. Whoever had the id before is refused from now on, and what it left open is aborted before this
+   * resolves: the same id for the same piece of work (a partition, a job) keeps the sender of the past out.
+   */
+  transactional(transactionalId: string, options?: TransactionalOptions): Promise<TransactionalProducer>
   join(options: JoinOptions): Promise<GroupMembership>
   /** Reads a partition without a group: nothing is assigned, `commit` is refused. Begins at the earliest offset. */
   openPartition(topic: string, partition: number, options?: TransportCallOptions): Promise<PartitionReader>

@@ -42,6 +42,12 @@ export const BROKER = {
   OUT_OF_ORDER_SEQUENCE_NUMBER: 45,
   DUPLICATE_SEQUENCE_NUMBER: 46,
   INVALID_PRODUCER_EPOCH: 47,
+  INVALID_TXN_STATE: 48,
+  INVALID_PRODUCER_ID_MAPPING: 49,
+  INVALID_TRANSACTION_TIMEOUT: 50,
+  CONCURRENT_TRANSACTIONS: 51,
+  TRANSACTION_COORDINATOR_FENCED: 52,
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 53,
   KAFKA_STORAGE_ERROR: 56,
   UNKNOWN_PRODUCER_ID: 59,
   TOPIC_DELETION_DISABLED: 73,
@@ -55,8 +61,10 @@ export const BROKER = {
   INVALID_RECORD: 87,
   UNSTABLE_OFFSET_COMMIT: 88,
   THROTTLING_QUOTA_EXCEEDED: 89,
+  PRODUCER_FENCED: 90,
   UNKNOWN_TOPIC_ID: 100,
   INCONSISTENT_TOPIC_ID: 103,
+  TRANSACTION_ABORTABLE: 120,
 } as const
 
 const NAMES = new Map<number, string>(Object.entries(BROKER).map(([name, code]) => [code, name]))
@@ -77,11 +85,14 @@ const LEADERSHIP = new Set<number>([
   BROKER.UNKNOWN_TOPIC_ID,
   BROKER.INCONSISTENT_TOPIC_ID,
 ])
-/** The coordinator is elsewhere, or on its way. */
-const COORDINATION = new Set<number>([BROKER.COORDINATOR_LOAD_IN_PROGRESS, BROKER.COORDINATOR_NOT_AVAILABLE, BROKER.NOT_COORDINATOR])
+/** The coordinator is elsewhere. */
+const COORDINATOR_AWAY = new Set<number>([BROKER.COORDINATOR_NOT_AVAILABLE, BROKER.NOT_COORDINATOR])
+/** It is the coordinator, and still at work with what came before: its start, or the end of a transaction. */
+const COORDINATOR_BUSY = new Set<number>([BROKER.COORDINATOR_LOAD_IN_PROGRESS, BROKER.CONCURRENT_TRANSACTIONS, BROKER.UNSTABLE_OFFSET_COMMIT])
 const PASSING = new Set<number>([
   ...LEADERSHIP,
-  ...COORDINATION,
+  ...COORDINATOR_AWAY,
+  ...COORDINATOR_BUSY,
   BROKER.CORRUPT_MESSAGE,
   BROKER.REQUEST_TIMED_OUT,
   BROKER.BROKER_NOT_AVAILABLE,
@@ -90,10 +101,14 @@ const PASSING = new Set<number>([
   BROKER.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
   BROKER.REBALANCE_IN_PROGRESS,
   BROKER.NOT_CONTROLLER,
-  BROKER.UNSTABLE_OFFSET_COMMIT,
   BROKER.THROTTLING_QUOTA_EXCEEDED,
 ])
-const FORBIDDEN = new Set<number>([BROKER.TOPIC_AUTHORIZATION_FAILED, BROKER.GROUP_AUTHORIZATION_FAILED, BROKER.CLUSTER_AUTHORIZATION_FAILED])
+const FORBIDDEN = new Set<number>([
+  BROKER.TOPIC_AUTHORIZATION_FAILED,
+  BROKER.GROUP_AUTHORIZATION_FAILED,
+  BROKER.CLUSTER_AUTHORIZATION_FAILED,
+  BROKER.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+])
 const WRONG_SETTINGS = new Set<number>([
   BROKER.INVALID_PARTITIONS,
   BROKER.INVALID_REPLICATION_FACTOR,
@@ -105,8 +120,11 @@ const WRONG_SETTINGS = new Set<number>([
 /** Whether asking for the partition's leader again is what mends it. */
 export const isLeadershipError = (code: number): boolean => LEADERSHIP.has(code)
 
-/** Whether asking for the group's coordinator again is what mends it. */
-export const isCoordinationError = (code: number): boolean => COORDINATION.has(code)
+/** Whether asking who the coordinator is mends it. */
+export const isCoordinatorAway = (code: number): boolean => COORDINATOR_AWAY.has(code)
+
+/** Whether asking the same coordinator again in a moment mends it. */
+export const isCoordinatorBusy = (code: number): boolean => COORDINATOR_BUSY.has(code)
 
 /** What a broker refused, as an error of ours: whether it may pass is decided here. */
 export function brokerError(code: number, what: string, detail: string | null = null): InfrastructureError {
@@ -135,6 +153,7 @@ export function brokerError(code: number, what: string, detail: string | null = 
 }
 
 const REMEDIES = new Map<number, string>([
+  [BROKER.INVALID_TRANSACTION_TIMEOUT, "set transactionTimeoutMs to at most the broker's transaction.max.timeout.ms"],
   [BROKER.INVALID_SESSION_TIMEOUT, "set sessionTimeoutMs within the broker's group.min.session.timeout.ms and group.max.session.timeout.ms"],
   [BROKER.INCONSISTENT_GROUP_PROTOCOL, 'the group has members that know no cooperative-sticky assignment: stop them, or take another groupId'],
   [BROKER.GROUP_MAX_SIZE_REACHED, "the group has as many members as the broker's group.max.size"],

@@ -125,6 +125,48 @@ export interface GroupRight {
   readonly memberId: string
 }
 
+/** Who writes, as the broker knows it. */
+export interface ProducerIdentity {
+  readonly errorCode: number
+  readonly producerId: bigint
+  readonly producerEpoch: number
+}
+
+/** What a producer's number is asked for with. */
+export interface InitProducerIdRequest {
+  /** Null for a producer without transactions. @default none, required */
+  readonly transactionalId: string | null
+  /** How long the broker lets a transaction stay open that nobody ends, in milliseconds. @default none, required */
+  readonly transactionTimeoutMs: number
+  /** Who asks for its next epoch; -1 for whoever takes the transactional id over. */
+  readonly producerId: bigint
+  readonly producerEpoch: number
+}
+
+/** By which right a transaction is spoken of. */
+export interface TransactionRight {
+  readonly transactionalId: string
+  readonly producerId: bigint
+  readonly producerEpoch: number
+}
+
+/** A partition of a topic. */
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+/** One partition's answer. */
+export interface PartitionError extends TopicPartition {
+  readonly errorCode: number
+}
+
+/** A group's progress in one partition that counts with a transaction. */
+export interface ProgressInTransaction extends TopicPartition {
+  readonly offset: bigint
+  readonly metadata: string
+}
+
 /**
  * Kafka's requests as typed calls, over any {@link KafkaConnections}. Error codes are handed over as the broker gave them:
  * whoever calls knows which of them it can mend. A malformed answer is an `OperationError` `ERR_MESSAGING_PROTOCOL`.
@@ -138,17 +180,22 @@ export interface KafkaApi {
     request: { readonly topic: string; readonly partition: number; readonly records: Uint8Array; readonly transactionalId: string | null },
     options: KafkaRequestOptions,
   ): Promise<ProduceResult>
-  initProducerId(target: KafkaTarget, transactionalId: string | null, options: KafkaRequestOptions): Promise<{ readonly errorCode: number; readonly producerId: bigint; readonly producerEpoch: number }>
+  /** Takes a transactional id over, and with it ends what its producer left open; or asks for the next epoch of one's own. */
+  initProducerId(target: KafkaTarget, request: InitProducerIdRequest, options: KafkaRequestOptions): Promise<ProducerIdentity>
+  addPartitionsToTransaction(target: KafkaTarget, request: TransactionRight & { readonly partitions: readonly TopicPartition[] }, options: KafkaRequestOptions): Promise<readonly PartitionError[]>
+  addOffsetsToTransaction(target: KafkaTarget, request: TransactionRight & { readonly groupId: string }, options: KafkaRequestOptions): Promise<{ readonly errorCode: number }>
+  transactionOffsetCommit(target: KafkaTarget, request: TransactionRight & GroupRight & { readonly offsets: readonly ProgressInTransaction[] }, options: KafkaRequestOptions): Promise<readonly PartitionError[]>
+  endTransaction(target: KafkaTarget, request: TransactionRight & { readonly committed: boolean }, options: KafkaRequestOptions): Promise<{ readonly errorCode: number }>
   /** Reads committed records only. Waits at the broker until `minBytes` are there or `maxWaitMs` is over. */
   fetch(
     target: KafkaTarget,
     request: { readonly maxWaitMs: number; readonly minBytes: number; readonly maxBytes: number; readonly partitions: readonly FetchRequestPartition[] },
     options: KafkaRequestOptions,
   ): Promise<{ readonly errorCode: number; readonly partitions: readonly FetchedPartition[] }>
-  /** `timestamp` -1 asks for the end (of what is committed), -2 for the beginning, others for the first record at or after that time. */
+  /** `timestamp` -1 asks for the end (of what is committed, or with `withOpen` of everything), -2 for the beginning, others for the first record at or after that time. */
   listOffsets(
     target: KafkaTarget,
-    request: { readonly topic: string; readonly partition: number; readonly timestamp: bigint; readonly leaderEpoch: number },
+    request: { readonly topic: string; readonly partition: number; readonly timestamp: bigint; readonly leaderEpoch: number; readonly withOpen?: boolean },
     options: KafkaRequestOptions,
   ): Promise<{ readonly errorCode: number; readonly offset: bigint }>
   findCoordinator(target: KafkaTarget, key: string, kind: 'group' | 'transaction', options: KafkaRequestOptions): Promise<{ readonly errorCode: number; readonly node: KafkaNode }>
@@ -175,10 +222,13 @@ export interface KafkaApi {
     request: GroupRight & { readonly topic: string; readonly partition: number; readonly offset: bigint; readonly leaderEpoch: number; readonly metadata: string },
     options: KafkaRequestOptions,
   ): Promise<{ readonly errorCode: number }>
-  /** A partition for which the group has stored nothing is in the answer with offset -1. */
+  /**
+   * A partition for which the group has stored nothing is in the answer with offset -1. `requireStable` has one refused whose progress is part of
+   * a transaction that has not ended.
+   */
   offsetFetch(
     target: KafkaTarget,
-    request: { readonly groupId: string; readonly topic: string; readonly partitions: readonly number[] },
+    request: { readonly groupId: string; readonly topic: string; readonly partitions: readonly number[]; readonly requireStable: boolean },
     options: KafkaRequestOptions,
   ): Promise<{ readonly errorCode: number; readonly offsets: readonly StoredOffset[] }>
   createTopic(

@@ -5,11 +5,13 @@ import { messagingError } from '../errors.ts'
 import type { TopicDescription } from '../transport.ts'
 import { readCheckedFile, writeCheckedFile } from './checked-file.ts'
 import { type FolderLock, lockFolder } from './folder-lock.ts'
+import { syncFolder } from './log/atomic-file.ts'
 import { FolderSegmentStore } from './log/folder-segment-store.ts'
 import { createMemorySegmentStore } from './log/memory-segment-store.ts'
 import type { SegmentStore } from './log/segment-store.ts'
 import { TailCache } from './log/tail-cache.ts'
 import type { MemoryBrokerSettings } from './options.ts'
+import { type CommitPlan, planOf, type StoredPlan, storedPlan } from './transactions/commit-plan.ts'
 
 /** A group's progress in one partition. */
 export interface GroupProgress {
@@ -29,6 +31,10 @@ export interface BrokerStore {
   saveTopics(topics: readonly TopicDescription[]): Promise<void>
   loadGroups(): Promise<ReadonlyMap<string, GroupOffsets>>
   saveGroup(groupId: string, offsets: GroupOffsets): Promise<void>
+  /** Writes down a transaction that is decided, until it is forgotten; there is one at a time. */
+  saveCommit(plan: CommitPlan): Promise<void>
+  loadCommit(): Promise<CommitPlan | undefined>
+  forgetCommit(): Promise<void>
   segmentsOf(topicId: string, partition: number): SegmentStore
   /** Deletes what is left of a topic. */
   removeTopic(topicId: string): Promise<void>
@@ -43,12 +49,15 @@ export function createVolatileStore(): BrokerStore {
     saveTopics: () => Promise.resolve(),
     loadGroups: () => Promise.resolve(new Map()),
     saveGroup: () => Promise.resolve(),
+    saveCommit: () => Promise.resolve(),
+    loadCommit: () => Promise.resolve(undefined),
+    forgetCommit: () => Promise.resolve(),
     segmentsOf: () => createMemorySegmentStore(),
     removeTopic: () => Promise.resolve(),
   }
 }
 
-/** Keeps everything in a folder: `topics.json`, `groups/<hash>.json`, `topics/<id>/<partition>/<offset>.log`. */
+/** Keeps everything in a folder: `topics.json`, `transaction.json` while one is being committed, `groups/<hash>.json`, `topics/<id>/<partition>/<offset>.log`. */
 export class FolderStore implements BrokerStore {
   readonly #folder: string
   readonly #settings: MemoryBrokerSettings
@@ -104,6 +113,21 @@ export class FolderStore implements BrokerStore {
     return writeCheckedFile(join(this.#groupsFolder, `${name}.json`), { groupId, offsets }, this.#settings.durability)
   }
 
+  saveCommit(plan: CommitPlan): Promise<void> {
+    return writeCheckedFile(this.#commitFile, storedPlan(plan), this.#settings.durability)
+  }
+
+  async loadCommit(): Promise<CommitPlan | undefined> {
+    const stored = (await readCheckedFile(this.#commitFile)) as StoredPlan | undefined
+    return stored === undefined ? undefined : planOf(stored)
+  }
+
+  /** Forgotten for good: a note that came back with a power failure would set a group's progress back. */
+  async forgetCommit(): Promise<void> {
+    await rm(this.#commitFile, { force: true })
+    if (this.#settings.durability === 'fsync') await syncFolder(this.#folder)
+  }
+
   segmentsOf(topicId: string, partition: number): SegmentStore {
     const { durability, logger } = this.#settings
     return new FolderSegmentStore({ folder: join(this.#topicsFolder, topicId, String(partition)), durability, cache: this.#cache, logger })
@@ -123,6 +147,10 @@ export class FolderStore implements BrokerStore {
 
   get #topicsFile(): string {
     return join(this.#folder, 'topics.json')
+  }
+
+  get #commitFile(): string {
+    return join(this.#folder, 'transaction.json')
   }
 
   #topicsMissing(): Error {

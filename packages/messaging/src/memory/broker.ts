@@ -12,6 +12,8 @@ import { brokerSettings, type MemoryBrokerOptions, type MemoryBrokerSettings } f
 import { RetentionTimer } from './retention-timer.ts'
 import { Topic } from './topic.ts'
 import { checkTopicSettings, logSettings } from './topic-settings.ts'
+import { MemoryKeeper } from './transactions/memory-keeper.ts'
+import { TransactionCommitter } from './transactions/transaction-committer.ts'
 
 /** A broker of one process, which transports share that are to see each other's messages. */
 export type MemoryBroker = Lifecycle
@@ -30,6 +32,8 @@ export class EmbeddedBroker implements Lifecycle {
   readonly #making = new Map<string, Promise<boolean>>()
   readonly #savingTopics: CoalescedSave
   readonly #retention: RetentionTimer
+  readonly #keepers = new Map<string, MemoryKeeper>()
+  #committer: TransactionCommitter
   #state: 'stopped' | 'running' = 'stopped'
   #transition: Promise<void> = Promise.resolve()
 
@@ -37,6 +41,7 @@ export class EmbeddedBroker implements Lifecycle {
     this.settings = settings
     this.#store = settings.dataDir === undefined ? createVolatileStore() : new FolderStore(settings.dataDir, settings)
     this.#savingTopics = new CoalescedSave(() => this.#store.saveTopics([...this.#topics.values()].map((topic) => topic.description)))
+    this.#committer = this.#newCommitter()
     this.#retention = new RetentionTimer({ topics: () => this.#topics.values(), clock: settings.clock, logger: settings.logger })
   }
 
@@ -95,16 +100,23 @@ export class EmbeddedBroker implements Lifecycle {
   /** The group of that name, as it is or new. */
   group(groupId: string): ConsumerGroup {
     this.#checkRunning('joining a group')
-    const group = this.findGroup(groupId)
-    if (group !== undefined) return group
-    const made = this.#openGroup(groupId, [])
-    this.#groups.set(groupId, made)
-    return made
+    return this.#groupOf(groupId)
   }
 
   findGroup(groupId: string): ConsumerGroup | undefined {
     checkGroupId(groupId)
     return this.#groups.get(groupId)
+  }
+
+  /** The transactions of an id; whoever had it is refused from now on, and what it left open is gone. */
+  async transactional(transactionalId: string): Promise<MemoryKeeper> {
+    this.#checkRunning('opening a producer of transactions')
+    const { clock, maxTransactionBytes } = this.settings
+    const before = this.#keepers.get(transactionalId)
+    const keeper = new MemoryKeeper({ transactionalId, topic: (name) => this.topic(name), committer: this.#committer, maxTransactionBytes, clock, onClose: (closed) => this.#forgetKeeper(closed) })
+    this.#keepers.set(transactionalId, keeper)
+    await before?.fence()
+    return keeper
   }
 
   /** Starting and stopping never overlap, and what fails leaves the way free for the next try. */
@@ -116,6 +128,7 @@ export class EmbeddedBroker implements Lifecycle {
 
   async #start(): Promise<void> {
     if (this.#state === 'running') return
+    this.#committer = this.#newCommitter()
     try {
       await this.#store.open()
       // Without a folder, what there is has stayed in memory.
@@ -139,6 +152,7 @@ export class EmbeddedBroker implements Lifecycle {
       const known = offsets.filter(([topicId]) => topicIds.has(topicId))
       this.#groups.set(groupId, this.#openGroup(groupId, known))
     }
+    await this.#committer.recover()
     const durationMs = Math.round(this.settings.clock.monotonic() - startedAt)
     this.settings.logger.debug({ dataDir: this.settings.dataDir, topics: this.#topics.size, durationMs }, 'log opened')
   }
@@ -147,6 +161,7 @@ export class EmbeddedBroker implements Lifecycle {
     if (this.#state === 'stopped') return
     this.#retention.stop()
     await Promise.allSettled(this.#making.values())
+    await this.#committer.close()
     await Promise.all([...this.#groups.values()].map((group) => group.close()))
     this.#state = 'stopped'
     await this.#savingTopics.idle()
@@ -200,6 +215,27 @@ export class EmbeddedBroker implements Lifecycle {
       logs.push(...(await Promise.all(some)))
     }
     return new Topic(description, logs, this.settings)
+  }
+
+  #forgetKeeper(keeper: MemoryKeeper): void {
+    if (this.#keepers.get(keeper.transactionalId) === keeper) this.#keepers.delete(keeper.transactionalId)
+  }
+
+  #groupOf(groupId: string): ConsumerGroup {
+    const group = this.findGroup(groupId) ?? this.#openGroup(groupId, [])
+    this.#groups.set(groupId, group)
+    return group
+  }
+
+  #newCommitter(): TransactionCommitter {
+    const { clock, logger } = this.settings
+    return new TransactionCommitter({
+      store: this.#store,
+      findLog: (topicId, partition) => [...this.#topics.values()].find(({ id }) => id === topicId)?.logs[partition],
+      group: (groupId) => this.#groupOf(groupId),
+      clock,
+      logger,
+    })
   }
 
   #openGroup(groupId: string, offsets: Parameters<BrokerStore['saveGroup']>[1]): ConsumerGroup {

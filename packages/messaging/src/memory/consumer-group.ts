@@ -6,7 +6,7 @@ import { assignPartitions } from './assign-partitions.ts'
 import type { GroupOffsets, GroupProgress } from './broker-store.ts'
 import { CoalescedSave } from './coalesced-save.ts'
 import type { GroupMember } from './group-member.ts'
-import { Ownership } from './ownership.ts'
+import { Ownership, type ProgressGroup } from './ownership.ts'
 import type { Topic } from './topic.ts'
 
 /** What a group needs of its broker. */
@@ -38,13 +38,15 @@ interface WantedPartition {
  * Members that share the partitions of their topics. Who should read what is worked out anew with every change; then each
  * partition is brought there on its own: revoked where it is, given on once its handler has returned. The others go on undisturbed.
  */
-export class ConsumerGroup {
+export class ConsumerGroup implements ProgressGroup {
   readonly groupId: string
   readonly #options: ConsumerGroupOptions
   readonly #members = new Map<string, GroupMember>()
   readonly #owners = new Map<string, Ownership>()
   readonly #committed = new Map<string, GroupProgress>()
   readonly #saving: CoalescedSave
+  /** Partitions whose progress is about to change: whoever got one now would begin at the old one. */
+  readonly #heldStill = new Set<string>()
   #target = new Map<string, string>()
   #generation = 0
 
@@ -98,8 +100,21 @@ export class ConsumerGroup {
     }
     for (const partition of wanted) {
       const member = this.#members.get(target.get(partition.key) ?? '')
-      if (member !== undefined && !this.#owners.has(partition.key)) this.#grant(partition, member)
+      if (member !== undefined && !this.#owners.has(partition.key) && !this.#heldStill.has(partition.key)) this.#grant(partition, member)
     }
+  }
+
+  holdStill(key: string): () => void {
+    this.#heldStill.add(key)
+    return () => {
+      this.#heldStill.delete(key)
+      this.rebalance()
+    }
+  }
+
+  async storeProgress(entries: readonly (readonly [key: string, progress: GroupProgress])[]): Promise<void> {
+    for (const [key, progress] of entries) this.#committed.set(key, progress)
+    await this.#saving.request()
   }
 
   /** Forgets a topic that was deleted, and takes it from whoever reads it. */
@@ -121,6 +136,7 @@ export class ConsumerGroup {
     const startOffset = this.#startOffset(source, partition, member)
     const ownership = new Ownership({
       key,
+      group: this,
       member,
       topic: source,
       partition,

@@ -12,6 +12,8 @@ export interface MemoryBrokerOptions {
   maxRecordBytes?: number | undefined
   /** Bytes that may wait to be written in one partition; beyond them a sender waits. @default 8_388_608 */
   maxPendingBytes?: number | undefined
+  /** Bytes that one transaction may hold before it is committed. @default 67_108_864 */
+  maxTransactionBytes?: number | undefined
   /**
    * When a record counts as durable: `fsync`, when it is on the disk; `write`, when the operating system has it
    * (it survives the end of the process, not a power failure). @default 'fsync'
@@ -52,6 +54,7 @@ export function brokerSettings(options: MemoryBrokerOptions = {}): MemoryBrokerS
     maxTopicBytes: bytesOption('maxTopicBytes', options.maxTopicBytes ?? (onDisk ? 8192 * MIB : 256 * MIB)),
     maxRecordBytes: bytesOption('maxRecordBytes', options.maxRecordBytes ?? MIB, LARGEST_RECORD_BYTES),
     maxPendingBytes: bytesOption('maxPendingBytes', options.maxPendingBytes ?? 8 * MIB),
+    maxTransactionBytes: bytesOption('maxTransactionBytes', options.maxTransactionBytes ?? 64 * MIB, LARGEST_RECORD_BYTES),
     segmentBytes: bytesOption('segmentBytes', options.segmentBytes ?? (onDisk ? 32 * MIB : 4 * MIB), 1024 * MIB),
     cacheBytes: bytesOption('cacheBytes', options.cacheBytes ?? 8 * MIB),
     handoverTimeoutMs: durationOption('handoverTimeoutMs', options.handoverTimeoutMs ?? 30_000),

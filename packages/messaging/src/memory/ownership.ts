@@ -6,10 +6,29 @@ import type { GroupMember } from './group-member.ts'
 import { LogPartitionReader, type ReaderGrant } from './partition-reader.ts'
 import type { Topic } from './topic.ts'
 
+/** A group, for whoever stores its progress with something else. */
+export interface ProgressGroup {
+  readonly groupId: string
+  /** Gives the partition to nobody until the answer is called: its progress is about to change. */
+  holdStill(key: string): () => void
+  storeProgress(entries: readonly (readonly [key: string, progress: GroupProgress])[]): Promise<void>
+}
+
+/** Where progress in one partition is stored, and by whose right. */
+export interface GroupPlace {
+  readonly group: ProgressGroup
+  /** Names the partition within the group. */
+  readonly key: string
+  /** @throws OperationError `ERR_MESSAGING_FENCED` when another member has the partition */
+  checkHeld(): void
+}
+
 /** What an ownership is made from. */
 export interface OwnershipOptions {
   /** Names the partition within the group. @default none, required */
   readonly key: string
+  /** Whose partition it is. @default none, required */
+  readonly group: ProgressGroup
   /** Who holds it. @default none, required */
   readonly member: GroupMember
   /** The topic that the partition is of. @default none, required */
@@ -31,7 +50,7 @@ export interface OwnershipOptions {
 }
 
 /** One member's hold on one partition, from when it is given until it is given up or taken. */
-export class Ownership implements ReaderGrant {
+export class Ownership implements ReaderGrant, GroupPlace {
   readonly key: string
   readonly member: GroupMember
   readonly topic: Topic
@@ -57,6 +76,19 @@ export class Ownership implements ReaderGrant {
 
   get signal(): AbortSignal {
     return this.#revocation.signal
+  }
+
+  get group(): ProgressGroup {
+    return this.#options.group
+  }
+
+  /** Where its progress is stored: as itself, for it is the right to do so. */
+  get place(): GroupPlace {
+    return this
+  }
+
+  checkHeld(): void {
+    if (this.#isFenced) throw this.#refusal('ERR_MESSAGING_FENCED', 'was taken from this member')
   }
 
   /** Lets the member's handler run. */
@@ -85,7 +117,7 @@ export class Ownership implements ReaderGrant {
   }
 
   async commit(nextOffset: bigint, options: CommitOptions | undefined): Promise<void> {
-    if (this.#isFenced) throw this.#refusal('ERR_MESSAGING_FENCED', 'was taken from this member')
+    this.checkHeld()
     await this.#options.commit({ nextOffset: Number(nextOffset), metadata: options?.metadata ?? '' }, options)
   }
 

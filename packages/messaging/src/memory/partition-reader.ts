@@ -4,6 +4,7 @@ import type { CommitOptions, CommittedOffset, PartitionReader, ReadOptions, Reco
 import type { LogChunk } from './log/log-chunk.ts'
 import { emptyBatch, fitRange, LogRecordBatch } from './log/log-record-batch.ts'
 import type { LogPosition } from './log/partition-log.ts'
+import type { GroupPlace } from './ownership.ts'
 import type { Topic } from './topic.ts'
 
 /** What a reader asks whoever gave it the partition. */
@@ -11,6 +12,8 @@ export interface ReaderGrant {
   /** Aborts when the partition is taken back. */
   readonly signal: AbortSignal
   committed(): CommittedOffset | null
+  /** Where progress is stored that counts with a transaction; null without a group. */
+  readonly place: GroupPlace | null
   commit(nextOffset: bigint, options: CommitOptions | undefined): Promise<void>
   close(): Promise<void>
 }
@@ -70,8 +73,17 @@ export class LogPartitionReader implements PartitionReader {
     this.#position = { offset: Number(offset) }
   }
 
-  async commit(nextOffset: bigint, options?: CommitOptions): Promise<void> {
+  get place(): GroupPlace | null {
+    return this.#options.grant.place
+  }
+
+  /** Throws when progress can't be at this offset. */
+  checkOffset(nextOffset: unknown): void {
     if (typeof nextOffset !== 'bigint' || nextOffset < 0n || nextOffset > BigInt(this.#log.latest)) throw invalidOffset(nextOffset)
+  }
+
+  async commit(nextOffset: bigint, options?: CommitOptions): Promise<void> {
+    this.checkOffset(nextOffset)
     await this.#options.grant.commit(nextOffset, options)
   }
 

@@ -82,16 +82,20 @@ function begin(topic: Topic, portion: Portion, records: readonly OutgoingRecord[
 }
 
 function encode(portion: Portion, records: readonly OutgoingRecord[], now: number): FramePart {
-  const body = Buffer.allocUnsafe(portion.bytes)
+  return encodeRecords(portion.indices.map((index) => records[index] as OutgoingRecord), portion.bytes, now)
+}
+
+/** Records as they go into a frame, whose {@link recordBytes} are so many in all. */
+export function encodeRecords(records: readonly OutgoingRecord[], bytes: number, now: number): FramePart {
+  const body = Buffer.allocUnsafe(bytes)
   let at = 0
   let maxTimestamp = 0
-  for (const index of portion.indices) {
-    const record = records[index] as OutgoingRecord
+  for (const record of records) {
     const timestamp = record.timestamp ?? now
     maxTimestamp = Math.max(maxTimestamp, timestamp)
     at = writeRecord(body, at, record, timestamp)
   }
-  return { body, records: portion.indices.length, maxTimestamp }
+  return { body, records: records.length, maxTimestamp }
 }
 
 async function outcome(sending: Sending): Promise<void> {

@@ -2,6 +2,8 @@ import type { Clock } from '@smart-whale/interfaces'
 import { kindOf, messagingError, messagingValidationError, notConnected, optionError, partitionNotFound } from '../errors.ts'
 import { runCall } from '../run-call.ts'
 import { checkTopicName } from '../topic-name.ts'
+import { KeptProducer } from '../transactions/kept-producer.ts'
+import { checkTransactional } from '../transactions/transactional-settings.ts'
 import type {
   GroupMembership,
   JoinOptions,
@@ -11,6 +13,8 @@ import type {
   PartitionReader,
   RecordPosition,
   TopicAdmin,
+  TransactionalOptions,
+  TransactionalProducer,
   TransportCallOptions,
 } from '../transport.ts'
 import { EmbeddedBroker, type MemoryBroker } from './broker.ts'
@@ -50,6 +54,7 @@ class BrokerTransport implements MemoryTransport {
   readonly #clock: Clock
   readonly #members = new Set<GroupMember>()
   readonly #readers = new Set<AbortController>()
+  readonly #producers = new Set<KeptProducer>()
   #state: 'stopped' | 'running' | 'stopping' = 'stopped'
 
   constructor(broker: EmbeddedBroker, ownsBroker: boolean) {
@@ -70,6 +75,7 @@ class BrokerTransport implements MemoryTransport {
     if (this.#state === 'running') this.#state = 'stopping'
     // Handlers that finish may still send, to the dead letters for example.
     await Promise.all([...this.#members].map((member) => member.leave()))
+    await Promise.all([...this.#producers].map((producer) => producer.close()))
     this.#state = 'stopped'
     this.#closeReaders(notConnected('reading'))
     if (this.#ownsBroker) await this.#broker.stop()
@@ -78,6 +84,7 @@ class BrokerTransport implements MemoryTransport {
   crash(): void {
     this.#state = 'stopped'
     const crashed = messagingError('ERR_MESSAGING_MEMBERSHIP_LOST', 'the transport crashed')
+    for (const producer of this.#producers) producer.crash()
     for (const member of [...this.#members]) member.fail(crashed)
     this.#closeReaders(crashed)
   }
@@ -87,6 +94,15 @@ class BrokerTransport implements MemoryTransport {
     if (!Array.isArray(records)) throw invalid('records', `must be an array of records, got ${kindOf(records)}`)
     const target = this.#broker.topic(topic)
     return records.length === 0 ? [] : sendRecords(target, records, this.#clock, options)
+  }
+
+  async transactional(transactionalId: string, options?: TransactionalOptions): Promise<TransactionalProducer> {
+    this.#checkRunning('opening a producer of transactions')
+    const transactionTimeoutMs = checkTransactional(transactionalId, options)
+    const keeper = await runCall(`opening the transactional id "${transactionalId}"`, options, this.#clock, () => this.#broker.transactional(transactionalId))
+    const producer = new KeptProducer({ transactionalId, keeper, transactionTimeoutMs, clock: this.#clock, onClose: (closed) => this.#producers.delete(closed) })
+    this.#producers.add(producer)
+    return producer
   }
 
   async join(options: JoinOptions): Promise<GroupMembership> {
@@ -116,7 +132,7 @@ class BrokerTransport implements MemoryTransport {
       this.#readers.delete(closing)
       closing.abort(notConnected('reading'))
     }
-    const grant = { signal: closing.signal, committed: () => null, commit: () => Promise.reject(noGroup(topic, partition)), close }
+    const grant = { signal: closing.signal, committed: () => null, place: null, commit: () => Promise.reject(noGroup(topic, partition)), close }
     return new LogPartitionReader({ topic: source, partition, startOffset: log.earliest, clock: this.#clock, grant })
   }
 

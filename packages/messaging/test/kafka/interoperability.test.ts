@@ -96,7 +96,7 @@ describe('records', () => {
 
   it('that come twice from one producer are stored once', async (context) => {
     const raw = await partition(context)
-    const { errorCode, producerId, producerEpoch } = await api.initProducerId(connections.seeds[0] ?? { host: '', port: 0 }, null, SOON)
+    const { errorCode, producerId, producerEpoch } = await api.initProducerId(connections.seeds[0] ?? { host: '', port: 0 }, { transactionalId: null, transactionTimeoutMs: -1, producerId: -1n, producerEpoch: -1 }, SOON)
     const producer = { id: producerId, epoch: producerEpoch, sequence: 0 }
 
     const first = await raw.append(SAMPLE.slice(0, 3), { producer })

@@ -1,5 +1,5 @@
 import { InfrastructureError } from '@smart-whale/interfaces'
-import { BROKER, brokerError, isCoordinationError } from '../broker-errors.ts'
+import { BROKER, brokerError, isCoordinatorAway, isCoordinatorBusy } from '../broker-errors.ts'
 import type { KafkaTarget } from '../kafka-api.ts'
 import type { KafkaClient } from './kafka-client.ts'
 
@@ -34,8 +34,9 @@ export class GroupCoordinator {
       if (isPassing(error)) this.#isAway(target)
       throw error
     })
-    if (!isCoordinationError(answer.errorCode)) return answer
-    if (answer.errorCode !== BROKER.COORDINATOR_LOAD_IN_PROGRESS && this.#target === target) this.#target = null
+    const isAway = isCoordinatorAway(answer.errorCode)
+    if (!isAway && !isCoordinatorBusy(answer.errorCode)) return answer
+    if (isAway && this.#target === target) this.#target = null
     throw brokerError(answer.errorCode, `asking the coordinator of ${this.#kind} "${this.#key}"`)
   }
 

@@ -259,6 +259,7 @@ export class GroupMember implements GroupMembership {
       untilCertain: () => session.untilCertain(),
       committed: (options) => session.committed(position, options),
       isTopicThere: () => client.view.known(topic.name)?.id === topic.id,
+      right: { groupId: this.groupId, current: () => session.right },
       commit: (nextOffset, checkHeld, options) => session.commit(position, nextOffset, checkHeld, options),
       makeReader: async (grant) => makeReader({ grant, topic, partition, committed: await session.committed(position, { signal: grant.signal }) }),
       onPartition: join.onPartition,

@@ -70,6 +70,11 @@ export class GroupSession {
     return this.#right.memberId
   }
 
+  /** By which progress is stored as part of a transaction; null while the group is taking the member up. */
+  get right(): GroupRight | null {
+    return this.#right.generation === NO_GENERATION ? null : this.#right
+  }
+
   get generation(): number {
     return this.#right.generation
   }
@@ -164,7 +169,7 @@ export class GroupSession {
     const what = `asking for the progress of group "${this.#right.groupId}"`
     return runCall(what, options, client.clock, async (signal) => {
       const found = await this.#coordinator.call(signal, async (target) => {
-        const question = { groupId: this.#right.groupId, topic, partitions: [partition] }
+        const question = { groupId: this.#right.groupId, topic, partitions: [partition], requireStable: true }
         const { errorCode, offsets } = await client.api.offsetFetch(target, question, this.#progressRequest(signal))
         return { offset: -1n, metadata: null, ...offsets[0], errorCode: errorCode === BROKER.NONE ? (offsets[0]?.errorCode ?? BROKER.NONE) : errorCode }
       })

@@ -1,7 +1,8 @@
 import { InfrastructureError } from '@smart-whale/interfaces'
 import { messagingError } from '../../errors.ts'
 import type { CommitOptions, CommittedOffset, PartitionReader, TransportCallOptions } from '../../transport.ts'
-import type { PartitionGrant } from './kafka-partition-reader.ts'
+import type { GroupRight } from '../kafka-api.ts'
+import type { PartitionGrant, ProgressRight } from './kafka-partition-reader.ts'
 
 /** A topic under its name: one that was made again under it has another id. */
 export interface TopicIdentity {
@@ -25,6 +26,8 @@ export interface HeldPartitionOptions {
   readonly committed: (options: TransportCallOptions | undefined) => Promise<CommittedOffset | null>
   /** Stores progress; asks before each attempt whether the partition is still held. */
   readonly commit: (nextOffset: bigint, checkHeld: () => void, options: CommitOptions | undefined) => Promise<void>
+  /** By which the member stores progress as part of a transaction. @default none, required */
+  readonly right: { readonly groupId: string; readonly current: () => GroupRight | null }
   /** Makes the reader for the handler. @default none, required */
   readonly makeReader: (grant: PartitionGrant) => Promise<PartitionReader>
   /** The handler. @default none, required */
@@ -78,6 +81,14 @@ export class HeldPartition implements PartitionGrant {
     this.#checkHeld()
     await this.#options.commit(nextOffset, () => this.#checkHeld(), options)
   }
+
+  readonly progressRight = (): ProgressRight => ({
+    groupId: this.#options.right.groupId,
+    current: () => {
+      this.#checkHeld()
+      return this.#options.right.current()
+    },
+  })
 
   /** A group's readers are closed by their membership. */
   close(): Promise<void> {

@@ -1,12 +1,20 @@
 import { abortedError, InfrastructureError } from '@smart-whale/interfaces'
 import { messagingError, messagingValidationError } from '../../errors.ts'
 import { runCall } from '../../run-call.ts'
-import type { CommitOptions, CommittedOffset, PartitionReader, ReadOptions, RecordBatch, TransportCallOptions } from '../../transport.ts'
+import type { GroupRight } from '../kafka-api.ts'
+import type { BoundsOptions, CommitOptions, CommittedOffset, PartitionReader, ReadOptions, RecordBatch, TransportCallOptions } from '../../transport.ts'
 import type { Fetcher } from './fetcher.ts'
 import type { KafkaClient } from './kafka-client.ts'
 import { offsetBounds } from './offset-bounds.ts'
 import { PartitionFeed } from './partition-feed.ts'
 import { RecordSlice } from './record-slice.ts'
+
+/** By which right progress is stored as part of a transaction. */
+export interface ProgressRight {
+  readonly groupId: string
+  /** The right of now; null while the group is taking the member up. @throws OperationError `ERR_MESSAGING_FENCED` when the partition is another's */
+  current(): GroupRight | null
+}
 
 /** What a reader asks whoever gave it the partition. */
 export interface PartitionGrant {
@@ -20,6 +28,8 @@ export interface PartitionGrant {
   onTopicGone(): void
   committed(options: TransportCallOptions | undefined): Promise<CommittedOffset | null>
   commit(nextOffset: bigint, options: CommitOptions | undefined): Promise<void>
+  /** Asks for the right by which progress is stored as part of a transaction. @default there is no group */
+  readonly progressRight?: () => ProgressRight
   close(): Promise<void>
 }
 
@@ -84,8 +94,13 @@ export class KafkaPartitionReader implements PartitionReader {
     await this.#grant.commit(nextOffset, options)
   }
 
-  async bounds(options?: TransportCallOptions): Promise<{ earliest: bigint; latest: bigint }> {
-    const place = { topic: this.topic, topicId: this.topicId, partition: this.partition }
+  /** Who gave the partition. */
+  get grant(): PartitionGrant {
+    return this.#grant
+  }
+
+  async bounds(options?: BoundsOptions): Promise<{ earliest: bigint; latest: bigint }> {
+    const place = { topic: this.topic, topicId: this.topicId, partition: this.partition, withOpen: options?.withOpen }
     return runCall(`asking for the bounds of ${this.#name}`, options, this.#client.clock, (signal) => offsetBounds(this.#client, { ...place, signal }))
   }
 

@@ -3,6 +3,8 @@ import { InfrastructureError } from '@smart-whale/interfaces'
 import { kindOf, messagingError, messagingValidationError, notConnected, PartialSendError, partitionNotFound } from '../../errors.ts'
 import { runCall } from '../../run-call.ts'
 import { checkTopicName } from '../../topic-name.ts'
+import { KeptProducer } from '../../transactions/kept-producer.ts'
+import { checkTransactional } from '../../transactions/transactional-settings.ts'
 import type {
   GroupMembership,
   JoinOptions,
@@ -12,6 +14,8 @@ import type {
   PartitionReader,
   RecordPosition,
   TopicAdmin,
+  TransactionalOptions,
+  TransactionalProducer,
   TransportCallOptions,
 } from '../../transport.ts'
 import { BROKER, brokerError } from '../broker-errors.ts'
@@ -27,6 +31,7 @@ import { KafkaPartitionReader, type PartitionGrant } from './kafka-partition-rea
 import { KafkaTopicAdmin } from './kafka-topic-admin.ts'
 import { latestOffset, offsetBounds } from './offset-bounds.ts'
 import { RecordSender, type SendReport } from './send-records.ts'
+import { KafkaKeeper } from './transactions/kafka-keeper.ts'
 
 /** A broker that is just starting is waited for; one that isn't there is told of. */
 const START_TIMEOUT_MS = 15_000
@@ -44,6 +49,7 @@ export class KafkaTransport implements MessagingTransport {
   readonly #fetcher: Fetcher
   readonly #members = new Set<GroupMember>()
   readonly #readers = new Set<AbortController>()
+  readonly #producers = new Set<KeptProducer>()
   #state: 'new' | 'running' | 'stopping' | 'stopped' = 'new'
   #stopping: Promise<void> | undefined
 
@@ -64,7 +70,9 @@ export class KafkaTransport implements MessagingTransport {
   async start(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     if (this.#state === 'running') return
     if (this.#state !== 'new') throw notConnected('starting again')
-    const { view, clock, retry } = this.#client
+    const { view, clock, retry, closing } = this.#client
+    // A stop that comes in between ends it as well.
+    const given = options.signal === undefined ? closing : AbortSignal.any([options.signal, closing])
     let failure: unknown
     const reach = async (signal: AbortSignal): Promise<void> => {
       try {
@@ -75,10 +83,10 @@ export class KafkaTransport implements MessagingTransport {
       }
     }
     try {
-      await runCall('reaching Kafka', { signal: options.signal, timeoutMs: START_TIMEOUT_MS }, clock, (signal) => retry.execute(() => reach(signal), { signal }))
+      await runCall('reaching Kafka', { signal: given, timeoutMs: START_TIMEOUT_MS }, clock, (signal) => retry.execute(() => reach(signal), { signal }))
     } catch (error) {
       // Why no broker was reached says more than that time is up.
-      throw options.signal?.aborted === true ? error : (failure ?? error)
+      throw given.aborted ? error : (failure ?? error)
     }
     this.#state = 'running'
   }
@@ -93,6 +101,7 @@ export class KafkaTransport implements MessagingTransport {
   async crash(): Promise<void> {
     this.#state = 'stopped'
     const crashed = messagingError('ERR_MESSAGING_MEMBERSHIP_LOST', 'the transport crashed')
+    for (const producer of this.#producers) producer.crash()
     for (const member of [...this.#members]) member.fail(crashed)
     this.#closeAll(crashed)
     await this.#connections.close()
@@ -115,6 +124,22 @@ export class KafkaTransport implements MessagingTransport {
       if (known.failure === undefined) return known.stored as readonly RecordPosition[]
       throw sendFailure(topic, known, error)
     }
+  }
+
+  async transactional(transactionalId: string, options?: TransactionalOptions): Promise<TransactionalProducer> {
+    this.#checkRunning('opening a producer of transactions')
+    const transactionTimeoutMs = checkTransactional(transactionalId, options)
+    const { clock } = this.#client
+    const keeper = new KafkaKeeper(this.#client, transactionalId, transactionTimeoutMs)
+    try {
+      await runCall(`opening the transactional id "${transactionalId}"`, options, clock, (signal) => keeper.open(signal))
+    } catch (error) {
+      keeper.close()
+      throw error
+    }
+    const producer = new KeptProducer({ transactionalId, keeper, transactionTimeoutMs, clock, onClose: (closed) => this.#producers.delete(closed) })
+    this.#producers.add(producer)
+    return producer
   }
 
   async join(options: JoinOptions): Promise<GroupMembership> {
@@ -163,7 +188,7 @@ export class KafkaTransport implements MessagingTransport {
       const numbers = partitions.map(({ partition }) => partition)
       const coordinator = new GroupCoordinator(this.#client, groupId)
       const { errorCode, offsets } = await coordinator.call(signal, (target) =>
-        api.offsetFetch(target, { groupId, topic, partitions: numbers }, { signal, timeoutMs: settings.requestTimeoutMs }),
+        api.offsetFetch(target, { groupId, topic, partitions: numbers, requireStable: false }, { signal, timeoutMs: settings.requestTimeoutMs }),
       )
       if (errorCode !== BROKER.NONE) throw brokerError(errorCode, `asking for the progress of group "${groupId}"`)
       const latest = await Promise.all(numbers.map((partition) => latestOffset(this.#client, { topic, partition, signal })))
@@ -179,6 +204,7 @@ export class KafkaTransport implements MessagingTransport {
     if (wasRunning) this.#state = 'stopping'
     // Handlers that finish may still send, to the dead letters for example.
     await Promise.all([...this.#members].map((member) => member.leave()))
+    await Promise.all([...this.#producers].map((producer) => producer.close()))
     const { clock, settings } = this.#client
     if (wasRunning) {
       const drained = runCall('sending what is under way', { timeoutMs: DRAIN_MS }, clock, () => this.#sender.idle())

@@ -7,6 +7,8 @@ export interface OffsetQuestion {
   /** When given, the answer is of the topic with this id, and not of another one under its name. @default whichever has the name */
   readonly topicId?: string | undefined
   readonly partition: number
+  /** Whether records of transactions that have not ended count for the latest offset. @default false */
+  readonly withOpen?: boolean | undefined
   readonly signal: AbortSignal
 }
 
@@ -19,16 +21,16 @@ export async function offsetBounds(client: KafkaClient, question: OffsetQuestion
   return { earliest, latest }
 }
 
-/** The offset that the partition's next record will get, once everything before is committed. */
+/** Behind everything that is committed; with `withOpen`, the offset that the next record will get. */
 export const latestOffset = (client: KafkaClient, question: OffsetQuestion): Promise<bigint> => offsetAt(client, question, LATEST)
 
 async function offsetAt(client: KafkaClient, question: OffsetQuestion, timestamp: bigint): Promise<bigint> {
-  const { topic, partition } = question
+  const { topic, partition, withOpen = false } = question
   const { offset } = await callLeader(client, {
     ...question,
     what: `asking for the bounds of partition ${partition} of topic "${topic}"`,
     call: (target, leaderEpoch, signal) =>
-      client.api.listOffsets(target, { topic, partition, timestamp, leaderEpoch }, { signal, timeoutMs: client.settings.requestTimeoutMs }),
+      client.api.listOffsets(target, { topic, partition, timestamp, leaderEpoch, withOpen }, { signal, timeoutMs: client.settings.requestTimeoutMs }),
   })
   return offset
 }

@@ -9,7 +9,7 @@ import { encodeRecordBatch } from '../protocol/records/encode-record-batch.ts'
 import { findLeader, noticing } from './call-leader.ts'
 import type { KafkaClient } from './kafka-client.ts'
 import { halves, joined, openParcel, type Parcel, type ParcelRun, untilAllGaveUp } from './parcel.ts'
-import { type Producer, ProducerIdentity } from './producer-identity.ts'
+import type { Producer, SenderIdentity } from './producer-identity.ts'
 import { whileItLeads } from './while-it-leads.ts'
 
 /** Answers by which the broker says that it took nothing. Any other refusal may come after the leader had appended the records. */
@@ -66,17 +66,17 @@ export class PartitionSender {
   readonly #topicId: string
   readonly #partition: number
   readonly #waiting: Parcel[] = []
-  readonly #identity: ProducerIdentity
+  readonly #identity: SenderIdentity
   /** Bytes that go together; less than the settings say once the topic has refused as many. */
   #batchBytes: number
   #isRunning = false
 
-  constructor(client: KafkaClient, topic: { readonly name: string; readonly id: string }, partition: number) {
+  constructor(client: KafkaClient, topic: { readonly name: string; readonly id: string }, partition: number, identity: SenderIdentity) {
     this.#client = client
     this.#topic = topic.name
     this.#topicId = topic.id
     this.#partition = partition
-    this.#identity = new ProducerIdentity(client)
+    this.#identity = identity
     this.#batchBytes = client.settings.maxBatchBytes
   }
 
@@ -151,8 +151,8 @@ export class PartitionSender {
     if (TOOK_NOTHING.has(errorCode)) mark(delivery, wasInDoubt)
     if (isLeadershipError(errorCode)) this.#client.view.doubt(this.#topic)
     if (!LOST_TRACK.has(errorCode)) throw brokerError(errorCode, what, errorMessage)
-    this.#identity.giveUp()
-    throw lostTrack(what, errorCode, !delivery.isInDoubt)
+    const mayGoOn = this.#identity.giveUp()
+    throw lostTrack(what, errorCode, mayGoOn && !delivery.isInDoubt)
   }
 
   async #leader(delivery: Delivery, what: string): Promise<PartitionLeader> {
@@ -197,7 +197,7 @@ export class PartitionSender {
     try {
       return await noticing(this.#client, this.#topic, leader.node, () =>
         whileItLeads({ view, clock, ...place, leader, signal: delivery.signal }, (signal) =>
-          api.produce(leader.node, { ...place, records: batch.bytes, transactionalId: null }, { ...limits, signal }),
+          api.produce(leader.node, { ...place, records: batch.bytes, transactionalId: this.#identity.transactionalId }, { ...limits, signal }),
         ),
       )
     } catch (error) {
@@ -220,6 +220,6 @@ function isDivisible(error: unknown, parcels: readonly Parcel[]): boolean {
 /** When nothing is in doubt, another producer may send the batch; otherwise it could store a second copy. */
 function lostTrack(what: string, code: number, mayGoOn: boolean): InfrastructureError {
   const { context } = brokerError(code, what)
-  const message = `${what}: the broker lost track of this producer's numbers (${String(context['brokerError'])})${mayGoOn ? '' : ' while it is unknown whether it has the records'}`
+  const message = `${what}: the broker doesn't go on with this producer's numbers (${String(context['brokerError'])})${mayGoOn ? '' : ', and another producer may not send the records'}`
   return kafkaError('ERR_MESSAGING_BROKER_REFUSED', message, { context, retryable: mayGoOn, status: 503 })
 }

@@ -7,12 +7,25 @@ export interface Producer {
   readonly id: bigint
   readonly epoch: number
   sequence: number
+  readonly isTransactional?: boolean
 }
 
-const LARGEST_SEQUENCE = 2 ** 31 - 1
+/** Under whose numbers the batches of one partition are sent. */
+export interface SenderIdentity {
+  /** Named in every request; null without transactions. */
+  readonly transactionalId: string | null
+  /** The producer, with room for so many records before its numbers end. */
+  current(records: number, signal: AbortSignal): Promise<Producer>
+  /** Its numbers are never used again. Whether another producer may send what these were for, if the broker surely hasn't got it. */
+  giveUp(): boolean
+}
+
+/** Numbers go up to here. */
+export const LARGEST_SEQUENCE: number = 2 ** 31 - 1
 
 /** The producer of one partition, and another one when its numbers must not be used any more. */
-export class ProducerIdentity {
+export class ProducerIdentity implements SenderIdentity {
+  readonly transactionalId = null
   readonly #client: KafkaClient
   #producer: Producer | null = null
 
@@ -20,16 +33,15 @@ export class ProducerIdentity {
     this.#client = client
   }
 
-  /** The producer, with room for so many records before its numbers end. */
   async current(records: number, signal: AbortSignal): Promise<Producer> {
     if (this.#producer !== null && this.#producer.sequence > LARGEST_SEQUENCE - Math.max(records, SPARE)) this.#producer = null
     this.#producer ??= await this.#make(signal)
     return this.#producer
   }
 
-  /** Its numbers are never used again. */
-  giveUp(): void {
+  giveUp(): boolean {
     this.#producer = null
+    return true
   }
 
   async #make(signal: AbortSignal): Promise<Producer> {
@@ -38,7 +50,7 @@ export class ProducerIdentity {
     let failure: unknown = brokerError(BROKER.BROKER_NOT_AVAILABLE, what)
     for (const node of await view.nodes(signal)) {
       try {
-        const { errorCode, producerId, producerEpoch } = await api.initProducerId(node, null, { signal, timeoutMs: settings.requestTimeoutMs })
+        const { errorCode, producerId, producerEpoch } = await api.initProducerId(node, NO_TRANSACTIONS, { signal, timeoutMs: settings.requestTimeoutMs })
         if (errorCode === BROKER.NONE) return { id: producerId, epoch: producerEpoch, sequence: 0 }
         failure = brokerError(errorCode, what)
       } catch (error) {
@@ -51,5 +63,6 @@ export class ProducerIdentity {
   }
 }
 
+const NO_TRANSACTIONS = { transactionalId: null, transactionTimeoutMs: -1, producerId: -1n, producerEpoch: -1 }
 /** More records than a batch can have. */
-const SPARE = 2 ** 24
+export const SPARE: number = 2 ** 24

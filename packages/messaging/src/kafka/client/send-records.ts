@@ -6,6 +6,7 @@ import { recordSizeBound } from '../protocol/records/encode-record-batch.ts'
 import type { KafkaClient } from './kafka-client.ts'
 import type { ParcelRun } from './parcel.ts'
 import { PartitionSender } from './partition-sender.ts'
+import { ProducerIdentity, type SenderIdentity } from './producer-identity.ts'
 
 /** What became of the records of one send. */
 export interface SendReport {
@@ -32,16 +33,21 @@ interface Part {
   readonly sizes: number[]
 }
 
+/** Under whose numbers records go to a partition. */
+export type IdentifySender = (topic: string, partition: number) => SenderIdentity
+
 /** Sends records of all topics, each partition's on their own: one partition that is stuck holds up nobody else. */
 export class RecordSender {
   readonly #client: KafkaClient
+  readonly #identify: IdentifySender
   readonly #topics = new Map<string, SendableTopic>()
   readonly #room = new Room()
   readonly #underWay = new Set<Promise<unknown>>()
   #pendingBytes = 0
 
-  constructor(client: KafkaClient) {
+  constructor(client: KafkaClient, identify: IdentifySender = () => new ProducerIdentity(client)) {
     this.#client = client
+    this.#identify = identify
     const stopListening = client.view.onChange((name) => this.#forgetReplaced(name))
     client.closing.addEventListener('abort', stopListening, { once: true })
   }
@@ -106,7 +112,7 @@ export class RecordSender {
   /** One partition's records, in as many parcels as their bytes need. */
   async #sendPart({ senders }: SendableTopic, topic: { name: string; id: string }, part: Part, signal: AbortSignal): Promise<readonly ParcelRun[]> {
     const { records, sizes, partition } = part
-    const sender = senders.get(partition) ?? new PartitionSender(this.#client, topic, partition)
+    const sender = senders.get(partition) ?? new PartitionSender(this.#client, topic, partition, this.#identify(topic.name, partition))
     senders.set(partition, sender)
     const sending: Promise<readonly ParcelRun[]>[] = []
     for (let from = 0; from < records.length; ) {

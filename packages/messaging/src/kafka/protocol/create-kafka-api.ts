@@ -8,6 +8,7 @@ import { listOffsetsCall } from './calls/list-offsets.ts'
 import { metadataCall } from './calls/metadata.ts'
 import { produceCall } from './calls/produce.ts'
 import { createTopicCall, deleteTopicCall, describeTopicConfigCall } from './calls/topic-admin.ts'
+import { addOffsetsToTransactionCall, addPartitionsToTransactionCall, endTransactionCall, transactionOffsetCommitCall } from './calls/transactions.ts'
 import { callKafka } from './kafka-call.ts'
 
 /** Kafka's requests, each in a version that every broker from 3.1 to 4.3 speaks. */
@@ -26,6 +27,10 @@ export const KAFKA_CALLS = [
   createTopicCall,
   deleteTopicCall,
   initProducerIdCall,
+  addPartitionsToTransactionCall,
+  addOffsetsToTransactionCall,
+  transactionOffsetCommitCall,
+  endTransactionCall,
   describeTopicConfigCall,
 ] as const
 
@@ -34,7 +39,11 @@ export function createKafkaApi(connections: KafkaConnections): KafkaApi {
   return {
     metadata: (target, topics, options) => callKafka(connections, metadataCall, target, topics, options),
     produce: (target, request, options) => callKafka(connections, produceCall, target, request, options),
-    initProducerId: (target, transactionalId, options) => callKafka(connections, initProducerIdCall, target, transactionalId, options),
+    initProducerId: (target, request, options) => callKafka(connections, initProducerIdCall, target, request, options),
+    addPartitionsToTransaction: (target, request, options) => callKafka(connections, addPartitionsToTransactionCall, target, request, options),
+    addOffsetsToTransaction: (target, request, options) => callKafka(connections, addOffsetsToTransactionCall, target, request, options),
+    transactionOffsetCommit: (target, request, options) => callKafka(connections, transactionOffsetCommitCall, target, request, options),
+    endTransaction: (target, request, options) => callKafka(connections, endTransactionCall, target, request, options),
     fetch: (target, request, options) => callKafka(connections, fetchCall, target, request, options),
     listOffsets: (target, request, options) => callKafka(connections, listOffsetsCall, target, request, options),
     findCoordinator: (target, key, kind, options) => callKafka(connections, findCoordinatorCall, target, { key, kind }, options),

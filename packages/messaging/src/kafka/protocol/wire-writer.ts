@@ -75,6 +75,10 @@ export class WireWriter {
     return this.unsignedVarint(bytes.length + 1).#raw(bytes)
   }
 
+  compactNullableString(value: string | null): this {
+    return value === null ? this.compactNull() : this.compactString(value)
+  }
+
   bytes(value: Uint8Array): this {
     return this.int32(value.length).#raw(value)
   }

@@ -3,6 +3,7 @@ import { mapFileError } from '../../map-error.ts'
 import { AppendQueue, type PendingAppend, type QueuedAppend } from './append-queue.ts'
 import { FRAME_HEADER_BYTES, type FramePart } from './frame.ts'
 import { collectRecords, type LogChunk } from './log-chunk.ts'
+import { type LogReservation, Reservations } from './reservations.ts'
 import type { Segment } from './segment.ts'
 import type { SegmentStore } from './segment-store.ts'
 
@@ -47,6 +48,7 @@ export class PartitionLog {
   readonly #segments: Segment[]
   readonly #queue = new AppendQueue()
   readonly #listeners = new Set<() => void>()
+  readonly #reservations = new Reservations()
   #sealedBytes: number
   #writing: Promise<void> | undefined
   #closed = false
@@ -92,6 +94,15 @@ export class PartitionLog {
     const pending = this.#queue.push(part)
     this.#writing ??= this.#write()
     return pending
+  }
+
+  /** Waits for what is being written, then keeps everybody else from writing. */
+  async reserve(): Promise<LogReservation> {
+    if (this.#closed) throw this.#closedError()
+    const { granted, release } = this.#reservations.add()
+    this.#writing ??= this.#write()
+    await granted
+    return { offset: this.latest, append: (parts) => this.#appendParts(parts), release }
   }
 
   /** The records from a position on, and the position after them; null when there is none yet. */
@@ -154,23 +165,24 @@ export class PartitionLog {
     try {
       await work()
     } finally {
-      this.#writing = this.#queue.isEmpty ? undefined : this.#write()
+      this.#writing = this.#queue.isEmpty && this.#reservations.isEmpty ? undefined : this.#write()
     }
   }
 
   async #write(): Promise<void> {
     // Whoever sends in the same turn is written along with the first.
     await Promise.resolve()
-    const { frameBytes } = this.#options
-    for (let group = this.#queue.takeGroup(frameBytes); group.length > 0; group = this.#queue.takeGroup(frameBytes)) await this.#writeGroup(group)
+    while (!this.#queue.isEmpty || !this.#reservations.isEmpty) {
+      await this.#reservations.serve()
+      const group = this.#queue.takeGroup(this.#options.frameBytes)
+      if (group.length > 0) await this.#writeGroup(group)
+    }
     this.#writing = undefined
   }
 
   async #writeGroup(group: readonly QueuedAppend[]): Promise<void> {
-    const bytes = group.reduce((sum, entry) => sum + entry.part.body.length, 0)
     try {
-      if (!this.#active.isEmpty && this.#active.bytes.size + FRAME_HEADER_BYTES + bytes > this.#options.segmentBytes) await this.#roll()
-      let offset = await this.#active.append(group.map((entry) => entry.part))
+      let offset = await this.#appendFrame(group.map((entry) => entry.part))
       for (const entry of group) {
         entry.resolve(offset)
         offset += entry.part.records
@@ -182,6 +194,21 @@ export class PartitionLog {
       this.#queue.written(group)
     }
     this.#notify()
+  }
+
+  async #appendParts(parts: readonly FramePart[]): Promise<void> {
+    try {
+      await this.#appendFrame(parts)
+    } catch (error) {
+      throw mapFileError(error, this.#options.name, 'writing to')
+    }
+    this.#notify()
+  }
+
+  async #appendFrame(parts: readonly FramePart[]): Promise<number> {
+    const bytes = parts.reduce((sum, part) => sum + part.body.length, 0)
+    if (!this.#active.isEmpty && this.#active.bytes.size + FRAME_HEADER_BYTES + bytes > this.#options.segmentBytes) await this.#roll()
+    return this.#active.append(parts)
   }
 
   async #roll(): Promise<void> {

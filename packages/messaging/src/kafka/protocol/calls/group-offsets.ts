@@ -1,5 +1,6 @@
 import type { GroupRight, StoredOffset } from '../../kafka-api.ts'
 import type { KafkaCall } from '../kafka-call.ts'
+import type { WireReader } from '../wire-reader.ts'
 
 /** One partition's progress. */
 export interface OffsetCommitInput extends GroupRight {
@@ -15,6 +16,8 @@ export interface OffsetFetchInput {
   readonly groupId: string
   readonly topic: string
   readonly partitions: readonly number[]
+  /** Refuses a partition whose progress is part of a transaction that has not ended. */
+  readonly requireStable: boolean
 }
 
 /** Stores a group's progress in one partition, if the member still has the right to. */
@@ -51,23 +54,34 @@ export const offsetCommitCall: KafkaCall<OffsetCommitInput, { readonly errorCode
 export const offsetFetchCall: KafkaCall<OffsetFetchInput, { readonly errorCode: number; readonly offsets: readonly StoredOffset[] }> = {
   name: 'OffsetFetch',
   apiKey: 9,
-  apiVersion: 5,
-  flexible: false,
+  apiVersion: 7,
+  flexible: true,
   lane: 'group',
-  write(writer, { groupId, topic, partitions }) {
-    writer.string(groupId).array([topic], (name) => writer.string(name).array(partitions, (partition) => writer.int32(partition)))
+  write(writer, { groupId, topic, partitions, requireStable }) {
+    writer.compactString(groupId).compactArray([topic], (name) => {
+      writer.compactString(name).compactArray(partitions, (partition) => writer.int32(partition)).tags()
+    })
+    writer.boolean(requireStable).tags()
   },
   read(reader) {
     reader.int32() // throttled for, in milliseconds
-    const topics = reader.array(() => {
-      const topic = reader.string()
-      return reader.array(() => {
-        const partition = reader.int32()
-        const offset = reader.int64()
-        reader.int32() // leader epoch
-        return { topic, partition, offset, metadata: reader.nullableString(), errorCode: reader.int16() }
-      })
+    const topics = reader.compactArray(() => {
+      const topic = reader.compactString()
+      const partitions = reader.compactArray(() => readStored(reader, topic))
+      reader.tags()
+      return partitions
     })
-    return { errorCode: reader.int16(), offsets: topics.flat() }
+    const errorCode = reader.int16()
+    reader.tags()
+    return { errorCode, offsets: topics.flat() }
   },
+}
+
+function readStored(reader: WireReader, topic: string): StoredOffset {
+  const partition = reader.int32()
+  const offset = reader.int64()
+  reader.int32() // leader epoch
+  const stored = { topic, partition, offset, metadata: reader.compactNullableString(), errorCode: reader.int16() }
+  reader.tags()
+  return stored
 }

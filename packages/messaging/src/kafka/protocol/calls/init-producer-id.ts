@@ -1,27 +1,20 @@
+import type { InitProducerIdRequest, ProducerIdentity } from '../../kafka-api.ts'
 import type { KafkaCall } from '../kafka-call.ts'
 
-/** Who writes, as the broker knows it. */
-export interface ProducerIdentity {
-  readonly errorCode: number
-  readonly producerId: bigint
-  readonly producerEpoch: number
-}
-
-/** How long the broker lets a transaction stay open that nobody ends. */
-const TRANSACTION_TIMEOUT_MS = 60_000
-
-/** A producer's number, by which the broker knows a batch that comes again. */
-export const initProducerIdCall: KafkaCall<string | null, ProducerIdentity> = {
+/** A producer's number, by which the broker knows a batch that comes again; with a transactional id, the right to its transactions. */
+export const initProducerIdCall: KafkaCall<InitProducerIdRequest, ProducerIdentity> = {
   name: 'InitProducerId',
   apiKey: 22,
-  apiVersion: 1,
-  flexible: false,
+  apiVersion: 4,
+  flexible: true,
   lane: 'produce',
-  write(writer, transactionalId) {
-    writer.nullableString(transactionalId).int32(TRANSACTION_TIMEOUT_MS)
+  write(writer, { transactionalId, transactionTimeoutMs, producerId, producerEpoch }) {
+    writer.compactNullableString(transactionalId).int32(transactionTimeoutMs).int64(producerId).int16(producerEpoch).tags()
   },
   read(reader) {
     reader.int32() // throttled for, in milliseconds
-    return { errorCode: reader.int16(), producerId: reader.int64(), producerEpoch: reader.int16() }
+    const identity = { errorCode: reader.int16(), producerId: reader.int64(), producerEpoch: reader.int16() }
+    reader.tags()
+    return identity
   },
 }

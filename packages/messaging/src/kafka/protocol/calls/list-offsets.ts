@@ -6,9 +6,12 @@ export interface ListOffsetsInput {
   readonly partition: number
   readonly timestamp: bigint
   readonly leaderEpoch: number
+  /** Whether records of transactions that have not ended count. @default false */
+  readonly withOpen?: boolean
 }
 
 const NOT_A_REPLICA = -1
+const READ_UNCOMMITTED = 0
 const READ_COMMITTED = 1
 
 /** The first or last committed offset of a partition, or the first at or after a time. */
@@ -18,10 +21,10 @@ export const listOffsetsCall: KafkaCall<ListOffsetsInput, { readonly errorCode: 
   apiVersion: 5,
   flexible: false,
   lane: 'control',
-  write(writer, { topic, partition, timestamp, leaderEpoch }) {
+  write(writer, { topic, partition, timestamp, leaderEpoch, withOpen = false }) {
     writer
       .int32(NOT_A_REPLICA)
-      .int8(READ_COMMITTED)
+      .int8(withOpen ? READ_UNCOMMITTED : READ_COMMITTED)
       .array([topic], (name) => writer.string(name).array([partition], (index) => writer.int32(index).int32(leaderEpoch).int64(timestamp)))
   },
   read(reader, { topic, partition }) {
