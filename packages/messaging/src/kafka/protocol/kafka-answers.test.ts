@@ -51,7 +51,7 @@ describe('answers of a broker', () => {
       ],
     })
     expect(read.Produce).toEqual({ errorCode: 0, baseOffset: 0n, logAppendTimeMs: -1n, errorMessage: null })
-    expect(read.InitProducerId).toEqual({ errorCode: 0, producerId: 2n, producerEpoch: 0 })
+    expect(read.InitProducerId).toEqual({ errorCode: 0, producerId: 190n, producerEpoch: 0 })
     expect(read.Fetch).toMatchObject({ errorCode: 0, partitions: [{ partition: 0, highWatermark: 1n, lastStableOffset: 1n, logStartOffset: 0n }, { partition: 1, highWatermark: 2n }] })
     expect(read.ListOffsets).toEqual({ errorCode: 0, offset: 0n })
     expect(read.FindCoordinator).toEqual({ errorCode: 0, node: { nodeId: 1, host: '127.0.0.1', port: 29_092 } })
@@ -65,7 +65,9 @@ describe('answers of a broker', () => {
       ],
     })
     expect(read.DescribeConfigs).toMatchObject({ errorCode: 0, configs: { 'cleanup.policy': 'delete' } })
-    for (const name of ['Heartbeat', 'LeaveGroup', 'OffsetCommit', 'DeleteTopics']) expect(read[name]).toEqual({ errorCode: 0 })
+    expect(read.AddPartitionsToTxn).toEqual([0, 1].map((partition) => ({ topic: 'fixture', partition, errorCode: 0 })))
+    expect(read.TxnOffsetCommit).toEqual([{ topic: 'fixture', partition: 1, errorCode: 0 }])
+    for (const name of ['Heartbeat', 'LeaveGroup', 'OffsetCommit', 'DeleteTopics', 'AddOffsetsToTxn', 'EndTxn']) expect(read[name]).toEqual({ errorCode: 0 })
     expect(read.CreateTopics).toEqual({ errorCode: 0, errorMessage: null })
   })
 

@@ -68,7 +68,8 @@ export class KafkaKeeper implements TransactionKeeper, IdentityKeeper {
 
   async begin(signal: AbortSignal): Promise<void> {
     this.#checkCurrent()
-    if (this.#needsEnd) await this.#end(false, signal)
+    // Also asked before another epoch is: whoever has the id by now would lose its open transaction by that, and this answer tells.
+    if (this.#needsEnd || this.#wantsEpoch) await this.#end(false, signal)
     if (this.#wantsEpoch) await this.#identify(this.#producerId, this.#producerEpoch, signal)
     this.#wantsEpoch = false
     this.#isUndecided = false
