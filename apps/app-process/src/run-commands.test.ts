@@ -3,7 +3,7 @@ import { ConfigurationError, ConnectionError } from '@smart-whale/interfaces'
 import { type Command, type CommandCall, EXIT } from './command-line.ts'
 import { runCommands } from './run-commands.ts'
 
-const command = (name: string, run: Command['run'] = async () => EXIT.ok): Command => ({ name, summary: `Does ${name}`, usage: '[--to PLACE]', help: '  --to PLACE   where to', options: { to: { type: 'string' } }, maxPositionals: 1, run })
+const command = (name: string, run: Command['run'] = async () => EXIT.ok): Command => ({ name, summary: `Does ${name}`, usage: '[--to PLACE]', help: '  --to PLACE   where to', examples: [['--to Bergen', 'Swims there']], exits: { 0: 'it swam' }, options: { to: { type: 'string' } }, maxPositionals: 1, run })
 
 async function run(args: string[], work?: Command['run']): Promise<{ code: number; out: string; error: string; called: string[] }> {
   const called: string[] = []
@@ -18,6 +18,22 @@ async function run(args: string[], work?: Command['run']): Promise<{ code: numbe
   return { code, called, ...written }
 }
 
+const HELP_OF_LIST = `Does songs list.
+
+  whale songs list [--to PLACE]
+
+  --to PLACE   where to
+
+Examples:
+  whale songs list --to Bergen
+      Swims there
+
+Exit codes:
+  0  it swam
+  1  a broker or store is away or broke; trying again may help
+  2  command line, environment, a file, a login or a name is wrong; trying again does not help
+`
+
 describe('a command line', () => {
   it('runs the command of one word or two, with its options', async () => {
     expect((await run(['swim', '--to', 'Bergen'])).called).toEqual(['swim {"to":"Bergen"} '])
@@ -30,7 +46,7 @@ describe('a command line', () => {
     const overview = await run(['--help'])
     expect(overview).toMatchObject({ code: EXIT.ok, called: [] })
     for (const text of ['A whale.', 'songs list  Does songs list', 'Environment: none']) expect(overview.out).toContain(text)
-    expect((await run(['songs', 'list', '--help'])).out).toBe('Does songs list.\n\n  whale songs list [--to PLACE]\n\n  --to PLACE   where to\n')
+    expect((await run(['songs', 'list', '--help'])).out).toBe(HELP_OF_LIST)
   })
 
   it.each([
@@ -48,5 +64,26 @@ describe('a command line', () => {
     const { error } = await run(['swim', '--json'], () => Promise.reject(new ConnectionError('the sea is away')))
     expect(JSON.parse(error)).toEqual({ error: { code: 'ERR_CONNECTION', message: 'the sea is away' } })
     expect(await run(['swim'], async () => EXIT.found)).toMatchObject({ code: 3 })
+  })
+
+  it('ends like every program that a signal ends, and says so', async () => {
+    const stopped = AbortSignal.abort('SIGINT')
+    const line = { name: 'whale', summary: '', help: '', defaultCommand: 'swim', commands: [command('swim', (call) => Promise.reject(call.signal.reason))] }
+    let error = ''
+
+    expect(await runCommands(line, [], stopped, { out: () => {}, error: (text) => void (error += text) })).toBe(130)
+    expect(error).toBe('whale swim: ended by SIGINT\n')
+  })
+
+  it.each([
+    [true, [], '\u001b[31mred\u001b[39m\n'],
+    [false, [], 'red\n'],
+    [true, ['--json'], 'red\n'],
+  ])('paints on a terminal with colours (%s), and never for a program (%j)', async (hasColours, args, text) => {
+    const line = { name: 'whale', summary: '', help: '', defaultCommand: 'swim', commands: [command('swim', async ({ print, paint }) => (print(paint('red', 'red')), 0))] }
+    let out = ''
+    await runCommands(line, args, new AbortController().signal, { out: (written) => void (out += written), error: () => {}, hasColours })
+
+    expect(out).toBe(text)
   })
 })

@@ -1,15 +1,26 @@
 import { parseArgs } from 'node:util'
-import { ConfigurationError, InfrastructureError, ValidationError } from '@smart-whale/interfaces'
-import { type Command, type CommandCall, type CommandLine, EXIT } from './command-line.ts'
+import { constants } from 'node:os'
+import { ConfigurationError, InfrastructureError } from '@smart-whale/interfaces'
+import { type Colour, type Command, type CommandCall, type CommandLine, EXIT, EXIT_MEANINGS } from './command-line.ts'
+import { exitCodeOf } from './exit-code-of.ts'
 import { explainFailure } from './explain-failure.ts'
 
 /** Where a command line writes. */
 export interface Terminal {
   out(text: string): void
   error(text: string): void
+  /** Whether a person looks at `out`, on something that has colours. @default false */
+  readonly hasColours?: boolean
 }
 
-const PROCESS_TERMINAL: Terminal = { out: (text) => void process.stdout.write(text), error: (text) => void process.stderr.write(text) }
+const PROCESS_TERMINAL: Terminal = {
+  out: (text) => void process.stdout.write(text),
+  error: (text) => void process.stderr.write(text),
+  // Node looks at NO_COLOR, FORCE_COLOR and TERM.
+  hasColours: process.stdout.isTTY && process.stdout.hasColors(),
+}
+
+const COLOURS: Readonly<Record<Colour, readonly [on: number, off: number]>> = { red: [31, 39], green: [32, 39], yellow: [33, 39], dim: [2, 22] }
 
 /** Runs the command that the arguments name, and answers the exit code. Whatever goes wrong becomes one line on standard error. */
 export async function runCommands(line: CommandLine, args: readonly string[], signal: AbortSignal, terminal: Terminal = PROCESS_TERMINAL): Promise<number> {
@@ -22,12 +33,20 @@ export async function runCommands(line: CommandLine, args: readonly string[], si
     const { values, positionals } = parseCommand(command, title, rest)
     if (values.help === true) return terminal.out(`${commandHelp(line, command)}\n`), EXIT.ok
     json = values.json === true
-    const call: CommandCall = { values, positionals, json, signal, print: (text) => terminal.out(`${text}\n`), progress: (text) => terminal.error(`${text}\n`) }
+    const paint = (colour: Colour, text: string): string => (terminal.hasColours === true && !json ? `\u001b[${COLOURS[colour][0]}m${text}\u001b[${COLOURS[colour][1]}m` : text)
+    const call: CommandCall = { values, positionals, json, signal, print: (text) => terminal.out(`${text}\n`), progress: (text) => terminal.error(`${text}\n`), paint }
     return await command.run(call)
   } catch (error) {
-    terminal.error(json ? `${JSON.stringify({ error: { code: InfrastructureError.isInstance(error) ? error.code : 'ERR_INTERNAL', message: explainFailure(error) } })}\n` : `${title}: ${explainFailure(error)}\n`)
-    return ConfigurationError.isInstance(error) || ValidationError.isInstance(error) ? EXIT.usage : EXIT.failed
+    const failure = signal.aborted ? interrupted(signal) : { code: InfrastructureError.isInstance(error) ? error.code : 'ERR_INTERNAL', message: explainFailure(error), exit: exitCodeOf(error, line.exitCodes) }
+    terminal.error(json ? `${JSON.stringify({ error: { code: failure.code, message: failure.message } })}\n` : `${title}: ${failure.message}\n`)
+    return failure.exit
   }
+}
+
+/** What a signal ended: the exit code is that of every program that it ends. */
+function interrupted({ reason }: AbortSignal): { code: string; message: string; exit: number } {
+  const name = String(reason)
+  return { code: 'ERR_INTERRUPTED', message: `ended by ${name}`, exit: 128 + (constants.signals[name as NodeJS.Signals] ?? constants.signals.SIGINT) }
 }
 
 /** The command by its one or two words; null asks for the overview. @throws ConfigurationError naming what there is no command for */
@@ -64,5 +83,12 @@ function overview(line: CommandLine): string {
 }
 
 function commandHelp(line: CommandLine, command: Command): string {
-  return `${command.summary}.\n\n  ${line.name} ${command.name} ${command.usage}\n\n${command.help}`
+  const examples = command.examples.map(([call, does]) => `  ${line.name} ${command.name}${call === '' ? '' : ` ${call}`}\n      ${does}`)
+  const meanings = { ...pick(EXIT_MEANINGS, EXIT.failed, EXIT.usage), ...command.exits }
+  const exits = Object.entries(meanings).map(([code, meaning]) => `  ${code}  ${meaning}`)
+  return [`${command.summary}.`, `  ${line.name} ${command.name} ${command.usage}`, command.help, `Examples:\n${examples.join('\n')}`, `Exit codes:\n${exits.join('\n')}`].join('\n\n')
+}
+
+function pick(meanings: Readonly<Record<number, string>>, ...codes: readonly number[]): Record<number, string> {
+  return Object.fromEntries(codes.map((code) => [code, meanings[code] ?? '']))
 }

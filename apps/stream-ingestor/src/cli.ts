@@ -1,5 +1,6 @@
 import type { CommandLine } from '@smart-whale/app-process'
 import { check } from './commands/check.ts'
+import { dropDeadLetters } from './commands/dead-letters/drop.ts'
 import { listDeadLetters } from './commands/dead-letters/list.ts'
 import { patchDeadLetters } from './commands/dead-letters/patch.ts'
 import { replayDeadLetters } from './commands/dead-letters/replay.ts'
@@ -8,12 +9,14 @@ import { lag } from './commands/lag.ts'
 import { run } from './commands/run.ts'
 import { verify } from './commands/verify.ts'
 import { HELP } from './config.ts'
+import { OWN_EXIT_CODES } from './exit-codes.ts'
 
 /** The commands of the ingestor. */
 export const CLI: CommandLine = {
   name: 'smart-whale-ingestor',
   summary: 'Smart Whale stream ingestor: topics into ClickHouse and TimescaleDB, each event exactly once.',
-  commands: [run, check, verify, lag, listDeadLetters, showDeadLetters, patchDeadLetters, replayDeadLetters],
+  commands: [run, check, verify, lag, listDeadLetters, showDeadLetters, patchDeadLetters, replayDeadLetters, dropDeadLetters],
   defaultCommand: 'run',
   help: HELP,
+  exitCodes: OWN_EXIT_CODES,
 }

@@ -8,7 +8,7 @@ import { closedGuard } from './closed-guard.ts'
 import type { IngestorConfig } from './config.ts'
 import { createIngestor } from './create-ingestor.ts'
 import { createRequestServer } from './create-request-server.ts'
-import { createTransport, replicationFor } from './open-broker.ts'
+import { openBroker, replicationFor } from './open-broker.ts'
 import { openStores, refuseMissingStores } from './open-stores.ts'
 import { readPipelinesFile } from './read-pipelines-file.ts'
 
@@ -27,9 +27,7 @@ export async function compose(config: IngestorConfig, logger: Logger, signal: Ab
   try {
     const stores = await openStores(config, closers, logger, signal)
     if (stores.timescaledb !== null) await createMigrationManager(stores.timescaledb, { logger }).up()
-    const transport = createTransport(config, logger)
-    closers.add('broker', () => transport.stop())
-    await transport.start({ signal })
+    const transport = await openBroker(config, closers, logger, signal)
     const metrics = createPrometheusMetrics({ defaultMetrics: true, logger })
     closers.add('metrics', async () => metrics.close())
     const replication = await replicationFor(config, transport, signal)

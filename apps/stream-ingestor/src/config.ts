@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { type Environment, readEnvironment, type TokenSource } from '@smart-whale/app-process'
+import { type Environment, misspelt, type MisspeltVariable, type OtherNames, readEnvironment, readGivenFileSync, type TokenSource } from '@smart-whale/app-process'
 import { ConfigurationError } from '@smart-whale/interfaces'
 import { kafkaSettings, type KafkaSettings, kafkaVariables } from './kafka-config.ts'
+
+const databaseUrl = z.url({ protocol: /^postgres(ql)?$/ })
 
 const environmentSchema = z.object({
   ...kafkaVariables,
@@ -15,7 +16,7 @@ const environmentSchema = z.object({
   CLICKHOUSE_USER: z.string().min(1).default('default'),
   CLICKHOUSE_PASSWORD: z.string().default(''),
   CLICKHOUSE_PASSWORD_FILE: z.string().min(1).optional(),
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  DATABASE_URL: databaseUrl.optional(),
   DATABASE_URL_FILE: z.string().min(1).optional(),
   BROKER_DIR: z.string().min(1).optional(),
   AUTH_JWKS_FILE: z.string().min(1).optional(),
@@ -84,24 +85,46 @@ export const HELP = `Environment (required ones marked *):
   PORT, HOST                       where to serve (4001, 127.0.0.1; HOST=0.0.0.0 in a container)
   LOG_LEVEL                        trace, debug, info, warn, error, fatal or silent (info)`
 
+/** Names that other programs have for the same. */
+const ELSEWHERE: OtherNames = {
+  KAFKA_BOOTSTRAP_SERVERS: 'KAFKA_BROKERS',
+  KAFKA_BOOTSTRAP_SERVER: 'KAFKA_BROKERS',
+  CLICKHOUSE_HOST: 'CLICKHOUSE_URL',
+  CLICKHOUSE_USERNAME: 'CLICKHOUSE_USER',
+  CLICKHOUSE_DB: 'CLICKHOUSE_DATABASE',
+}
+
+/** Variables that are set and not read, but look like one that is. */
+export function misspeltVariables(environment: Environment = process.env): readonly MisspeltVariable[] {
+  return misspelt(environment, Object.keys(environmentSchema.shape), ELSEWHERE)
+}
+
 /** Reads the environment; with its parts beside it, the only place of this app that does. @throws ConfigurationError naming each variable that is wrong, never its value */
 export function readConfig(environment: Environment = process.env): IngestorConfig {
-  const variables = readEnvironment(environmentSchema, environment)
-  const databaseUrl = variables.DATABASE_URL ?? fromFile('DATABASE_URL_FILE', variables.DATABASE_URL_FILE)
+  try {
+    return configOf(readEnvironment(environmentSchema, environment))
+  } catch (error) {
+    const unread = misspeltVariables(environment).map(({ name, meant }) => `; ${name} is set, and nothing reads it: did you mean ${meant}?`)
+    if (unread.length === 0 || !ConfigurationError.isInstance(error)) throw error
+    throw new ConfigurationError(`${error.message}${unread.join('')}`, { cause: error })
+  }
+}
+
+type Variables = z.output<typeof environmentSchema>
+
+function configOf(variables: Variables): IngestorConfig {
   return {
     pipelinesFile: variables.PIPELINES_FILE,
     http: { host: variables.HOST, port: variables.PORT },
     logLevel: variables.LOG_LEVEL,
     broker: brokerOf(variables),
     clickhouse: clickhouseOf(variables),
-    databaseUrl: databaseUrl ?? null,
+    databaseUrl: databaseUrlOf(variables),
     tokens: tokensOf(variables),
     stallMs: variables.STALL_SECONDS * 1000,
     dataRequestsGroup: variables.DATA_REQUESTS === 'on' ? variables.DATA_REQUESTS_GROUP : null,
   }
 }
-
-type Variables = z.output<typeof environmentSchema>
 
 function brokerOf(variables: Variables): IngestorConfig['broker'] {
   const { KAFKA_BROKERS: brokers, BROKER_DIR: dataDir } = variables
@@ -113,9 +136,16 @@ function brokerOf(variables: Variables): IngestorConfig['broker'] {
 }
 
 function clickhouseOf(variables: Variables): IngestorConfig['clickhouse'] {
-  const { CLICKHOUSE_URL: url, CLICKHOUSE_DATABASE: database, CLICKHOUSE_USER: user } = variables
-  const password = fromFile('CLICKHOUSE_PASSWORD_FILE', variables.CLICKHOUSE_PASSWORD_FILE) ?? variables.CLICKHOUSE_PASSWORD
+  const { CLICKHOUSE_URL: url, CLICKHOUSE_DATABASE: database, CLICKHOUSE_USER: user, CLICKHOUSE_PASSWORD_FILE: file } = variables
+  const password = file === undefined ? variables.CLICKHOUSE_PASSWORD : readGivenFileSync('CLICKHOUSE_PASSWORD_FILE', file).trim()
   return url === undefined ? null : { url, database, user, password }
+}
+
+function databaseUrlOf({ DATABASE_URL: url, DATABASE_URL_FILE: file }: Variables): string | null {
+  if (url !== undefined || file === undefined) return url ?? null
+  const read = databaseUrl.safeParse(readGivenFileSync('DATABASE_URL_FILE', file).trim())
+  if (read.success) return read.data
+  throw new ConfigurationError(`DATABASE_URL_FILE: what ${file} holds is no address: postgres://user:password@host:5432/database`)
 }
 
 function tokensOf({ AUTH_JWKS_FILE, AUTH_ISSUER, AUTH_AUDIENCE }: Variables): TokenSource | null {
@@ -123,13 +153,4 @@ function tokensOf({ AUTH_JWKS_FILE, AUTH_ISSUER, AUTH_AUDIENCE }: Variables): To
   if (AUTH_JWKS_FILE === undefined) throw new ConfigurationError('AUTH_JWKS_FILE is missing: AUTH_ISSUER is set, and its keys are needed to check tokens')
   if (AUTH_ISSUER === undefined) throw new ConfigurationError('AUTH_ISSUER is missing: AUTH_JWKS_FILE is set, and a token is taken from its issuer alone')
   return { AUTH_JWKS_FILE, AUTH_ISSUER, AUTH_AUDIENCE }
-}
-
-function fromFile(variable: string, path: string | undefined): string | undefined {
-  if (path === undefined) return undefined
-  try {
-    return readFileSync(path, 'utf8').trim()
-  } catch (error) {
-    throw new ConfigurationError(`${variable}: ${path} can't be read`, { cause: error })
-  }
 }

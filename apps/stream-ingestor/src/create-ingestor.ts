@@ -18,6 +18,7 @@ import {
   type PipelineStores,
 } from '@smart-whale/messaging/pipeline'
 import { createTransactionalBatchWriter, IngestLedger, type TimescaleStorage } from '@smart-whale/timescaledb'
+import { refuseDrift } from './checks/refuse-drift.ts'
 import { progressOf } from './open-parts.ts'
 import { prepareTables } from './prepare-tables.ts'
 import { withJsonFields } from './rows-for-timescale.ts'
@@ -76,6 +77,7 @@ export function createIngestor(options: IngestorOptions): Ingestor {
   const monitor = createLagMonitor({ pipelines, transport, stallMs: options.stallMs, metrics, logger })
   return {
     start: async ({ signal } = {}) => {
+      await refuseDrift(definitions, options, signal)
       for (const definition of definitions) await prepareTables(definition, options, signal)
       // Side by side: each waits for its group, and a group may wait for a worker that died.
       await Promise.all(pipelines.map((pipeline) => pipeline.start({ signal })))

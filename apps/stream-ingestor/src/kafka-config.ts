@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { readGivenFile, readGivenFileSync } from '@smart-whale/app-process'
 import { ConfigurationError } from '@smart-whale/interfaces'
 import type { KafkaConnectionOptions, KafkaSaslOptions } from '@smart-whale/messaging/platformatic'
 
@@ -53,7 +52,7 @@ export function kafkaSettings(variables: KafkaVariables): KafkaSettings | null {
 
 function tlsOf(variables: KafkaVariables): KafkaConnectionOptions['tls'] {
   const { KAFKA_TLS: tls, KAFKA_TLS_CA_FILE: ca, KAFKA_TLS_CERT_FILE: cert, KAFKA_TLS_KEY_FILE: key } = variables
-  const files = { ...(ca !== undefined && { ca: pem('KAFKA_TLS_CA_FILE', ca) }), ...(cert !== undefined && { cert: pem('KAFKA_TLS_CERT_FILE', cert) }), ...(key !== undefined && { key: pem('KAFKA_TLS_KEY_FILE', key) }) }
+  const files = { ...(ca !== undefined && { ca: readGivenFileSync('KAFKA_TLS_CA_FILE', ca) }), ...(cert !== undefined && { cert: readGivenFileSync('KAFKA_TLS_CERT_FILE', cert) }), ...(key !== undefined && { key: readGivenFileSync('KAFKA_TLS_KEY_FILE', key) }) }
   const hasFiles = Object.keys(files).length > 0
   if (tls === 'false' && hasFiles) throw new ConfigurationError('KAFKA_TLS is false, but certificates are given; unset KAFKA_TLS_CA_FILE, KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE, or set KAFKA_TLS=true')
   if ((cert === undefined) !== (key === undefined)) throw new ConfigurationError('KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE belong together; set both or none')
@@ -68,7 +67,7 @@ function saslOf(variables: KafkaVariables): KafkaSaslOptions | undefined {
     throw new ConfigurationError('KAFKA_SASL_MECHANISM is missing: KAFKA_SASL_USERNAME is set; name PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512')
   }
   if (mechanism === 'OAUTHBEARER') {
-    if (tokenFile === undefined) throw new ConfigurationError('KAFKA_SASL_TOKEN_FILE is missing: OAUTHBEARER reads its token from there')
+    if (tokenFile === undefined) throw new ConfigurationError('KAFKA_SASL_TOKEN_FILE is missing: KAFKA_SASL_MECHANISM=OAUTHBEARER reads its token from there')
     return { mechanism, token: secretFrom('KAFKA_SASL_TOKEN_FILE', tokenFile) }
   }
   if (username === undefined) throw new ConfigurationError(`KAFKA_SASL_USERNAME is missing: ${mechanism} needs it`)
@@ -77,21 +76,8 @@ function saslOf(variables: KafkaVariables): KafkaSaslOptions | undefined {
   return { mechanism, username, password }
 }
 
-function pem(variable: string, path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new ConfigurationError(`${variable}: ${path} can't be read`, { cause: error })
-  }
-}
-
-/** Read for each connection, so that a secret that is changed counts from the next one on. */
+/** Read for each connection, so that a secret that is changed counts from the next one on; once at the start as well, to tell at once what is wrong with the file. */
 function secretFrom(variable: string, path: string): () => Promise<string> {
-  return async () => {
-    try {
-      return (await readFile(path, 'utf8')).trim()
-    } catch (error) {
-      throw new ConfigurationError(`${variable}: ${path} can't be read`, { cause: error })
-    }
-  }
+  if (readGivenFileSync(variable, path).trim() === '') throw new ConfigurationError(`${variable}: ${path} is empty`)
+  return async () => (await readGivenFile(variable, path)).trim()
 }

@@ -1,15 +1,28 @@
+import type { Closers } from '@smart-whale/app-process'
 import { ConfigurationError, type Logger } from '@smart-whale/interfaces'
 import { DEFAULT_REPLICATION, type MessagingTransport } from '@smart-whale/messaging'
 import { createKafkaJsTransport } from '@smart-whale/messaging/kafkajs'
 import { createMemoryTransport } from '@smart-whale/messaging/memory'
 import { createPlatformaticTransport } from '@smart-whale/messaging/platformatic'
 import type { IngestorConfig } from './config.ts'
+import { forOperator } from './kafka-variable-names.ts'
 
 /** The topics decide how large a message may be: a dead letter has to go wherever its message came from. */
 const MAX_RECORD_BYTES = 128 * 1024 * 1024
 
-/** The broker that the configuration names; `start` reaches it. */
-export function createTransport({ broker }: Pick<IngestorConfig, 'broker'>, logger: Logger): MessagingTransport {
+/** Reaches the broker that the configuration names. What goes wrong is told by the names of its variables. */
+export async function openBroker(config: Pick<IngestorConfig, 'broker'>, closers: Closers, logger: Logger, signal: AbortSignal): Promise<MessagingTransport> {
+  try {
+    const transport = createTransport(config, logger)
+    closers.add('broker', () => transport.stop())
+    await transport.start({ signal })
+    return transport
+  } catch (error) {
+    throw forOperator(error)
+  }
+}
+
+function createTransport({ broker }: Pick<IngestorConfig, 'broker'>, logger: Logger): MessagingTransport {
   if ('dataDir' in broker) return createMemoryTransport({ dataDir: broker.dataDir, logger })
   const { library, connection, compression, sessionTimeoutMs } = broker.kafka
   const create = library === 'kafkajs' ? createKafkaJsTransport : createPlatformaticTransport
@@ -20,6 +33,8 @@ export function createTransport({ broker }: Pick<IngestorConfig, 'broker'>, logg
 export async function replicationFor({ broker }: Pick<IngestorConfig, 'broker'>, transport: MessagingTransport, signal?: AbortSignal): Promise<number> {
   const brokers = await transport.topics.brokerCount({ signal })
   const wanted = 'kafka' in broker ? broker.kafka.replication : undefined
-  if (wanted !== undefined && wanted > brokers) throw new ConfigurationError(`KAFKA_REPLICATION is ${wanted}, but the cluster has ${brokers} brokers; lower it, or add brokers`)
+  if (wanted !== undefined && wanted > brokers) {
+    throw new ConfigurationError(`KAFKA_REPLICATION is ${wanted}, but the cluster has ${brokers === 1 ? 'one broker' : `${brokers} brokers`}; lower it, or add brokers`)
+  }
   return wanted ?? Math.min(DEFAULT_REPLICATION, brokers)
 }

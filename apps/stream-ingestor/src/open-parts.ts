@@ -5,7 +5,7 @@ import type { MessagingTransport } from '@smart-whale/messaging'
 import { type PipelineDefinition, type PipelineProgress, type PipelineSink, progressOfGroup, progressOfLedger } from '@smart-whale/messaging/pipeline'
 import { createIngestLedger, createStoredRows as timescaleRows } from '@smart-whale/timescaledb'
 import { type IngestorConfig, readConfig } from './config.ts'
-import { createTransport } from './open-broker.ts'
+import { openBroker } from './open-broker.ts'
 import { openStores, type OpenStores, refuseMissingStores } from './open-stores.ts'
 import { readPipelinesFile } from './read-pipelines-file.ts'
 
@@ -32,9 +32,7 @@ export async function withParts<T>({ values, signal }: CommandCall, work: (parts
   const closers = createClosers(silentLogger)
   try {
     const stores = await openStores(clickhouse ? config : { ...config, clickhouse: null }, closers, silentLogger, signal)
-    const transport = createTransport(config, silentLogger)
-    closers.add('broker', () => transport.stop())
-    await transport.start({ signal })
+    const transport = await openBroker(config, closers, silentLogger, signal)
     return await work({ ...stores, config, definitions, transport, progress: progressOf(stores, transport) })
   } finally {
     await closers.close()

@@ -1,6 +1,6 @@
 import type { Row } from '@smart-whale/interfaces'
 import type { PipelineDefinition } from '@smart-whale/messaging/pipeline'
-import { INGEST_LEDGER_TABLE, quoteTable, type TimescaleStorage } from '@smart-whale/timescaledb'
+import { INGEST_LEDGER_TABLE, quoteIdentifier, quoteTable, type TimescaleStorage } from '@smart-whale/timescaledb'
 import { timescaledbTable } from '../table-columns.ts'
 import { type CheckResult, good, warning, wrong } from './check-result.ts'
 import { compareColumns } from './compare-columns.ts'
@@ -9,10 +9,26 @@ import { compareColumns } from './compare-columns.ts'
 export async function checkTimescale(definition: PipelineDefinition, timescaledb: TimescaleStorage, signal: AbortSignal): Promise<readonly CheckResult[]> {
   const table = definition.tables.timescaledb
   const about = `PostgreSQL table ${table}`
-  const sql = 'select attname as name, format_type(atttypid, atttypmod) as type from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped'
-  const rows = await timescaledb.execute<Row & { name: string; type: string }>(sql, [quoteTable(table)], { signal })
-  const results = compareColumns(about, timescaledbTable(definition).columns, definition.columns, rows, plainType)
+  const sql = `select attname as name, format_type(atttypid, atttypmod) as type, attnotnull and not atthasdef and attidentity = '' as wants
+    from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped order by attnum`
+  const rows = await timescaledb.execute<Row & Column>(sql, [quoteTable(table)], { signal })
+  const wanted = timescaledbTable(definition).columns
+  const results = [...compareColumns(about, wanted, definition.columns, rows, plainType), ...unfilledColumns(table, rows, wanted).map((detail) => wrong(about, detail))]
   return results.length > 0 || rows.length === 0 ? results : [good(about, `${rows.length} columns`)]
+}
+
+interface Column {
+  readonly name: string
+  readonly type: string
+  /** Whether a row without a value for it is refused. */
+  readonly wants: boolean
+}
+
+/** Columns that nobody gives a value, and that take no row without one: every row would be refused. */
+function unfilledColumns(table: string, there: readonly Column[], wanted: Readonly<Record<string, string>>): string[] {
+  return there
+    .filter(({ name, wants }) => wants && !Object.hasOwn(wanted, name))
+    .map(({ name }) => `column ${name} takes no null, and no field is declared for it; declare one, or let it be null: alter table ${quoteTable(table)} alter column ${quoteIdentifier(name)} drop not null`)
 }
 
 function plainType(type: string): string {
@@ -27,7 +43,7 @@ export async function checkTimescaleServer(timescaledb: TimescaleStorage, signal
     { signal },
   )
   const results = [good('PostgreSQL', `version ${row?.version ?? 'unknown'}`)]
-  if (row?.fsync === 'off') results.push(wrong('PostgreSQL', 'fsync = off: a power failure may take back what the ledger has recorded; set it on'))
+  if (row?.fsync === 'off') results.push(warning('PostgreSQL', 'fsync = off: a power failure may take back what the ledger has recorded; set it on'))
   if (row?.pages === 'off') results.push(warning('PostgreSQL', 'full_page_writes = off: a power failure may damage tables, unless the file system writes whole pages; set it on'))
   if (row?.ledger === null) results.push(warning('PostgreSQL', `the ledger's table ${INGEST_LEDGER_TABLE} is not there; the start makes it`))
   return results

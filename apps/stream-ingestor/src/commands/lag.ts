@@ -1,8 +1,9 @@
-import { type Command, EXIT } from '@smart-whale/app-process'
+import { type Command, type CommandCall, EXIT } from '@smart-whale/app-process'
 import { ConfigurationError, toWire } from '@smart-whale/interfaces'
-import { readPipelineLag } from '@smart-whale/messaging/pipeline'
+import { type PipelineLag, readPipelineLag } from '@smart-whale/messaging/pipeline'
 import { withParts } from '../open-parts.ts'
 import { tableText } from './print-table.ts'
+import { count } from './words.ts'
 
 /** How far pipelines are behind their topics. */
 export const lag: Command = {
@@ -11,10 +12,15 @@ export const lag: Command = {
   usage: '[--pipeline NAME]… [--max N] [--json]',
   help: `  --pipeline NAME    this one alone; may be given again (all)
   --max N            end with exit code 3 when one pipeline lags by more records than this
+  --json             {"pipelines": [{"pipeline", "topic", "total", "partitions": [{"partition", "nextOffset", "latest", "lag", "owner", "inFlight"}]}]};
+                     offsets and counts are digits in texts
 
-Counted are offsets from the first that is not in every store to the end of the partition.
-
-Exit codes: 0 told; 1 broker or ledger is away; 2 the command line or configuration is wrong; 3 a pipeline lags by more than --max.`,
+Counted are records from the first that is not in every store to the end of the partition. "in flight" is the slice that is being written.`,
+  examples: [
+    ['', 'all pipelines'],
+    ['--pipeline rides --max 10000', 'in a script: ends with 3 when it is further behind'],
+  ],
+  exits: { 0: 'told', 3: 'a pipeline lags by more than --max, or a topic is not there' },
   options: { pipeline: { type: 'string', multiple: true }, max: { type: 'string' } },
   maxPositionals: 0,
   run: (call) =>
@@ -25,15 +31,19 @@ Exit codes: 0 told; 1 broker or ledger is away; 2 the command line or configurat
         const most = maximum(call.values.max as string | undefined)
         const lags = await Promise.all(definitions.map((definition) => readPipelineLag({ definition, transport, progress, signal: call.signal })))
         if (call.json) call.print(JSON.stringify(toWire({ pipelines: lags })))
-        else {
-          const rows = lags.flatMap(({ pipeline, topic, partitions }) => partitions.map((one) => [pipeline, topic, one.partition, one.nextOffset, one.latest, one.lag, one.owner ?? '–', one.inFlight === null ? '–' : `${one.inFlight.firstOffset}–${one.inFlight.lastOffset}`]))
-          call.print(tableText(['pipeline', 'topic', 'partition', 'done before', 'end', 'lag', 'owner', 'in flight'], rows))
-          for (const { pipeline, total } of lags) call.print(`${pipeline}: ${total} records behind`)
-        }
+        else printLags(lags, call)
         return most !== undefined && lags.some(({ total }) => total > most) ? EXIT.found : EXIT.ok
       },
       { clickhouse: false },
     ),
+}
+
+function printLags(lags: readonly PipelineLag[], { print }: CommandCall): void {
+  const rows = lags.flatMap(({ pipeline, topic, partitions }) =>
+    partitions.map(({ partition, nextOffset, latest, lag: behind, owner, inFlight }) => [pipeline, topic, partition, nextOffset, latest, behind, owner, inFlight === null ? '–' : `${inFlight.firstOffset}–${inFlight.lastOffset}`]),
+  )
+  print(tableText(['pipeline', 'topic', 'partition', 'done before', 'end', 'lag', 'owner', 'in flight'], rows))
+  for (const { pipeline, total } of lags) print(`${pipeline}: ${count(total, 'record')} behind`)
 }
 
 function maximum(text: string | undefined): bigint | undefined {

@@ -1,33 +1,43 @@
-import { type Command, EXIT, serveApp } from '@smart-whale/app-process'
+import { type Command, EXIT, guardFromKeys, serveApp } from '@smart-whale/app-process'
 import { createLogger } from '@smart-whale/core-logging'
 import { compose } from '../compose.ts'
-import { readConfig } from '../config.ts'
+import { type IngestorConfig, misspeltVariables, readConfig } from '../config.ts'
 import { refuseMissingStores } from '../open-stores.ts'
 import { readPipelinesFile } from '../read-pipelines-file.ts'
+import { count } from './words.ts'
 
 /** Takes events in until the process is asked to stop. */
 export const run: Command = {
   name: 'run',
   summary: 'Takes events in until it is asked to stop',
   usage: '[--check-config]',
-  help: `  --check-config   look at the environment and the pipelines file, and leave; "check" looks at brokers and tables too
+  help: `  --check-config   look at the environment and the files that it names, and leave; "check" looks at brokers and tables too
 
-SIGTERM and SIGINT stop it: slices that are being written are finished, within 9 seconds.
-
-Exit codes: 0 stopped as asked; 1 it broke, or the stop took too long; 2 the configuration is wrong.`,
+SIGTERM and SIGINT stop it: slices that are being written are finished, within 9 seconds. A second Ctrl-C ends it at once; the next start repeats
+what was under way, and nothing is lost or doubled by that. Logs are lines of JSON on standard output.`,
+  examples: [
+    ['', 'as its environment says'],
+    ['--check-config', 'in an image that is being built, where there is no broker'],
+  ],
+  exits: { 0: 'stopped as asked', 3: 'a table or topic is not as declared, and nothing was begun; "check" says the same' },
   options: { 'check-config': { type: 'boolean' } },
   maxPositionals: 0,
   run: async ({ values, signal, print }) => {
     const config = readConfig()
-    if (values['check-config'] === true) {
-      const definitions = await readPipelinesFile(config.pipelinesFile)
-      refuseMissingStores(definitions, config)
-      print(`the configuration is good: ${definitions.length} pipelines`)
-      return EXIT.ok
-    }
+    if (values['check-config'] === true) return checkConfig(config, print)
     const logger = createLogger({ level: config.logLevel, service: 'stream-ingestor' })
+    for (const { name, meant } of misspeltVariables()) logger.warn({ variable: name, meant }, `${name} is set, and nothing reads it: did you mean ${meant}?`)
     await serveApp({ logger, address: config.http, signal, compose: (stopped) => compose(config, logger, stopped) })
     await logger.flush()
     return EXIT.ok
   },
+}
+
+async function checkConfig(config: IngestorConfig, print: (line: string) => void): Promise<number> {
+  const definitions = await readPipelinesFile(config.pipelinesFile)
+  refuseMissingStores(definitions, config)
+  if (config.tokens !== null) await guardFromKeys(config.tokens)
+  for (const { name, meant } of misspeltVariables()) print(`warning: ${name} is set, and nothing reads it: did you mean ${meant}?`)
+  print(`the configuration is good: ${count(definitions.length, 'pipeline')}`)
+  return EXIT.ok
 }

@@ -3,6 +3,7 @@ import { ConfigurationError, toWire } from '@smart-whale/interfaces'
 import { type PipelineDefinition, type VerifyFinding, verifyPipeline, type VerifyReport } from '@smart-whale/messaging/pipeline'
 import { ledgerView, type OpenParts, storedRowsOf, withParts } from '../open-parts.ts'
 import { tableText } from './print-table.ts'
+import { count } from './words.ts'
 
 /** Compares what topics offer with what stores and dead letters hold. */
 export const verify: Command = {
@@ -16,12 +17,16 @@ export const verify: Command = {
   --deep             compare the content of each row too, with what the pipeline makes of its event
   --range N          offsets that are compared at a time (50000; 5000 with --deep); memory grows with it
   --limit N          print so many findings, and count the rest (100)
-  --json             print every finding as a line {"finding": …}, and at the end {"report": …} of each pipeline
+  --json             a line for each finding, {"finding": {"kind", "place", "topic", "partition", "firstOffset", "lastOffset", "offsets", "detail"}},
+                     and at the end one for each pipeline: {"report": {"pipeline", "topic", "partitions", "counts", "isWhole"}}
 
-It only reads, and works while ingestors run: what they had done when it began is compared. The slice that is being written is named apart.
-
-Exit codes: 0 every record is where it belongs, once; 1 it could not be done; 2 the command line or configuration is wrong;
-3 something is missing, doubled, or where it should not be.`,
+It only reads, and works while ingestors run: what they had done when it began is compared. The slice that is being written is named apart.`,
+  examples: [
+    ['', 'every pipeline, as a whole'],
+    ['--pipeline rides --partition 0 --from 1200000 --deep', 'one partition from an offset on, content included'],
+    ["--json | grep '\"finding\"'", 'what is wrong, a line each'],
+  ],
+  exits: { 0: 'every record is where it belongs, once', 3: 'something is missing, doubled, or where it should not be' },
   options: {
     pipeline: { type: 'string', multiple: true },
     partition: { type: 'string', multiple: true },
@@ -97,7 +102,7 @@ function sentenceOf({ kind, place, topic, partition, firstOffset, lastOffset, of
 }
 
 function printSummary(call: CommandCall, reports: readonly VerifyReport[], printer: FindingPrinter): void {
-  if (printer.left > 0) call.print(`… and ${printer.left} findings more; --json prints all`)
+  if (printer.left > 0) call.print(`… and ${count(printer.left, 'finding')} more; --json prints all`)
   const rows = reports.flatMap(({ topic, partitions }) =>
     partitions.map((verdict) => {
       const { inFlight } = verdict
@@ -108,8 +113,8 @@ function printSummary(call: CommandCall, reports: readonly VerifyReport[], print
   call.print(tableText(['topic', 'partition', 'from', 'before', 'records', 'good', 'dead', 'left out', 'removed', 'in flight', 'wrong'], rows))
   for (const { topic, partitions, counts, isWhole } of reports) {
     const unknown = partitions.reduce((sum, { lettersUnknown }) => sum + lettersUnknown, 0)
-    if (unknown > 0) call.print(`${topic}: ${unknown} bad records have no dead letter any more; retention removed letters`)
-    call.print(isWhole ? `${topic}: whole` : `${topic}: ${Object.entries(counts).map(([kind, count]) => `${count} ${kind}`).join(', ')}`)
+    if (unknown > 0) call.print(`${topic}: ${unknown === 1 ? '1 bad record has' : `${unknown} bad records have`} no dead letter any more; retention removed letters`)
+    call.print(isWhole ? `${topic}: ${call.paint('green', 'whole')}` : `${topic}: ${call.paint('red', Object.entries(counts).map(([kind, found]) => `${found} ${kind}`).join(', '))}`)
   }
 }
 

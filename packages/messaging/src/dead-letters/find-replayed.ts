@@ -1,7 +1,8 @@
 import { deadLetterTopic } from '../dead-letter.ts'
 import type { MessagingTransport, RecordBatch, TransportCallOptions } from '../transport.ts'
-import { recordsFrom, textOf } from './read-dead-letters.ts'
+import { recordsFrom } from './read-dead-letters.ts'
 import type { ReplayIntent } from './replay-journal.ts'
+import { textOf } from './text-of.ts'
 
 /** The header of an event that was a dead letter: which one it was. */
 export const REPLAY_OF_HEADER = 'smartwhale-replay-of'

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
-import type { EventDecoder } from '../pipeline/decode-record.ts'
+import { judgeLetter, type LetterDecoder } from './judge-letter.ts'
 import type { DeadLetter } from './read-dead-letters.ts'
+import type { LetterFate } from './read-fates.ts'
 
 /** A dead letter as a person or a tool looks at it. */
 export interface DeadLetterView {
@@ -12,6 +13,8 @@ export interface DeadLetterView {
   readonly key: string | null
   readonly headers: Readonly<Record<string, string>>
   readonly value: ValueView
+  /** What became of it; null while it is open, and where nobody looked. */
+  readonly fate: LetterFate | null
   /** What today's definition says of it: null when it would be taken, or when no definition was given. */
   readonly refusedToday: { readonly code: string; readonly field: string | null; readonly reason: string } | null
 }
@@ -26,15 +29,17 @@ export type ValueView =
 /** How {@link inspectDeadLetter} shows a letter. */
 export interface InspectOptions {
   /** Reads the value as the pipeline would. @default nothing is tried */
-  decode?: EventDecoder | undefined
+  decode?: LetterDecoder | undefined
+  /** What became of it; see `readFates`. @default null */
+  fate?: LetterFate | null | undefined
   /** Most bytes of the value that are shown. @default 4096 */
   maxBytes?: number | undefined
 }
 
 /** Shows a dead letter: where it comes from, why it died, what is in it, and whether it would die again. */
-export function inspectDeadLetter(letter: DeadLetter, { decode, maxBytes = 4096 }: InspectOptions = {}): DeadLetterView {
+export function inspectDeadLetter(letter: DeadLetter, { decode, fate = null, maxBytes = 4096 }: InspectOptions = {}): DeadLetterView {
   const { position, origin, reason, schemaVersion, timestamp, key, headers, value } = letter
-  const refusal = decode?.(value).refusal ?? null
+  const refusal = decode === undefined ? null : judgeLetter(decode, letter, value)
   return {
     position: { partition: position.partition, offset: String(position.offset) },
     origin: origin === null ? null : { topic: origin.topic, partition: origin.partition, offset: String(origin.offset), at: new Date(origin.timestamp).toISOString() },
@@ -44,6 +49,7 @@ export function inspectDeadLetter(letter: DeadLetter, { decode, maxBytes = 4096 
     key: key === null ? null : shownText(key),
     headers: Object.fromEntries(Object.entries(headers).map(([name, bytes]) => [name, shownText(bytes)])),
     value: valueView(value, maxBytes),
+    fate,
     refusedToday: refusal === null ? null : { code: refusal.code, field: refusal.field ?? null, reason: refusal.reason },
   }
 }

@@ -1,9 +1,8 @@
 import { DEAD_LETTER_HEADERS, type DeadLetterReason, deadLetterTopic } from '../dead-letter.ts'
 import { topicNotFound } from '../errors.ts'
 import type { MessagingTransport, RecordBatch, RecordPosition, TransportCallOptions } from '../transport.ts'
-
-/** The header that says which version of its schema an event is of. */
-export const SCHEMA_VERSION_HEADER = 'schema-version'
+import { letterVersion, type VersionOfLetter } from './letter-version.ts'
+import { textOf } from './text-of.ts'
 
 /** Where a dead letter was before it died. */
 export interface DeadLetterOrigin {
@@ -35,6 +34,8 @@ export interface DeadLetter {
 export interface ReadDeadLettersOptions extends TransportCallOptions {
   /** How many bytes are read at once; a larger letter comes alone. @default 4194304 */
   batchBytes?: number | undefined
+  /** Where events say their schema version; see `letterVersion`. @default the header `schema-version` */
+  versionOf?: VersionOfLetter | undefined
 }
 
 const OWN_HEADERS = new Set<string>(Object.values(DEAD_LETTER_HEADERS))
@@ -45,13 +46,13 @@ const OWN_HEADERS = new Set<string>(Object.values(DEAD_LETTER_HEADERS))
  * @throws OperationError `ERR_MESSAGING_TOPIC_NOT_FOUND` when the topic has no dead letters' topic
  */
 export async function* readDeadLetters(transport: MessagingTransport, topic: string, options: ReadDeadLettersOptions = {}): AsyncGenerator<DeadLetter> {
-  const { batchBytes = 4 * 1024 * 1024, ...call } = options
+  const { batchBytes = 4 * 1024 * 1024, versionOf = letterVersion(), ...call } = options
   const letters = deadLetterTopic(topic)
   const description = await transport.topics.describe(letters, call)
   if (description === null) throw topicNotFound(letters)
   for (let partition = 0; partition < description.partitions; partition++) {
     for await (const batch of recordsFrom(transport, { topic: letters, partition }, { batchBytes, ...call })) {
-      for (let index = 0; index < batch.length; index++) yield deadLetterAt(batch, index)
+      for (let index = 0; index < batch.length; index++) yield deadLetterAt(batch, index, versionOf)
     }
   }
 }
@@ -82,16 +83,18 @@ export async function* recordsFrom(transport: MessagingTransport, { topic, parti
   }
 }
 
-function deadLetterAt(batch: RecordBatch, index: number): DeadLetter {
+function deadLetterAt(batch: RecordBatch, index: number, versionOf: VersionOfLetter): DeadLetter {
   const all = batch.headersAt(index)
+  const value = batch.valueAt(index)
+  const headers = Object.fromEntries(Object.entries(all).filter(([name]) => !OWN_HEADERS.has(name)))
   return {
     position: { partition: batch.partition, offset: batch.offsetAt(index) },
     origin: originOf(all),
     reason: { code: textOf(all[DEAD_LETTER_HEADERS.reasonCode]) ?? 'unknown', message: textOf(all[DEAD_LETTER_HEADERS.reason]) ?? '' },
-    schemaVersion: textOf(all[SCHEMA_VERSION_HEADER]),
+    schemaVersion: versionOf({ headers, value }),
     key: batch.keyAt(index),
-    value: batch.valueAt(index),
-    headers: Object.fromEntries(Object.entries(all).filter(([name]) => !OWN_HEADERS.has(name))),
+    value,
+    headers,
     timestamp: batch.timestampAt(index),
   }
 }
@@ -103,8 +106,3 @@ function originOf(headers: Readonly<Record<string, Uint8Array>>): DeadLetterOrig
 }
 
 const isDigits = (text: string | null | undefined): text is string => typeof text === 'string' && /^\d{1,19}$/.test(text)
-
-/** The text of a header; null when there is none. */
-export function textOf(bytes: Uint8Array | undefined): string | null {
-  return bytes === undefined ? null : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
-}

@@ -4,10 +4,11 @@ import { RETRY_HEADERS } from '../consume/retry-topic.ts'
 import { deadLetterTopic } from '../dead-letter.ts'
 import { topicNotFound } from '../errors.ts'
 import { EXPIRES_HEADER } from '../message-expiry.ts'
-import type { EventDecoder } from '../pipeline/decode-record.ts'
 import type { MessagingTransport, OutgoingRecord, TransportCallOptions } from '../transport.ts'
 import { findReplayed, REPLAY_OF_HEADER, replayMark } from './find-replayed.ts'
 import { holdJournal } from './hold-journal.ts'
+import { judgeLetter, type LetterDecoder } from './judge-letter.ts'
+import type { VersionOfLetter } from './letter-version.ts'
 import { type DeadLetterPatch, patchedValue, patchName } from './patch-dead-letter.ts'
 import { type DeadLetter, readDeadLetters } from './read-dead-letters.ts'
 import type { ReplayIntent, ReplayJournal } from './replay-journal.ts'
@@ -22,7 +23,9 @@ export interface ReplayOptions extends TransportCallOptions {
   /** Mends each before it is sent. @default they go as they are */
   patch?: DeadLetterPatch | undefined
   /** Reads a value as the pipeline would: letters that would die again stay where they are. @default none is held back */
-  decode?: EventDecoder | undefined
+  decode?: LetterDecoder | undefined
+  /** Where events say their schema version, for the selection; see `letterVersion`. @default the header `schema-version` */
+  versionOf?: VersionOfLetter | undefined
   /** Only tells what would be done. @default false */
   dryRun?: boolean | undefined
   /** Who does it, for the journal and the audit. @default 'unknown' */
@@ -109,7 +112,7 @@ class Replay {
     const { topic, select = {}, dryRun = false, batchSize = 500 } = this.#options
     const isSelected = deadLetterFilter(select)
     let batch: { letter: DeadLetter; record: OutgoingRecord }[] = []
-    for await (const letter of readDeadLetters(this.#transport, topic, this.#call)) {
+    for await (const letter of readDeadLetters(this.#transport, topic, { versionOf: this.#options.versionOf, ...this.#call })) {
       if (!isSelected(letter)) continue
       this.#counts.selected++
       const record = this.#recordOf(letter)
@@ -130,7 +133,8 @@ class Replay {
       return null
     }
     const patched = patchedValue(letter, this.#options.patch)
-    const refusal = patched === null ? { reason: 'the patch leaves it where it is' } : (this.#options.decode?.(patched.value).refusal ?? null)
+    const { decode } = this.#options
+    const refusal = patched === null ? { reason: 'the patch leaves it where it is' } : decode === undefined ? null : judgeLetter(decode, letter, patched.value)
     if (patched === null || refusal !== null) {
       this.#counts.stillBad++
       if (this.#examples.length < MAX_EXAMPLES) this.#examples.push({ place, reason: refusal?.reason ?? '' })

@@ -37,7 +37,8 @@ const entrySchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('dropped'), letters: z.array(z.string()), by: z.string(), at: z.string() }),
 ])
 
-type JournalEntry = z.output<typeof entrySchema>
+/** One entry of the journal. */
+export type JournalEntry = z.output<typeof entrySchema>
 
 const SUFFIX = '.journal'
 
@@ -120,7 +121,8 @@ export class ReplayJournal {
   }
 }
 
-function readEntry(value: Uint8Array | null, topic: string, offset: bigint): JournalEntry {
+/** @throws OperationError `ERR_MESSAGING_JOURNAL` for what no replay wrote */
+export function readEntry(value: Uint8Array | null, topic: string, offset: bigint): JournalEntry {
   try {
     return entrySchema.parse(JSON.parse(Buffer.from(value ?? []).toString('utf8')))
   } catch (error) {

@@ -1,28 +1,55 @@
-import { type Command, EXIT } from '@smart-whale/app-process'
+import { type Command, type CommandCall, EXIT } from '@smart-whale/app-process'
 import { toWire } from '@smart-whale/interfaces'
-import { type DeadLetterGroup, groupDeadLetters, readDeadLetters } from '@smart-whale/messaging'
-import { withLetters } from './open-letters.ts'
+import { type DeadLetterGroup, groupDeadLetters } from '@smart-whale/messaging'
+import { tableText } from '../print-table.ts'
+import { count, moment } from '../words.ts'
+import { openedLetters, withLetters } from './open-letters.ts'
 
 /** What letters died of, the most frequent first. */
 export const listDeadLetters: Command = {
   name: 'dead-letters list',
-  summary: 'Tells what the dead letters of a topic died of',
+  summary: 'Tells what the dead letters of a topic died of, and how many are still open',
   usage: 'TOPIC [--json]',
-  help: 'Groups by reason and schema version, with a few places to look at. Exit codes: 0 told; 1 the broker is away; 2 the command line is wrong.',
+  help: `Groups by reason and schema version, the largest first, with a few places of open letters to look at. A letter is open until it was sent
+again or dropped; it stays in its topic either way.
+
+  --json   {"topic", "letters", "open", "groups": [{"code", "pattern", "schemaVersion", "count", "replayed", "dropped", "firstAt", "lastAt", "examples"}]};
+           times are milliseconds since 1970`,
+  examples: [['rides', 'what died of which cause']],
+  exits: { 0: 'told, also where there are none' },
   options: {},
   maxPositionals: 1,
   run: (call) =>
-    withLetters(call, async ({ transport, topic }) => {
-      const groups = await groupDeadLetters(readDeadLetters(transport, topic, { signal: call.signal }))
-      if (call.json) call.print(JSON.stringify(toWire({ topic, groups })))
+    withLetters(call, async (opened) => {
+      const { topic } = opened
+      const { letters, fateOf } = await openedLetters(opened, call.signal)
+      const groups = await groupDeadLetters(letters, fateOf)
+      const all = sum(groups, 'count')
+      const open = all - sum(groups, 'replayed') - sum(groups, 'dropped')
+      if (call.json) call.print(JSON.stringify(toWire({ topic, letters: all, open, groups })))
       else if (groups.length === 0) call.print(`${topic} has no dead letters`)
-      else for (const group of groups) call.print(lineOf(group))
+      else printGroups(groups, `${topic}: ${count(all, 'letter')}, ${open} open`, call)
       return EXIT.ok
     }),
 }
 
-function lineOf({ count, code, pattern, schemaVersion, firstAt, lastAt, examples }: DeadLetterGroup): string {
-  const version = schemaVersion === null ? '' : ` (version ${schemaVersion})`
-  const places = examples.map(({ partition, offset }) => `${partition}-${offset}`).join(' ')
-  return `${String(count).padStart(8)}  ${code}${version}: ${pattern}\n          ${new Date(firstAt).toISOString()} … ${new Date(lastAt).toISOString()}, at ${places}`
+function sum(groups: readonly DeadLetterGroup[], name: 'count' | 'replayed' | 'dropped'): number {
+  return groups.reduce((total, group) => total + group[name], 0)
+}
+
+function printGroups(groups: readonly DeadLetterGroup[], summary: string, { print }: CommandCall): void {
+  const rows = groups.map((group) => [
+    group.count,
+    group.count - group.replayed - group.dropped,
+    group.replayed,
+    group.dropped,
+    group.code,
+    group.schemaVersion,
+    moment(group.firstAt),
+    moment(group.lastAt),
+    group.examples.map(({ partition, offset }) => `${partition}-${offset}`).join(' ') || null,
+    group.pattern,
+  ])
+  print(tableText(['letters', 'open', 'replayed', 'dropped', 'code', 'version', 'first', 'last', 'at', 'reason'], rows))
+  print(summary)
 }
