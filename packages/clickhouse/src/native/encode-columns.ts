@@ -73,12 +73,9 @@ function writeColumn({ layout, bytes, isConstant, nulls }: ColumnValues, nullabl
 
 /** A UUID is two 64-bit numbers, each with its little end first. */
 function writeUuids(bytes: Uint8Array, writer: ByteWriter): void {
-  writer.reserve(bytes.length)
-  const { buffer, at } = writer
-  for (let half = 0; half < bytes.length; half += 8) {
-    for (let index = 0; index < 8; index++) buffer[at + half + index] = bytes[half + 7 - index] as number
-  }
-  writer.at = at + bytes.length
+  const begin = writer.at
+  writer.bytes(bytes)
+  writer.buffer.subarray(begin, writer.at).swap64()
 }
 
 /** Version of the dictionary's form; then: keys of this block alone, places of 8 bits. */

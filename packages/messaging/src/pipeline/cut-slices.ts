@@ -18,7 +18,7 @@ export async function cutSlice(reader: PartitionReader, limits: SliceLimits, dec
     // A record's age counts from when the first of the slice was read, whatever the producer's clock says.
     if (records.length === 0) deadline = clock.monotonic() + limits.maxAgeMs
     bytes += batch.bytes
-    for (const record of decoder.decode(batch)) records.push(record)
+    decoder.decode(batch, records)
   }
   decoder.end()
   return records
@@ -36,10 +36,12 @@ export async function rereadRange(reader: PartitionReader, { firstOffset, lastOf
   while (next <= lastOffset) {
     const batch = await readIfThere(reader, Number(lastOffset - next) + 1)
     if (batch === null || batch.length === 0 || (records.length === 0 && batch.offsetAt(0) !== firstOffset)) break
-    for (const record of decoder.decode(batch)) if (record.offset <= lastOffset) records.push(record)
+    decoder.decode(batch, records)
     next = batch.nextOffset
   }
   decoder.end()
+  // Where offsets have gaps, as many records as the range has offsets go beyond it.
+  while ((records.at(-1)?.offset ?? lastOffset) > lastOffset) records.pop()
   reader.seek(lastOffset + 1n)
   if (records.at(-1)?.offset === lastOffset) return records
   throw new OperationError(`the topic "${reader.topic}" no longer holds offsets ${firstOffset} to ${lastOffset} of partition ${reader.partition}, which were being written when the pipeline last stopped`, {

@@ -1,5 +1,5 @@
 import type { ColumnBatch } from '@smart-whale/interfaces'
-import type { ByteRange, RecordBatch } from '../transport.ts'
+import type { RecordBatch, ValuePlace } from '../transport.ts'
 import { columnsDecoder, type ColumnsDecoder } from './columns/column-decoder.ts'
 import { eventFieldsDecoder, type HeaderOf } from './decode-record.ts'
 import { RecordRefusal } from './event-refusal.ts'
@@ -15,7 +15,8 @@ export type BatchDecoder = (batch: RecordBatch) => SliceRecord[]
 export interface SliceDecoder {
   /** Begins a slice. What belongs to the slice before stays valid until the next one begins. */
   begin(): void
-  decode(batch: RecordBatch): SliceRecord[]
+  /** Appends the batch's records to those of the slice. */
+  decode(batch: RecordBatch, records: SliceRecord[]): void
   /** The slice is cut: nothing more comes. */
   end(): void
 }
@@ -46,8 +47,18 @@ export function batchDecoder(definition: PipelineDefinition, observer: DecodeObs
  */
 export function sliceDecoder(definition: PipelineDefinition, observer: DecodeObserver | null = null): SliceDecoder {
   const columns = definition.sinks.every((sink) => sink === 'clickhouse') ? columnsDecoder(definition, observer?.onUndeclared ?? null) : null
-  if (columns === null) return { begin: () => {}, decode: batchDecoder(definition, observer), end: () => {} }
+  if (columns === null) return rowDecoder(recordDecoder(definition, observer))
   return plainEventsFirst(columns, recordDecoder(definition, observer), recordDecoder(definition, null))
+}
+
+function rowDecoder(decode: RecordDecoder): SliceDecoder {
+  return {
+    begin: () => {},
+    decode: (batch, records) => {
+      for (let index = 0; index < batch.length; index++) records.push(decode(batch, index))
+    },
+    end: () => {},
+  }
 }
 
 /** Turns one record of a batch into a row or a refusal. */
@@ -57,17 +68,16 @@ type RecordDecoder = (batch: RecordBatch, index: number) => SliceRecord
 function plainEventsFirst(columns: ColumnsDecoder, decode: RecordDecoder, decodeAgain: RecordDecoder): SliceDecoder {
   // Filled in once the slice is cut; its records know it from the beginning.
   let collected: MutableColumns = { rows: 0, columns: [] }
-  const range: ByteRange = { bytes: Buffer.alloc(0), start: 0, end: 0 }
+  const place: ValuePlace = { bytes: Buffer.alloc(0), start: 0, end: 0, offset: 0 }
   return {
     begin: () => {
       collected = { rows: 0, columns: [] }
       columns.begin()
     },
-    decode: (batch) => {
+    decode: (batch, records) => {
       const source: PlainSource = { batch, columns: collected, decode: decodeAgain }
-      const records: SliceRecord[] = []
       for (let index = 0; index < batch.length; index++) {
-        if (locate(batch, index, range) && columns.addEvent(range, batch, batch.offsetAt(index))) {
+        if (locate(batch, index, place) && columns.addEvent(place, batch)) {
           records.push(new PlainRecord(source, index))
           continue
         }
@@ -75,7 +85,6 @@ function plainEventsFirst(columns: ColumnsDecoder, decode: RecordDecoder, decode
         if (record.row !== null) columns.addRow(record.row, batch)
         records.push(record.row === null ? record : { ...record, columns: collected })
       }
-      return records
     },
     end: () => void Object.assign(collected, columns.collected()),
   }
@@ -83,14 +92,15 @@ function plainEventsFirst(columns: ColumnsDecoder, decode: RecordDecoder, decode
 
 type MutableColumns = { -readonly [K in keyof ColumnBatch]: ColumnBatch[K] }
 
-function locate(batch: RecordBatch, index: number, range: ByteRange): boolean {
-  if (batch.valueRange !== undefined) return batch.valueRange(index, range)
+function locate(batch: RecordBatch, index: number, place: ValuePlace): boolean {
+  if (batch.locateValue !== undefined) return batch.locateValue(index, place)
   const value = batch.valueAt(index)
   if (value === null) return false
-  range.bytes = Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-  range.start = 0
-  range.end = value.length
-  return true
+  place.bytes = value
+  place.start = 0
+  place.end = value.length
+  place.offset = Number(batch.offsetAt(index))
+  return Number.isSafeInteger(place.offset)
 }
 
 /** What the plain records of a batch have in common. */

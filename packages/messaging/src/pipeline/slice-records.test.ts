@@ -13,8 +13,9 @@ function definitionOf(more: Partial<PipelineInput> = {}): PipelineDefinition {
 
 function recordsOf(definition: PipelineDefinition): SliceRecord[] {
   const decoder = sliceDecoder(definition)
+  const records: SliceRecord[] = []
   decoder.begin()
-  const records = decoder.decode(batchOf([1, 2, 'bad', 4].map((fare) => JSON.stringify({ time: '2026-05-14T13:45:30Z', fare }))))
+  decoder.decode(batchOf([1, 2, 'bad', 4].map((fare) => JSON.stringify({ time: '2026-05-14T13:45:30Z', fare }))), records)
   decoder.end()
   return records
 }

@@ -96,8 +96,12 @@ async function sliceToRecord(records: readonly SliceRecord[], { deadLetters, hol
 
 /** What a slice comes to once it is done. */
 export function outcomeOf(records: readonly SliceRecord[]): SliceOutcome {
-  const deadLettered = records.filter((record) => record.refusal !== null).length
-  const stored = records.filter((record) => record.refusal === null && record.sinks?.length !== 0).length
+  let deadLettered = 0
+  let stored = 0
+  for (const { refusal, sinks } of records) {
+    if (refusal !== null) deadLettered++
+    else if (sinks?.length !== 0) stored++
+  }
   return { stored, deadLettered, leftOut: records.length - stored - deadLettered }
 }
 
@@ -110,6 +114,8 @@ export interface PartedSlice {
 }
 
 function partRecords(records: readonly SliceRecord[]): Omit<PartedSlice, 'slice'> {
+  // Most slices are whole, and go everywhere.
+  if (records.every((record) => record.refusal === null && record.sinks === undefined)) return { forClickHouse: records, forTimescale: records, excluded: [] }
   return {
     forClickHouse: records.filter((record) => goesTo(record, 'clickhouse')),
     forTimescale: records.filter((record) => goesTo(record, 'timescaledb')),

@@ -1,4 +1,4 @@
-import type { ByteRange, CommitOptions, MessagingTransport, PartitionReader, ReadOptions, RecordBatch } from '@smart-whale/messaging'
+import type { CommitOptions, MessagingTransport, PartitionReader, ReadOptions, RecordBatch, ValuePlace } from '@smart-whale/messaging'
 import type { Quota } from './quota.ts'
 
 /**
@@ -100,6 +100,7 @@ class MovedBatch implements RecordBatch {
   readonly nextOffset: bigint
   readonly #inner: RecordBatch
   readonly #base: bigint
+  readonly #baseNumber: number
 
   constructor(inner: RecordBatch, base: bigint) {
     this.topic = inner.topic
@@ -109,6 +110,7 @@ class MovedBatch implements RecordBatch {
     this.nextOffset = inner.nextOffset + base
     this.#inner = inner
     this.#base = base
+    this.#baseNumber = Number(base)
   }
 
   offsetAt(index: number): bigint {
@@ -127,8 +129,10 @@ class MovedBatch implements RecordBatch {
     return this.#inner.valueAt(index)
   }
 
-  valueRange(index: number, range: ByteRange): boolean {
-    return this.#inner.valueRange?.(index, range) ?? false
+  locateValue(index: number, place: ValuePlace): boolean {
+    const isThere = this.#inner.locateValue?.(index, place) ?? false
+    place.offset += this.#baseNumber
+    return isThere
   }
 
   headersAt(index: number): Readonly<Record<string, Uint8Array>> {

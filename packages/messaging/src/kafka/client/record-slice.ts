@@ -1,5 +1,5 @@
 import type { DecodedRecords } from '../protocol/records/decoded-records.ts'
-import type { ByteRange, RecordBatch } from '../../transport.ts'
+import type { RecordBatch, ValuePlace } from '../../transport.ts'
 
 /** Some of the records that one fetch brought. */
 export class RecordSlice implements RecordBatch {
@@ -56,8 +56,8 @@ export class RecordSlice implements RecordBatch {
     return this.#all.valueAt(this.#at(index))
   }
 
-  valueRange(index: number, range: ByteRange): boolean {
-    return this.#all.valueRange(this.#at(index), range)
+  locateValue(index: number, place: ValuePlace): boolean {
+    return this.#all.locateValue(this.#at(index), place)
   }
 
   headersAt(index: number): Readonly<Record<string, Uint8Array>> {

@@ -14,9 +14,14 @@ export function appendValue(column: ColumnBuilder, value: unknown): void {
   else if (layout === 'boolean') column.byte(value === true ? 1 : 0)
   else if (layout === 'milliseconds') column.safeInt64((value as Date).getTime())
   else if (layout === 'days') column.int32(Date.parse(value as string) / 86_400_000)
-  else if (layout === 'uuid') column.uuid(Buffer.from((value as string).replaceAll('-', ''), 'hex'))
+  else if (layout === 'uuid') appendUuid(column, value as string)
   else if (layout === 'decimal32') column.int32(Number(unscaled(value as string, scale)))
   else column.int64(unscaled(value as string, scale))
+}
+
+function appendUuid(column: ColumnBuilder, text: string): void {
+  const bytes = Buffer.from(text.replaceAll('-', ''), 'hex')
+  column.uuid(bytes.readInt32BE(0), bytes.readInt32BE(4), bytes.readInt32BE(8), bytes.readInt32BE(12))
 }
 
 function unscaled(digits: string, scale: number): bigint {

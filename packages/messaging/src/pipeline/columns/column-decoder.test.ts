@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ColumnBatch, ColumnValues } from '@smart-whale/interfaces'
-import type { ByteRange, RecordBatch } from '../../transport.ts'
+import type { RecordBatch, ValuePlace } from '../../transport.ts'
 import { batchOf } from '../../../test/support/batch-of.ts'
 import { batchDecoder } from '../decode-batch.ts'
 import { definePipelines } from '../define-pipelines.ts'
@@ -71,9 +71,9 @@ function decimalOf(unscaled: bigint, scale: number): string {
 }
 
 /** The value between bytes that would go on with it, as it lies between other records in what a broker sends. */
-function rangeOf(batch: RecordBatch, index: number): ByteRange {
+function placeOf(batch: RecordBatch, index: number): ValuePlace {
   const value = batch.valueAt(index) as Uint8Array
-  return { bytes: Buffer.concat([Buffer.from('{"'), value, Buffer.from('"}]}"')]), start: 2, end: 2 + value.length }
+  return { bytes: Buffer.concat([Buffer.from('{"'), value, Buffer.from('"}]}"')]), start: 2, end: 2 + value.length, offset: index }
 }
 
 /** What the columns have of each value, and what the row decoder says of it. */
@@ -82,7 +82,7 @@ function bothWays(definition: PipelineDefinition, values: readonly (Uint8Array |
   const columns = columnsDecoder(definition, null) as ColumnsDecoder
   const taken: number[] = []
   columns.begin()
-  for (let index = 0; index < batch.length; index++) if (columns.addEvent(rangeOf(batch, index), batch, BigInt(index))) taken.push(index)
+  for (let index = 0; index < batch.length; index++) if (columns.addEvent(placeOf(batch, index), batch)) taken.push(index)
   const records = batchDecoder(definition)(batch)
   return { byColumns: rowsOf(columns.collected()), byRows: taken.map((index) => records[index]?.row ?? records[index]?.refusal) }
 }
@@ -127,7 +127,7 @@ describe('columnsDecoder', () => {
     decoded.begin()
 
     for (const { index, offset, row } of batchDecoder(definition)(batch)) {
-      expect(plain.addEvent(rangeOf(batch, index), batch, offset)).toBe(true)
+      expect(plain.addEvent(placeOf(batch, index), batch)).toBe(true)
       decoded.addRow(row as Record<string, unknown>, batch)
     }
 
@@ -149,7 +149,7 @@ describe('columnsDecoder', () => {
     const batch = batchOf(['{"tip":[1,{"a":"b"}],"time":"2026-01-31T12:34:56Z","größe":{}}'])
     columns.begin()
 
-    columns.addEvent(rangeOf(batch, 0), batch, 0n)
+    columns.addEvent(placeOf(batch, 0), batch)
 
     expect(told).toEqual(['tip', 'größe'])
   })
@@ -166,7 +166,8 @@ describe('columnsDecoder', () => {
     fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
     fc.date({ noInvalidDate: true }).map((date) => date.toISOString().slice(0, 10)),
     fc.bigInt({ min: -(2n ** 70n), max: 2n ** 70n }).map(String),
-    fc.constantFrom('0000-01-01T00:00:00Z', '10000-01-01T00:00:00Z', '2001-02-29T00:00:00Z', '1900-01-01T00:00:00Z', '2299-12-31T00:00:00.000Z', '-0', '00', '1.', '.5', '-0.00', 'NaN', ''),
+    fc.constantFrom('0000-01-01T00:00:00Z', '10000-01-01T00:00:00Z', '2001-02-29T00:00:00Z', '1900-01-01T00:00:00Z', '2299-12-31T00:00:00.000Z', '-0', '00', '1.', '.5', '-0.00', 'NaN', '', '2026-01-31T12:34:56.78xZ', '2026-01-31T12:34:56.x89Z', '2026-01-31T12:34:5xZ', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380aXY', 'ÿ\u07ff\u0800\uffff𐀀\u{10ffff}', 'x'.repeat(300)),
+    fc.string({ unit: 'grapheme', maxLength: 40 }),
   )
   const raw = fc.constantFrom('1e400', '-0', '-0.0', '1.50', '0.1', '18446744073709551616', '9223372036854775807', '-9223372036854775808', '9007199254740993', '123456789012345.678', '01', '1.', '+1', 'NaN', '1E5', '[1.0]', '{"1":2,"0":1}', '{"a":1,"a":2}', '{"__proto__":1}', '[ 1 ]', '"\\u0000"', '"\\ud800"')
   const members = fc.tuple(fc.subarray([...Object.entries(EVENT), ['__proto__', { planted: true }] as const, ['more', 1] as const]), fc.dictionary(fc.constantFrom(...Object.keys(FIELDS)), value), fc.dictionary(fc.constantFrom(...Object.keys(FIELDS)), raw))
@@ -192,7 +193,7 @@ describe('columnsDecoder', () => {
     columns.begin()
     const taken = (value: Uint8Array | string): boolean => {
       const batch = batchOf([{ value }])
-      return columns.addEvent(rangeOf(batch, 0), batch, 0n)
+      return columns.addEvent(placeOf(batch, 0), batch)
     }
 
     expect(taken(`{"data":${'['.repeat(100_000)}${']'.repeat(100_000)}}`)).toBe(false)

@@ -1,13 +1,12 @@
-import { isUtf8 } from 'node:buffer'
 import type { ColumnBatch, ColumnLayout, ColumnValues } from '@smart-whale/interfaces'
-import type { ByteRange, RecordBatch } from '../../transport.ts'
+import type { RecordBatch, ValuePlace } from '../../transport.ts'
 import type { IngestRow } from '../event-types.ts'
 import { type FieldType, parseFieldType } from '../field-type.ts'
 import type { PipelineDefinition } from '../pipeline-definition.ts'
 import type { UndeclaredField } from '../read-event.ts'
 import { ColumnBuilder, type ColumnShape } from './column-builder.ts'
 import { JsonScanner, SHAPE } from './json-scanner.ts'
-import { type BytesReader, bytesReader, type FoundValue } from './read-bytes.ts'
+import { type FoundValue, isReadFromBytes, readValue, USUAL_TEXT_LENGTHS } from './read-bytes.ts'
 import { appendValue } from './append-value.ts'
 
 /** Columns of the rows of one batch, as far as its events are plain or were decoded by somebody else. */
@@ -15,16 +14,11 @@ export interface ColumnsDecoder {
   /** Begins anew. What was collected stays valid until it is begun once more: while one slice is written, the next one is read. */
   begin(): void
   /** Adds the row of an event's bytes. False, and nothing is added, when the event is not plain. */
-  addEvent(value: ByteRange, batch: RecordBatch, offset: bigint): boolean
+  addEvent(value: ValuePlace, batch: RecordBatch): boolean
   /** Adds a row that was decoded another way. */
   addRow(row: IngestRow, batch: RecordBatch): void
   /** What was collected since `begin`. */
   collected(): ColumnBatch
-}
-
-interface PlainField {
-  readonly read: BytesReader
-  readonly nullable: boolean
 }
 
 const LAYOUTS: Readonly<Record<Exclude<FieldType['kind'], 'decimal'>, ColumnLayout>> = {
@@ -52,13 +46,11 @@ export function columnsDecoder(definition: PipelineDefinition, onUndeclared: Und
   const [version] = versions
   if (version === undefined || versionFrom !== null || transform !== null || route !== null || Object.keys(version.rename).length > 0) return null
   const types = Object.entries(columns).map(([name, text]) => ({ name, type: parseFieldType(text) }))
-  const readers = types.map(({ type }) => bytesReader(type))
   const idType = id === null ? null : (types.find(({ name }) => name === id)?.type ?? null)
   // What is declared narrower than its column is read by its own type.
-  if (readers.includes(null) || Object.entries(columns).some(([name, text]) => version.fields[name] !== text)) return null
+  if (!types.every(({ type }) => isReadFromBytes(type)) || Object.entries(columns).some(([name, text]) => version.fields[name] !== text)) return null
   if (idType !== null && (idType.nullable || !ID_KINDS.includes(idType.kind))) return null
-  const fields = types.map(({ type }, index): PlainField => ({ read: readers[index] as BytesReader, nullable: type.nullable }))
-  return new PlainColumns(types.map(({ name, type }) => shapeOf(name, type)), fields, id === null ? -1 : types.findIndex(({ name }) => name === id), onUndeclared)
+  return new PlainColumns(types, id === null ? -1 : types.findIndex(({ name }) => name === id), onUndeclared)
 }
 
 function shapeOf(name: string, { kind, nullable, precision, scale }: FieldType): ColumnShape {
@@ -77,11 +69,11 @@ function constant(shape: ColumnShape, write: (column: ColumnBuilder) => void): C
 
 class PlainColumns implements ColumnsDecoder {
   readonly #shapes: readonly ColumnShape[]
-  readonly #fields: readonly PlainField[]
+  readonly #types: readonly FieldType[]
   readonly #idField: number
   readonly #scanner: JsonScanner
   readonly #onUndeclared: UndeclaredField | null
-  readonly #found: { -readonly [K in keyof FoundValue]: FoundValue[K] } = { bytes: new Uint8Array(0), shape: 0, start: 0, end: 0, isClean: false }
+  readonly #found: { -readonly [K in keyof FoundValue]: FoundValue[K] } = { bytes: new Uint8Array(0), view: new DataView(new ArrayBuffer(0)), shape: 0, start: 0, end: 0, isClean: false }
   /** Of the ids of events that have none: their partition. */
   #prefix = ''
   /** Columns that are the same in every row of a batch. */
@@ -91,11 +83,11 @@ class PlainColumns implements ColumnsDecoder {
   /** Of the slice before, which is being written. */
   #others: readonly ColumnBuilder[] = []
 
-  constructor(shapes: readonly ColumnShape[], fields: readonly PlainField[], idField: number, onUndeclared: UndeclaredField | null) {
-    this.#shapes = [...shapes, ...ORIGIN]
-    this.#fields = fields
+  constructor(fields: readonly { readonly name: string; readonly type: FieldType }[], idField: number, onUndeclared: UndeclaredField | null) {
+    this.#shapes = [...fields.map(({ name, type }) => shapeOf(name, type)), ...ORIGIN]
+    this.#types = fields.map(({ type }) => type)
     this.#idField = idField
-    this.#scanner = new JsonScanner(shapes.map(({ name }) => name))
+    this.#scanner = new JsonScanner(fields.map(({ name, type }) => ({ name, textLengths: USUAL_TEXT_LENGTHS[type.kind] ?? [] })))
     this.#onUndeclared = onUndeclared
   }
 
@@ -110,19 +102,19 @@ class PlainColumns implements ColumnsDecoder {
     this.#constants = []
   }
 
-  addEvent(value: ByteRange, batch: RecordBatch, offset: bigint): boolean {
-    if (!this.#scanner.scan(value)) return false
+  addEvent(value: ValuePlace, batch: RecordBatch): boolean {
+    if (Number.isNaN(value.offset) || !this.#scanner.scan(value)) return false
     const { shapes, starts, ends, clean } = this.#scanner
-    if (!this.#scanner.isAscii && !isUtf8(value.bytes.subarray(value.start, value.end))) return false
     const found = this.#found
     found.bytes = value.bytes
+    found.view = this.#scanner.view
     const rows = (this.#builders[0] as ColumnBuilder).rows
-    for (let index = 0; index < this.#fields.length; index++) {
-      const field = this.#fields[index] as PlainField
+    for (let index = 0; index < this.#types.length; index++) {
+      const type = this.#types[index] as FieldType
       const column = this.#builders[index] as ColumnBuilder
       const shape = shapes[index] as number
       if (shape === SHAPE.absent || shape === SHAPE.nothing) {
-        if (!field.nullable) return this.#backTo(rows, index)
+        if (!type.nullable) return this.#backTo(rows, index)
         column.none()
         continue
       }
@@ -130,10 +122,10 @@ class PlainColumns implements ColumnsDecoder {
       found.start = starts[index] as number
       found.end = ends[index] as number
       found.isClean = clean[index] === 1
-      if (!field.read(found, column)) return this.#backTo(rows, index)
+      if (!readValue(type, found, column)) return this.#backTo(rows, index)
     }
     if (this.#constants.length === 0) this.#beginOrigin(batch)
-    this.#addOrigin(value.bytes, offset)
+    this.#addOrigin(value.offset)
     if (this.#onUndeclared !== null && this.#scanner.undeclaredCount > 0) this.#tellUndeclared(value.bytes, this.#onUndeclared)
     return true
   }
@@ -159,22 +151,22 @@ class PlainColumns implements ColumnsDecoder {
     return false
   }
 
-  #addOrigin(value: Uint8Array, offset: bigint): void {
-    const at = this.#fields.length
-    this.#addEventId(this.#builders[at] as ColumnBuilder, value, offset)
-    ;(this.#builders[at + 1] as ColumnBuilder).int64(offset)
+  #addOrigin(offset: number): void {
+    const at = this.#types.length
+    this.#addEventId(this.#builders[at] as ColumnBuilder, offset)
+    ;(this.#builders[at + 1] as ColumnBuilder).safeInt64(offset)
   }
 
   /** The id as the event has it: a plain integer is written as its digits are, and so is a text. */
-  #addEventId(column: ColumnBuilder, value: Uint8Array, offset: bigint): void {
+  #addEventId(column: ColumnBuilder, offset: number): void {
     if (this.#idField < 0) {
       column.text(`${this.#prefix}${offset}`)
       return
     }
     const start = this.#scanner.starts[this.#idField] as number
     const end = this.#scanner.ends[this.#idField] as number
-    if (this.#shapes[this.#idField]?.layout === 'uuid') column.smallLetters(value, start, end)
-    else column.textBytes(value, start, end)
+    if (this.#shapes[this.#idField]?.layout === 'uuid') column.uuidText(this.#scanner.view, start)
+    else column.textBytes(this.#scanner.view, start, end)
   }
 
   #tellUndeclared(bytes: Uint8Array, tell: UndeclaredField): void {

@@ -1,10 +1,11 @@
 import type { ByteRange } from '../../transport.ts'
+import { beginningOf, beginsHere, type FieldBeginning } from './field-beginning.ts'
+import { endOfText } from './text-scan.ts'
 
 /** What a value in a JSON text is. */
 export const SHAPE = { absent: 0, text: 1, integer: 2, fraction: 3, yes: 4, no: 5, nothing: 6, nested: 7 } as const
 
 const QUOTE = 0x22
-const BACKSLASH = 0x5c
 const COMMA = 0x2c
 const MINUS = 0x2d
 const POINT = 0x2e
@@ -24,11 +25,21 @@ const MAX_DIGITS = 15
 /** Longer integers may not fit 64 bits. */
 const MAX_INTEGER_DIGITS = 18
 
+/** A field to look for. */
+export interface ScannedField {
+  readonly name: string
+  /**
+   * How long its texts usually are, where that is known. One that has a quote behind so many bytes is taken for such a text without a look at
+   * them: whoever reads it must look at every byte. @default every text is looked at
+   */
+  readonly textLengths?: readonly number[]
+}
+
 /**
  * Finds the values of declared fields in the bytes of a JSON object, without making anything of them.
  *
  * It takes only what is plain: no backslash, no exponent, no number that a double would change, no field twice. For all else, and for
- * whatever is no JSON, `scan` answers false, and somebody slower decides. Whether texts that aren't ASCII are UTF-8 is not looked at.
+ * whatever is no JSON or no UTF-8, `scan` answers false, and somebody slower decides.
  */
 export class JsonScanner {
   /** By field: what its value is, and where it lies; of a text, what is between the quotes. */
@@ -40,31 +51,38 @@ export class JsonScanner {
   /** Where the names of undeclared fields begin and end; as many as `undeclaredCount`, and at most {@link MAX_KEYS}. */
   readonly undeclared: Int32Array = new Int32Array(2 * MAX_KEYS)
   undeclaredCount = 0
+  /** Of the bytes that were scanned last. */
+  view: DataView = new DataView(new ArrayBuffer(0))
   readonly #names: readonly Uint8Array[]
+  readonly #beginnings: readonly FieldBeginning[]
+  readonly #textLengths: readonly (readonly number[])[]
   #bytes: Uint8Array = new Uint8Array(0)
   #shape = 0
   #isClean = true
   #expected = 0
   #end = 0
-  #allBits = 0
 
-  constructor(names: readonly string[]) {
-    this.#names = names.map((name) => Buffer.from(name))
-    this.shapes = new Uint8Array(names.length)
-    this.starts = new Int32Array(names.length)
-    this.ends = new Int32Array(names.length)
-    this.clean = new Uint8Array(names.length)
+  constructor(fields: readonly ScannedField[]) {
+    this.#names = fields.map(({ name }) => Buffer.from(name))
+    this.#beginnings = fields.map(({ name }) => beginningOf(name))
+    this.#textLengths = fields.map(({ textLengths }) => textLengths ?? [])
+    this.shapes = new Uint8Array(fields.length)
+    this.starts = new Int32Array(fields.length)
+    this.ends = new Int32Array(fields.length)
+    this.clean = new Uint8Array(fields.length)
   }
 
   scan({ bytes, start, end }: ByteRange): boolean {
-    this.#bytes = bytes
+    if (bytes !== this.#bytes) {
+      this.#bytes = bytes
+      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    }
     this.#end = end
     this.#expected = 0
-    this.#allBits = 0
     this.undeclaredCount = 0
-    this.shapes.fill(SHAPE.absent)
+    for (let field = 0; field < this.shapes.length; field++) this.shapes[field] = SHAPE.absent
     const begin = this.#skipSpace(start)
-    if (bytes[begin] !== OPEN_OBJECT) return false
+    if (begin >= end || bytes[begin] !== OPEN_OBJECT) return false
     let at = this.#skipSpace(begin + 1)
     if (bytes[at] === CLOSE_OBJECT) return this.#skipSpace(at + 1) === end
     for (;;) {
@@ -78,32 +96,49 @@ export class JsonScanner {
     }
   }
 
-  /** Whether all texts of the last event were ASCII, so that they are UTF-8 as well. */
-  get isAscii(): boolean {
-    return this.#allBits < 0x80
-  }
-
   /** Name and value; answers where they end, or -1. */
   #member(begin: number): number {
+    const expected = this.#expected
+    const beginning = this.#beginnings[expected] as FieldBeginning
+    if (beginsHere(beginning, this.view, begin, this.#end)) {
+      this.#expected = expected + 1 === this.#names.length ? 0 : expected + 1
+      return this.#valueOf(expected, this.#skipSpace(begin + beginning.length))
+    }
     const bytes = this.#bytes
     if (bytes[begin] !== QUOTE) return -1
     const nameEnd = this.#endOfText(begin + 1)
     if (nameEnd < 0) return -1
-    let at = this.#skipSpace(nameEnd + 1)
-    if (bytes[at] !== COLON) return -1
-    at = this.#skipSpace(at + 1)
-    this.#isClean = true
-    const end = this.#value(at, 0)
-    if (end < 0) return -1
+    const colon = this.#skipSpace(nameEnd + 1)
+    if (bytes[colon] !== COLON) return -1
+    const at = this.#skipSpace(colon + 1)
     const field = this.#fieldOf(begin + 1, nameEnd)
-    if (field < 0) return this.#rememberUndeclared(begin + 1, nameEnd) ? end : -1
+    if (field >= 0) return this.#valueOf(field, at)
+    return this.#rememberUndeclared(begin + 1, nameEnd) ? this.#value(at, 0) : -1
+  }
+
+  /** The value of a declared field; answers where it ends, or -1. */
+  #valueOf(field: number, at: number): number {
     if (this.shapes[field] !== SHAPE.absent) return -1
+    this.#isClean = true
+    const usual = this.#bytes[at] === QUOTE ? this.#endOfUsualText(field, at) : -1
+    if (usual >= 0) this.#shape = SHAPE.text
+    const end = usual >= 0 ? usual : this.#value(at, 0)
+    if (end < 0) return -1
     const isText = this.#shape === SHAPE.text
     this.shapes[field] = this.#shape
     this.starts[field] = isText ? at + 1 : at
     this.ends[field] = isText ? end - 1 : end
     this.clean[field] = Number(this.#isClean)
     return end
+  }
+
+  #endOfUsualText(field: number, at: number): number {
+    const lengths = this.#textLengths[field] as readonly number[]
+    for (let index = 0; index < lengths.length; index++) {
+      const end = at + (lengths[index] as number) + 2
+      if (end <= this.#end && this.#bytes[end - 1] === QUOTE) return end
+    }
+    return -1
   }
 
   #rememberUndeclared(start: number, end: number): boolean {
@@ -138,30 +173,15 @@ export class JsonScanner {
     let at = begin
     while (at < this.#end) {
       const byte = bytes[at] as number
-      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) break
+      if (byte > 0x20 || (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) break
       at++
     }
     return at
   }
 
-  /** Where the closing quote is; -1 when a backslash, or a byte that may not stand in a text, comes before it, or the end. */
+  /** Where the closing quote is, or -1. */
   #endOfText(begin: number): number {
-    const bytes = this.#bytes
-    let bits = 0
-    let at = begin
-    for (;;) {
-      let byte = bytes[at] as number
-      // Nearly all bytes of texts lie above the quote. A text without an end goes on into the next record, until the end is looked at below.
-      while (byte > QUOTE && byte !== BACKSLASH) {
-        bits |= byte
-        byte = bytes[++at] as number
-      }
-      if (byte === QUOTE) break
-      if ((byte !== 0x20 && byte !== 0x21) || at >= this.#end) return -1
-      at++
-    }
-    this.#allBits |= bits
-    return at < this.#end ? at : -1
+    return endOfText(this.view, begin, this.#end)
   }
 
   #value(at: number, depth: number): number {

@@ -1,4 +1,4 @@
-import type { ByteRange } from '../../../transport.ts'
+import type { ValuePlace } from '../../../transport.ts'
 import { giveBack } from '../../own-memory.ts'
 import { VarintCursor } from './varint-cursor.ts'
 
@@ -21,16 +21,22 @@ export interface RecordColumns {
   readonly ends: Uint32Array
 }
 
+/** From here on, the offsets of what one fetch can bring may be no safe integers. */
+const MOST_BASE = BigInt(Number.MAX_SAFE_INTEGER) - 2n ** 32n
+
 /** Records of one partition in offset order, gaps left out. Keys, values and headers are views, valid as long as they are held. */
 export class DecodedRecords {
   readonly length: number
   /** The offset to fetch next: behind everything that was looked at, whether handed on or not. */
   readonly nextOffset: bigint
   readonly #columns: RecordColumns
+  /** Of the offsets, as a number; NaN where the offsets may be none. */
+  readonly #base: number
   #released = 0
 
   constructor(columns: RecordColumns, length: number, nextOffset: bigint) {
     this.#columns = columns
+    this.#base = columns.baseOffset <= MOST_BASE ? Number(columns.baseOffset) : Number.NaN
     this.length = length
     this.nextOffset = nextOffset
   }
@@ -55,12 +61,13 @@ export class DecodedRecords {
   }
 
   /** Where the value lies; false when there is none. */
-  valueRange(index: number, range: ByteRange): boolean {
-    const { valueStarts, valueLengths } = this.#columns
+  locateValue(index: number, place: ValuePlace): boolean {
+    const { valueStarts, valueLengths, offsets } = this.#columns
     const length = at(valueLengths, index)
-    range.bytes = this.#source(index)
-    range.start = at(valueStarts, index)
-    range.end = range.start + length
+    place.bytes = this.#source(index)
+    place.start = at(valueStarts, index)
+    place.end = place.start + length
+    place.offset = this.#base + at(offsets, index)
     return length >= 0
   }
 
