@@ -1,5 +1,4 @@
-import { abortedError, type Clock, type PolicyCall, systemClock } from '@smart-whale/interfaces'
-import { contextOf, isCancelled, onCancelled } from './cancellation.ts'
+import { abortedError, type Clock, systemClock } from '@smart-whale/interfaces'
 import { durationArgument } from './check-options.ts'
 
 /** What bounds a {@link sleep}. */
@@ -16,21 +15,18 @@ export interface SleepOptions {
  * @throws OperationError `ERR_ABORTED` when the signal aborts
  */
 export async function sleep(ms: number, options: SleepOptions = {}): Promise<void> {
-  return wait(durationArgument('ms', ms, 0), options, options.clock ?? systemClock, 'the wait')
-}
-
-/** {@link sleep} under a policy's call, for the policies themselves. */
-export function wait(ms: number, call: PolicyCall | undefined, clock: Clock, what: string): Promise<void> {
+  const { signal, clock = systemClock } = options
+  const waitMs = durationArgument('ms', ms, 0)
   return new Promise((resolve, reject) => {
-    const refuse = (): void => reject(abortedError(what, contextOf(call).signal))
-    if (isCancelled(call)) return refuse()
+    if (signal?.aborted) return reject(abortedError('the wait', signal))
     const timer = clock.setTimeout(() => {
-      stopListening?.()
+      signal?.removeEventListener('abort', onAbort)
       resolve()
-    }, ms)
-    const stopListening = onCancelled(call, () => {
+    }, waitMs)
+    const onAbort = (): void => {
       clock.clearTimeout(timer)
-      refuse()
-    })
+      reject(abortedError('the wait', signal as AbortSignal))
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
   })
 }

@@ -2,7 +2,7 @@ import { ConnectionError } from '@smart-whale/interfaces'
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Breaker, type BreakerEvent, BreakerOpenError, type BreakerState, createBreaker } from './index.ts'
+import { type Breaker, type BreakerEvent, BreakerOpenError, type BreakerState, createBreaker } from '../index.ts'
 
 interface Limits {
   readonly consecutiveFailures: number
@@ -23,6 +23,8 @@ class BreakerModel {
   now = 0
   openedAt = 0
   lastProbeAt = 0
+  /** The latest time at which a call began or failed: that is when successes count. */
+  seen = 0
   probes = 0
   successes = 0
   results: { at: number; failed: boolean }[] = []
@@ -34,6 +36,7 @@ class BreakerModel {
 
   /** Whether a call is let through now. */
   admits(): boolean {
+    this.seen = this.now
     if (this.state === 'half-open' && this.probes > 0 && this.now - this.lastProbeAt >= PROBE_TIMEOUT_MS) this.open()
     if (this.state === 'open' && this.now - this.openedAt >= OPEN_MS) this.enter('half-open')
     if (this.state === 'closed') return true
@@ -46,7 +49,8 @@ class BreakerModel {
   end(era: number, failed: boolean): void {
     if (era !== this.era) return
     if (this.state === 'half-open') return this.endProbe(failed)
-    this.results.push({ at: this.now, failed })
+    if (failed) this.seen = this.now
+    this.results.push({ at: this.seen, failed })
     if (failed && (this.inARow() >= this.limits.consecutiveFailures || this.tooManyFailed())) this.open()
   }
 

@@ -1,7 +1,7 @@
 import { ConnectionError, type MetricsSink, OperationError, ValidationError } from '@smart-whale/interfaces'
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import { describe, expect, it } from 'vitest'
-import { type Breaker, type BreakerEvent, BreakerOpenError, type BreakerOptions, createBreaker, createTimeout } from './index.ts'
+import { type Breaker, type BreakerEvent, BreakerOpenError, type BreakerOptions, createBreaker, createTimeout } from '../index.ts'
 
 const away = new ConnectionError('the server is away')
 

@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '@smart-whale/interfaces'
-import { durationOption, rateOption, shareOption } from './check-options.ts'
-import { SlidingCounts } from './sliding-counts.ts'
+import { durationOption, rateOption, shareOption } from '../check-options.ts'
+import { SlidingCounts } from '../sliding-counts.ts'
 
 /** How much may be retried; see {@link createRetryBudget}. */
 export interface RetryBudgetOptions {
@@ -32,22 +32,47 @@ export interface RetryBudget {
  * (twitter.github.io/finagle, "Retry Budgets"); counted here over a sliding window rather than as expiring tokens.
  */
 export function createRetryBudget(options: RetryBudgetOptions = {}): RetryBudget {
-  const share = shareOption('share', options.share ?? 0.2)
-  const windowMs = durationOption('windowMs', options.windowMs ?? 10_000)
-  const reserve = (rateOption('minimumPerSecond', options.minimumPerSecond ?? 10) * windowMs) / 1000
-  const counts = new SlidingCounts(windowMs, options.clock ?? systemClock)
-  const remaining = (): number => Math.max(0, Math.floor(counts.all * share + reserve - counts.marked + ROUNDING))
+  return new WindowBudget(options)
+}
 
-  return {
-    recordAttempt: () => counts.add(1, 0),
-    tryRetry: () => {
-      if (remaining() < 1) return false
-      counts.add(0, 1)
-      return true
-    },
-    get remaining() {
-      return remaining()
-    },
+/** A budget that a stage can tell the time that it has read already. */
+export class WindowBudget implements RetryBudget {
+  readonly clock: Clock
+  readonly #share: number
+  readonly #reserve: number
+  readonly #counts: SlidingCounts
+
+  constructor(options: RetryBudgetOptions) {
+    const windowMs = durationOption('windowMs', options.windowMs ?? 10_000)
+    this.clock = options.clock ?? systemClock
+    this.#share = shareOption('share', options.share ?? 0.2)
+    this.#reserve = (rateOption('minimumPerSecond', options.minimumPerSecond ?? 10) * windowMs) / 1000
+    this.#counts = new SlidingCounts(windowMs)
+  }
+
+  recordAttempt(): void {
+    this.recordAttemptAt(this.clock.monotonic())
+  }
+
+  recordAttemptAt(nowMs: number): void {
+    this.#counts.add(1, 0, 0, nowMs)
+  }
+
+  tryRetry(): boolean {
+    const nowMs = this.clock.monotonic()
+    if (this.#remainingAt(nowMs) < 1) return false
+    this.#counts.add(0, 1, 0, nowMs)
+    return true
+  }
+
+  get remaining(): number {
+    return this.#remainingAt(this.clock.monotonic())
+  }
+
+  #remainingAt(nowMs: number): number {
+    this.#counts.forget(nowMs)
+    const { all, marked } = this.#counts
+    return Math.max(0, Math.floor(all * this.#share + this.#reserve - marked + ROUNDING))
   }
 }
 

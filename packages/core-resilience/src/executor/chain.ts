@@ -1,0 +1,70 @@
+import type { Policy, PolicyCall, PolicyContext } from '@smart-whale/interfaces'
+import { Run, type Work } from './run.ts'
+import type { Stage } from './stage.ts'
+
+/** Stages in a row, made once; what a run needs to know of them is worked out here and not for each call. */
+export interface Chain {
+  readonly stages: readonly Stage[]
+  /** A policy that can't be fused, and what is below it; undefined when the work itself is below the stages. */
+  readonly inner: (<T>(work: Work<T>, context: PolicyContext) => Promise<T>) | undefined
+  readonly canAbandon: boolean
+  readonly retries: boolean
+  readonly isAmbient: boolean
+  /** What is done, for messages. */
+  readonly what: string
+}
+
+/** A policy made of stages; {@link fuse} joins several to one. */
+export class FusedPolicy implements Policy {
+  readonly #chain: Chain
+
+  constructor(chain: Chain) {
+    this.#chain = chain
+  }
+
+  static chainOf(policy: Policy): Chain | undefined {
+    return policy instanceof FusedPolicy ? policy.#chain : undefined
+  }
+
+  execute<T>(work: Work<T>, call?: PolicyCall): Promise<T> {
+    const run = new Run(this.#chain, work, call)
+    run.start()
+    return run.promise
+  }
+}
+
+/** The chain of stages around work, or around a policy that can't be fused. */
+export function chainOf(stages: readonly Stage[], inner?: Chain['inner'], what = 'the operation'): Chain {
+  return {
+    stages,
+    inner,
+    canAbandon: stages.some((stage) => stage.canAbandon),
+    retries: stages.some((stage) => stage.retries),
+    isAmbient: stages.some((stage) => stage.isAmbient),
+    what,
+  }
+}
+
+/** One chain out of the policies of several, the first outermost; chains within chains are taken apart. */
+export function fuse(policies: readonly Policy[]): Chain {
+  const stages: Stage[] = []
+  let what: string | undefined
+  for (const [index, policy] of policies.entries()) {
+    const chain = FusedPolicy.chainOf(policy)
+    if (chain === undefined) return chainOf(stages, around(policy, policies.slice(index + 1)), what)
+    what ??= chain.stages.length > 0 ? chain.what : undefined
+    stages.push(...chain.stages)
+    if (chain.inner !== undefined) return chainOf(stages, below(chain.inner, policies.slice(index + 1)), what)
+  }
+  return chainOf(stages, undefined, what)
+}
+
+function around(policy: Policy, rest: readonly Policy[]): NonNullable<Chain['inner']> {
+  return below((work, context) => policy.execute(work, context), rest)
+}
+
+function below(inner: NonNullable<Chain['inner']>, rest: readonly Policy[]): NonNullable<Chain['inner']> {
+  if (rest.length === 0) return inner
+  const last = new FusedPolicy(fuse(rest))
+  return (work, context) => inner((given) => last.execute(work, given), context)
+}

@@ -1,0 +1,119 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { PolicyCall, PolicyContext } from '@smart-whale/interfaces'
+
+/** What is known of the layers above a call, besides what a {@link PolicyCall} says. */
+export interface LayersAbove {
+  /** When the outermost one that knows a limit stops waiting. */
+  readonly deadlineAtMs?: number | undefined
+  /** Which attempt of a retrying layer this call belongs to, the first being 1; 0 or `undefined` when none retries. */
+  readonly retryAttempt?: number | undefined
+}
+
+/**
+ * The context that a policy hands to work. Its `AbortSignal` is made when somebody reads it: most work never does,
+ * and making one and linking it to its parent costs more than all policies together.
+ */
+export class Scope implements PolicyContext, LayersAbove {
+  readonly deadlineAtMs: number | undefined
+  readonly retryAttempt: number
+  /** Whose signal is handed on as it is; undefined for a scope that is cancelled by itself. */
+  readonly #handsOn: PolicyCall | undefined
+  #controller: AbortController | undefined = undefined
+  #cancelled = false
+  #reason: unknown = undefined
+  #listeners: Set<(reason: unknown) => void> | undefined = undefined
+
+  constructor(deadlineAtMs: number | undefined, retryAttempt: number, handsOn: PolicyCall | undefined) {
+    this.deadlineAtMs = deadlineAtMs
+    this.retryAttempt = retryAttempt
+    this.#handsOn = handsOn
+  }
+
+  get signal(): AbortSignal {
+    const handedOn = this.#handsOn?.signal
+    if (handedOn !== undefined) return handedOn
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      scopeOfSignal.set(this.#controller.signal, this)
+      if (this.#cancelled) this.#controller.abort(this.#reason)
+    }
+    return this.#controller.signal
+  }
+
+  get cancelled(): boolean {
+    return this.#cancelled || isCancelled(this.#handsOn)
+  }
+
+  get reason(): unknown {
+    return this.#cancelled ? this.#reason : reasonOf(this.#handsOn)
+  }
+
+  cancel(reason: unknown): void {
+    if (this.#cancelled) return
+    this.#cancelled = true
+    this.#reason = reason
+    const listeners = this.#listeners
+    this.#listeners = undefined
+    if (listeners !== undefined) for (const listener of listeners) listener(reason)
+    this.#controller?.abort(reason)
+  }
+
+  /** Calls the listener once, when cancelled. The answer takes it off again. */
+  onCancel(listener: (reason: unknown) => void): (() => void) | undefined {
+    if (this.#handsOn !== undefined) return onCancelled(this.#handsOn, listener)
+    this.#listeners ??= new Set()
+    this.#listeners.add(listener)
+    return () => this.#listeners?.delete(listener)
+  }
+}
+
+/** A signal that one of our layers made tells of that layer, also when only the signal is handed on. */
+const scopeOfSignal = new WeakMap<AbortSignal, Scope>()
+
+const ambient = new AsyncLocalStorage<Scope>()
+let isAmbientInUse = false
+
+/** Runs work so that calls below know of the scope without being handed it. */
+export function runAmbient<T>(scope: Scope, work: (context: PolicyContext) => T): T {
+  isAmbientInUse = true
+  return ambient.run(scope, work, scope)
+}
+
+/** The layers above a call: by the context or signal it was handed, or else by the asynchronous context. */
+export function layersAbove(call: PolicyCall | undefined): LayersAbove | undefined {
+  if (call instanceof Scope) return call
+  const signal = call?.signal
+  const bySignal = signal === undefined ? undefined : scopeOfSignal.get(signal)
+  return bySignal ?? (isAmbientInUse ? ambient.getStore() : undefined)
+}
+
+/** The context for work that runs under the caller's signal and nothing more. */
+export function contextOf(call: PolicyCall | undefined): PolicyContext {
+  if (call instanceof Scope) return call
+  if (call?.signal !== undefined) return call as PolicyContext
+  return new Scope(call?.deadlineAtMs, 0, undefined)
+}
+
+/** Whether the caller has given up, without making a signal for the question. */
+export function isCancelled(call: PolicyCall | undefined): boolean {
+  if (call === undefined) return false
+  if (call instanceof Scope) return call.cancelled
+  return call.signal?.aborted === true
+}
+
+/** Why the caller has given up. */
+export function reasonOf(call: PolicyCall | undefined): unknown {
+  return call instanceof Scope ? call.reason : call?.signal?.reason
+}
+
+/** Calls back once when the caller gives up; the answer takes the listener off again. */
+export function onCancelled(call: PolicyCall | undefined, listener: (reason: unknown) => void): (() => void) | undefined {
+  if (call instanceof Scope) return call.onCancel(listener)
+  const signal = call?.signal
+  if (signal === undefined) return undefined
+  const scope = scopeOfSignal.get(signal)
+  if (scope !== undefined) return scope.onCancel(listener)
+  const onAbort = (): void => listener(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  return () => signal.removeEventListener('abort', onAbort)
+}

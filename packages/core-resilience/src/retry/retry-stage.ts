@@ -1,0 +1,132 @@
+import type { Run } from '../executor/run.ts'
+import { Stage } from '../executor/stage.ts'
+import { TimerEntry, wheelOf } from '../executor/timer-wheel.ts'
+import { retryAfterOf } from './retry-after.ts'
+import { WindowBudget } from './retry-budget.ts'
+import type { GiveUpReason, RetryEvent, RetryRules } from './retry-options.ts'
+
+/** What became of everything that a retry was asked to run. */
+export interface RetryStatistics {
+  /** Executions, nested ones included. */
+  readonly executions: number
+  /** Further attempts that were made. */
+  readonly retries: number
+  /** Executions that succeeded after at least one failure. */
+  readonly recovered: number
+  /** Retryable failures that were passed on, by reason. */
+  readonly givenUp: Readonly<Record<GiveUpReason, number>>
+}
+
+/** Runs what is below it again when it fails in a way that may pass. */
+export class RetryStage extends Stage {
+  override readonly retries = true
+  override readonly isAmbient: boolean
+  readonly #rules: RetryRules
+  readonly #windowBudget: WindowBudget | undefined
+  #executions = 0
+  #retries = 0
+  #recovered = 0
+  readonly #givenUp: Record<GiveUpReason, number> = { attempts: 0, budget: 0, deadline: 0, retry_after: 0, nested: 0 }
+
+  constructor(rules: RetryRules) {
+    super()
+    this.#rules = rules
+    this.isAmbient = rules.isAmbient
+    // One that reads the clock that the executor has read already needn't read it again.
+    this.#windowBudget = rules.budget instanceof WindowBudget && rules.budget.clock === rules.clock ? rules.budget : undefined
+  }
+
+  get statistics(): RetryStatistics {
+    return { executions: this.#executions, retries: this.#retries, recovered: this.#recovered, givenUp: { ...this.#givenUp } }
+  }
+
+  override enter(run: Run<unknown>, at: number): undefined {
+    this.#executions += 1
+    const above = run.retryAttempt
+    run.slots[at] = above
+    run.retryAttempt = 1
+    // What a layer above tries again is that layer's retry, and has been taken out of its budget.
+    if (above > 1 || this.#rules.budget === false) return
+    if (this.#windowBudget !== undefined) this.#windowBudget.recordAttemptAt(run.nowOn(this.#rules.clock))
+    else this.#rules.budget.recordAttempt()
+  }
+
+  override succeeded(run: Run<unknown>, at: number): void {
+    if (run.slots[at] instanceof Attempts) this.#recovered += 1
+  }
+
+  override failed(run: Run<unknown>, at: number, error: unknown): boolean {
+    const slot = run.slots[at] as number | Attempts
+    const above = typeof slot === 'number' ? slot : slot.above
+    if (run.isCancelled || !this.#rules.isRetryable(error)) return this.#passOn(run, above)
+
+    const attempt = typeof slot === 'number' ? 1 : slot.attempt
+    const retry: RetryEvent = { attempt, delayMs: this.delayMs(attempt, error, typeof slot === 'number' ? 0 : slot.waitedMs), error }
+    const reason = this.#reasonToGiveUp(run, retry, above)
+    if (reason !== undefined) {
+      this.#givenUp[reason] += 1
+      this.#rules.givingUp({ attempts: attempt, reason, error })
+      return this.#passOn(run, above)
+    }
+    this.#retries += 1
+    this.#rules.retrying(retry)
+    if (!run.isSettled) this.#wait(run, at, typeof slot === 'number' ? new Attempts(run, at, above) : slot, retry.delayMs)
+    return true
+  }
+
+  override abandoned(run: Run<unknown>, at: number): void {
+    const slot = run.slots[at]
+    if (slot instanceof Attempts) wheelOf(this.#rules.clock).remove(slot)
+  }
+
+  delayMs(attempt: number, error: unknown, waitedMs: number): number {
+    return retryAfterOf(error) + this.#rules.backoff.delayMs(attempt, waitedMs, this.#rules.random)
+  }
+
+  #wait(run: Run<unknown>, at: number, attempts: Attempts, delayMs: number): void {
+    const nowMs = run.nowOn(this.#rules.clock)
+    attempts.attempt += 1
+    attempts.waitedMs = delayMs
+    run.slots[at] = attempts
+    wheelOf(this.#rules.clock).add(attempts, nowMs + delayMs, nowMs)
+    run.waitAt(at)
+  }
+
+  #passOn(run: Run<unknown>, above: number): boolean {
+    run.retryAttempt = above
+    return false
+  }
+
+  #reasonToGiveUp(run: Run<unknown>, { attempt, delayMs, error }: RetryEvent, above: number): GiveUpReason | undefined {
+    const { maxAttempts, backoff, budget, clock, whenNested } = this.#rules
+    if (above > 0 && whenNested === 'once') return 'nested'
+    if (attempt >= maxAttempts) return 'attempts'
+    if (retryAfterOf(error) > backoff.maxDelayMs) return 'retry_after'
+    if (run.deadlineAtMs !== undefined && run.nowOn(clock) + delayMs >= run.deadlineAtMs) return 'deadline'
+    // Asked last: what it grants is taken out of the budget.
+    if (budget !== false && !budget.tryRetry()) return 'budget'
+    return undefined
+  }
+}
+
+/** The attempts of one run, from its first failure on; waits in the wheel between them. */
+class Attempts extends TimerEntry {
+  /** The attempt of the layer above; 0 for none. */
+  readonly above: number
+  attempt = 1
+  waitedMs = 0
+  readonly #run: Run<unknown>
+  readonly #at: number
+
+  constructor(run: Run<unknown>, at: number, above: number) {
+    super()
+    this.#run = run
+    this.#at = at
+    this.above = above
+  }
+
+  expire(): void {
+    this.#run.retryAttempt = this.attempt
+    this.#run.again(this.#at)
+  }
+}
