@@ -69,7 +69,11 @@ export type {
 } from './transport.ts'
 
 // The service
-export { KafkaService, type SendBatchOptions, type SendMessageOptions } from './kafka-service.ts'
+export { KafkaService } from './kafka-service.ts'
+export type { SendBatchOptions, SendMessageOptions } from './send-options.ts'
+export type { MessageTransaction } from './transactions/message-transaction.ts'
+export type { ServiceTransactionOptions } from './transactions/service-transactions.ts'
+export type { TransformHandler, TransformOptions } from './consume/transform-options.ts'
 export { createEnvironmentTransport, kafkaService } from './ready-service.ts'
 export { KAFKA_LIBRARIES, type KafkaConfig, readKafkaConfig } from './kafka-config.ts'
 export type { KafkaServiceOptions, MessagingAction } from './service-options.ts'

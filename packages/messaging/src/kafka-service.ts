@@ -4,7 +4,8 @@ import { consumerLag, type ConsumerLag } from './consumer-lag.ts'
 import { makeTopicBeside, sameSpread } from './consume/failed-messages.ts'
 import type { BatchHandler } from './consume/message-handler.ts'
 import type { SubscribeBatchOptions, SubscribeOptions } from './consume/subscribe-options.ts'
-import { kindOf, messagingValidationError, notConnected, topicNotFound } from './errors.ts'
+import type { TransformHandler, TransformOptions } from './consume/transform-options.ts'
+import { messagingValidationError, notConnected, topicNotFound } from './errors.ts'
 import { type LogOutcome, logOutcomes } from './log-outcome.ts'
 import { metadataExpiry } from './message-expiry.ts'
 import { MessageTracing } from './message-tracing.ts'
@@ -16,38 +17,13 @@ import { answering, type DataRequestHandler, type ServeDataRequestsOptions } fro
 import { RESPONSE_MODEL_ID } from './schemas/create-data-message.ts'
 import type { DataRequest, DataResponse } from './schemas/data-message.ts'
 import { type MessageDraft, MessageSender } from './send-messages.ts'
+import { batchDrafts, expiryAt, type SendBatchOptions, type SendMessageOptions } from './send-options.ts'
 import { type KafkaServiceOptions, type KafkaServiceSettings, serviceSettings } from './service-options.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { checkTopicName, isTopicName } from './topic-name.ts'
+import type { MessageTransaction } from './transactions/message-transaction.ts'
+import { ServiceTransactions, type ServiceTransactionOptions } from './transactions/service-transactions.ts'
 import type { MessagingTransport, TopicDescription } from './transport.ts'
-
-/** What goes with a message. */
-export interface SendMessageOptions {
-  /** Messages of one key are handled in order. @default none */
-  key?: string | Uint8Array | null | undefined
-  /** Headers of the message, beside those that say how it is encoded. @default {} */
-  headers?: Readonly<Record<string, string | Uint8Array>> | undefined
-  /** How long the message is of use, in milliseconds; it is not handled afterwards. @default for ever */
-  ttlMs?: number | undefined
-  /** Sends it to the lane of this priority, from `Priority`, for those that subscribe with `subscribeLanes`. @default none: the topic itself */
-  priority?: number | undefined
-  /** Ends the call. @default undefined */
-  signal?: AbortSignal | undefined
-}
-
-/** What goes with the messages of a batch. */
-export interface SendBatchOptions {
-  /** The key of each message. @default none */
-  key?: ((message: unknown, index: number) => string | Uint8Array | null) | undefined
-  /** Headers of every message. @default {} */
-  headers?: Readonly<Record<string, string | Uint8Array>> | undefined
-  /** How long the messages are of use, in milliseconds; they are not handled afterwards. @default for ever */
-  ttlMs?: number | undefined
-  /** Sends them to the lane of this priority, from `Priority`, for those that subscribe with `subscribeLanes`. @default none: the topic itself */
-  priority?: number | undefined
-  /** Ends the call. @default undefined */
-  signal?: AbortSignal | undefined
-}
 
 /** Messages over topics: objects, texts and bytes that come back as what they were, to handlers that are retried and then dead-lettered. */
 export class KafkaService {
@@ -57,6 +33,7 @@ export class KafkaService {
   readonly #sender: MessageSender
   readonly #subscriptions: Subscriptions
   readonly #requests: RequestClient
+  readonly #transactions: ServiceTransactions
   #isConnected = false
 
   constructor(transport: MessagingTransport, options?: KafkaServiceOptions) {
@@ -68,6 +45,7 @@ export class KafkaService {
     this.#logged = logOutcomes(settings.logger)
     this.#sender = new MessageSender({ transport, settings, tracing, logged: this.#logged, checkConnected })
     this.#subscriptions = new Subscriptions({ transport, settings, tracing }, this.#logged, checkConnected)
+    this.#transactions = new ServiceTransactions({ transport, settings, tracing, logged: this.#logged })
     this.#requests = new RequestClient({ transport, settings, send: (request, topic, signal) => this.sendDataRequest(request, topic, { signal }) })
   }
 
@@ -87,6 +65,7 @@ export class KafkaService {
       await this.#requests.close()
       this.#isConnected = false
       await this.#sender.drain()
+      await this.#transactions.close()
       if (this.#settings.manageTransport) await this.#transport.stop()
       return true
     })
@@ -95,18 +74,27 @@ export class KafkaService {
   /** Resolves true when the broker has the message durably. */
   sendMessage(topic: string, message: unknown, options: SendMessageOptions = {}): Promise<boolean> {
     const { key, headers, signal } = options
-    return this.#send('send message', topic, () => [{ message, key, headers, expiresAtMs: this.#expiry(options.ttlMs) }], options.priority, signal)
+    return this.#send('send message', topic, () => [{ message, key, headers, expiresAtMs: expiryAt(options.ttlMs, this.#settings.clock) }], options.priority, signal)
   }
 
   /** Resolves true when the broker has all of the messages durably; a `PartialSendError` says which it has otherwise. */
   sendBatch(topic: string, messages: readonly unknown[], options: SendBatchOptions = {}): Promise<boolean> {
-    const { key, headers, signal } = options
-    const drafts = (): MessageDraft[] => {
-      if (!Array.isArray(messages)) throw invalid('messages', `must be an array, got ${kindOf(messages)}`)
-      const expiresAtMs = this.#expiry(options.ttlMs)
-      return messages.map((message: unknown, index) => ({ message, key: key?.(message, index), headers, expiresAtMs }))
-    }
-    return this.#send('send batch', topic, drafts, options.priority, signal)
+    const drafts = (): MessageDraft[] => batchDrafts(messages, options, this.#settings.clock)
+    return this.#send('send batch', topic, drafts, options.priority, options.signal)
+  }
+
+  /**
+   * Runs work whose messages are seen all together, or not at all: when it resolves they are, when the work throws, or the process dies, none of
+   * them ever is. Transactions of one id run one after the other.
+   *
+   * @throws OperationError `ERR_MESSAGING_TRANSACTION_UNKNOWN` when no answer told whether it was committed; `ERR_MESSAGING_PRODUCER_FENCED` when
+   * another process has the id
+   */
+  transaction<T>(work: (transaction: MessageTransaction) => Promise<T>, options: ServiceTransactionOptions = {}): Promise<T> {
+    return this.#logged('transaction', { transactionalId: options.transactionalId }, async () => {
+      this.#checkConnected('a transaction')
+      return this.#transactions.run(work, options)
+    })
   }
 
   /** Sends a request for data, keyed by its model so that a model's requests keep their order; it is not handled once it has expired. */
@@ -173,6 +161,16 @@ export class KafkaService {
     return this.#subscriptions.start('subscribe lanes', request, async () => {
       for (const lane of topics) await makeTopicBeside(this.#transport, lane.topic, topic, sameSpread, this.#settings.timeoutMs)
     })
+  }
+
+  /**
+   * Makes messages of messages: what the handler sends with its transaction is seen together with the progress past the messages that it was
+   * handed, once, whatever dies in between. A message that can't be handled goes to `<topic>.dlq` in the same way. Ended by {@link unsubscribe}.
+   */
+  transform(topic: string, groupId: string, handler: TransformHandler, options: TransformOptions = {}): Promise<boolean> {
+    const { batchSize = this.#settings.batchSize, ...subscribe } = options
+    const work = typeof handler === 'function' ? { transform: handler } : handler
+    return this.#subscriptions.start('transform', { topic, topics: [{ topic, priority: DEFAULT_PRIORITY }], groupId, handler: work, batchSize, subscribe })
   }
 
   /** Resolves true when nothing of the topic is handled any more; what was being handled has ended. */
@@ -248,12 +246,6 @@ export class KafkaService {
     this.#checkConnected('describing a topic')
     checkTopicName(topic)
     return this.#transport.topics.describe(topic, this.#call)
-  }
-
-  #expiry(ttlMs: number | undefined): number | undefined {
-    if (ttlMs === undefined) return undefined
-    if (typeof ttlMs !== 'number' || !(ttlMs >= 0)) throw invalid('ttlMs', `must be a number of milliseconds, got ${kindOf(ttlMs)}`)
-    return this.#settings.clock.now() + ttlMs
   }
 
   #send(operation: string, topic: string, drafts: () => readonly MessageDraft[], priority: number | undefined, signal: AbortSignal | undefined): Promise<boolean> {

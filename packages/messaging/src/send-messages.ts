@@ -57,7 +57,7 @@ export class MessageSender {
       checkTopicName(topic)
       await settings.admit({ action: 'send', topic })
       await tracing.send(topic, drafts[0]?.headers, async (traced) => {
-        const records = await Promise.all(drafts.map((draft) => this.#record(topic, draft, traced)))
+        const records = await Promise.all(drafts.map((draft) => encodeDraft(settings, topic, draft, traced)))
         await this.#sendRecords(topic, records, signal)
       })
       this.#countSent(topic, drafts.length)
@@ -95,10 +95,12 @@ export class MessageSender {
     }
     await settings.policy.execute((context) => attempt(context.signal), { signal })
   }
+}
 
-  async #record(topic: string, { message, key, headers, expiresAtMs }: MessageDraft, traced: Headers): Promise<OutgoingRecord> {
-    const content = await encodeMessage(message, { topic, key, encryptor: this.#options.settings.encryptor })
-    const expiry = expiresAtMs === undefined ? {} : { [EXPIRES_HEADER]: String(Math.floor(expiresAtMs)) }
-    return { key, value: content.value, headers: { ...traced, ...headers, ...expiry, ...content.headers } }
-  }
+/** A message as a record, encrypted if the service encrypts. */
+export async function encodeDraft({ encryptor }: Pick<KafkaServiceSettings, 'encryptor'>, topic: string, draft: MessageDraft, traced: Headers): Promise<OutgoingRecord> {
+  const { message, key, headers, expiresAtMs } = draft
+  const content = await encodeMessage(message, { topic, key, encryptor })
+  const expiry = expiresAtMs === undefined ? {} : { [EXPIRES_HEADER]: String(Math.floor(expiresAtMs)) }
+  return { key, value: content.value, headers: { ...traced, ...headers, ...expiry, ...content.headers } }
 }

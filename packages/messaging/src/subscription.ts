@@ -2,13 +2,15 @@ import { abortedError, type Logger, type Policy } from '@smart-whale/interfaces'
 import { createRetry, sleep } from '@smart-whale/core-resilience'
 import { BadMessageBreaker } from './consume/bad-message-breaker.ts'
 import { consumptionMetrics } from './consume/consumption-metrics.ts'
-import { FailedMessages } from './consume/failed-messages.ts'
+import { FailedMessages, type FailedMessagesOptions } from './consume/failed-messages.ts'
 import type { BatchHandler } from './consume/message-handler.ts'
 import { PartitionFlow } from './consume/partition-flow.ts'
 import type { ReadRecord } from './consume/read-record.ts'
-import { type Delivery, RecordHandler } from './consume/record-handler.ts'
+import { type Delivery, RecordHandler, type RecordHandlerOptions } from './consume/record-handler.ts'
 import { readRetried, retryDelays, retryTopic } from './consume/retry-topic.ts'
 import type { SubscribeOptions } from './consume/subscribe-options.ts'
+import type { TransformWork } from './consume/transform-options.ts'
+import { transformPartition } from './consume/transform-partition.ts'
 import { WorkSlots } from './consume/work-slots.ts'
 import { DEFAULT_PRIORITY } from './constants.ts'
 import type { MessageTracing } from './message-tracing.ts'
@@ -41,7 +43,7 @@ export interface SubscriptionOptions {
   /** Group to be a member of; its members share the partitions. @default none, required */
   readonly groupId: string
   /** Runs for the messages. @default none, required */
-  readonly handler: BatchHandler
+  readonly handler: BatchHandler | TransformWork
   /** Messages that the handler is given, at most. @default none, required */
   readonly batchSize: number
   /** How this subscription works in particular. @default none, required */
@@ -62,7 +64,8 @@ export class Subscription {
   readonly #stopped = new AbortController()
   readonly #sources: ReadonlyMap<string, Source>
   readonly #failed: FailedMessages
-  readonly #handler: RecordHandler
+  readonly #handling: Omit<RecordHandlerOptions, 'handler' | 'failed'>
+  readonly #handler: RecordHandler | null
   readonly #breaker: BadMessageBreaker | null
   readonly #flowOptions: ReturnType<typeof flowOptions>
   readonly #sharedSlots: WorkSlots | undefined
@@ -80,20 +83,19 @@ export class Subscription {
     this.#sharedSlots = topics.length > 1 ? new WorkSlots(this.#flowOptions.concurrency) : undefined
     const metrics = consumptionMetrics(settings.metrics, topic, groupId)
     this.#breaker = subscribe.breaker === false ? null : new BadMessageBreaker(subscribe.breaker ?? {}, this.#breakerEvents(metrics.halted), settings.clock)
-    this.#failed = new FailedMessages({ transport, groupId, delaysMs, timeoutMs: settings.timeoutMs, clock: settings.clock, logger: this.#logger })
-    this.#handler = new RecordHandler({
-      handler: options.handler,
+    this.#failed = this.#failedTo(transport, delaysMs)
+    this.#handling = {
       retry: subscribe.retry ?? (delaysMs.length > 0 ? onceOnly : settings.retry),
       handlerTimeoutMs: numberOption('handlerTimeoutMs', subscribe.handlerTimeoutMs ?? DEFAULT_HANDLER_TIMEOUT_MS),
       expired: subscribe.expired ?? 'drop',
       breaker: this.#breaker,
-      failed: this.#failed,
       content: settings,
       tracing: options.tracing,
       metrics,
       clock: settings.clock,
       logger: this.#logger,
-    })
+    }
+    this.#handler = typeof options.handler === 'function' ? new RecordHandler({ ...this.#handling, handler: options.handler, failed: this.#failed }) : null
   }
 
   /** Whether nothing is handled because too many messages were bad. */
@@ -127,7 +129,20 @@ export class Subscription {
     else membership.failed.addEventListener('abort', onFailure, { once: true })
   }
 
+  #failedTo(transport: FailedMessagesOptions['transport'], delaysMs: readonly number[]): FailedMessages {
+    const { settings, groupId } = this.#options
+    return new FailedMessages({ transport, groupId, delaysMs, timeoutMs: settings.timeoutMs, clock: settings.clock, logger: this.#logger })
+  }
+
   async #consume(reader: PartitionReader): Promise<void> {
+    const { handler } = this.#options
+    if (typeof handler === 'function') return this.#handlePartition(reader)
+    const { batchSize, bufferBytes, timeoutMs, drainTimeoutMs } = this.#flowOptions
+    const flow = { ...this.#options, reader, batchSize, bufferBytes, timeoutMs, drainTimeoutMs, clock: this.#options.settings.clock, logger: this.#logger }
+    await transformPartition(handler, { ...flow, handling: this.#handling, failedTo: (transport) => this.#failedTo(transport, []) })
+  }
+
+  async #handlePartition(reader: PartitionReader): Promise<void> {
     const source = this.#sources.get(reader.topic) ?? { topic: reader.topic, attempt: 0, delayMs: 0, priority: DEFAULT_PRIORITY }
     if (source.attempt > 0) await beginAtEarliest(reader)
     const { concurrency, ...flow } = this.#flowOptions
@@ -146,7 +161,7 @@ export class Subscription {
         // Never longer than the topic's own delay: the sender's clock may be wrong.
         return isOurs(delivery) ? Math.min((delivery.retried.dueAtMs ?? 0) - clock.now(), source.delayMs) : 0
       },
-      handle: (records, signals) => this.#handler.handle(records.map(deliveryOf).filter(isOurs), signals),
+      handle: async (records, signals) => this.#handler?.handle(records.map(deliveryOf).filter(isOurs), signals) ?? new Set(records),
     }).run()
   }
 

@@ -29,7 +29,7 @@ export class Subscriptions {
       this.#checkConnected('subscribing')
       checkTopicName(topic)
       if (typeof groupId !== 'string' || groupId === '') throw invalid('groupId', `must be a string with something in it, got ${groupId === '' ? 'an empty one' : kindOf(groupId)}`)
-      if (typeof handler !== 'function') throw invalid('handler', `must be a function, got ${kindOf(handler)}`)
+      if (typeof handler !== 'function' && typeof handler?.transform !== 'function') throw invalid('handler', `must be a function, got ${kindOf(handler)}`)
       const name = nameOf(topic, groupId)
       if (this.#byName.has(name)) throw alreadySubscribed(topic, groupId)
       const subscription = new Subscription({ ...this.#shared, ...request })

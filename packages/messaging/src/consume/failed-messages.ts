@@ -7,8 +7,8 @@ import { type RetriedRecord, retryRecord, retryTopic } from './retry-topic.ts'
 
 /** What {@link FailedMessages} is made from. */
 export interface FailedMessagesOptions {
-  /** Where the topics are. @default none, required */
-  readonly transport: MessagingTransport
+  /** Where the topics are, and what takes the messages. @default none, required */
+  readonly transport: Pick<MessagingTransport, 'topics' | 'send'>
   /** Group whose handler fails. @default none, required */
   readonly groupId: string
   /** How long each retry topic's messages wait, in milliseconds; none at all sends to the dead letters at once. @default none, required */
@@ -94,7 +94,7 @@ export class FailedMessages {
 
 /** Makes a topic that belongs to another one; resolves with what was there already, as it is. */
 export async function makeTopicBeside(
-  { topics }: MessagingTransport,
+  { topics }: Pick<MessagingTransport, 'topics'>,
   name: string,
   beside: string,
   settings: (model: TopicDescription | null) => TopicSettings,

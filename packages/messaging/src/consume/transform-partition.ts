@@ -1,0 +1,51 @@
+import type { MessageTracing } from '../message-tracing.ts'
+import { logOutcomes } from '../log-outcome.ts'
+import type { KafkaServiceSettings } from '../service-options.ts'
+import { TransactionWriter } from '../transactions/message-transaction.ts'
+import type { BatchHandler } from './message-handler.ts'
+import type { FailedMessages, FailedMessagesOptions } from './failed-messages.ts'
+import { type Delivery, RecordHandler, type RecordHandlerOptions } from './record-handler.ts'
+import type { ReadRecord } from './read-record.ts'
+import { StagedSends, TransformFlow, type TransformFlowOptions } from './transform-flow.ts'
+import type { TransformWork } from './transform-options.ts'
+
+/** What a transformation works with in one partition. */
+export interface TransformPartitionOptions extends Omit<TransformFlowOptions, 'handle'> {
+  /** How the service works. @default none, required */
+  readonly settings: KafkaServiceSettings
+  readonly tracing: MessageTracing
+  /** How messages are handled, whatever the handler does. @default none, required */
+  readonly handling: Omit<RecordHandlerOptions, 'handler' | 'failed'>
+  /** Makes what puts failed messages where they are safe. @default none, required */
+  readonly failedTo: (transport: FailedMessagesOptions['transport']) => FailedMessages
+}
+
+/** Transforms one partition's messages until it is revoked: handler, retries and dead letters as for any subscription, all of it into transactions. */
+export async function transformPartition({ transform }: TransformWork, options: TransformPartitionOptions): Promise<void> {
+  const { transport, settings, tracing, handling, failedTo } = options
+  const writer = { settings, tracing, logged: logOutcomes(settings.logger) }
+  let staged = new StagedSends()
+  const handler: BatchHandler = async (messages, context) => {
+    const run = new StagedSends(transport.maxRecordBytes)
+    await transform(messages, new TransactionWriter(writer, async (topic, records) => run.add(topic, records)), context)
+    // What a run sent that threw is dropped with it.
+    staged.addAll(run)
+  }
+  const letters: FailedMessagesOptions['transport'] = {
+    topics: transport.topics,
+    send: async (topic, records) => {
+      staged.add(topic, records)
+      return []
+    },
+  }
+  const records = new RecordHandler({ ...handling, handler, failed: failedTo(letters) })
+  await new TransformFlow({
+    ...options,
+    handle: (batch, signals, into) => {
+      staged = into
+      return records.handle(batch.map(deliveryOf), signals)
+    },
+  }).run()
+}
+
+const deliveryOf = (record: ReadRecord): Delivery => ({ record, retried: { origin: record, attempt: 0, groupId: undefined, dueAtMs: undefined } })

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import type { MessagingTransport } from '../../src/transport.ts'
+import { readTopic, until } from '../contract/subject.ts'
+import { aes, lettersOf, type ServiceBench, type ServiceCase } from './service-subject.ts'
+
+const range = (length: number): number[] => Array.from({ length }, (_, index) => index)
+
+const valuesIn = async (client: MessagingTransport, topic: string): Promise<unknown[]> => (await readTopic(client, topic)).map(({ value }) => JSON.parse(value ?? 'null') as unknown)
+
+async function arrange(bench: ServiceBench, partitions = 1) {
+  const [input, output] = [await bench.topic(partitions), await bench.topic(partitions)]
+  return { input, output, client: await bench.client(), service: await bench.service(), groupId: randomUUID() }
+}
+
+/** Transactions of a service. */
+export const transactionCases: readonly ServiceCase[] = [
+  {
+    name: 'shows the messages of a transaction in all topics, and none of one that fails',
+    run: async (bench) => {
+      const { input: one, output: other, client, service } = await arrange(bench)
+
+      const sum = await service.transaction(async (transaction) => {
+        await transaction.sendBatch(one, [1, 2])
+        await transaction.sendMessage(other, 3, { key: 'k', headers: { from: 'here' } })
+        return 6
+      })
+      const failing = service.transaction(async (transaction) => {
+        await transaction.sendMessage(one, 'never')
+        throw new RangeError('changed my mind')
+      })
+      await assert.rejects(failing, RangeError)
+      await until('all is seen', async () => (await valuesIn(client, one)).length === 2 && (await valuesIn(client, other)).length === 1)
+
+      assert.equal(sum, 6)
+      assert.deepEqual(await valuesIn(client, one), [1, 2])
+      const [letter] = await lettersOf(client, other)
+      assert.deepEqual([letter?.key, letter?.headers['from'], letter?.headers['content-type']], ['k', 'here', 'application/json'])
+    },
+  },
+  {
+    name: 'runs the transactions of one id one after the other, and keeps out who had it before',
+    run: async (bench) => {
+      const { output, client, service } = await arrange(bench)
+      const other = await bench.service()
+      const transactionalId = randomUUID()
+      let open = 0
+      const send = (value: number) => (transaction: { sendMessage(topic: string, message: unknown): Promise<boolean> }) => {
+        assert.equal(++open, 1)
+        return transaction.sendMessage(output, value).finally(() => open--)
+      }
+
+      await Promise.all(range(5).map((value) => service.transaction(send(value), { transactionalId })))
+      await other.transaction(send(5), { transactionalId })
+      await assert.rejects(service.transaction(send(6), { transactionalId }), { code: 'ERR_MESSAGING_PRODUCER_FENCED' })
+      await service.transaction(send(7))
+      await until('all is seen', async () => (await valuesIn(client, output)).length === 7)
+
+      assert.deepEqual(await valuesIn(client, output), [0, 1, 2, 3, 4, 5, 7])
+    },
+  },
+  {
+    name: 'makes one message of each, though handlers fail in the middle and members come and go',
+    run: async (bench) => {
+      const { input, output, client, service, groupId } = await arrange(bench, 3)
+      const second = await bench.service()
+      const failed = new Set<unknown>()
+      const double = async (messages: readonly { value: unknown }[], transaction: { sendMessage(topic: string, message: unknown, options: object): Promise<boolean> }): Promise<void> => {
+        for (const { value } of messages) {
+          await transaction.sendMessage(output, Number(value) * 2, { key: String(value) })
+          // Once each: what this run has sent so far must not be seen.
+          if (Number(value) % 10 === 7 && failed.size !== failed.add(value).size) throw new Error('not yet')
+        }
+      }
+
+      await service.transform(input, groupId, (messages, transaction) => double(messages, transaction), { batchSize: 7 })
+      await service.sendBatch(input, range(150), { key: String })
+      await second.transform(input, groupId, (messages, transaction) => double(messages, transaction), { batchSize: 5 })
+      await service.sendBatch(input, range(150).map((value) => value + 150), { key: (value) => String(value) })
+      await until('half is there', async () => (await valuesIn(client, output)).length > 100)
+      bench.crash(second)
+      await until('all is there', async () => (await valuesIn(client, output)).length >= 300)
+      await service.unsubscribe(input, groupId)
+
+      assert.deepEqual((await valuesIn(client, output)).map(Number).sort((a, b) => a - b), range(300).map((value) => value * 2))
+      assert.equal(failed.size, 30)
+      const lag = await service.getConsumerLag(input, groupId)
+      assert.equal(lag.total, 0n)
+    },
+  },
+  {
+    name: 'puts what can not be transformed into the dead letters, once, and goes on behind it',
+    run: async (bench) => {
+      const { input, output, client, groupId } = await arrange(bench)
+      const service = await bench.service({ encryptor: aes(), acceptPlaintext: true })
+      await client.send(input, [{ value: '{"cut', headers: { 'content-type': 'application/json' } }])
+      await service.sendBatch(input, [1, 'bad', 2])
+
+      await service.transform(
+        input,
+        groupId,
+        async (messages, transaction) => {
+          for (const { value } of messages) {
+            await transaction.sendMessage(output, `of ${String(value)}`)
+            if (value === 'bad') throw new TypeError('this one is bad')
+          }
+        },
+        { breaker: false },
+      )
+      await until('the good ones are there', async () => (await readTopic(client, output)).length === 2)
+      await until('the bad ones are there', async () => (await client.topics.list()).includes(`${input}.dlq`) && (await lettersOf(client, `${input}.dlq`)).length === 2)
+
+      const letters = await lettersOf(client, `${input}.dlq`)
+      assert.deepEqual(letters.map(({ headers }) => headers['smartwhale-dlq-reason-code']), ['ERR_MESSAGING_UNDECODABLE', 'ERR_MESSAGING_HANDLER_FAILED'])
+      assert.deepEqual(letters.map(({ headers }) => headers['smartwhale-dlq-offset']), ['0', '2'])
+    },
+  },
+]
