@@ -1,7 +1,7 @@
 import { type ClickHouseAdapter, createTable } from '@smart-whale/clickhouse'
 import { ConfigurationError, type Row, type TableDefinition } from '@smart-whale/interfaces'
 import type { PipelineDefinition } from '@smart-whale/messaging/pipeline'
-import { quoteIdentifier, quoteTable, type TimescaleStorage } from '@smart-whale/timescaledb'
+import { quoteIdentifier, quoteTable, sourceIndexDefinition, type TimescaleStorage } from '@smart-whale/timescaledb'
 import { clickhouseTable, timescaledbTable } from './table-columns.ts'
 
 /** The stores, as somebody who may create tables; null where no pipeline writes. */
@@ -53,8 +53,8 @@ async function prepareTimescale(definition: PipelineDefinition, timescaledb: Tim
   const missing = columnsToAdd('PostgreSQL', definition, wanted, await columns())
   // Also for a table that is there: an earlier start may have ended between the two.
   await timescaledb.createHypertable(table, definition.time, call)
-  // Costs next to nothing while rows come in the order of their offsets, and spares a lookup by where they came from most of the table.
-  if (isNew) await timescaledb.execute(`create index if not exists ${quoteIdentifier(`${table.slice(0, 40)}_source_offset`)} on ${quoteTable(table)} using brin (source_offset) with (pages_per_range = 32)`, [], call)
+  // Spares a lookup by where rows came from most of the table.
+  if (isNew) await timescaledb.execute(sourceIndexDefinition(table), [], call)
   for (const [column, type] of missing) await timescaledb.execute(`alter table ${quoteTable(table)} add column if not exists ${quoteIdentifier(column)} ${type}`, [], call)
 }
 

@@ -23,5 +23,6 @@ export function withJsonFields(definition: PipelineDefinition, writer: Transacti
       }
     },
     findRefused: (rows, options) => writer.findRefused(marked(rows), options),
+    lastStored: (source, options) => writer.lastStored(source, options),
   }
 }

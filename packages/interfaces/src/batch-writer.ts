@@ -97,6 +97,11 @@ export interface SliceSource {
 export interface TransactionalBatchWriter<R> {
   begin(options?: { signal?: AbortSignal | undefined }): Promise<BatchTransaction<R>>
   findRefused(rows: readonly R[], options?: { signal?: AbortSignal | undefined }): Promise<readonly RefusedRow[]>
+  /**
+   * The largest stored offset that is not below `firstOffset`; null when there is none. Rows and ledger entry are one commit: a row behind what
+   * the ledger has done tells that the ledger is not the one that it was committed with.
+   */
+  lastStored(source: Omit<SliceSource, 'lastOffset'>, options?: { signal?: AbortSignal | undefined }): Promise<bigint | null>
 }
 
 /** One open transaction of a {@link TransactionalBatchWriter}. Disposing of it uncommitted rolls back. */

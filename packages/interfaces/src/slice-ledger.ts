@@ -88,6 +88,11 @@ export interface SliceLedger {
   complete(claim: SliceClaim, slice: Slice, options?: { signal?: AbortSignal | undefined }): Promise<void>
   /** What is known of a partition; `null` when nothing is. */
   inspect(scope: SliceScope, options?: { signal?: AbortSignal | undefined }): Promise<SliceState | null>
+  /**
+   * What it knows of the same partition under another name: of the same pipeline for another topic id, or of the same topic for another
+   * pipeline. Says why it may know nothing of a scope. @default can't tell
+   */
+  knownBeside?(scope: SliceScope, options?: { signal?: AbortSignal | undefined }): Promise<readonly SliceScope[]>
 }
 
 /** The refusal of a write whose claim a newer owner has taken over. */

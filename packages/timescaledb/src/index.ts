@@ -35,7 +35,7 @@ export {
   createTransactionalBatchWriter,
   type TransactionalBatchWriterOptions,
 } from './ledger/transactional-batch-writer.ts'
-export { createStoredRows, type StoredRowsOptions, type StoredRowsStorage } from './ledger/stored-rows.ts'
+export { createStoredRows, sourceIndexDefinition, type StoredRowsOptions, type StoredRowsStorage } from './ledger/stored-rows.ts'
 
 // Partitions
 export {

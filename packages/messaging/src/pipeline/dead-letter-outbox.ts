@@ -1,7 +1,8 @@
 import type { DeadLetterPosition, Logger } from '@smart-whale/interfaces'
-import { DEAD_LETTER_HEADERS, deadLetterRecord, deadLetterTopic } from '../dead-letter.ts'
+import { deadLetterRecord, deadLetterTopic } from '../dead-letter.ts'
 import { recordsFrom } from '../dead-letters/read-dead-letters.ts'
-import type { MessagingTransport, OutgoingRecord, RecordBatch } from '../transport.ts'
+import type { MessagingTransport, OutgoingRecord } from '../transport.ts'
+import { originOfLetter } from './letter-origin.ts'
 import type { SliceRecord } from './slice-records.ts'
 
 type Call = { readonly signal: AbortSignal }
@@ -59,10 +60,13 @@ export class DeadLetterOutbox implements DeadLetterSink {
   }
 
   async sendMissing(records: readonly SliceRecord[], from: DeadLetterPosition, call: Call): Promise<void> {
-    const missing = new Map(records.map((record) => [String(record.offset), record]))
+    const missing = new Map(records.map((record) => [letterKey(record.offset, record.batch.timestampAt(record.index)), record]))
     const source = { topic: this.#letters, partition: from.partition, from: from.offset }
     for await (const batch of recordsFrom(this.#options.transport, source, { batchBytes: READ_BYTES, ...call })) {
-      for (let index = 0; index < batch.length; index++) missing.delete(this.#offsetOf(batch, index) ?? '')
+      for (let index = 0; index < batch.length; index++) {
+        const origin = originOfLetter(batch, index, this.#options)
+        if (origin !== null) missing.delete(letterKey(origin.offset, origin.timestamp))
+      }
     }
     if (missing.size < records.length) this.#options.logger.info({ there: records.length - missing.size, missing: missing.size }, 'dead letters of a repeated slice are there already')
     await this.send([...missing.values()], from, call)
@@ -85,13 +89,7 @@ export class DeadLetterOutbox implements DeadLetterSink {
     const record = { ...origin, key: batch.keyAt(index), value: batch.valueAt(index), headers: batch.headersAt(index), timestamp: batch.timestampAt(index) }
     return { ...deadLetterRecord(record, { code: refusal?.code ?? 'invalid', message: refusal?.reason ?? '', groupId: this.#options.groupId }), partition }
   }
-
-  /** Offset of the record that a letter of this pipeline and partition stands for; undefined for any other letter. */
-  #offsetOf(batch: RecordBatch, index: number): string | undefined {
-    const { topic, partition, groupId } = this.#options
-    const headers = batch.headersAt(index)
-    const text = (name: string): string => Buffer.from(headers[name] ?? []).toString()
-    const isOurs = text(DEAD_LETTER_HEADERS.topic) === topic && text(DEAD_LETTER_HEADERS.partition) === String(partition) && text(DEAD_LETTER_HEADERS.group) === groupId
-    return isOurs ? text(DEAD_LETTER_HEADERS.offset) : undefined
-  }
 }
+
+/** A topic that was made again has other records at the same offsets, and the letters of the old ones are still there. */
+const letterKey = (offset: bigint, timestamp: number): string => `${offset}@${timestamp}`

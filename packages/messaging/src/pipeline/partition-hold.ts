@@ -1,5 +1,7 @@
-import { OperationError, type SliceClaim, type SliceLedger, type SliceScope, type WriteTurn } from '@smart-whale/interfaces'
+import { OperationError, type SliceClaim, type SliceLedger, type WriteTurn } from '@smart-whale/interfaces'
 import type { PartitionReader } from '../transport.ts'
+import { refuseRowsAhead, refuseUnknownRows } from './refuse-lost-ledger.ts'
+import type { SentLetters } from './sent-letters.ts'
 import { recut } from './slice-records.ts'
 import type { PipelineStores } from './write-slice.ts'
 
@@ -8,7 +10,8 @@ export interface ClaimWork {
   readonly pipeline: string
   readonly owner: string
   readonly reader: PartitionReader
-  readonly stores: Pick<PipelineStores, 'clickhouse'>
+  readonly stores: PipelineStores
+  readonly letters: SentLetters
   readonly ledger: SliceLedger
   /** Whether the ledger is known to have lost commits. */
   readonly hasLostCommits: boolean
@@ -20,15 +23,15 @@ export interface ClaimWork {
  */
 export class PartitionHold {
   readonly claim: SliceClaim
-  /** The last offset that ClickHouse held when the partition was taken over, where that is beyond what the ledger knows of. */
+  /** The last offset of which rows or dead letters were there when the partition was taken over, where that is beyond what the ledger knows of. */
   readonly storedUpTo: bigint | null
   /** Where the ledger stands, as far as this worker knows: the first offset that is not done. */
   doneUpTo: bigint
-  readonly #stores: ClaimWork['stores']
+  readonly #stores: Pick<PipelineStores, 'clickhouse'>
   #turn: WriteTurn | null
   #isUsed = false
 
-  constructor(claim: SliceClaim, turn: WriteTurn | null, storedUpTo: bigint | null, stores: ClaimWork['stores']) {
+  constructor(claim: SliceClaim, turn: WriteTurn | null, storedUpTo: bigint | null, stores: Pick<PipelineStores, 'clickhouse'>) {
     this.claim = claim
     this.doneUpTo = claim.nextOffset
     this.storedUpTo = storedUpTo
@@ -70,13 +73,27 @@ export async function takePartition(work: ClaimWork, signal: AbortSignal): Promi
   const claim = await ledger.claim(scope, work.owner, { startOffset: earliest, aboveEpoch: latestEpoch ?? 0n, signal })
   const end = endOf(claim)
   if (end > latest) throw ledgerAhead(reader, end, latest)
-  if (clickhouse === null) return new PartitionHold(claim, null, null, stores)
-  const turn = await clickhouse.takeTurn(claim, { signal })
+  await refuseRowsAhead(work, claim, signal)
+  const turn = clickhouse === null ? null : await clickhouse.takeTurn(claim, { signal })
   // A turn comes after its claim: where ClickHouse knows a later epoch than the ledger did, the ledger has gone back.
-  const isBehind = work.hasLostCommits || (latestEpoch !== null && (before?.epoch ?? 0n) < latestEpoch)
+  const isBehind = work.hasLostCommits || (latestEpoch !== null && (before?.epoch ?? 0n) < latestEpoch) || (await isBehindGroup(work, claim, signal))
   const trusted = isBehind ? await distrust(ledger, claim, signal) : claim
-  const storedUpTo = await clickhouse.lastStored({ topic: reader.topic, partition: reader.partition, firstOffset: end }, { signal })
-  return new PartitionHold(trusted, turn, storedUpTo, stores)
+  return new PartitionHold(trusted, turn, await lastOfAnything(work, end, isBehind, signal), stores)
+}
+
+/** The group's offset is committed behind the ledger, so that it never is ahead of one that has not gone back. */
+async function isBehindGroup({ stores, reader }: ClaimWork, { nextOffset }: SliceClaim, signal: AbortSignal): Promise<boolean> {
+  if (stores.ledger === null) return false
+  const committed = await reader.committed({ signal })
+  return committed !== null && committed.offset > nextOffset
+}
+
+/** The last offset, not below the first, that left something behind: a row, or a letter of what was no row. */
+async function lastOfAnything({ stores, reader, letters }: ClaimWork, firstOffset: bigint, isBehind: boolean, signal: AbortSignal): Promise<bigint | null> {
+  const row = (await stores.clickhouse?.lastStored({ topic: reader.topic, partition: reader.partition, firstOffset }, { signal })) ?? null
+  const letter = await letters.lastOffset(isBehind, { signal })
+  if (letter === null || letter < firstOffset) return row
+  return row === null || letter > row ? letter : row
 }
 
 /**
@@ -93,28 +110,6 @@ async function distrust(ledger: SliceLedger, claim: SliceClaim, signal: AbortSig
 /** The first offset that the ledger knows nothing of. */
 export function endOf({ nextOffset, inFlight }: SliceClaim): bigint {
   return inFlight === null ? nextOffset : inFlight.lastOffset + 1n
-}
-
-/**
- * Rows know their topic by its name, the ledger by its id. A partition that the ledger has never seen while ClickHouse has rows of it is a
- * topic that was deleted and made again, or a ledger that was lost: recovery would take those rows for its own, or store rows anew that were
- * removed on purpose. Looked at before the claim, so that no crash in between makes the partition known.
- */
-async function refuseUnknownRows({ stores, ledger, reader, pipeline }: ClaimWork, scope: SliceScope, { earliest, latestEpoch }: { earliest: bigint; latestEpoch: bigint | null }, signal: AbortSignal): Promise<void> {
-  const stored = await stores.clickhouse?.lastStored({ topic: reader.topic, partition: reader.partition, firstOffset: earliest }, { signal })
-  if (stored === null || stored === undefined) return
-  // This worker may have been suspended meanwhile, and somebody else have begun: what is stored was in the ledger before.
-  if ((await ledger.inspect(scope, { signal })) !== null) return
-  if (latestEpoch === null) {
-    throw new OperationError(
-      `ClickHouse has rows of partition ${reader.partition} of an earlier topic "${reader.topic}", up to offset ${stored}, or another pipeline writes them: offsets would be taken for stored that are not; delete those rows, or let the pipeline write to another table`,
-      { code: 'ERR_MESSAGING_TOPIC_BEGAN_AGAIN' },
-    )
-  }
-  throw new OperationError(
-    `the ledger has lost partition ${reader.partition} of pipeline "${pipeline}": ClickHouse has its rows up to offset ${stored}; restore the ledger, or set the group's offset there (the rows behind it are looked up one by one), then start again`,
-    { code: 'ERR_MESSAGING_LEDGER_LOST', context: { topic: reader.topic, partition: reader.partition, stored: String(stored) } },
-  )
 }
 
 function ledgerAhead(reader: PartitionReader, end: bigint, latest: bigint): OperationError {

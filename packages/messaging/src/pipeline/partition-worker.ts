@@ -10,7 +10,9 @@ import { createGroupOffsetLedger } from './group-offset-ledger.ts'
 import { endOf, type PartitionHold, takePartition } from './partition-hold.ts'
 import type { SliceLimits } from './pipeline-definition.ts'
 import type { PartitionProgress } from './pipeline-status.ts'
+import type { SentLetters } from './sent-letters.ts'
 import { asRecorded, type SliceRecord } from './slice-records.ts'
+import { untilItWorks } from './until-it-works.ts'
 import { outcomeOf, type PipelineStores, type SliceOutcome, writeSlice } from './write-slice.ts'
 
 /** Everything that the worker of one partition works with. */
@@ -20,6 +22,7 @@ export interface PartitionWork {
   readonly reader: PartitionReader
   readonly stores: PipelineStores
   readonly deadLetters: DeadLetterSink
+  readonly letters: SentLetters
   readonly decode: SliceDecoder
   /** Of the definition that `decode` was compiled from. */
   readonly fingerprint: string
@@ -93,7 +96,7 @@ async function holdPartition(work: HeldWork, signal: AbortSignal): Promise<void>
     work.reader.seek(position)
   }
   if (hold.storedUpTo !== null) {
-    work.logger.warn({ partition: claim.scope.partition, ledger: String(position), stored: String(hold.storedUpTo) }, 'ClickHouse has rows that the ledger knows nothing of: up to there, each slice is looked up before it is written')
+    work.logger.warn({ partition: claim.scope.partition, ledger: String(position), stored: String(hold.storedUpTo) }, 'there are rows or dead letters that the ledger knows nothing of: up to there, each slice is looked up before it is written')
   }
   await moveOn(work, hold, position, signal)
 }
@@ -233,6 +236,8 @@ async function isDoneAfterAll(work: HeldWork, hold: PartitionHold, sent: SentSli
   // An earlier token than the last confirmed one, or none at all, is what a ledger has that went back.
   const known = state.inFlight === null ? 0 : sent.tokens.lastIndexOf(state.inFlight.token) + 1
   if (state.nextOffset !== doneUpTo || known < sent.confirmed || (state.inFlight !== null && known === 0)) throw wentBack(claim)
+  // Also where the answer was lost: what is sent next rests on it.
+  sent.confirmed = known
   sent.recorded = state.inFlight
   sent.records = state.inFlight === null ? sent.asRead : asRecorded(sent.asRead, state.inFlight, claim.scope, work.fingerprint)
   return false
@@ -243,53 +248,4 @@ async function untilRevoked(revoked: AbortSignal, clock: Clock): Promise<void> {
   await sleep(REVOCATION_MS, { signal: revoked, clock }).catch(() => {})
 }
 
-/**
- * Runs a step until it works. A store or broker that is away pauses the partition: nothing is read on, nothing is lost,
- * nothing is dead-lettered. What waiting can't mend is thrown.
- */
-async function untilItWorks<T>(work: HeldWork, signal: AbortSignal, step: () => Promise<T>): Promise<T> {
-  for (let failures = 0; ; failures++) {
-    try {
-      const result = await step()
-      if (failures > 0) work.logger.info({ partition: work.reader.partition, failures }, 'partition goes on')
-      work.progress.resumed()
-      return result
-    } catch (error) {
-      if (signal.aborted || work.reader.signal.aborted || isFatal(error)) throw error
-      if (failures === 0) work.logger.warn({ err: error, partition: work.reader.partition }, 'partition paused: a slice could not be written')
-      work.progress.paused(error)
-      await sleep(pauseMs(failures), { signal: work.reader.signal, clock: work.clock })
-    }
-  }
-}
-
-/** What waiting can't mend: the pipeline halts and says so. */
-const FATAL_CODES = new Set([
-  'ERR_STALE_EPOCH',
-  'ERR_MESSAGING_BATCH_REFUSED',
-  'ERR_MESSAGING_DEFINITION_CHANGED',
-  'ERR_MESSAGING_LEDGER_AHEAD',
-  'ERR_MESSAGING_LEDGER_LOST',
-  'ERR_MESSAGING_LEDGER_FULL',
-  'ERR_MESSAGING_LEDGER_WENT_BACK',
-  'ERR_MESSAGING_LOG_CORRUPT',
-  'ERR_MESSAGING_OFFSET_OUT_OF_RANGE',
-  'ERR_MESSAGING_PIPELINE_HALTED',
-  // A dead letter that its topic doesn't take will never be taken.
-  'ERR_MESSAGING_RECORD_TOO_LARGE',
-  'ERR_MESSAGING_SLICE_CONFLICT',
-  'ERR_MESSAGING_SLICE_DOUBLED',
-  'ERR_MESSAGING_SLICE_GONE',
-  'ERR_MESSAGING_TOPIC_BEGAN_AGAIN',
-  'ERR_MESSAGING_VIEWS_UNCERTAIN',
-])
-
-const isFatal = (error: unknown): boolean => InfrastructureError.isInstance(error) && FATAL_CODES.has(error.code)
-
 const hasCode = (error: unknown, code: string): boolean => InfrastructureError.isInstance(error) && error.code === code
-
-/** 100 ms, 200 ms, … 5 s, half of it by chance, so that many partitions don't come back in step. */
-function pauseMs(failures: number): number {
-  const ceiling = Math.min(5000, 100 * 2 ** Math.min(failures, 10))
-  return ceiling / 2 + (Math.random() * ceiling) / 2
-}

@@ -9,6 +9,7 @@ import { runPartition } from './partition-worker.ts'
 import { makeTopics } from './make-topics.ts'
 import type { PipelineDefinition } from './pipeline-definition.ts'
 import { PartitionProgress, pipelineMetrics, type PipelineMetrics, type PipelineState, type PipelineStatus } from './pipeline-status.ts'
+import { createSentLetters } from './sent-letters.ts'
 import { SchemaDrift } from './schema-drift.ts'
 import type { PipelineStores } from './write-slice.ts'
 
@@ -127,6 +128,7 @@ export class Pipeline implements Lifecycle {
         reader,
         stores,
         deadLetters: new DeadLetterOutbox({ transport, topic: definition.topic, partition: reader.partition, groupId: this.groupId, logger: this.#logger }),
+        letters: createSentLetters(transport, { topic: definition.topic, partition: reader.partition, groupId: this.groupId }),
         decode: sliceDecoder(definition, this.#drift),
         fingerprint: definition.fingerprint,
         limits: definition.limits,

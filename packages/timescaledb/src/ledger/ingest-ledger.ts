@@ -147,6 +147,17 @@ export class IngestLedger implements SliceLedger {
     return this.#read(this.#storage, scope, options)
   }
 
+  /** Entries of the same partition that have either the pipeline or the topic in common with the scope. */
+  async knownBeside(scope: SliceScope, options: { signal?: AbortSignal | undefined } = {}): Promise<readonly SliceScope[]> {
+    checkScope(scope)
+    const rows = await this.#storage.execute<Row & { pipeline: string; topic_id: string }>(
+      `select pipeline, topic_id from ${this.#table} where "partition" = $3 and (pipeline = $1) <> (topic_id = $2) order by updated_at desc limit 10`,
+      keyOf(scope),
+      this.#call(options),
+    )
+    return rows.map(({ pipeline, topic_id: topicId }) => ({ pipeline, topicId, partition: scope.partition }))
+  }
+
   async #read(executor: LedgerExecutor, scope: SliceScope, options: { signal?: AbortSignal | undefined }): Promise<SliceState | null> {
     const [row] = await executor.execute<LedgerRow>(`select ${STATE} from ${this.#table} where ${KEY}`, keyOf(scope), this.#call(options))
     return row ? stateOf(row) : null

@@ -15,6 +15,7 @@ import { quoteTable } from '../quote-identifier.ts'
 import type { TimescaleStorage, TimescaleTransaction } from '../timescale-storage.ts'
 import { findRefusedRows } from './find-refused-rows.ts'
 import type { IngestLedger } from './ingest-ledger.ts'
+import { lastStoredOffset } from './stored-rows.ts'
 
 /** How {@link createTransactionalBatchWriter} writes. */
 export interface TransactionalBatchWriterOptions {
@@ -31,6 +32,8 @@ export interface TransactionalBatchWriterOptions {
    * from its partition. @default 30_000
    */
   idleTimeoutMs?: number
+  /** How long `lastStored` may look. A table without the index of `sourceIndexDefinition` is read as a whole. @default 300_000 */
+  lookupTimeoutMs?: number
 }
 
 /** What the writer needs of the storage. */
@@ -42,7 +45,8 @@ type Signalled = { signal?: AbortSignal | undefined }
  * Writes batches by binary COPY into `table` so that they become visible together with their ledger entry.
  *
  * Partitions are made before the transaction takes its connection. A row is refused for its data when it doesn't fit its column or
- * breaks a constraint; of two rows that can't both be stored, the later one is.
+ * breaks a constraint; of two rows that can't both be stored, the later one is. `lastStored` reads the columns `source_topic`,
+ * `source_partition` and `source_offset`.
  */
 export function createTransactionalBatchWriter<R extends object = Row>(
   storage: BatchWriterStorage,
@@ -62,6 +66,7 @@ export function createTransactionalBatchWriter<R extends object = Row>(
   return {
     begin: async ({ signal } = {}) => new CopyTransaction<R>(settings, signal),
     findRefused: (rows, { signal } = {}) => findRefused(settings, rows as readonly Row[], signal),
+    lastStored: (source, { signal } = {}) => lastStoredOffset(storage, table, source, { signal, timeoutMs: options.lookupTimeoutMs ?? 300_000 }),
   }
 }
 

@@ -69,7 +69,7 @@ export function modelClickHouse(world: World, life: ProcessLife, hasViews: boole
     },
     findRefused: (rows) => life.step(() => refusals(world, 'refused-by-clickhouse', rows)),
     storedOffsets: ({ firstOffset, lastOffset }: SliceSource) => life.step(() => within(firstOffset, lastOffset)),
-    lastStored: ({ firstOffset }) => life.step(() => within(firstOffset, 2n ** 62n).reduce<bigint | null>((last, offset) => (last === null || offset > last ? offset : last), null)),
+    lastStored: ({ firstOffset }) => life.step(() => lastOf(world.clickhouse, firstOffset)),
     feedsViews: async () => hasViews,
     latestEpoch: () => life.step(() => world.turn?.epoch ?? null),
     takeTurn: async (claim) => {
@@ -187,5 +187,9 @@ export function modelPostgres(world: World, life: ProcessLife): { timescaledb: T
     complete: () => Promise.reject(new TypeError('the transaction completes')),
     inspect: () => life.step(() => world.postgres),
   }
-  return { ledger, timescaledb: { begin: async () => beginModelTransaction(world, life), findRefused: (rows) => life.step(() => refusals(world, 'refused-by-timescaledb', rows)) } }
+  return { ledger, timescaledb: { begin: async () => beginModelTransaction(world, life), findRefused: (rows) => life.step(() => refusals(world, 'refused-by-timescaledb', rows)), lastStored: ({ firstOffset }) => life.step(() => lastOf(world.postgres?.rows ?? [], firstOffset)) } }
+}
+
+function lastOf(rows: readonly bigint[], firstOffset: bigint): bigint | null {
+  return rows.reduce<bigint | null>((last, offset) => (offset < firstOffset || (last !== null && last > offset) ? last : offset), null)
 }

@@ -48,7 +48,13 @@ export function modelReader(world: World, life: ProcessLife, chunk: number, isDo
       }),
     // With PostgreSQL the group's offset is for those who watch the lag, and nothing goes by it.
     commit: async (offset: bigint, { metadata = '' }: CommitOptions = {}) => {
-      if (metadata === '') return
+      if (metadata === '') {
+        await life.step(() => {
+          if (life.generation !== world.generation) throw messagingError('ERR_MESSAGING_FENCED', 'taken')
+          world.group = { offset, metadata }
+        })
+        return
+      }
       const issued = world.groupCommits
       await life.step(() => {
         if (life.generation !== world.generation) throw messagingError('ERR_MESSAGING_FENCED', 'taken')

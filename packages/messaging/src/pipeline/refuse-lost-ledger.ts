@@ -1,0 +1,95 @@
+import { OperationError, type SliceClaim, type SliceLedger, type SliceScope, staleEpochError } from '@smart-whale/interfaces'
+import type { PipelineErrorCode } from '../errors.ts'
+import type { PartitionReader } from '../transport.ts'
+import type { PipelineStores } from './write-slice.ts'
+
+/** A partition, and whoever knows something of it. */
+interface Work {
+  readonly reader: Pick<PartitionReader, 'topic' | 'partition'>
+  readonly stores: Pick<PipelineStores, 'clickhouse' | 'timescaledb'>
+  readonly ledger: SliceLedger
+}
+
+/** The largest offset that a store has of a partition, and its name for people. */
+interface StoredTo {
+  readonly store: 'ClickHouse' | 'PostgreSQL'
+  readonly offset: bigint
+}
+
+/**
+ * Rows know their topic by its name, the ledger by its id. A partition that the ledger has never seen while a store has rows of it is a
+ * topic that was deleted and made again, a pipeline that was renamed, or a ledger that was lost: recovery would take those rows for its own,
+ * or store them a second time. Looked at before the claim, so that no crash in between makes the partition known.
+ *
+ * @param latestEpoch of the turns that ClickHouse has seen of the scope; null when none, or without ClickHouse
+ */
+export async function refuseUnknownRows(work: Work, scope: SliceScope, known: { readonly earliest: bigint; readonly latestEpoch: bigint | null }, signal: AbortSignal): Promise<void> {
+  const stored = await firstStoreWithRows(work, known.earliest, signal)
+  if (stored === null) return
+  // This worker may have been suspended meanwhile, and somebody else have begun: what is stored was in the ledger before.
+  if ((await work.ledger.inspect(scope, { signal })) !== null) return
+  const beside = (await work.ledger.knownBeside?.(scope, { signal })) ?? []
+  const renamed = beside.find(({ topicId }) => topicId === scope.topicId)
+  if (renamed !== undefined) throw pipelineRenamed(work, scope, stored, renamed.pipeline)
+  const wasMadeAgain = beside.some(({ pipeline }) => pipeline === scope.pipeline) || (stored.store === 'ClickHouse' && known.latestEpoch === null)
+  throw wasMadeAgain ? topicBeganAgain(work, stored) : ledgerLost(work, scope, stored)
+}
+
+/**
+ * Rows in PostgreSQL and the ledger's entry are one commit: a row at or behind what is to be done next was committed with a ledger that knew
+ * more. Looked at after the claim, which waits for such a commit and lets no later one through but its own.
+ */
+export async function refuseRowsAhead(work: Work, { scope, nextOffset, epoch, owner }: SliceClaim, signal: AbortSignal): Promise<void> {
+  const { topic, partition } = work.reader
+  const stored = await work.stores.timescaledb?.lastStored({ topic, partition, firstOffset: nextOffset }, { signal })
+  if (stored === null || stored === undefined) return
+  // This worker may have been suspended meanwhile, and somebody else have gone on.
+  const state = await work.ledger.inspect(scope, { signal })
+  if (state?.epoch !== epoch || state.owner !== owner) throw staleEpochError(scope, epoch)
+  throw refusal(
+    'ERR_MESSAGING_LEDGER_LOST',
+    `the ledger is older than the table: it has ${placeOf(work)} done up to offset ${nextOffset} for the pipeline "${scope.pipeline}", and PostgreSQL has its rows up to ${stored}, which would be stored a second time; restore ledger and table from the same backup, or have the ledger go on at offset ${stored + 1n}`,
+    { topic, partition, nextOffset: String(nextOffset), stored: String(stored) },
+  )
+}
+
+async function firstStoreWithRows({ stores, reader }: Work, firstOffset: bigint, signal: AbortSignal): Promise<StoredTo | null> {
+  const source = { topic: reader.topic, partition: reader.partition, firstOffset }
+  for (const [store, writer] of [['PostgreSQL', stores.timescaledb], ['ClickHouse', stores.clickhouse]] as const) {
+    const offset = await writer?.lastStored(source, { signal })
+    if (offset !== null && offset !== undefined) return { store, offset }
+  }
+  return null
+}
+
+function topicBeganAgain(work: Work, { store, offset }: StoredTo): OperationError {
+  return refusal(
+    'ERR_MESSAGING_TOPIC_BEGAN_AGAIN',
+    `${store} has rows of ${placeOf(work)} of an earlier topic of that name, up to offset ${offset}, or another pipeline writes them: offsets would be taken for stored that are not; delete those rows, or let the pipeline write to another table`,
+    { topic: work.reader.topic, partition: work.reader.partition, stored: String(offset) },
+  )
+}
+
+function pipelineRenamed(work: Work, scope: SliceScope, { store, offset }: StoredTo, before: string): OperationError {
+  return refusal(
+    'ERR_MESSAGING_PIPELINE_RENAMED',
+    `the pipeline "${scope.pipeline}" would store ${placeOf(work)} from the beginning, and ${store} has its rows up to offset ${offset}: the ledger knows the partition as one of "${before}"; give the pipeline that name again, rename its entries in the ledger as well, or let it write to another table`,
+    { topic: work.reader.topic, partition: work.reader.partition, pipeline: scope.pipeline, before, stored: String(offset) },
+  )
+}
+
+/** Where the rows are PostgreSQL's, they say where to go on; a group's offset is set by Kafka's own tools. */
+function ledgerLost(work: Work, { pipeline }: SliceScope, { store, offset }: StoredTo): OperationError {
+  const goOn = store === 'PostgreSQL' ? `have it go on at offset ${offset + 1n}` : 'set the group’s offset there (the rows behind it are looked up one by one)'
+  return refusal(
+    'ERR_MESSAGING_LEDGER_LOST',
+    `the ledger knows nothing of ${placeOf(work)} for the pipeline "${pipeline}", and ${store} has its rows up to offset ${offset}: it was lost, or is another one; restore it, or ${goOn}, then start again`,
+    { topic: work.reader.topic, partition: work.reader.partition, stored: String(offset) },
+  )
+}
+
+const placeOf = ({ reader }: Work): string => `partition ${reader.partition} of "${reader.topic}"`
+
+function refusal(code: PipelineErrorCode, message: string, context: Readonly<Record<string, unknown>>): OperationError {
+  return new OperationError(message, { code, context })
+}
