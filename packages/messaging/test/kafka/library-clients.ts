@@ -4,6 +4,15 @@ import { randomUUID } from 'node:crypto'
 import kafkajs from 'kafkajs'
 import type { SampleRecord } from './sample-records.ts'
 
+interface PendingRequests {
+  readonly pending: readonly unknown[]
+  scheduleCheckPendingRequests(): void
+}
+
+/** A variable, because this part of kafkajs has no types. */
+const QUEUE_FILE = 'kafkajs/src/network/requestQueue/index.js'
+const { default: RequestQueue } = (await import(QUEUE_FILE)) as { readonly default: { readonly prototype: PendingRequests } }
+
 /** How the clients of the libraries themselves write and read a topic. */
 export interface LibraryClient {
   readonly name: string
@@ -16,6 +25,13 @@ export interface LibraryClient {
 export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
 
 const { CompressionTypes, Kafka, logLevel } = kafkajs
+
+/** After each answer kafkajs sets a timer to a time that lies in the past, for requests that wait, though none does; Node warns of that. */
+const queue = RequestQueue.prototype
+const schedule = queue.scheduleCheckPendingRequests
+queue.scheduleCheckPendingRequests = function scheduleForThoseThatWait() {
+  if (this.pending.length > 0) schedule.call(this)
+}
 
 export const kafkaJsOf = (brokers: readonly string[]) => new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
 

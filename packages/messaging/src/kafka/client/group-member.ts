@@ -1,9 +1,8 @@
 import { sleep } from '@smart-whale/core-resilience'
-import { InfrastructureError } from '@smart-whale/interfaces'
 import { messagingError } from '../../errors.ts'
 import type { CommittedOffset, GroupMembership, JoinOptions, PartitionReader, TransportCallOptions } from '../../transport.ts'
-import { assignSticky, type KnownMember } from './assign-sticky.ts'
-import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription, type TopicPartitions } from './group-protocol.ts'
+import { assignAsLeader } from './assign-as-leader.ts'
+import { decodeAssignment, encodeSubscription, type TopicPartitions } from './group-protocol.ts'
 import { GroupSession, type Taken } from './group-session.ts'
 import { HeldPartition, type TopicIdentity } from './held-partition.ts'
 import { HeldPartitions } from './held-partitions.ts'
@@ -34,8 +33,9 @@ export interface GroupMemberOptions {
 
 /** The generation of who owns nothing. */
 const NEVER = -1
-/** Before joining again after a loss, so that a group that keeps losing its members isn't asked without end. */
-const PAUSE_AFTER_LOSS_MS = 100
+/** Before joining again after a loss, or many rounds in vain, so that a group that goes on so isn't asked without end. */
+const PAUSE_MS = 100
+const ROUNDS_WITHOUT_PAUSE = 3
 
 /**
  * One member of a group. A rebalance leaves alone what the member keeps: what it has to give up it gives up first (its handler finishes and
@@ -53,6 +53,7 @@ export class GroupMember implements GroupMembership {
   /** In which generation it got what it holds. */
   #ownedSince = NEVER
   #wantsRejoin = false
+  #roundsInVain = 0
   #wake: (() => void) | null = null
   #leaving: Promise<void> | null = null
 
@@ -66,7 +67,7 @@ export class GroupMember implements GroupMembership {
       groupId: join.groupId,
       channel,
       signal: this.#over.signal,
-      events: { rebalance: () => this.#rejoin(), lost: () => this.#loseAll(), refused: (error) => this.fail(error) },
+      events: { due: () => this.#lookAtTopics(), rebalance: () => this.#rejoin(), lost: () => this.#loseAll(), refused: (error) => this.fail(error) },
     })
     this.#held = new HeldPartitions(client.clock, (topic, partition, predecessor) => this.#hold(topic, partition, predecessor))
   }
@@ -82,6 +83,7 @@ export class GroupMember implements GroupMembership {
   /** Joins; resolves when the member is in the group. The rest goes on by itself. Who gives up before leaves nothing behind. */
   async begin(signal: AbortSignal): Promise<void> {
     const { client, join } = this.#options
+    if (this.#isOver) throw this.#over.signal.reason as Error
     const stopListening = client.view.onChange((topic) => {
       if (this.#topics.includes(topic)) this.#rejoin()
     })
@@ -145,6 +147,11 @@ export class GroupMember implements GroupMembership {
     this.#wake?.()
   }
 
+  /** Nobody tells that a topic got more partitions. */
+  #lookAtTopics(): void {
+    for (const topic of this.#topics) this.#options.client.view.keepFresh(topic)
+  }
+
   /** The group went on without this member: what it held is somebody else's. */
   #loseAll(): void {
     if (this.#isOver) return
@@ -160,7 +167,9 @@ export class GroupMember implements GroupMembership {
     do {
       this.#wantsRejoin = false
       const assigned = await this.#joinOnce()
-      if (assigned !== null) await this.#adopt(assigned)
+      if (assigned === null) continue
+      this.#roundsInVain = 0
+      await this.#adopt(assigned)
       // Who is on the way out only keeps its right, so that its handlers can commit.
     } while (this.#wantsRejoin && !this.#isOver)
   }
@@ -170,53 +179,37 @@ export class GroupMember implements GroupMembership {
     const metadata = encodeSubscription({ topics: this.#topics, owned: this.#held.owned(), generation: this.#ownedSince })
     const joined = await this.#orAgain(await this.#session.join(metadata))
     if (joined === null) return null
-    const assignments = joined.leader === joined.memberId ? await this.#assign(joined.members) : []
+    const { client, join } = this.#options
+    const assignments = joined.leader === joined.memberId ? await assignAsLeader(client, join.groupId, joined.members, this.#over.signal) : []
+    if (assignments === null) return this.#again()
     const synced = await this.#orAgain(await this.#session.sync(assignments))
-    if (synced === null) return null
-    this.#ownedSince = this.#session.generation
+    // The group may have gone on without this member before it had looked at what it got.
+    if (synced === null || this.#session.generation !== joined.generation) return null
+    this.#ownedSince = joined.generation
     return decodeAssignment(synced.assignment)
   }
 
   async #orAgain<T>(taken: Taken<T>): Promise<T | null> {
     if (taken.kind === 'taken') return taken.answer
+    if (taken.kind === 'lost') this.#loseAll()
+    // A group that is about to begin another round is asked at once, one that says so again and again is not.
+    if (taken.kind === 'again' && this.#roundsInVain++ < ROUNDS_WITHOUT_PAUSE) {
+      this.#wantsRejoin = true
+      return null
+    }
+    return this.#again()
+  }
+
+  async #again(): Promise<null> {
     this.#wantsRejoin = true
-    if (taken.kind === 'lost') {
-      this.#loseAll()
-      await sleep(PAUSE_AFTER_LOSS_MS, { signal: this.#over.signal, clock: this.#options.client.clock })
-    }
+    await sleep(PAUSE_MS, { signal: this.#over.signal, clock: this.#options.client.clock })
     return null
-  }
-
-  /** As the leader: who gets what. */
-  async #assign(members: readonly { readonly memberId: string; readonly metadata: Uint8Array }[]): Promise<{ memberId: string; assignment: Uint8Array }[]> {
-    const { view } = this.#options.client
-    const known = members.map((member) => this.#readMember(member))
-    const partitionsOf = new Map<string, number>()
-    for (const name of new Set(known.flatMap(({ topics }) => topics))) {
-      const found = await view.refresh(name, this.#over.signal).catch((error: unknown) => {
-        if (this.#isOver) throw error
-        // What can't be asked for now stays as it is; what isn't there is nobody's.
-        return isNotFound(error) ? undefined : view.known(name)
-      })
-      if (found !== undefined) partitionsOf.set(name, found.partitions.length)
-    }
-    return [...assignSticky(known, partitionsOf)].map(([memberId, assigned]) => ({ memberId, assignment: encodeAssignment(assigned) }))
-  }
-
-  /** A member that can't be understood gets nothing, and holds up nobody. */
-  #readMember({ memberId, metadata }: { readonly memberId: string; readonly metadata: Uint8Array }): KnownMember {
-    try {
-      return { memberId, ...decodeSubscription(metadata) }
-    } catch (error) {
-      this.#options.client.settings.logger.warn({ err: error, groupId: this.groupId, memberId }, 'a member of the group says what it reads in a way that is not known; it gets nothing')
-      return { memberId, topics: [], owned: new Map(), generation: NEVER }
-    }
   }
 
   /** Takes what is new, and begins to let go of what isn't assigned any more. */
   async #adopt(assigned: TopicPartitions): Promise<void> {
     const { view } = this.#options.client
-    if (this.#leaving === null) for (const [name, partitions] of assigned) await this.#take(name, partitions)
+    for (const [name, partitions] of assigned) await this.#take(name, partitions)
     const leaving = this.#held.all().filter(({ topic, partition, signal }) => {
       const isMine = assigned.get(topic.name)?.includes(partition) === true && view.known(topic.name)?.id === topic.id
       return !isMine && !signal.aborted
@@ -238,10 +231,13 @@ export class GroupMember implements GroupMembership {
 
   async #take(name: string, partitions: readonly number[]): Promise<void> {
     const { view } = this.#options.client
+    const since = this.#ownedSince
     const topic = await view.topic(name, this.#over.signal).catch((error: unknown) => {
       if (this.#isOver) throw error
       return view.known(name)
     })
+    // If the group went on without this member meanwhile, what it had assigned is somebody else's.
+    if (this.#leaving !== null || this.#ownedSince !== since) return
     // Assigned, and nobody knows under which id: the next round will.
     if (topic === undefined) this.#wantsRejoin = true
     else for (const partition of partitions) this.#held.hold({ name, id: topic.id }, partition)
@@ -257,11 +253,11 @@ export class GroupMember implements GroupMembership {
       predecessor,
       isCurrent: () => session.isCurrent,
       untilCertain: () => session.untilCertain(),
-      committed: (options) => session.committed(position, options),
+      committed: (options) => session.progress.committed(position, options),
       isTopicThere: () => client.view.known(topic.name)?.id === topic.id,
       right: { groupId: this.groupId, current: () => session.right },
-      commit: (nextOffset, checkHeld, options) => session.commit(position, nextOffset, checkHeld, options),
-      makeReader: async (grant) => makeReader({ grant, topic, partition, committed: await session.committed(position, { signal: grant.signal }) }),
+      commit: (nextOffset, checkHeld, options) => session.progress.commit(position, nextOffset, checkHeld, options),
+      makeReader: async (grant) => makeReader({ grant, topic, partition, committed: await session.progress.committed(position, { signal: grant.signal }) }),
       onPartition: join.onPartition,
       onFailure: (error) => this.#giveUpMembership(error),
       onTopicGone: () => {
@@ -290,11 +286,9 @@ export class GroupMember implements GroupMembership {
 
   #end(): void {
     this.#options.join.signal?.removeEventListener('abort', this.#onAbort)
-    this.#over.abort(messagingError('ERR_MESSAGING_MEMBERSHIP_LOST', `the membership of group "${this.groupId}" is over`))
     this.#held.loseAll()
+    this.#over.abort(messagingError('ERR_MESSAGING_MEMBERSHIP_LOST', `the membership of group "${this.groupId}" is over`))
     this.#wake?.()
     this.#options.onEnd(this)
   }
 }
-
-const isNotFound = (error: unknown): boolean => InfrastructureError.isInstance(error) && error.code === 'ERR_MESSAGING_TOPIC_NOT_FOUND'

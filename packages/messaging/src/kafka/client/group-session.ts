@@ -1,15 +1,18 @@
 import { sleep } from '@smart-whale/core-resilience'
 import { kafkaError } from '../../errors.ts'
 import { runCall } from '../../run-call.ts'
-import type { CommitOptions, CommittedOffset, TransportCallOptions } from '../../transport.ts'
 import { BROKER, brokerError } from '../broker-errors.ts'
 import type { GroupRight, JoinGroupResult, KafkaRequestOptions, KafkaTarget } from '../kafka-api.ts'
 import { GroupCoordinator } from './group-coordinator.ts'
+import { GroupProgress, LOST } from './group-progress.ts'
 import { CONSUMER_PROTOCOL } from './group-protocol.ts'
 import type { KafkaClient } from './kafka-client.ts'
+import { type Moment, SessionLease } from './session-lease.ts'
 
 /** What a session tells its member. */
 export interface SessionEvents {
+  /** Another heartbeat is due. */
+  due(): void
   /** Somebody came or went: the member has to join again. */
   rebalance(): void
   /** The group has gone on without the member. */
@@ -32,37 +35,30 @@ export interface GroupSessionOptions {
   readonly signal: AbortSignal
 }
 
-/** Where a group's progress stands. */
-export interface GroupPosition {
-  readonly topic: string
-  readonly partition: number
-}
-
 /** What one attempt to take part came to. */
 export type Taken<T> = { readonly kind: 'taken'; readonly answer: T } | { readonly kind: 'again' } | { readonly kind: 'lost' }
 
 const NO_GENERATION = -1
-/** Codes by which the group says that it has gone on without this member. */
-const LOST = new Set<number>([BROKER.UNKNOWN_MEMBER_ID, BROKER.ILLEGAL_GENERATION, BROKER.FENCED_INSTANCE_ID])
 
-/**
- * A member's right in its group, and whether it still holds. The broker gives a member up that it hasn't heard of for the length of the
- * session. Counted here from when the last word that was answered was *sent*, it is over here before it is over there, also when this
- * process was asleep.
- */
+/** A member's right in its group, and whether it still holds. */
 export class GroupSession {
+  /** The group's progress, by this member's right. */
+  readonly progress: GroupProgress
   readonly #options: GroupSessionOptions
   readonly #coordinator: GroupCoordinator
+  readonly #lease: SessionLease
   #right: GroupRight
-  #heardAt = { monotonic: -Infinity, wall: -Infinity }
   #certain = Promise.withResolvers<void>()
   /** The attempt to take part that is under way. */
   #joining: AbortController | null = null
+  #isSyncing = false
   #joins = 0
 
   constructor(options: GroupSessionOptions) {
     this.#options = options
     this.#coordinator = new GroupCoordinator(options.client, options.groupId)
+    this.progress = new GroupProgress({ ...options, coordinator: this.#coordinator, right: () => this.#right, lost: () => options.events.lost() })
+    this.#lease = new SessionLease(options.client.clock, options.client.settings)
     this.#right = { groupId: options.groupId, generation: NO_GENERATION, memberId: '' }
   }
 
@@ -81,10 +77,7 @@ export class GroupSession {
 
   /** Whether the group surely counts on this member. */
   get isCurrent(): boolean {
-    const { clock, settings } = this.#options.client
-    // A machine that slept may not have counted that time; a clock that was set forward costs a heartbeat at most.
-    const silentMs = Math.max(clock.monotonic() - this.#heardAt.monotonic, clock.now() - this.#heardAt.wall)
-    return this.#right.generation !== NO_GENERATION && silentMs <= settings.sessionTimeoutMs
+    return this.#right.generation !== NO_GENERATION && this.#lease.isRunning
   }
 
   /** Resolves with the next word of the group. */
@@ -97,7 +90,10 @@ export class GroupSession {
     const { client, signal, events } = this.#options
     while (!signal.aborted) {
       await sleep(client.settings.heartbeatIntervalMs, { signal, clock: client.clock }).catch(() => {})
-      if (signal.aborted || this.#right.memberId === '' || this.#right.generation === NO_GENERATION) continue
+      // Who is just joining has no right yet; its word finds out whether the coordinator is still there to answer the join.
+      const hasToSpeak = this.#right.generation !== NO_GENERATION || this.#joining !== null
+      if (!signal.aborted) events.due()
+      if (signal.aborted || this.#right.memberId === '' || !hasToSpeak) continue
       await this.#beat().catch((error: unknown) => {
         if (!isPassing(error)) return events.refused(error)
         client.settings.logger.debug({ err: error, groupId: this.#right.groupId }, 'no answer to a heartbeat')
@@ -122,60 +118,22 @@ export class GroupSession {
 
   /** Hears what the leader has assigned to this member; the leader says what it has assigned to each. */
   async sync(assignments: readonly { readonly memberId: string; readonly assignment: Uint8Array }[]): Promise<Taken<{ readonly assignment: Uint8Array }>> {
-    const sentAt = this.#now()
+    const sentAt = this.#lease.now()
     const right = this.#right
-    const taken = await this.#takePart((target, options) => this.#options.client.api.syncGroup(target, { ...right, assignments }, options))
-    if (taken.kind === 'taken') this.#heard(sentAt)
-    return taken
+    this.#isSyncing = true
+    try {
+      const taken = await this.#takePart((target, options) => this.#options.client.api.syncGroup(target, { ...right, assignments }, options))
+      if (taken.kind === 'taken') this.#heard(sentAt, true)
+      return taken
+    } finally {
+      this.#isSyncing = false
+    }
   }
 
   /** The group has given this member up; it comes back as a new one. */
   forget(): void {
     this.#right = { ...this.#right, generation: NO_GENERATION, memberId: '' }
     this.#tell()
-  }
-
-  /**
-   * Stores progress. Repeated between two generations of a member that stays, until the caller's time is up; `checkHeld` is asked before
-   * each attempt and throws when the member has lost the partition meanwhile, so that nobody commits with a right that came later.
-   */
-  async commit({ topic, partition }: GroupPosition, offset: bigint, checkHeld: () => void, options: CommitOptions | undefined): Promise<void> {
-    const { client } = this.#options
-    const what = `committing offset ${offset} of group "${this.#right.groupId}"`
-    const place = { topic, partition, offset, leaderEpoch: -1, metadata: options?.metadata ?? '' }
-    await runCall(what, options, client.clock, (signal) =>
-      client.retry.execute(
-        async () => {
-          let right = this.#right
-          const { errorCode } = await this.#coordinator.ask(signal, (target) => {
-            checkHeld()
-            right = this.#right
-            return client.api.offsetCommit(target, { ...right, ...place }, this.#progressRequest(signal))
-          })
-          if (errorCode === BROKER.NONE) return
-          if (errorCode === BROKER.UNKNOWN_MEMBER_ID && right.memberId === this.#right.memberId) this.#options.events.lost()
-          checkHeld()
-          // The right of the generation before; the next attempt has the new one, or is refused.
-          throw LOST.has(errorCode) ? brokerError(BROKER.REBALANCE_IN_PROGRESS, what) : brokerError(errorCode, what)
-        },
-        { signal },
-      ),
-    )
-  }
-
-  /** What the group has committed last; null when it is nothing. */
-  async committed({ topic, partition }: GroupPosition, options: TransportCallOptions | undefined): Promise<CommittedOffset | null> {
-    const { client } = this.#options
-    const what = `asking for the progress of group "${this.#right.groupId}"`
-    return runCall(what, options, client.clock, async (signal) => {
-      const found = await this.#coordinator.call(signal, async (target) => {
-        const question = { groupId: this.#right.groupId, topic, partitions: [partition], requireStable: true }
-        const { errorCode, offsets } = await client.api.offsetFetch(target, question, this.#progressRequest(signal))
-        return { offset: -1n, metadata: null, ...offsets[0], errorCode: errorCode === BROKER.NONE ? (offsets[0]?.errorCode ?? BROKER.NONE) : errorCode }
-      })
-      if (found.errorCode !== BROKER.NONE) throw brokerError(found.errorCode, what)
-      return found.offset < 0n ? null : { offset: found.offset, metadata: found.metadata ?? '' }
-    })
   }
 
   /** Tells the group that the member goes. Without an answer its session runs out. */
@@ -223,36 +181,29 @@ export class GroupSession {
     const { client, channel, signal, events } = this.#options
     const { settings, api } = client
     const right = this.#right
-    const sentAt = this.#now()
+    const sentAt = this.#lease.now()
     const timeoutMs = Math.min(settings.requestTimeoutMs, Math.ceil(settings.sessionTimeoutMs / 3))
     const { errorCode } = await this.#coordinator.ask(signal, (target) => api.heartbeat(target, right, { signal, timeoutMs, channel }))
-    if (errorCode === BROKER.NONE || errorCode === BROKER.REBALANCE_IN_PROGRESS) this.#heard(sentAt)
-    // What was said of a right that is not ours any more, or is just being renewed, says nothing.
-    if (errorCode === BROKER.NONE || this.#joining !== null || right !== this.#right) return
+    if (errorCode === BROKER.NONE || errorCode === BROKER.REBALANCE_IN_PROGRESS) this.#heard(sentAt, errorCode === BROKER.NONE)
+    if (errorCode === BROKER.NONE || right !== this.#right) return
+    // The round that is waited for is over already, and its answer won't come.
+    if (errorCode === BROKER.REBALANCE_IN_PROGRESS && this.#isSyncing) this.#joining?.abort(roundOver(right.groupId))
+    // What was said of a right that is just being renewed says nothing.
+    if (this.#joining !== null) return
     if (errorCode === BROKER.REBALANCE_IN_PROGRESS) return events.rebalance()
     if (LOST.has(errorCode)) return events.lost()
     throw brokerError(errorCode, `staying in group "${right.groupId}"`)
   }
 
-  #now(): { monotonic: number; wall: number } {
-    const { clock } = this.#options.client
-    return { monotonic: clock.monotonic(), wall: clock.now() }
-  }
-
   /** The group has answered to something that was sent then. */
-  #heard(sentAt: { monotonic: number; wall: number }): void {
-    if (sentAt.monotonic > this.#heardAt.monotonic) this.#heardAt = sentAt
+  #heard(sentAt: Moment, isSettled: boolean): void {
+    this.#lease.renew(sentAt, isSettled)
     this.#tell()
   }
 
   #tell(): void {
     this.#certain.resolve()
     this.#certain = Promise.withResolvers()
-  }
-
-  #progressRequest(signal: AbortSignal): KafkaRequestOptions {
-    const { client, channel } = this.#options
-    return { signal, timeoutMs: client.settings.requestTimeoutMs, channel: `${channel}-progress` }
   }
 }
 
@@ -263,4 +214,8 @@ const isPassing = (error: unknown): boolean => (error as { readonly retryable?: 
 
 function coordinatorAway(groupId: string): Error {
   return kafkaError('ERR_MESSAGING_CONNECTION', `the coordinator of group "${groupId}" doesn't answer: the one that is found next is asked`, { retryable: true, status: 503 })
+}
+
+function roundOver(groupId: string): Error {
+  return kafkaError('ERR_MESSAGING_BROKER_REFUSED', `group "${groupId}" has begun another round of its rebalance: this one is asked for again`, { retryable: true, status: 503 })
 }
