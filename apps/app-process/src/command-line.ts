@@ -1,4 +1,5 @@
 import type { ParseArgsOptionsConfig } from 'node:util'
+import type { Environment } from './read-environment.ts'
 
 /** How a command ended, to whoever ran it. */
 export const EXIT = {
@@ -31,6 +32,8 @@ export interface CommandCall {
   /** Options by name; an option that wasn't given is undefined unless it has a default. */
   readonly values: Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>
   readonly positionals: readonly string[]
+  /** What the process was told by its environment. */
+  readonly environment: Environment
   /** Whether the answer is for a program. */
   readonly json: boolean
   /** Aborts when the process is asked to stop. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { isAbsolute } from 'node:path'
 import { ConfigurationError } from '@smart-whale/interfaces'
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -30,5 +31,6 @@ export function readGivenFileSync(givenBy: string, path: string): string {
 
 function unreadable(givenBy: string, path: string, error: unknown): ConfigurationError {
   const { code = 'unknown' } = error as NodeJS.ErrnoException
-  return new ConfigurationError(`${givenBy}: ${path} can't be read: ${REASONS[code] ?? code}`, { cause: error })
+  const where = isAbsolute(path) ? '' : `, seen from ${process.cwd()}`
+  return new ConfigurationError(`${givenBy}: ${path} can't be read: ${REASONS[code] ?? code}${where}`, { cause: error })
 }

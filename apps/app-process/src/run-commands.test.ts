@@ -14,7 +14,7 @@ async function run(args: string[], work?: Command['run']): Promise<{ code: numbe
       return (await work?.(call)) ?? EXIT.ok
     })
   const line = { name: 'whale', summary: 'A whale.', help: 'Environment: none', defaultCommand: 'swim', commands: [noting('swim'), noting('songs list'), noting('songs sing')] }
-  const code = await runCommands(line, args, new AbortController().signal, { out: (text) => void (written.out += text), error: (text) => void (written.error += text) })
+  const code = await runCommands(line, { args, environment: {}, signal: new AbortController().signal, terminal: { out: (text) => void (written.out += text), error: (text) => void (written.error += text) } })
   return { code, called, ...written }
 }
 
@@ -71,7 +71,7 @@ describe('a command line', () => {
     const line = { name: 'whale', summary: '', help: '', defaultCommand: 'swim', commands: [command('swim', (call) => Promise.reject(call.signal.reason))] }
     let error = ''
 
-    expect(await runCommands(line, [], stopped, { out: () => {}, error: (text) => void (error += text) })).toBe(130)
+    expect(await runCommands(line, { args: [], environment: {}, signal: stopped, terminal: { out: () => {}, error: (text) => void (error += text) } })).toBe(130)
     expect(error).toBe('whale swim: ended by SIGINT\n')
   })
 
@@ -82,7 +82,7 @@ describe('a command line', () => {
   ])('paints on a terminal with colours (%s), and never for a program (%j)', async (hasColours, args, text) => {
     const line = { name: 'whale', summary: '', help: '', defaultCommand: 'swim', commands: [command('swim', async ({ print, paint }) => (print(paint('red', 'red')), 0))] }
     let out = ''
-    await runCommands(line, args, new AbortController().signal, { out: (written) => void (out += written), error: () => {}, hasColours })
+    await runCommands(line, { args, environment: {}, signal: new AbortController().signal, terminal: { out: (written) => void (out += written), error: () => {}, hasColours } })
 
     expect(out).toBe(text)
   })

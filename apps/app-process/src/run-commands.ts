@@ -4,6 +4,7 @@ import { ConfigurationError, InfrastructureError } from '@smart-whale/interfaces
 import { type Colour, type Command, type CommandCall, type CommandLine, EXIT, EXIT_MEANINGS } from './command-line.ts'
 import { exitCodeOf } from './exit-code-of.ts'
 import { explainFailure } from './explain-failure.ts'
+import type { Environment } from './read-environment.ts'
 
 /** Where a command line writes. */
 export interface Terminal {
@@ -22,8 +23,18 @@ const PROCESS_TERMINAL: Terminal = {
 
 const COLOURS: Readonly<Record<Colour, readonly [on: number, off: number]>> = { red: [31, 39], green: [32, 39], yellow: [33, 39], dim: [2, 22] }
 
+/** What a command line is run with. */
+export interface CommandRun {
+  readonly args: readonly string[]
+  readonly environment: Environment
+  /** Aborts when the process is asked to stop; its reason is the signal's name. */
+  readonly signal: AbortSignal
+  /** Where it writes. @default the process's own */
+  readonly terminal?: Terminal
+}
+
 /** Runs the command that the arguments name, and answers the exit code. Whatever goes wrong becomes one line on standard error. */
-export async function runCommands(line: CommandLine, args: readonly string[], signal: AbortSignal, terminal: Terminal = PROCESS_TERMINAL): Promise<number> {
+export async function runCommands(line: CommandLine, { args, environment, signal, terminal = PROCESS_TERMINAL }: CommandRun): Promise<number> {
   let title = line.name
   let json = args.includes('--json')
   try {
@@ -34,7 +45,7 @@ export async function runCommands(line: CommandLine, args: readonly string[], si
     if (values.help === true) return terminal.out(`${commandHelp(line, command)}\n`), EXIT.ok
     json = values.json === true
     const paint = (colour: Colour, text: string): string => (terminal.hasColours === true && !json ? `\u001b[${COLOURS[colour][0]}m${text}\u001b[${COLOURS[colour][1]}m` : text)
-    const call: CommandCall = { values, positionals, json, signal, print: (text) => terminal.out(`${text}\n`), progress: (text) => terminal.error(`${text}\n`), paint }
+    const call: CommandCall = { values, positionals, environment, json, signal, print: (text) => terminal.out(`${text}\n`), progress: (text) => terminal.error(`${text}\n`), paint }
     return await command.run(call)
   } catch (error) {
     const failure = signal.aborted ? interrupted(signal) : { code: InfrastructureError.isInstance(error) ? error.code : 'ERR_INTERNAL', message: explainFailure(error), exit: exitCodeOf(error, line.exitCodes) }

@@ -35,7 +35,7 @@ describe('the configuration of the ingestor', () => {
       KAFKA_SASL_MECHANISM: 'SCRAM-SHA-512',
       KAFKA_SASL_USERNAME: 'u',
       KAFKA_SASL_PASSWORD_FILE: password,
-      KAFKA_TLS_CA_FILE: file('ca.pem', 'PEM'),
+      KAFKA_TLS_CA_FILE: file('ca.pem', '-----BEGIN CERTIFICATE-----'),
       DATABASE_URL_FILE: file('url', 'postgres://h/d\n'),
       CLICKHOUSE_URL: 'http://h:8123',
       CLICKHOUSE_PASSWORD_FILE: file('ch', 'secret\n'),
@@ -46,13 +46,16 @@ describe('the configuration of the ingestor', () => {
     expect(await read()).toBe('one')
     file('kafka', 'two')
     expect(await read()).toBe('two')
-    expect(tls).toEqual({ ca: 'PEM' })
+    expect(tls).toEqual({ ca: '-----BEGIN CERTIFICATE-----' })
     expect(config).toMatchObject({ databaseUrl: 'postgres://h/d', clickhouse: { password: 'secret', user: 'default' } })
   })
 
   it.each<[string, Record<string, string>, RegExp]>([
     ['no broker', { KAFKA_BROKERS: '' }, /set KAFKA_BROKERS=host:port, or BROKER_DIR/],
     ['two brokers', { BROKER_DIR: '/b' }, /KAFKA_BROKERS and BROKER_DIR exclude each other/],
+    ['a certificate that is none', { KAFKA_TLS_CA_FILE: '/dev/null' }, /KAFKA_TLS_CA_FILE: \/dev\/null holds nothing in PEM form/],
+    ['a password file that is empty', { KAFKA_SASL_MECHANISM: 'PLAIN', KAFKA_SASL_USERNAME: 'u', KAFKA_SASL_PASSWORD_FILE: '/dev/null' }, /KAFKA_SASL_PASSWORD_FILE: \/dev\/null is empty/],
+    ['a misspelt variable', { KAFKA_BROKERS: '', KAFKA_BROKER: 'secret' }, /set KAFKA_BROKERS=host:port.*; KAFKA_BROKER is set, and nothing reads it: did you mean KAFKA_BROKERS\?$/],
     ['half of a certificate', { KAFKA_TLS_CERT_FILE: '/dev/null' }, /belong together/],
     ['certificates without TLS', { KAFKA_TLS: 'false', KAFKA_TLS_CA_FILE: '/dev/null' }, /KAFKA_TLS is false/],
     ['a file that is not there', { KAFKA_TLS_CA_FILE: '/nope' }, /KAFKA_TLS_CA_FILE: \/nope can't be read/],

@@ -85,6 +85,11 @@ export const HELP = `Environment (required ones marked *):
   PORT, HOST                       where to serve (4001, 127.0.0.1; HOST=0.0.0.0 in a container)
   LOG_LEVEL                        trace, debug, info, warn, error, fatal or silent (info)`
 
+/** What this process is told from outside; nothing else of this app asks for it. */
+export function processEnvironment(): Environment {
+  return process.env
+}
+
 /** Names that other programs have for the same. */
 const ELSEWHERE: OtherNames = {
   KAFKA_BOOTSTRAP_SERVERS: 'KAFKA_BROKERS',
@@ -95,12 +100,12 @@ const ELSEWHERE: OtherNames = {
 }
 
 /** Variables that are set and not read, but look like one that is. */
-export function misspeltVariables(environment: Environment = process.env): readonly MisspeltVariable[] {
+export function misspeltVariables(environment: Environment): readonly MisspeltVariable[] {
   return misspelt(environment, Object.keys(environmentSchema.shape), ELSEWHERE)
 }
 
-/** Reads the environment; with its parts beside it, the only place of this app that does. @throws ConfigurationError naming each variable that is wrong, never its value */
-export function readConfig(environment: Environment = process.env): IngestorConfig {
+/** Reads an environment. @throws ConfigurationError naming each variable that is wrong, never its value */
+export function readConfig(environment: Environment): IngestorConfig {
   try {
     return configOf(readEnvironment(environmentSchema, environment))
   } catch (error) {

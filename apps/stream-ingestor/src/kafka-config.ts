@@ -52,12 +52,18 @@ export function kafkaSettings(variables: KafkaVariables): KafkaSettings | null {
 
 function tlsOf(variables: KafkaVariables): KafkaConnectionOptions['tls'] {
   const { KAFKA_TLS: tls, KAFKA_TLS_CA_FILE: ca, KAFKA_TLS_CERT_FILE: cert, KAFKA_TLS_KEY_FILE: key } = variables
-  const files = { ...(ca !== undefined && { ca: readGivenFileSync('KAFKA_TLS_CA_FILE', ca) }), ...(cert !== undefined && { cert: readGivenFileSync('KAFKA_TLS_CERT_FILE', cert) }), ...(key !== undefined && { key: readGivenFileSync('KAFKA_TLS_KEY_FILE', key) }) }
-  const hasFiles = Object.keys(files).length > 0
+  const hasFiles = ca !== undefined || cert !== undefined || key !== undefined
   if (tls === 'false' && hasFiles) throw new ConfigurationError('KAFKA_TLS is false, but certificates are given; unset KAFKA_TLS_CA_FILE, KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE, or set KAFKA_TLS=true')
   if ((cert === undefined) !== (key === undefined)) throw new ConfigurationError('KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE belong together; set both or none')
-  if (hasFiles) return files
-  return tls === 'true'
+  if (!hasFiles) return tls === 'true'
+  return { ...(ca !== undefined && { ca: pem('KAFKA_TLS_CA_FILE', ca) }), ...(cert !== undefined && { cert: pem('KAFKA_TLS_CERT_FILE', cert) }), ...(key !== undefined && { key: pem('KAFKA_TLS_KEY_FILE', key) }) }
+}
+
+/** A certificate or key. Node passes over what is none in silence, and the connection would fail without a reason. */
+function pem(variable: string, path: string): string {
+  const text = readGivenFileSync(variable, path)
+  if (/-----BEGIN [A-Z0-9 ]+-----/.test(text)) return text
+  throw new ConfigurationError(`${variable}: ${path} holds nothing in PEM form (-----BEGIN …)`)
 }
 
 function saslOf(variables: KafkaVariables): KafkaSaslOptions | undefined {

@@ -25,8 +25,8 @@ export interface NeededParts {
 }
 
 /** Opens broker and stores for one command, and closes them whatever happens. */
-export async function withParts<T>({ values, signal }: CommandCall, work: (parts: OpenParts) => Promise<T>, { clickhouse = true }: NeededParts = {}): Promise<T> {
-  const config = readConfig()
+export async function withParts<T>({ values, environment, signal }: CommandCall, work: (parts: OpenParts) => Promise<T>, { clickhouse = true }: NeededParts = {}): Promise<T> {
+  const config = readConfig(environment)
   const definitions = chosen(await readPipelinesFile(config.pipelinesFile), values.pipeline as string[] | undefined)
   refuseMissingStores(definitions, config)
   const closers = createClosers(silentLogger)

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
+import { readGivenFile } from '@smart-whale/app-process'
 import { ConfigurationError } from '@smart-whale/interfaces'
 import { definePipelines, type PipelineDefinition } from '@smart-whale/messaging/pipeline'
 
@@ -17,12 +17,7 @@ export async function readPipelinesFile(path: string): Promise<readonly Pipeline
 }
 
 async function readJson(path: string): Promise<unknown> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    throw new ConfigurationError(`the pipelines file ${path} can't be read`, { cause: error })
-  }
+  const text = await readGivenFile('the pipelines file', path)
   try {
     return JSON.parse(text)
   } catch (error) {

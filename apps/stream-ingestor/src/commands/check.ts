@@ -32,10 +32,10 @@ Changes nothing. Levels: "good"; "warning" is what the start mends, or what weak
   options: { strict: { type: 'boolean' } },
   maxPositionals: 0,
   run: async (call) => {
-    const config = readConfig()
+    const config = readConfig(call.environment)
     const definitions = await readPipelinesFile(config.pipelinesFile)
     refuseMissingStores(definitions, config)
-    const results = [...(await checkEnvironment(config)), good('pipelines file', count(definitions.length, 'pipeline')), ...(await runChecks(config, definitions, call))]
+    const results = [...(await checkEnvironment(config, call.environment)), good('pipelines file', count(definitions.length, 'pipeline')), ...(await runChecks(config, definitions, call))]
     if (call.json) call.print(JSON.stringify({ results: results.map(({ about, level, detail, code }) => ({ about, level, detail, code })) }))
     else printResults(results, call)
     return exitCodeOfAll(results, call.values.strict === true)
@@ -51,8 +51,8 @@ function printResults(results: readonly CheckResult[], { print, paint }: Command
   print(levels.flatMap(({ level, found }) => (found === 0 ? [] : [level === 'warning' ? count(found, level) : `${found} ${level}`])).join(', '))
 }
 
-async function checkEnvironment({ tokens }: IngestorConfig): Promise<readonly CheckResult[]> {
-  const unread = misspeltVariables().map(({ name, meant }) => warning(`variable ${name}`, `is set, and nothing reads it: did you mean ${meant}?`))
+async function checkEnvironment({ tokens }: IngestorConfig, environment: CommandCall['environment']): Promise<readonly CheckResult[]> {
+  const unread = misspeltVariables(environment).map(({ name, meant }) => warning(`variable ${name}`, `is set, and nothing reads it: did you mean ${meant}?`))
   if (tokens === null) return [...unread, good('access tokens', 'none are taken: no ingest by HTTP, no metrics; set AUTH_JWKS_FILE and AUTH_ISSUER to have them')]
   await guardFromKeys(tokens)
   return [...unread, good('access tokens', `those of ${tokens.AUTH_ISSUER}`)]

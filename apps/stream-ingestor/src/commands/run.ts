@@ -1,4 +1,4 @@
-import { type Command, EXIT, guardFromKeys, serveApp } from '@smart-whale/app-process'
+import { type Command, type CommandCall, EXIT, guardFromKeys, serveApp } from '@smart-whale/app-process'
 import { createLogger } from '@smart-whale/core-logging'
 import { compose } from '../compose.ts'
 import { type IngestorConfig, misspeltVariables, readConfig } from '../config.ts'
@@ -22,22 +22,23 @@ what was under way, and nothing is lost or doubled by that. Logs are lines of JS
   exits: { 0: 'stopped as asked', 3: 'a table or topic is not as declared, and nothing was begun; "check" says the same' },
   options: { 'check-config': { type: 'boolean' } },
   maxPositionals: 0,
-  run: async ({ values, signal, print }) => {
-    const config = readConfig()
-    if (values['check-config'] === true) return checkConfig(config, print)
+  run: async (call) => {
+    const { values, environment, signal } = call
+    const config = readConfig(environment)
+    if (values['check-config'] === true) return checkConfig(config, call)
     const logger = createLogger({ level: config.logLevel, service: 'stream-ingestor' })
-    for (const { name, meant } of misspeltVariables()) logger.warn({ variable: name, meant }, `${name} is set, and nothing reads it: did you mean ${meant}?`)
+    for (const { name, meant } of misspeltVariables(environment)) logger.warn({ variable: name, meant }, `${name} is set, and nothing reads it: did you mean ${meant}?`)
     await serveApp({ logger, address: config.http, signal, compose: (stopped) => compose(config, logger, stopped) })
     await logger.flush()
     return EXIT.ok
   },
 }
 
-async function checkConfig(config: IngestorConfig, print: (line: string) => void): Promise<number> {
+async function checkConfig(config: IngestorConfig, { environment, print }: CommandCall): Promise<number> {
   const definitions = await readPipelinesFile(config.pipelinesFile)
   refuseMissingStores(definitions, config)
   if (config.tokens !== null) await guardFromKeys(config.tokens)
-  for (const { name, meant } of misspeltVariables()) print(`warning: ${name} is set, and nothing reads it: did you mean ${meant}?`)
+  for (const { name, meant } of misspeltVariables(environment)) print(`warning: ${name} is set, and nothing reads it: did you mean ${meant}?`)
   print(`the configuration is good: ${count(definitions.length, 'pipeline')}`)
   return EXIT.ok
 }

@@ -17,8 +17,8 @@ export interface OpenLetters {
 }
 
 /** Opens the broker for the topic that the command line names, and closes it whatever happens. */
-export async function withLetters<T>({ positionals, signal }: CommandCall, work: (letters: OpenLetters) => Promise<T>): Promise<T> {
-  const config = readConfig()
+export async function withLetters<T>({ positionals, environment, signal }: CommandCall, work: (letters: OpenLetters) => Promise<T>): Promise<T> {
+  const config = readConfig(environment)
   const definitions = await readPipelinesFile(config.pipelinesFile)
   const [topic] = positionals
   const definition = definitions.find((one) => one.topic === topic || one.name === topic)
