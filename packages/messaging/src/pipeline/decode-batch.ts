@@ -1,6 +1,6 @@
-import type { ColumnBatch } from '@smart-whale/interfaces'
 import type { RecordBatch, ValuePlace } from '../transport.ts'
 import { columnsDecoder, type ColumnsDecoder } from './columns/column-decoder.ts'
+import { PlainRecords } from './columns/plain-records.ts'
 import { eventFieldsDecoder, type HeaderOf } from './decode-record.ts'
 import { RecordRefusal } from './event-refusal.ts'
 import type { EventContext, IngestRow, PipelineSink } from './event-types.ts'
@@ -66,31 +66,31 @@ type RecordDecoder = (batch: RecordBatch, index: number) => SliceRecord
 
 /** @param decodeAgain makes the row of an event that was told of before */
 function plainEventsFirst(columns: ColumnsDecoder, decode: RecordDecoder, decodeAgain: RecordDecoder): SliceDecoder {
-  // Filled in once the slice is cut; its records know it from the beginning.
-  let collected: MutableColumns = { rows: 0, columns: [] }
+  const makeRow = (batch: RecordBatch, index: number): IngestRow | null => decodeAgain(batch, index).row
+  // While the records of one slice are written, those of the next one are read; the one after it has the first one's again.
+  let [plain, next] = [new PlainRecords(makeRow), new PlainRecords(makeRow)]
   const place: ValuePlace = { bytes: Buffer.alloc(0), start: 0, end: 0, offset: 0 }
   return {
     begin: () => {
-      collected = { rows: 0, columns: [] }
+      ;[plain, next] = [next, plain]
+      plain.begin()
       columns.begin()
     },
     decode: (batch, records) => {
-      const source: PlainSource = { batch, columns: collected, decode: decodeAgain }
+      plain.add(batch, records.length)
       for (let index = 0; index < batch.length; index++) {
         if (locate(batch, index, place) && columns.addEvent(place, batch)) {
-          records.push(new PlainRecord(source, index))
+          records.push(plain.at(records.length))
           continue
         }
         const record = decode(batch, index)
         if (record.row !== null) columns.addRow(record.row, batch)
-        records.push(record.row === null ? record : { ...record, columns: collected })
+        records.push(record.row === null ? record : { ...record, columns: plain.columns })
       }
     },
-    end: () => void Object.assign(collected, columns.collected()),
+    end: () => void Object.assign(plain.columns, columns.collected()),
   }
 }
-
-type MutableColumns = { -readonly [K in keyof ColumnBatch]: ColumnBatch[K] }
 
 function locate(batch: RecordBatch, index: number, place: ValuePlace): boolean {
   if (batch.locateValue !== undefined) return batch.locateValue(index, place)
@@ -101,47 +101,6 @@ function locate(batch: RecordBatch, index: number, place: ValuePlace): boolean {
   place.end = value.length
   place.offset = Number(batch.offsetAt(index))
   return Number.isSafeInteger(place.offset)
-}
-
-/** What the plain records of a batch have in common. */
-interface PlainSource {
-  readonly batch: RecordBatch
-  readonly columns: ColumnBatch
-  readonly decode: RecordDecoder
-}
-
-/**
- * A record whose row lies in columns; it is made as an object for a store that wants one, or to find out which one is refused. As small
- * as can be, since there is one an event.
- */
-class PlainRecord implements SliceRecord {
-  readonly index: number
-  readonly #source: PlainSource
-
-  constructor(source: PlainSource, index: number) {
-    this.#source = source
-    this.index = index
-  }
-
-  get batch(): RecordBatch {
-    return this.#source.batch
-  }
-
-  get offset(): bigint {
-    return this.#source.batch.offsetAt(this.index)
-  }
-
-  get row(): IngestRow | null {
-    return this.#source.decode(this.#source.batch, this.index).row
-  }
-
-  get refusal(): null {
-    return null
-  }
-
-  get columns(): ColumnBatch {
-    return this.#source.columns
-  }
 }
 
 function recordDecoder(definition: PipelineDefinition, observer: DecodeObserver | null): RecordDecoder {

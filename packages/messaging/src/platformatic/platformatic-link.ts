@@ -113,6 +113,13 @@ function readAnswer({ buffer, position }: Reader): Answer {
     if (from < part.length) bytes.set(part.subarray(from), passed + from - position)
     passed += part.length
   }
-  // A socket gives each chunk memory of its own; the first and the last one may hold a part of another answer, and are left alone then.
-  return { bytes, chunks: parts.map(own) }
+  return { bytes, chunks: parts.filter(isAlone).map((part) => own(new Uint8Array(part.buffer))) }
+}
+
+/** Before each answer: its length and its number. */
+const HEADER_BYTES = 8
+
+/** A socket gives each chunk memory of its own; the first and the last one may hold a part of another answer as well. */
+function isAlone({ buffer, byteOffset, byteLength }: Uint8Array): boolean {
+  return (byteOffset === 0 || byteOffset === HEADER_BYTES) && byteOffset + byteLength === buffer.byteLength
 }

@@ -2,6 +2,7 @@ import { corruptRecords, type RecordsOrigin } from './corrupt-records.ts'
 import { DecodedRecords, type RecordColumns } from './decoded-records.ts'
 import { type FetchedRecords, type OpenBatch, readBatches } from './read-batches.ts'
 import { VarintCursor } from './varint-cursor.ts'
+import { own } from '../../own-memory.ts'
 
 /** What one batch may be decompressed to, so that a small answer can't fill the memory. */
 const MAX_BATCH_BYTES = 256 * 1024 * 1024
@@ -20,19 +21,27 @@ export function decodeRecords(fetched: FetchedRecords, maxBatchBytes: number = M
   return new DecodedRecords(length === columns.ends.length ? columns : shortened(columns, length), length, nextOffset)
 }
 
+/** Two wide columns and six narrow ones. */
+const BYTES_A_RECORD = 2 * 8 + 6 * 4
+
 function columnsFor(batches: readonly OpenBatch[], baseOffset: bigint): RecordColumns {
   const count = batches.reduce((sum, batch) => sum + batch.count, 0)
+  // One piece of memory for all of them, to be given back as one.
+  const memory = own(new Uint8Array(count * BYTES_A_RECORD))
+  const { buffer } = memory
+  const narrow = (index: number): number => count * (16 + 4 * index)
   return {
+    memory,
     sources: batches.map(({ bytes }) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)),
-    sourceOf: new Uint32Array(count),
     baseOffset,
-    offsets: new Float64Array(count),
-    timestamps: new Float64Array(count),
-    keyStarts: new Uint32Array(count),
-    keyLengths: new Int32Array(count),
-    valueStarts: new Uint32Array(count),
-    valueLengths: new Int32Array(count),
-    ends: new Uint32Array(count),
+    offsets: new Float64Array(buffer, 0, count),
+    timestamps: new Float64Array(buffer, count * 8, count),
+    sourceOf: new Uint32Array(buffer, narrow(0), count),
+    keyStarts: new Uint32Array(buffer, narrow(1), count),
+    keyLengths: new Int32Array(buffer, narrow(2), count),
+    valueStarts: new Uint32Array(buffer, narrow(3), count),
+    valueLengths: new Int32Array(buffer, narrow(4), count),
+    ends: new Uint32Array(buffer, narrow(5), count),
   }
 }
 
@@ -92,8 +101,9 @@ function isHeaderEnd(cursor: VarintCursor, recordEnd: number): boolean {
 }
 
 function shortened(columns: RecordColumns, length: number): RecordColumns {
-  const { sources, baseOffset } = columns
+  const { memory, sources, baseOffset } = columns
   return {
+    memory,
     sources,
     baseOffset,
     sourceOf: columns.sourceOf.subarray(0, length),

@@ -4,6 +4,8 @@ import { VarintCursor } from './varint-cursor.ts'
 
 /** Where each record of some batches lies: a row of numbers for each property, and no object for a record. */
 export interface RecordColumns {
+  /** What the columns below are views of. */
+  readonly memory: Uint8Array
   /** Bytes that the records lie in: what was fetched, or what a batch was decompressed to. */
   readonly sources: readonly Buffer[]
   /** Which of the sources a record lies in. */
@@ -100,7 +102,9 @@ export class DecodedRecords {
   /** So many more of the records are needed no longer. With the last of them, the memory that they lie in is given back. */
   release(count: number): void {
     this.#released += count
-    if (this.#released === this.length) for (const source of this.#columns.sources) giveBack(source)
+    if (this.#released < this.length) return
+    for (const source of this.#columns.sources) giveBack(source)
+    giveBack(this.#columns.memory)
   }
 
   #headersStart(index: number): number {
