@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ApiName, Fault } from '../../../test/support/simulated/faults.ts'
 import { GroupWorld } from '../../../test/support/simulated/group-world.ts'
+import { withSameChance } from '../../../test/support/simulated/same-chance.ts'
 import { BROKER } from '../broker-errors.ts'
 
 /** One thing that happens to a group. */
@@ -44,16 +45,6 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(1, 20, 700, 1_500).map((ms): Event => ({ kind: 'work', ms })) },
   { weight: 6, arbitrary: fc.constantFrom(1, 30, 300, 1_200, 4_000, 9_000).map((ms): Event => ({ kind: 'wait', ms })) },
 )
-
-/** Numbers that are the same in each run, for the pauses between attempts. */
-function withSameChance<T>(work: () => Promise<T>): Promise<T> {
-  const { random } = Math
-  let seed = 1
-  Math.random = () => (seed = (seed * 16_807) % 2_147_483_647) / 2_147_483_647
-  return work().finally(() => {
-    Math.random = random
-  })
-}
 
 let written = 0
 

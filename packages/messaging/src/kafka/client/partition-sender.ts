@@ -176,7 +176,7 @@ export class PartitionSender {
     const known = delivery.batch
     if (known !== null && known.producer === producer && known.parcels.length === parcels.length) return known
     const records = joined(parcels)
-    const bytes = encodeRecordBatch(records, { compression: settings.compression, now: clock.now(), producer })
+    const bytes = encodeRecordBatch(records, { compression: settings.compression, now: Math.floor(clock.now()), producer })
     delivery.parcels = parcels
     delivery.batch = { parcels, records, bytes, producer }
     return delivery.batch

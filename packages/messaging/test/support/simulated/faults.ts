@@ -25,13 +25,20 @@ export type ApiName = keyof KafkaApi
 /** What goes wrong next, kind of request by kind of request; afterwards nothing does. */
 export class Faults {
   readonly #planned = new Map<ApiName, Fault[]>()
+  readonly #asked = new Map<ApiName, number>()
 
   /** The next requests of the kind meet these faults, one each. */
   plan(api: ApiName, ...faults: readonly Fault[]): void {
     this.#planned.set(api, [...(this.#planned.get(api) ?? []), ...faults])
   }
 
+  /** How many requests of the kind there were. */
+  asked(api: ApiName): number {
+    return this.#asked.get(api) ?? 0
+  }
+
   next(api: ApiName): Fault | undefined {
+    this.#asked.set(api, this.asked(api) + 1)
     return this.#planned.get(api)?.shift()
   }
 

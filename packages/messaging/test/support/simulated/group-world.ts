@@ -4,7 +4,8 @@ import type { GroupMembership, PartitionReader } from '../../../src/transport.ts
 import { SimulatedCluster } from './cluster.ts'
 import { SimulatedProcess } from './process.ts'
 
-const OPTIONS: KafkaTransportOptions = {
+/** Times that are short, and as far apart as they are by default. */
+export const GROUP_OPTIONS: KafkaTransportOptions = {
   sessionTimeoutMs: 3_000,
   heartbeatIntervalMs: 300,
   rebalanceTimeoutMs: 8_000,
@@ -25,7 +26,7 @@ export class Worker {
 
   constructor(world: GroupWorld, name: string) {
     this.#world = world
-    this.process = new SimulatedProcess(world.cluster, name, OPTIONS)
+    this.process = new SimulatedProcess(world.cluster, name, GROUP_OPTIONS)
   }
 
   join(): void {
