@@ -4,38 +4,63 @@ import type { ClickHouseAdapter } from '../adapter-options.ts'
 import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
 
 /**
- * Which rows a table refuses for their data, without storing any: the rows go, in halves, into a copy of the table whose
- * engine is `Null`. Such a copy has the columns and constraints of the original, and none of its views.
+ * Which rows a table refuses for their data, without storing any: the rows go into a copy of the table whose engine is `Null`. Such a copy
+ * has the columns and constraints of the original, and none of its views.
  */
 export async function findRefusedRows(adapter: ClickHouseAdapter, table: string, rows: readonly Row[], call: CallOptions): Promise<readonly RefusedRow[]> {
   const [database, name] = splitTableName(table, adapter.database)
   const probe = `${database}.smart_whale_probe_${randomUUID().replaceAll('-', '')}`
   await adapter.execute(`CREATE TABLE ${quoteTableName(probe)} AS ${quoteTableName(`${database}.${name}`)} ENGINE = Null`, {}, call)
   try {
-    return await search(adapter, probe, rows, 0, call)
+    return await search(rows, (part) => refusalOf(adapter, probe, part, call))
   } finally {
     await adapter.execute(`DROP TABLE IF EXISTS ${quoteTableName(probe)} SYNC`, {}, { timeoutMs: 10_000 })
   }
 }
 
-async function search(adapter: ClickHouseAdapter, probe: string, rows: readonly Row[], firstIndex: number, call: CallOptions): Promise<readonly RefusedRow[]> {
-  const reason = await refusalOf(adapter, probe, rows, call)
-  if (reason === null) return []
-  if (rows.length === 1) return [{ index: firstIndex, reason }]
-  const middle = rows.length >> 1
-  const left = await search(adapter, probe, rows.slice(0, middle), firstIndex, call)
-  return [...left, ...(await search(adapter, probe, rows.slice(middle), firstIndex + middle, call))]
+/** Why rows are refused together. */
+interface Refusal {
+  readonly reason: string
+  /** The row that is complained of, where one is named; there may be others before it. */
+  readonly suspect: number | null
 }
 
-async function refusalOf(adapter: ClickHouseAdapter, probe: string, rows: readonly Row[], call: CallOptions): Promise<string | null> {
-  if (rows.length === 0) return null
+/**
+ * A part that is taken as a whole has no bad row. One that isn't is cut around the row that the refusal names, and in halves where it names
+ * none: a row counts as refused only when it was tried alone.
+ */
+async function search(rows: readonly Row[], refusalOfPart: (part: readonly Row[]) => Promise<Refusal | null>): Promise<readonly RefusedRow[]> {
+  const refused: RefusedRow[] = []
+  // Parts that are still to be tried, the next one last.
+  const parts = [{ from: 0, to: rows.length }]
+  for (let part = parts.pop(); part; part = parts.pop()) {
+    const { from, to } = part
+    const refusal = from === to ? null : await refusalOfPart(rows.slice(from, to))
+    if (refusal === null) continue
+    if (to - from === 1) {
+      refused.push({ index: from, reason: refusal.reason })
+      continue
+    }
+    const suspect = from + (refusal.suspect ?? ((to - from) >> 1))
+    parts.push({ from: suspect + 1, to }, { from, to: suspect }, { from: suspect, to: suspect + 1 })
+  }
+  return refused.toSorted((a, b) => a.index - b.index)
+}
+
+async function refusalOf(adapter: ClickHouseAdapter, probe: string, rows: readonly Row[], call: CallOptions): Promise<Refusal | null> {
   try {
     await adapter.insert(probe, rows, call)
     return null
   } catch (error) {
     if (!ValidationError.isInstance(error)) throw error
-    // Column and constraint, not the table that only stands in: its name means nothing to a reader.
-    const message = error.issues[0]?.message ?? error.message
-    return message.replace(/ for table \S+ \([0-9a-f-]{36}\)/, '').replaceAll(probe, 'the table').replace(/ is violated at row \d+/, ' is violated')
+    const [issue] = error.issues
+    const row = issue?.path[0]
+    const isNamed = typeof row === 'number' && row >= 0 && row < rows.length
+    return { suspect: isNamed ? row : null, reason: reasonIn(issue?.message ?? error.message, probe) }
   }
+}
+
+/** Names column and constraint, not the table that only stands in: its name means nothing to a reader. */
+function reasonIn(message: string, probe: string): string {
+  return message.replace(/ for table \S+ \([0-9a-f-]{36}\)/, '').replaceAll(probe, 'the table').replace(/ is violated at row \d+/, ' is violated')
 }

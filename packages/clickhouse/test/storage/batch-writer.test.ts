@@ -53,4 +53,31 @@ describe('createBatchWriter', () => {
     const { rows } = await database.owner.execute("SELECT name FROM system.tables WHERE database = currentDatabase() AND name LIKE '%probe%'")
     expect(rows).toEqual([])
   })
+
+  it.each([
+    ['the server', 200],
+    ['the encoder', 1000],
+  ])('finds what %s refuses among many rows in a few attempts', async (_who, level) => {
+    const table = `searched_${made++}`
+    await createTable(database.owner, table, { columns, primaryKey: ['source_partition', 'source_offset'] })
+    await database.owner.execute(`ALTER TABLE ${table} ADD CONSTRAINT known CHECK event_id != '', ADD CONSTRAINT low CHECK level < 100`)
+    let attempts = 0
+    const adapter = new Proxy(database.owner, {
+      get: (target, name) => {
+        if (name === 'insert') attempts++
+        const value: unknown = Reflect.get(target, name)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    const rows = Array.from({ length: 10_000 }, (_value, index) => ({ source_topic: 'topic', source_partition: 3, source_offset: BigInt(index), event_id: `e${index}`, level: 1 }))
+    const bad = [0, 1, 4711, 9999]
+    for (const index of bad) Object.assign(rows[index] as Row, { level })
+    // Refused by the constraint that is looked at first, though another row comes before it.
+    Object.assign(rows[5000] as Row, { event_id: '' })
+
+    const refused = await createBatchWriter(adapter, table).findRefused(rows)
+
+    expect(refused.map(({ index }) => index)).toEqual([0, 1, 4711, 5000, 9999])
+    expect(attempts).toBeLessThanOrEqual(3 * 5 + 1)
+  })
 })
