@@ -1,3 +1,4 @@
+import { InfrastructureError } from '@smart-whale/interfaces'
 import { PartialSendError } from './errors.ts'
 import type { LogOutcome } from './log-outcome.ts'
 import { encodeMessage } from './message-content.ts'
@@ -74,12 +75,24 @@ export class MessageSender {
     await Promise.allSettled(this.#sending)
   }
 
-  /** Under the policy; when that tries again after a part was stored, only what isn't known to be stored is sent. */
+  /**
+   * Under the policy, which sends again what surely isn't stored, and nothing else. A record that may be stored is left as it is: while there
+   * was time the transport itself repeated it, under the number by which the broker knows it again; sent anew it would be a second message.
+   */
   async #sendRecords(topic: string, records: readonly OutgoingRecord[], signal: AbortSignal | undefined): Promise<void> {
     const { settings, transport } = this.#options
     const stored: (RecordPosition | null)[] = records.map(() => null)
+    const unknown = new Set<number>()
+    const missing = (): number[] => [...records.keys()].filter((index) => stored[index] === null && !unknown.has(index))
+    const failure = (cause: unknown, isRetryable: boolean): PartialSendError => {
+      const retryable = isRetryable && unknown.size === 0
+      return new PartialSendError({ topic, stored: [...stored], unknown: [...unknown], cause, retryable })
+    }
+    let doubt: unknown
     const attempt = async (attemptSignal: AbortSignal): Promise<void> => {
-      const left = [...records.keys()].filter((index) => stored[index] === null)
+      const left = missing()
+      // A policy of somebody's own may try again whatever it is told.
+      if (left.length === 0) throw failure(doubt, false)
       const note = (positions: readonly (RecordPosition | null)[]): void =>
         left.forEach((index, order) => {
           stored[index] = positions[order] ?? null
@@ -89,11 +102,20 @@ export class MessageSender {
       } catch (error) {
         if (!PartialSendError.isInstance(error)) throw error
         note(error.stored)
-        const unknown = error.unknown.map((order) => left[order] ?? order)
-        throw new PartialSendError({ topic, stored: [...stored], unknown, cause: error.cause, retryable: error.retryable })
+        for (const order of error.unknown) unknown.add(left[order] as number)
+        if (error.unknown.length > 0) doubt = error.cause
+        // Nothing is left that could be sent again.
+        if (missing().length === 0) throw failure(error.cause, false)
+        throw error
       }
     }
-    await settings.policy.execute((context) => attempt(context.signal), { signal })
+    try {
+      await settings.policy.execute((context) => attempt(context.signal), { signal })
+    } catch (error) {
+      if (unknown.size === 0 && stored.every((position) => position === null)) throw error
+      throw failure(PartialSendError.isInstance(error) ? error.cause : error, InfrastructureError.isInstance(error) && error.retryable)
+    }
+    if (unknown.size > 0) throw failure(doubt, false)
   }
 }
 
