@@ -51,6 +51,11 @@ export class SentEvents {
     for (let sequence = 0; sequence < this.#states.length; sequence++) if (this.#states[sequence] === ACKNOWLEDGED) yield sequence
   }
 
+  /** Numbers that were sent and came to an end, in whichever way, ascending. */
+  *knownOnes(): Iterable<number> {
+    for (let sequence = 0; sequence < this.#states.length; sequence++) if (this.#states[sequence] !== 0) yield sequence
+  }
+
   #set(sequence: number, state: number): void {
     if (sequence >= this.#states.length) {
       const larger = new Uint8Array(Math.max(sequence + 1, this.#states.length * 2))
