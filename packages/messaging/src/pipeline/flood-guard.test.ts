@@ -32,4 +32,16 @@ describe('FloodGuard', () => {
     expect(() => guard.admit(100, 10)).not.toThrow()
     expect(() => guard.admit(100, 11)).toThrow()
   })
+
+  it('expects refusals of a store for some slices after one', () => {
+    const guard = new FloodGuard()
+    const expected: boolean[] = []
+    for (let slice = 0; slice < 20; slice++) {
+      guard.admit(1000, 5)
+      expected.push(guard.expectsRefusals)
+      if (slice === 3) guard.admitRefused(1)
+    }
+
+    expect(expected.map(Number).join('')).toBe('00001111111000000000')
+  })
 })

@@ -8,6 +8,9 @@ export interface FloodOptions {
   window?: number
 }
 
+/** After so many slices without one, no store is expected to refuse rows. */
+const QUIET_SLICES = 8
+
 /**
  * Watches the share of bad records. Thousands of bad ones in a row are no bad events but a wrong schema or a wrong producer:
  * dead-lettering them all would hide that, and would have to be undone by hand.
@@ -19,6 +22,7 @@ export class FloodGuard {
   readonly #slices: { records: number; bad: number }[] = []
   #records = 0
   #bad = 0
+  #slicesSinceRefusal = QUIET_SLICES
 
   constructor(options: FloodOptions = {}) {
     this.#maxBadShare = options.maxBadShare ?? 0.5
@@ -27,6 +31,7 @@ export class FloodGuard {
 
   /** Counts one slice before it is written. @throws OperationError `ERR_MESSAGING_PIPELINE_HALTED` when it makes the share too large */
   admit(records: number, bad: number): void {
+    this.#slicesSinceRefusal++
     this.#slices.push({ records, bad })
     this.#records += records
     this.#bad += bad
@@ -42,9 +47,15 @@ export class FloodGuard {
   admitRefused(bad: number): void {
     const latest = this.#slices.at(-1)
     if (latest === undefined || bad === 0) return
+    this.#slicesSinceRefusal = 0
     latest.bad += bad
     this.#bad += bad
     this.#check()
+  }
+
+  /** Whether a store refused rows of one of the latest slices, so that the next one may have such rows too. */
+  get expectsRefusals(): boolean {
+    return this.#slicesSinceRefusal < QUIET_SLICES
   }
 
   /** Whether about so many refused ones more would be a flood; counts nothing. @throws as `admit` does */

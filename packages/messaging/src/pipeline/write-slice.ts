@@ -43,7 +43,7 @@ export interface WriteSliceOptions {
   /** Gives the slice up; what it recorded is repeated later. @default none, required */
   readonly signal: AbortSignal
   /** Counts rows that a store refused, before they are dead-lettered; throws when they are a flood. @default none, required */
-  readonly flood: Pick<FloodGuard, 'admitRefused' | 'expectRefused'>
+  readonly flood: Pick<FloodGuard, 'admitRefused' | 'expectRefused' | 'expectsRefusals'>
   /** The slice as the ledger has it in flight, when these records were sent before. @default none, required */
   readonly recorded: Slice | null
   /** Of the definition that made the rows; see {@link sliceOf}. @default none, required */
@@ -71,7 +71,7 @@ export interface SliceOutcome {
 export async function writeSlice(given: readonly SliceRecord[], options: WriteSliceOptions): Promise<SliceOutcome> {
   const { ledger, signal, recorded } = options
   const { claim } = options.hold
-  let records = given
+  let records = recorded === null ? await foreseeRefusals(given, options) : given
   let slice = recorded ?? (await sliceToRecord(records, options))
   let inLedger = recorded !== null
   // Each round excludes at least one record more, and a slice without any left can't be refused: the loop ends.
@@ -85,10 +85,28 @@ export async function writeSlice(given: readonly SliceRecord[], options: WriteSl
   }
 }
 
+/**
+ * Where ClickHouse refused rows of the latest slices, it is asked before PostgreSQL gets the rest: that would have to give it all back, and take
+ * it again. A row that may be stored already is not asked about, since it could not be excluded any more.
+ */
+async function foreseeRefusals(records: readonly SliceRecord[], { stores, hold, flood, signal }: WriteSliceOptions): Promise<readonly SliceRecord[]> {
+  const { clickhouse, timescaledb } = stores
+  if (clickhouse === null || timescaledb === null || !flood.expectsRefusals || liesBehindLedger(records, hold)) return records
+  const { forClickHouse } = partRecords(records)
+  if (forClickHouse.length === 0) return records
+  const refused = await findCulprits(clickhouse, forClickHouse, signal, flood)
+  return refused.size === 0 ? records : withRefusals(records, refused)
+}
+
+/** Whether the store may have rows of these, from slices that the ledger has forgotten. */
+function liesBehindLedger(records: readonly SliceRecord[], { storedUpTo }: Pick<PartitionHold, 'storedUpTo'>): boolean {
+  return storedUpTo !== null && (records[0]?.offset ?? 0n) <= storedUpTo
+}
+
 /** The slice as it goes into the ledger: with the place where its dead letters are to be looked for, as it was recorded first, if it was. */
 async function sliceToRecord(records: readonly SliceRecord[], { deadLetters, hold, recorded, fingerprint, signal }: WriteSliceOptions): Promise<Slice> {
   const cut = underEpoch(sliceOf(hold.claim.scope, records, fingerprint), hold.claim.epoch)
-  const isCutAnew = recorded === null ? hold.storedUpTo !== null && cut.firstOffset <= hold.storedUpTo : isRecut(recorded)
+  const isCutAnew = recorded === null ? liesBehindLedger(records, hold) : isRecut(recorded)
   const slice = isCutAnew ? recut(cut) : cut
   if (slice.excluded.length === 0) return slice
   return { ...slice, deadLettersFrom: recorded?.deadLettersFrom ?? (await deadLetters.position({ signal })) }
@@ -215,13 +233,19 @@ async function refusedBy(
   } catch (error) {
     if (!ValidationError.isInstance(error)) throw error
     await giveUp()
-    const { rows } = rowsOfRecords(records)
-    await refuseFlood(store, rows, signal, flood)
-    const refused = await store.findRefused(rows, { signal })
-    if (refused.length > 0) return new Map(refused.map(({ index, reason }) => [records[index]?.offset ?? -1n, reason]))
+    const refused = await findCulprits(store, records, signal, flood)
+    if (refused.size > 0) return refused
     // The store refuses the rows together and none alone: no record is to blame, so none may be dead-lettered.
     throw new OperationError('a store refuses a batch for its data, but none of its rows alone', { code: 'ERR_MESSAGING_BATCH_REFUSED', cause: error })
   }
+}
+
+/** The records whose rows a store refuses, each tried alone. */
+async function findCulprits(store: Pick<RecoverableBatchWriter<IngestRow>, 'findRefused'>, records: readonly SliceRecord[], signal: AbortSignal, flood: WriteSliceOptions['flood']): Promise<Refusals> {
+  const { rows } = rowsOfRecords(records)
+  await refuseFlood(store, rows, signal, flood)
+  const refused = await store.findRefused(rows, { signal })
+  return new Map(refused.map(({ index, reason }) => [records[index]?.offset ?? -1n, reason]))
 }
 
 /** How many rows are tried alone before a search that would try them all, and how many of them must be refused to call it a flood. */
