@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
-import { readTopic } from '../../test/contract/subject.ts'
+import { afterEach, describe, expect, it } from 'vitest'
+import { readTopic, until } from '../../test/contract/subject.ts'
+import { judgeTransactions, killInTransactions, seeded, startTransactionChild } from '../../test/support/killed-children.ts'
 import { withFolder } from '../../test/support/log-fixture.ts'
 import { createMemoryTransport, type MemoryTransport, type MemoryTransportOptions } from './transport.ts'
 
@@ -71,6 +72,56 @@ describe('a broker that is killed', () => {
         })
       }
       expect(expected.size).toBeGreaterThan(100)
+    }),
+  )
+})
+
+describe('a broker that is killed in the middle of transactions', () => {
+  const children: ChildProcess[] = []
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill('SIGKILL')
+  })
+
+  it('has, started again, all or nothing of each, as was told', { timeout: 60_000 }, () =>
+    withFolder(async (dataDir) => {
+      await withTransport({ dataDir }, async ({ topics }) => {
+        await topics.create('one', { partitions: 3 })
+        await topics.create('other', { partitions: 1 })
+      })
+
+      const told = await killInTransactions(12, seeded(5), (from) => startTransactionChild(children, 'transact', `folder:${dataDir}`, 'one', 'other', String(from)))
+
+      await withTransport({ dataDir }, async (transport) => {
+        const values = [...(await readTopic(transport, 'one')), ...(await readTopic(transport, 'other'))].map(({ value }) => value)
+        expect(judgeTransactions(values, told)).toEqual([])
+        expect(told.committed.size).toBeGreaterThan(30)
+      })
+    }),
+  )
+
+  it('copies each message once', { timeout: 60_000 }, () =>
+    withFolder(async (dataDir) => {
+      const numbers = Array.from({ length: 1_000 }, (_, index) => String(index))
+      await withTransport({ dataDir }, async (transport) => {
+        for (const topic of ['input', 'output']) await transport.topics.create(topic, { partitions: 2 })
+        await transport.send('input', numbers.map((value) => ({ value, key: value, headers: { 'content-type': 'text/plain' } })))
+      })
+      const random = seeded(13)
+
+      for (let round = 0; round < 8; round++) {
+        const child = startTransactionChild(children, 'copy', `folder:${dataDir}`, 'input', 'output')
+        await until('it copies', () => child.lines().some((line) => line.startsWith('copied') || line === 'all'))
+        await new Promise((resolve) => setTimeout(resolve, random() * 30))
+        await child.kill()
+      }
+      const last = startTransactionChild(children, 'copy', `folder:${dataDir}`, 'input', 'output')
+      await until('all is copied', () => last.lines().includes('all'))
+      await last.kill()
+
+      await withTransport({ dataDir }, async (transport) => {
+        const copied = (await readTopic(transport, 'output')).map(({ value }) => value)
+        expect(copied.sort((a, b) => Number(a) - Number(b))).toEqual(numbers)
+      })
     }),
   )
 })

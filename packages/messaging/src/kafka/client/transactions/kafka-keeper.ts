@@ -16,6 +16,7 @@ import { type IdentityKeeper, TransactionalIdentity } from './transactional-iden
 const BROKER_MARGIN_MS = 5_000
 /** Answers by which the broker says that the epoch is over. */
 const FENCED = new Set<number>([BROKER.PRODUCER_FENCED, BROKER.INVALID_PRODUCER_EPOCH])
+const LOST_TRACK = new Set<number>([BROKER.OUT_OF_ORDER_SEQUENCE_NUMBER, BROKER.UNKNOWN_PRODUCER_ID])
 const NOT_ATTEMPTED = 55
 
 /**
@@ -81,8 +82,7 @@ export class KafkaKeeper implements TransactionKeeper, IdentityKeeper {
     this.#checkCurrent()
     const { failure } = await this.#sender.send(topic, records, signal)
     if (failure === undefined) return
-    const code = (failure as { readonly context?: Readonly<Record<string, unknown>> }).context?.['brokerCode']
-    throw FENCED.has(code as number) ? this.#fenced(failure) : failure
+    throw this.#sendFailure(failure)
   }
 
   async add(topic: string, partition: number, signal: AbortSignal): Promise<void> {
@@ -200,6 +200,13 @@ export class KafkaKeeper implements TransactionKeeper, IdentityKeeper {
   #refusal(errorCode: number, what: string): unknown {
     const error = brokerError(errorCode, what)
     return FENCED.has(errorCode) ? this.#fenced(error) : error
+  }
+
+  #sendFailure(failure: unknown): unknown {
+    const code = (failure as { readonly context?: Readonly<Record<string, unknown>> }).context?.['brokerCode'] as number
+    if (FENCED.has(code)) return this.#fenced(failure)
+    // A repeat that came late confused the numbers; the next transaction has others.
+    return LOST_TRACK.has(code) ? transactionAborted(this.transactionalId, "the broker doesn't go on with its numbers", failure) : failure
   }
 
   #fenced(cause: unknown): Error {

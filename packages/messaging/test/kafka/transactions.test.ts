@@ -1,0 +1,149 @@
+import type { ChildProcess } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterEach, expect, inject, it, type TestContext } from 'vitest'
+import { kafkaError } from '../../src/errors.ts'
+import { createKafkaTransport, type KafkaTransport } from '../../src/kafka/client/kafka-transport.ts'
+import type { KafkaConnections } from '../../src/kafka/kafka-api.ts'
+import { KafkaService } from '../../src/kafka-service.ts'
+import { createPlatformaticConnections, createPlatformaticTransport } from '../../src/platformatic/index.ts'
+import { readTopic, until } from '../contract/subject.ts'
+import { judgeTransactions, killInTransactions, seeded, startTransactionChild, type TransactionChild } from '../support/killed-children.ts'
+
+const kafka = inject('kafka')
+const children: ChildProcess[] = []
+const transports: KafkaTransport[] = []
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+  await Promise.all(transports.splice(0).map((transport) => transport.stop()))
+})
+
+async function connect(context: TestContext): Promise<{ transport: KafkaTransport; where: string }> {
+  if (kafka.found === null) return context.skip(`needs Apache Kafka: ${kafka.remedy}`)
+  const { brokers } = kafka.found
+  const transport = createPlatformaticTransport({ brokers })
+  transports.push(transport)
+  await transport.start()
+  return { transport, where: `kafka:${brokers.join(',')}` }
+}
+
+/** The requests that transactions are made of. */
+const OF_TRANSACTIONS = new Set([0, 22, 24, 25, 26, 28])
+const INIT_PRODUCER_ID = 22
+
+/** Connections that lose some of those before they leave, or their answers; and some arrive long after they were given up. */
+function losing(connections: KafkaConnections, random: () => number): { connections: KafkaConnections; lost(): number } {
+  let lost = 0
+  const late = new Set<Promise<unknown>>()
+  const broken = (): Error => kafkaError('ERR_MESSAGING_CONNECTION', 'lost on purpose', { retryable: true, status: 503 })
+  const request: KafkaConnections['request'] = async (node, asked) => {
+    const fate = OF_TRANSACTIONS.has(asked.apiKey) ? random() : 1
+    if (fate < 0.15) lost++
+    if (fate < 0.05) throw broken()
+    // A word that takes the id over would take it from its own sender when it came late: that is what it is for.
+    if (fate < 0.1 && asked.apiKey !== INIT_PRODUCER_ID) {
+      asked.onSend?.()
+      late.add(pause(random() * 200).then(() => connections.request(node, { ...asked, signal: undefined, onSend: undefined }).catch(() => {})))
+      throw broken()
+    }
+    const answer = await connections.request(node, asked)
+    if (fate < 0.15) throw broken()
+    return answer
+  }
+  const close = async (): Promise<void> => {
+    await Promise.all(late)
+    await connections.close()
+  }
+  return { connections: { seeds: connections.seeds, request, close }, lost: () => lost }
+}
+
+it('leaves of each transaction all or nothing, as was told, of 20 processes that were killed in the middle of theirs', { timeout: 180_000 }, async (context) => {
+  const { transport, where } = await connect(context)
+  const [one, other] = [`transact.${randomUUID()}`, `transact.${randomUUID()}`]
+  await transport.topics.create(one, { partitions: 3 })
+  await transport.topics.create(other, { partitions: 1 })
+
+  const told = await killInTransactions(20, seeded(7), (from) => startTransactionChild(children, 'transact', where, one, other, String(from)))
+  // Whoever has the id next ends what the last one left open.
+  await transport.transactional(`transact/${one}`)
+  const values = [...(await readTopic(transport, one)), ...(await readTopic(transport, other))].map(({ value }) => value)
+
+  expect(judgeTransactions(values, told)).toEqual([])
+  expect(told.committed.size).toBeGreaterThan(60)
+})
+
+it('leaves all or nothing, as was told, when requests and answers get lost, or come late', { timeout: 120_000 }, async (context) => {
+  const { transport, where } = await connect(context)
+  const [one, other] = [`lossy.${randomUUID()}`, `lossy.${randomUUID()}`]
+  await transport.topics.create(one, { partitions: 3 })
+  await transport.topics.create(other, { partitions: 1 })
+  const lossy = losing(createPlatformaticConnections({ brokers: where.slice('kafka:'.length).split(',') }), seeded(3))
+  const through = createKafkaTransport(lossy.connections, { requestTimeoutMs: 2_000 })
+  transports.push(through)
+  await through.start()
+
+  const [committed, aborted] = [new Set<number>(), new Set<number>()]
+  const producer = await through.transactional(randomUUID())
+  for (let number = 0; number < 200; number++) {
+    const transaction = await producer.begin()
+    const value = String(number)
+    // A short patience, so that some commits are given up without an answer.
+    const patience = { timeoutMs: number % 3 === 0 ? 40 : 5_000 }
+    try {
+      await Promise.all([transaction.send(one, [0, 1, 2].map((partition) => ({ value, partition })), patience), transaction.send(other, [{ value }, { value }], patience)])
+      await transaction.commit(patience).catch((error: { code?: string }) => (error.code === 'ERR_MESSAGING_TRANSACTION_UNKNOWN' ? transaction.commit() : Promise.reject(error)))
+      committed.add(number)
+    } catch (error) {
+      expect(error).toHaveProperty('code')
+      aborted.add(number)
+    }
+  }
+  await until('what was committed is seen', async () => (await readTopic(transport, other)).length >= committed.size * 2)
+  const values = [...(await readTopic(transport, one)), ...(await readTopic(transport, other))].map(({ value }) => value)
+
+  expect(judgeTransactions(values, { committed, aborted })).toEqual([])
+  expect(lossy.lost()).toBeGreaterThan(100)
+  expect(committed.size).toBeGreaterThan(50)
+})
+
+it.skipIf(process.platform === 'win32')('copies each message once, in its order, though the copying processes are killed and put to sleep 20 times', { timeout: 300_000 }, async (context) => {
+  const { transport, where } = await connect(context)
+  const [input, output] = [`copy.${randomUUID()}`, `copy.${randomUUID()}`]
+  for (const topic of [input, output]) await transport.topics.create(topic, { partitions: 3 })
+  const service = new KafkaService(transport, { manageTransport: false })
+  await service.connect()
+  const random = seeded(11)
+  let sent = 0
+  const feed = async (count: number): Promise<void> => {
+    await service.sendBatch(input, Array.from({ length: count }, (_, index) => String(sent + index)), { key: (value) => `k${Number(value) % 40}` })
+    sent += count
+  }
+  const start = (): TransactionChild => startTransactionChild(children, 'copy', where, input, output)
+  const running = [start(), start()]
+  await until('both have joined', () => running.every((child) => child.lines().includes('joined')))
+
+  for (let round = 0; round < 20; round++) {
+    await feed(100)
+    await pause(random() * 400)
+    const index = random() < 0.5 ? 0 : 1
+    const child = running[index] as TransactionChild
+    if (round % 4 === 3) {
+      // Longer than its session: it wakes as somebody whose partitions are another's.
+      child.process.kill('SIGSTOP')
+      await pause(3_000)
+      child.process.kill('SIGCONT')
+    } else {
+      await child.kill()
+      running[index] = start()
+    }
+  }
+  await until('all is copied', async () => (await service.getConsumerLag(input, `copy-${input}`)).total === 0n)
+
+  // Its progress may be seen a moment before its records.
+  await until('all of it is seen', async () => (await readTopic(transport, output)).length >= sent)
+
+  const copied = await readTopic(transport, output)
+  expect(copied.map(({ value }) => Number(value)).sort((a, b) => a - b)).toEqual(Array.from({ length: sent }, (_, index) => index))
+  const byKey = Map.groupBy(copied, ({ key }) => key)
+  for (const [, ofKey] of byKey) expect(ofKey.map(({ value }) => Number(value))).toEqual(ofKey.map(({ value }) => Number(value)).sort((a, b) => a - b))
+})
