@@ -1,4 +1,4 @@
-import { valueError } from './errors.ts'
+import { valueError } from '../errors.ts'
 
 /** What a value costs in memory, roughly and rather too much: V8 on 64 bits, measured with whole result sets. */
 const COST = {

@@ -1,7 +1,7 @@
 import { ValidationError } from '@smart-whale/interfaces'
 import { cachingContract, type CachingSubject, chaosCache, chaosSchedule, FakeClock } from '@smart-whale/interfaces/testing'
 import { describe, expect, it } from 'vitest'
-import { createL1Cache, type L1Cache, type L1CacheOptions } from './index.ts'
+import { createL1Cache, type L1Cache, type L1CacheOptions } from '../index.ts'
 
 function cacheUnderTest(options: L1CacheOptions = {}): { cache: L1Cache; clock: FakeClock } {
   const clock = new FakeClock()

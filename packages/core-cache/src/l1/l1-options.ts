@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from '@smart-whale/interfaces'
-import { optionError } from './errors.ts'
+import { optionError } from '../errors.ts'
+import type { MemoryPressure } from './memory-pressure.ts'
 
 /** How large an `L1Cache` may grow and how long its entries live. */
 export interface L1CacheOptions {
@@ -11,6 +12,8 @@ export interface L1CacheOptions {
   defaultTtlSeconds?: number | null | undefined
   /** Share of its life that is left when an entry becomes due for refresh, see `checkVitality`. @default 0.2 */
   refreshShare?: number | undefined
+  /** Who lowers and raises the memory that it may take. @default nobody: it may take `maxBytes` at all times */
+  memoryPressure?: MemoryPressure | undefined
   /** Whose time passes. @default systemClock */
   clock?: Clock | undefined
 }
@@ -25,6 +28,8 @@ export interface L1CacheSettings {
   readonly defaultTtlMs: number
   /** Share of its life, 0 to 1, that is left when an entry becomes due for refresh. @default see {@link L1CacheOptions} */
   readonly refreshShare: number
+  /** Who lowers and raises the memory that it may take. @default see {@link L1CacheOptions} */
+  readonly memoryPressure: MemoryPressure | undefined
   /** Whose time passes. @default see {@link L1CacheOptions} */
   readonly clock: Clock
 }
@@ -34,7 +39,7 @@ const MOST_ENTRIES = 16_000_000
 
 /** @throws ConfigurationError naming the option that is wrong */
 export function settingsOf(options: L1CacheOptions): L1CacheSettings {
-  const { maxEntries = 10_000, maxBytes = 67_108_864, defaultTtlSeconds = 60, refreshShare = 0.2, clock = systemClock } = options
+  const { maxEntries = 10_000, maxBytes = 67_108_864, defaultTtlSeconds = 60, refreshShare = 0.2, memoryPressure, clock = systemClock } = options
   if (!(Number.isInteger(maxEntries) && maxEntries >= 1 && maxEntries <= MOST_ENTRIES)) {
     throw optionError('maxEntries', maxEntries, `a whole number from 1 to ${MOST_ENTRIES}`)
   }
@@ -43,5 +48,5 @@ export function settingsOf(options: L1CacheOptions): L1CacheSettings {
     throw optionError('defaultTtlSeconds', defaultTtlSeconds, 'a number of seconds above 0, or null')
   }
   if (!(typeof refreshShare === 'number' && refreshShare >= 0 && refreshShare <= 1)) throw optionError('refreshShare', refreshShare, 'a share from 0 to 1')
-  return { maxEntries, maxBytes, defaultTtlMs: defaultTtlSeconds === null ? Infinity : defaultTtlSeconds * 1000, refreshShare, clock }
+  return { maxEntries, maxBytes, defaultTtlMs: defaultTtlSeconds === null ? Infinity : defaultTtlSeconds * 1000, refreshShare, memoryPressure, clock }
 }
