@@ -9,9 +9,11 @@ import { graceAfter } from './grace-after.ts'
 import { createGroupOffsetLedger } from './group-offset-ledger.ts'
 import { endOf, type PartitionHold, takePartition } from './partition-hold.ts'
 import type { SliceLimits } from './pipeline-definition.ts'
+import { PartitionRoom, type SliceBudget } from './slice-budget.ts'
 import type { PartitionProgress } from './pipeline-status.ts'
 import type { SentLetters } from './sent-letters.ts'
 import { asRecorded, type SliceRecord } from './slice-records.ts'
+import { takeUpSlice } from './take-up-slice.ts'
 import { untilItWorks } from './until-it-works.ts'
 import { outcomeOf, type PipelineStores, type SliceOutcome, writeSlice } from './write-slice.ts'
 
@@ -27,6 +29,8 @@ export interface PartitionWork {
   /** Of the definition that `decode` was compiled from. */
   readonly fingerprint: string
   readonly limits: SliceLimits
+  /** Shared with all other partitions of the process. */
+  readonly budget: SliceBudget
   readonly flood: FloodGuard
   readonly progress: PartitionProgress
   readonly clock: Clock
@@ -103,8 +107,9 @@ async function holdPartition(work: HeldWork, signal: AbortSignal): Promise<void>
 
 /** The main loop: while one slice is written, the next one is read and decoded. */
 async function moveOn(work: HeldWork, hold: PartitionHold, from: bigint, signal: AbortSignal): Promise<void> {
+  const room = new PartitionRoom(work.budget, work.limits.maxBytes, work.clock, work.reader.signal)
   const cut = (): Promise<readonly SliceRecord[]> => {
-    const reading = cutSlice(work.reader, work.limits, work.decode, work.clock).then((records) => withinSpan(work, records))
+    const reading = cutWithin(work, room)
     // Awaited a round later, or never when the partition is revoked: until then a rejection must not count as unhandled.
     reading.catch(() => {})
     return reading
@@ -117,17 +122,39 @@ async function moveOn(work: HeldWork, hold: PartitionHold, from: bigint, signal:
       const records = await readOn(work, next, position, cut, signal)
       position = (records.at(-1)?.offset ?? position - 1n) + 1n
       next = cut()
+      if (records.length === 0) done(work, room)
       if (records.length === 0 && work.clock.monotonic() - lookedAt < LOOK_EVERY_MS) continue
       if (records.length === 0) await untilItWorks(work, signal, () => refuseLostCommits(work, hold, signal))
       lookedAt = work.clock.monotonic()
       if (records.length === 0) continue
       work.flood.admit(records.length, records.filter((record) => record.refusal !== null).length)
       await store(work, hold, records, null, signal)
+      done(work, room)
     }
   } finally {
     // Whoever claims the partition anew reads from it, and a reader has one read at a time.
     await next.catch(() => {})
+    room.close()
   }
+}
+
+/** The next slice, no larger than there is room for. */
+async function cutWithin(work: HeldWork, room: PartitionRoom): Promise<readonly SliceRecord[]> {
+  const maxBytes = await room.begin()
+  try {
+    const { records, bytes } = await cutSlice(work.reader, { ...work.limits, maxBytes }, work.decode, work.clock)
+    room.cut(bytes)
+    return withinSpan(work, records)
+  } catch (error) {
+    room.drop()
+    throw error
+  }
+}
+
+/** Nobody looks at the oldest slice any more. */
+function done({ decode }: HeldWork, room: PartitionRoom): void {
+  decode.done()
+  room.done()
 }
 
 /** A ledger that lost commits is noticed with the next slice; where none comes, by looking. @throws `ERR_STALE_EPOCH` */
@@ -163,11 +190,14 @@ async function readOn(work: HeldWork, ahead: Promise<readonly SliceRecord[]>, po
   })
 }
 
-async function finishInFlight(work: HeldWork, hold: PartitionHold, slice: Slice, signal: AbortSignal): Promise<void> {
-  const { scope } = hold.claim
-  work.logger.info({ partition: scope.partition, from: String(slice.firstOffset), to: String(slice.lastOffset) }, 'repeating the slice that was in flight')
-  const records = await untilItWorks(work, signal, () => rereadRange(work.reader, slice, work.decode))
-  await store(work, hold, asRecorded(records, slice, scope, work.fingerprint), slice, signal)
+async function finishInFlight(work: HeldWork, hold: PartitionHold, recorded: Slice, signal: AbortSignal): Promise<void> {
+  const { logger, reader, fingerprint } = work
+  const range = { partition: reader.partition, from: String(recorded.firstOffset), to: String(recorded.lastOffset) }
+  logger.info(range, 'repeating the slice that was in flight')
+  const read = await untilItWorks(work, signal, () => rereadRange(reader, recorded, work.decode))
+  const { slice, records, isRedefined } = await untilItWorks(work, signal, () => takeUpSlice(read, recorded, { ...work, hold, fingerprint, signal }))
+  if (isRedefined) logger.warn(range, 'the definition has changed since the slice was cut, and nothing of it was stored: it is made anew')
+  await store(work, hold, records, slice, signal)
 }
 
 /** How long ago the topic got a record, in milliseconds. */

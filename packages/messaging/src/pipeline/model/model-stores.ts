@@ -20,6 +20,9 @@ function refusals(world: World, kind: EventKind, rows: readonly IngestRow[]): Re
   return rows.flatMap((row, index) => (world.kinds[Number(row.source_offset)] === kind ? [{ index, reason: kind }] : []))
 }
 
+/** The definitions of the model differ by a column. */
+const definitionOf = (rows: readonly IngestRow[]): string => (rows.some((row) => 'note' in row) ? 'noted' : 'plain')
+
 const offsetsOf = (rows: readonly IngestRow[]): bigint[] => rows.map((row) => row.source_offset as bigint)
 
 function isBefore(one: WriteTurn, other: WriteTurn): boolean {
@@ -34,7 +37,7 @@ export function modelClickHouse(world: World, life: ProcessLife, hasViews: boole
   const begin = ({ rows, token, turn }: TurnBatch<IngestRow>): (() => void) => {
     if (world.turn?.holder !== turn.holder) throw staleEpochError(turn.scope, turn.epoch)
     if (refusals(world, 'refused-by-clickhouse', rows).length > 0) throw new ValidationError('refused')
-    return () => world.insert(token, offsetsOf(rows))
+    return () => world.insert(token, offsetsOf(rows), definitionOf(rows))
   }
   const killedAt = (batch: TurnBatch<IngestRow>, moment: number): void => {
     world.running = []
@@ -44,7 +47,7 @@ export function modelClickHouse(world: World, life: ProcessLife, hasViews: boole
     if (moment % 3 === 0) world.tokens.push(batch.token)
     if (moment % 3 === 1) {
       world.tokens.push(batch.token)
-      world.clickhouse.push(...offsetsOf(batch.rows))
+      world.store(offsetsOf(batch.rows), definitionOf(batch.rows))
     }
     if (moment % 3 === 2) runOn(batch, moment)
   }
@@ -119,6 +122,7 @@ function modelRow(world: World, life: ProcessLife): { held(claim: SliceClaim): P
 function beginModelTransaction(world: World, life: ProcessLife): BatchTransaction<IngestRow> {
   const { held, awaitLock, onServerFailure } = modelRow(world, life)
   let rows: bigint[] = []
+  let definition = ''
   let commit = (): void => {}
   const own: LedgerLock = { life, commitLater: null }
   let isOver = false
@@ -128,6 +132,7 @@ function beginModelTransaction(world: World, life: ProcessLife): BatchTransactio
         life.forgetLook()
         if (refusals(world, 'refused-by-timescaledb', given).length > 0) throw new ValidationError('refused')
         rows = offsetsOf(given)
+        definition = definitionOf(given)
       }),
     complete: (claim, slice) =>
       life.step(() => {
@@ -140,6 +145,7 @@ function beginModelTransaction(world: World, life: ProcessLife): BatchTransactio
           if (world.lock !== own) throw new OperationError('the server has ended the transaction', { retryable: true })
           world.lock = null
           const state = held(claim)
+          for (const offset of rows) world.madeBy.timescaledb.set(offset, definition)
           world.commit({ ...state, rows: [...state.rows, ...rows], nextOffset: slice.lastOffset + 1n, inFlight: null })
         }
       }),

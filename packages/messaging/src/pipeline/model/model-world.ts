@@ -77,6 +77,8 @@ export class World {
   /** Who holds the lock of the ledger's row: a transaction that marked its slice done and has not ended. */
   lock: LedgerLock | null = null
   readonly deadLetters: DeadLetterEntry[] = []
+  /** Which definition the rows in each store were made by, by offset. */
+  readonly madeBy = { clickhouse: new Map<bigint, string>(), timescaledb: new Map<bigint, string>() }
   /** Letters that may be there twice: their sending was held up, or their sender suspended, beyond what anybody can look up. */
   readonly excused = new Set<bigint>()
   /** The ledger has lost commits: letters of what it lost are sent again, and views are not mended. */
@@ -121,9 +123,15 @@ export class World {
   }
 
   /** An insert as a whole. */
-  insert(token: string, offsets: readonly bigint[]): void {
-    if (remember(this.tokens, token, this.#window)) this.clickhouse.push(...offsets)
+  insert(token: string, offsets: readonly bigint[], definition: string): void {
+    if (remember(this.tokens, token, this.#window)) this.store(offsets, definition)
     this.fillView(token, offsets)
+  }
+
+  /** The part of an insert that concerns the table alone. */
+  store(offsets: readonly bigint[], definition: string): void {
+    this.clickhouse.push(...offsets)
+    for (const offset of offsets) this.madeBy.clickhouse.set(offset, definition)
   }
 
   fillView(token: string, offsets: readonly bigint[]): void {

@@ -1,0 +1,56 @@
+import { ConfigurationError, type Slice, type SliceLedger } from '@smart-whale/interfaces'
+import type { DeadLetterSink } from './dead-letter-outbox.ts'
+import type { PartitionHold } from './partition-hold.ts'
+import type { SentLetters } from './sent-letters.ts'
+import { asRecorded, isRecut, recut, sliceOf, type SliceRecord, underEpoch } from './slice-records.ts'
+import type { PipelineStores } from './write-slice.ts'
+
+/** What a slice in flight is taken up with. */
+export interface TakeUpOptions {
+  readonly stores: Pick<PipelineStores, 'clickhouse'>
+  readonly ledger: SliceLedger
+  readonly letters: SentLetters
+  readonly deadLetters: Pick<DeadLetterSink, 'position'>
+  readonly hold: Pick<PartitionHold, 'claim' | 'doneUpTo'>
+  /** Of the definition as it is now. */
+  readonly fingerprint: string
+  readonly signal: AbortSignal
+}
+
+/** A slice as the ledger has it, with its records parted so. */
+export interface TakenUpSlice {
+  readonly slice: Slice
+  readonly records: readonly SliceRecord[]
+  /** Whether the definition has changed since it was recorded first, and it was recorded anew. */
+  readonly isRedefined: boolean
+}
+
+/**
+ * The records of a slice that an earlier process left in flight, parted as they were then. Where the definition has changed since, the slice is
+ * recorded anew under the present one, provided that nothing of it has left the process: rows of one definition never stand beside rows of
+ * another in one slice.
+ * @throws ConfigurationError `ERR_MESSAGING_DEFINITION_CHANGED` when something of it is stored, or in the dead letters
+ */
+export async function takeUpSlice(records: readonly SliceRecord[], slice: Slice, options: TakeUpOptions): Promise<TakenUpSlice> {
+  const { ledger, hold, fingerprint, signal } = options
+  const { claim } = hold
+  try {
+    return { slice, records: asRecorded(records, slice, claim.scope, fingerprint), isRedefined: false }
+  } catch (error) {
+    if (!ConfigurationError.isInstance(error) || (await hasBegun(records, slice, options))) throw error
+  }
+  const fresh = underEpoch(sliceOf(claim.scope, records, fingerprint), claim.epoch)
+  const cut = isRecut(slice) ? recut(fresh) : fresh
+  const redefined = cut.excluded.length === 0 ? cut : { ...cut, deadLettersFrom: await options.deadLetters.position({ signal }) }
+  await ledger.record(claim, redefined, { expectedOffset: hold.doneUpTo, signal })
+  return { slice: redefined, records, isRedefined: true }
+}
+
+/** Whether ClickHouse has a row of the slice, or the dead letters a letter. PostgreSQL has rows of done slices alone. */
+async function hasBegun(records: readonly SliceRecord[], slice: Slice, { stores, letters, signal }: TakeUpOptions): Promise<boolean> {
+  const origin = records[0]?.batch
+  if (origin === undefined) return true
+  const { firstOffset, lastOffset } = slice
+  const stored = (await stores.clickhouse?.storedOffsets({ topic: origin.topic, partition: origin.partition, firstOffset, lastOffset }, { signal })) ?? []
+  return stored.length > 0 || ((slice.deadLettersFrom !== undefined || isRecut(slice)) && (await letters.hasOfRange(slice, { signal })))
+}
