@@ -15,5 +15,6 @@ export function exitCodeOf(error: unknown, own: ReadonlyMap<string, number> = ne
   if (meant !== undefined) return meant
   if (ConfigurationError.isInstance(error) || ValidationError.isInstance(error) || NOT_ALLOWED.test(code)) return EXIT.usage
   // A server that refuses the login, or doesn't have the database, is there.
-  return ConnectionError.isInstance(error) && !retryable ? EXIT.usage : EXIT.failed
+  if (ConnectionError.isInstance(error)) return retryable ? EXIT.failed : EXIT.usage
+  return EXIT.failed
 }

@@ -9,7 +9,7 @@ import type { IngestorConfig } from './config.ts'
 import { createIngestor } from './create-ingestor.ts'
 import { createRequestServer } from './create-request-server.ts'
 import { openBroker, replicationFor } from './open-broker.ts'
-import { openStores, refuseMissingStores } from './open-stores.ts'
+import { makeMissingDatabase, openStores, refuseMissingStores } from './open-stores.ts'
 import { readPipelinesFile } from './read-pipelines-file.ts'
 
 /** An ingestor that is put together; its pipelines run from `begin` until the instance is closed. */
@@ -25,6 +25,7 @@ export async function compose(config: IngestorConfig, logger: Logger, signal: Ab
   const guard = config.tokens === null ? closedGuard : await guardFromKeys(config.tokens)
   const closers = createClosers(logger)
   try {
+    await makeMissingDatabase(config, logger, signal)
     const stores = await openStores(config, closers, logger, signal)
     if (stores.timescaledb !== null) await createMigrationManager(stores.timescaledb, { logger }).up()
     const transport = await openBroker(config, closers, logger, signal)

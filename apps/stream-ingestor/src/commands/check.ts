@@ -1,5 +1,4 @@
 import { type Colour, type Command, type CommandCall, createClosers, guardFromKeys } from '@smart-whale/app-process'
-import { createAdapter } from '@smart-whale/clickhouse'
 import { silentLogger } from '@smart-whale/interfaces'
 import type { PipelineDefinition } from '@smart-whale/messaging/pipeline'
 import { createTimescaleAdapter } from '@smart-whale/timescaledb'
@@ -10,7 +9,7 @@ import { checkTopics } from '../checks/check-topics.ts'
 import { checkTables } from '../checks/refuse-drift.ts'
 import { type IngestorConfig, misspeltVariables, readConfig } from '../config.ts'
 import { openBroker, replicationFor } from '../open-broker.ts'
-import { refuseMissingStores } from '../open-stores.ts'
+import { inDatabase, isDatabaseMissing, refuseMissingStores, storeForOperator } from '../open-stores.ts'
 import { readPipelinesFile } from '../read-pipelines-file.ts'
 import { count } from './words.ts'
 
@@ -85,16 +84,18 @@ async function checkBothStores(config: IngestorConfig, definitions: readonly Pip
   const tablesIn = async (stores: Parameters<typeof checkTables>[1]): Promise<readonly CheckResult[]> =>
     (await Promise.all(definitions.map((definition) => checkTables(definition, stores, signal)))).flat()
   const clickhouse = orAway('ClickHouse', async () => {
-    if (config.clickhouse === null) return []
-    const adapter = createAdapter(config.clickhouse)
-    closers.add('ClickHouse', () => adapter.close())
-    return [...(await checkClickHouseServer(adapter, signal)), ...(await tablesIn({ clickhouse: adapter, timescaledb: null }))]
+    const login = config.clickhouse
+    if (login === null) return []
+    return inDatabase(login, login.database, async (adapter) => [...(await checkClickHouseServer(adapter, signal)), ...(await tablesIn({ clickhouse: adapter, timescaledb: null }))]).catch(async (error: unknown) => {
+      if (!isDatabaseMissing(error)) throw storeForOperator(error)
+      return [...(await inDatabase(login, 'system', (adapter) => checkClickHouseServer(adapter, signal))), warning(`ClickHouse database ${login.database}`, 'is not there; the start makes it, and the tables in it')]
+    })
   })
   const timescaledb = orAway('PostgreSQL', async () => {
     if (config.databaseUrl === null) return []
     const storage = createTimescaleAdapter({ url: config.databaseUrl })
     closers.add('PostgreSQL', () => storage.disconnect())
-    await storage.connect()
+    await storage.connect().catch((error: unknown) => Promise.reject(storeForOperator(error)))
     return [...(await checkTimescaleServer(storage, signal)), ...(await tablesIn({ clickhouse: null, timescaledb: storage }))]
   })
   return (await Promise.all([clickhouse, timescaledb])).flat()
