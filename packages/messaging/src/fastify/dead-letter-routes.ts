@@ -7,10 +7,10 @@ import { patchFromFields, type PatchFields } from '../dead-letters/patch-dead-le
 import { readDeadLetters } from '../dead-letters/read-dead-letters.ts'
 import { replayDeadLetters } from '../dead-letters/replay-dead-letters.ts'
 import { deadLetterFilter } from '../dead-letters/select-dead-letters.ts'
-import { messagingValidationError } from '../errors.ts'
 import type { EventDecoder } from '../pipeline/decode-record.ts'
 import type { MessagingTransport, TransportCallOptions } from '../transport.ts'
 import { dropSchema, groupsSchema, lettersSchema, type LetterQuery, replaySchema, type SelectionBody, selectionFrom } from './dead-letter-schemas.ts'
+import { refuseUnknownNames } from './refuse-unknown-names.ts'
 
 /** What {@link deadLetterRoutes} works with. */
 export interface DeadLetterRoutesOptions {
@@ -47,8 +47,8 @@ export const deadLetterRoutes: FastifyPluginAsync<DeadLetterRoutesOptions> = asy
     throw new OperationError(`there is no topic "${topic}" here whose dead letters could be looked at`, { code: 'ERR_MESSAGING_UNKNOWN_TOPIC', status: 404 })
   }
   fastify.setErrorHandler(answerProblem)
-  // Fastify takes unknown properties away before the schema could refuse them: a misspelt condition would select everything.
-  fastify.addHook('preValidation', async (request) => refuseUnknownNames(request))
+  // A misspelt condition would select everything.
+  fastify.addHook('preValidation', refuseUnknownNames)
 
   fastify.get<{ Params: TopicParams }>('/dead-letters/:topic', { schema: groupsSchema, ...guarded('dead-letters:read') }, async (request, reply) => {
     const call = callOf(reply, timeoutMs)
@@ -89,22 +89,6 @@ export const deadLetterRoutes: FastifyPluginAsync<DeadLetterRoutesOptions> = asy
     const dropped = await dropDeadLetters(transport, { topic, select: selectionFrom(request.body), by: actorOf(request, options), audit, ...callOf(reply, timeoutMs) })
     return { topic, dropped }
   })
-}
-
-/** @throws ValidationError naming the first name of the request that its route doesn't know */
-function refuseUnknownNames({ body, query, routeOptions }: FastifyRequest): void {
-  const schema = routeOptions.schema as { body?: KnownNames; querystring?: KnownNames } | undefined
-  for (const [part, given, known] of [['body', body, schema?.body], ['query', query, schema?.querystring]] as const) {
-    if (typeof given !== 'object' || given === null || known === undefined) continue
-    const unknown = Object.keys(given).find((name) => !Object.hasOwn(known.properties, name))
-    if (unknown === undefined) continue
-    const message = `is not known here; there are ${Object.keys(known.properties).join(', ')}`
-    throw messagingValidationError('ERR_MESSAGING_INVALID_ARGUMENT', `${part}.${unknown} ${message}`, [{ path: [part, unknown], message }])
-  }
-}
-
-interface KnownNames {
-  readonly properties: Readonly<Record<string, unknown>>
 }
 
 function actorOf(request: FastifyRequest, { actorOf: given }: DeadLetterRoutesOptions): string {

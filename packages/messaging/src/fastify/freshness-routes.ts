@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest, onRequestAsyncHookHandler, preHandlerAsyncHookHandler } from 'fastify'
 import { toProblem, toWire } from '@smart-whale/interfaces'
 import { type Freshness, NotFreshError } from '../pipeline/freshness/freshness.ts'
+import { refuseUnknownNames } from './refuse-unknown-names.ts'
 
 /** What {@link freshnessRoutes} and {@link waitForToken} work with. */
 export interface FreshnessRoutesOptions {
@@ -34,6 +35,7 @@ const schema = {
 /** `GET /freshness?token=`: whether the events of an answer of `POST /ingest` are in every store. */
 export const freshnessRoutes: FastifyPluginAsync<FreshnessRoutesOptions> = async (fastify, { freshness, guard, maxWaitMs = MAX_WAIT_MS }) => {
   fastify.setErrorHandler(answerFreshnessProblem)
+  fastify.addHook('preValidation', refuseUnknownNames)
   // Before what is asked is looked at: who may not ask learns nothing of what would be wrong.
   const onRequest = guard?.('ingest:write') as onRequestAsyncHookHandler | undefined
   fastify.get<{ Querystring: { token: string; waitMs?: number } }>('/freshness', { schema, ...(onRequest === undefined ? {} : { onRequest }) }, async (request, reply) => {

@@ -13,12 +13,13 @@ export interface IdempotencyOptions {
 interface KeptAnswer<T> {
   readonly digest: string
   readonly answer: Promise<T>
-  readonly until: number
+  /** When it may be forgotten; null while what it answers is under way. */
+  until: number | null
 }
 
 /**
- * Gives a request that comes again under its key the answer that it got, or is about to get, and does nothing a second time.
- * Kept in the memory of one process: another process, or the next one, doesn't know the key.
+ * Gives a request that comes again under its key the answer that it got, or is about to get, and does nothing a second time: also where that
+ * answer was that nobody knows what became of it. Kept in the memory of one process: another process, or the next one, doesn't know the key.
  */
 export class IdempotentAnswers<T> {
   readonly #windowMs: number
@@ -35,20 +36,25 @@ export class IdempotentAnswers<T> {
 
   /**
    * Runs the work for a key that isn't known.
+   * @param parts what the request says, in parts
    * @param mayForget whether an answer says that nothing was done, so that the key may be used again
    * @throws ValidationError with status 422 when the key came with another body
    */
-  async once(key: string, body: Uint8Array, work: () => Promise<T>, mayForget: (answer: T) => boolean): Promise<{ readonly answer: T; readonly isRepeated: boolean }> {
+  async once(key: string, parts: readonly (string | Uint8Array)[], work: () => Promise<T>, mayForget: (answer: T) => boolean): Promise<{ readonly answer: T; readonly isRepeated: boolean }> {
     this.#forgetOld()
-    const digest = createHash('sha256').update(body).digest('base64url')
+    const hash = createHash('sha256')
+    for (const part of parts) hash.update(part)
+    const digest = hash.digest('base64url')
     const known = this.#kept.get(key)
     if (known !== undefined) {
       if (known.digest !== digest) throw reusedKey()
       return { answer: await known.answer, isRepeated: true }
     }
     const answer = work()
-    this.#kept.set(key, { digest, answer, until: this.#clock.monotonic() + this.#windowMs })
+    const kept: KeptAnswer<T> = { digest, answer, until: null }
+    this.#kept.set(key, kept)
     const isNothing = await answer.then(mayForget, () => true)
+    kept.until = this.#clock.monotonic() + this.#windowMs
     if (isNothing) this.#kept.delete(key)
     return { answer: await answer, isRepeated: false }
   }
@@ -56,6 +62,8 @@ export class IdempotentAnswers<T> {
   #forgetOld(): void {
     const now = this.#clock.monotonic()
     for (const [key, { until }] of this.#kept) {
+      // As many as are under way at a time are bounded elsewhere.
+      if (until === null) continue
       if (until > now && this.#kept.size < this.#maxKeys) return
       this.#kept.delete(key)
     }

@@ -105,7 +105,46 @@ describe('POST /ingest/{topic}', () => {
     await app.close()
     app = await serve({ transport: { topics: transport.topics, send: () => Promise.reject(failure()) } as unknown as MessagingTransport })
 
-    expect(await post(`[${event},${event},${event}]`)).toMatchObject({ statusCode: 503, headers: { 'retry-after': '1', 'content-type': 'application/problem+json; charset=utf-8' }, body: expected })
+    const answer = await post(`[${event},${event},${event}]`)
+    expect(answer).toMatchObject({ statusCode: 503, headers: { 'content-type': 'application/problem+json; charset=utf-8' }, body: expected })
+    // Whoever comes again by himself sends all of it.
+    expect(answer.headers['retry-after']).toBe((answer.body as { outcome: string }).outcome === 'none' ? '1' : undefined)
+  })
+
+  describe('where the pipeline tells versions by a header', () => {
+    const versioned = definePipelines([
+      {
+        topic: 'rides',
+        versions: { 1: { fields: { id: 'int64', time: 'timestamp' } }, 2: { fields: { id: 'int64', time: 'timestamp', fare: 'decimal(8,2)?' } } },
+        versionFrom: { header: 'Schema-Version' },
+        time: 'time',
+      },
+    ])
+    const send = (headers: Record<string, string>) => app.inject({ method: 'POST', url: '/ingest/rides', payload: '{"id":1,"time":"2026-01-01T00:00:00Z"}', headers: { 'content-type': 'application/json', ...headers } })
+    beforeEach(async () => {
+      await app.close()
+      app = await serve({ definitions: versioned })
+    })
+
+    it('takes it from the request, and gives it to each record', async () => {
+      expect((await send({ 'schema-version': '1' })).statusCode).toBe(200)
+
+      const readers = await Promise.all([0, 1, 2].map((partition) => transport.openPartition('rides', partition)))
+      const batches = await Promise.all(readers.map((reader) => reader.read({ maxBytes: 1e6, maxRecords: 10, maxWaitMs: 0 })))
+      const found = batches.find(({ length }) => length > 0)
+      expect(Object.entries(found?.headersAt(0) ?? {}).map(([name, value]) => [name, Buffer.from(value).toString()])).toEqual([['Schema-Version', '1']])
+    })
+
+    it.each([[{}], [{ 'schema-version': '3' }]])('refuses events without one that it knows: %j', async (headers) => {
+      expect(await send(headers)).toMatchObject({ statusCode: 400 })
+      expect(await stored()).toEqual([])
+    })
+
+    it('is part of what a key stands for', async () => {
+      await send({ 'schema-version': '1', 'idempotency-key': 'k' })
+
+      expect((await send({ 'schema-version': '2', 'idempotency-key': 'k' })).statusCode).toBe(422)
+    })
   })
 
   it('takes nothing while it is not ready', async () => {
@@ -200,6 +239,50 @@ describe('POST /ingest/{topic}', () => {
       expect((await once('l')).statusCode).toBe(200)
       expect((await once('')).statusCode).toBe(400)
       expect(await stored()).toEqual([event, event])
+    })
+
+    it('claims nothing and sends nothing again when nobody knows what became of the first request, not even when it was stored', async () => {
+      let sends = 0
+      const answerLost = async (...call: Parameters<MessagingTransport['send']>) => {
+        sends++
+        const positions = await transport.send(...call)
+        throw new PartialSendError({ topic: 'rides', stored: positions.map(() => null), unknown: positions.map((_position, index) => index) })
+      }
+      await app.close()
+      app = await serve({ transport: { topics: transport.topics, send: answerLost } as unknown as MessagingTransport })
+
+      const [first, meanwhile] = await Promise.all([once('k'), once('k')])
+      const later = await once('k')
+
+      expect([first, meanwhile, later].map((answer) => [answer.statusCode, (answer.json() as { outcome: string }).outcome, answer.headers['idempotency-replayed'], answer.headers['retry-after']])).toEqual([
+        [503, 'unknown', undefined, undefined],
+        [503, 'unknown', 'true', undefined],
+        [503, 'unknown', 'true', undefined],
+      ])
+      expect(sends).toBe(1)
+      expect(await stored()).toEqual([event])
+    })
+
+    it('remembers a key while its request is under way, however many others come', async () => {
+      let release = (): void => {}
+      const held = new Promise<void>((resolve) => (release = resolve))
+      let sends = 0
+      const send = async (...call: Parameters<MessagingTransport['send']>) => {
+        if (sends++ === 0) await held
+        return transport.send(...call)
+      }
+      await app.close()
+      app = await serve({ transport: { topics: transport.topics, send } as unknown as MessagingTransport, idempotency: { maxKeys: 2 } })
+      const begun = (key: string) => Promise.resolve(once(key))
+      const first = begun('slow')
+      await expect.poll(() => sends).toBe(1)
+      for (const key of ['a', 'b', 'c']) await once(key)
+      const again = begun('slow')
+      await once('d')
+      release()
+
+      expect([(await first).statusCode, (await again).headers['idempotency-replayed']]).toEqual([200, 'true'])
+      expect(sends).toBe(5)
     })
 
     it('answers again that nobody knows, but forgets the key when nothing was stored', async () => {

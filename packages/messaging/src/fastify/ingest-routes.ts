@@ -57,7 +57,8 @@ const MAX_KEY_LENGTH = 200
 
 /**
  * `POST /ingest/{topic}`: a batch of events, all checked first, acknowledged when the broker has them durably, with a token that a query
- * can wait for. What is not acknowledged is said to be stored, not stored, or unknown.
+ * can wait for. What is not acknowledged is said to be stored, not stored, or unknown. The version of the events is taken from the request's
+ * header, where the pipeline takes it from one of that name.
  */
 export const ingestRoutes: FastifyPluginAsync<IngestRoutesOptions> = async (fastify, options) => {
   const { maxEvents = 10_000, maxBodyBytes = 8 * 1024 * 1024, clock = systemClock, isReady = () => true, clientOf = principalOrAddress } = options
@@ -82,7 +83,8 @@ export const ingestRoutes: FastifyPluginAsync<IngestRoutesOptions> = async (fast
     async (request, reply) => {
       const target = targets.get(request.params.topic)
       if (target === undefined) throw unknownTopic(request.params.topic)
-      const records = checkedRecords(target, eventsOf(request, maxEvents))
+      const version = versionOf(target, request)
+      const records = checkedRecords(target, eventsOf(request, maxEvents), version)
       const client = clientOf(request)
       const work = (): Promise<IngestAnswer> => {
         admission.spend(client, records.length)
@@ -90,7 +92,7 @@ export const ingestRoutes: FastifyPluginAsync<IngestRoutesOptions> = async (fast
       }
       const key = idempotencyKey(request)
       if (key === null) return answer(reply, await work())
-      const { answer: kept, isRepeated } = await answers.once(`${client}\n${request.params.topic}\n${key}`, request.body as Buffer, async () => work(), ({ isNothing }) => isNothing)
+      const { answer: kept, isRepeated } = await answers.once(`${client}\n${request.params.topic}\n${key}`, [`${version?.value ?? ''}\n`, request.body as Buffer], async () => work(), ({ isNothing }) => isNothing)
       if (isRepeated) void reply.header('idempotency-replayed', 'true')
       return answer(reply, kept)
     },
@@ -145,18 +147,32 @@ function eventsOf(request: IngestRequest, maxEvents: number): readonly Buffer[] 
   throw new ValidationError(`the request has ${events.length} events; at most ${maxEvents} are taken at once`, { status: 413, issues: [{ path: ['body'], message: `must hold at most ${maxEvents} events` }] })
 }
 
-function checkedRecords({ definition, decode }: Target, events: readonly Buffer[]): OutgoingRecord[] {
+/** The version of a request's events, where the pipeline has it in a header of records: the request has it in its own of that name. */
+interface EventVersionHeader {
+  readonly name: string
+  readonly value: string
+}
+
+function versionOf({ definition: { versionFrom } }: Target, { headers }: FastifyRequest): EventVersionHeader | null {
+  const name = versionFrom?.header ?? null
+  const value = name === null ? undefined : headers[name.toLowerCase()]
+  return name === null || value === undefined ? null : { name, value: String(value) }
+}
+
+function checkedRecords({ definition, decode }: Target, events: readonly Buffer[], version: EventVersionHeader | null): OutgoingRecord[] {
+  const headerOf = (name: string): string | null => (name === version?.name ? version.value : null)
+  const versioned = version === null ? {} : { headers: { [version.name]: version.value } }
   const issues: ValidationIssue[] = []
   const records: OutgoingRecord[] = []
   for (const [index, value] of events.entries()) {
-    const { fields, refusal } = decode(value)
+    const { fields, refusal } = decode(value, headerOf)
     if (refusal !== null) {
       issues.push({ path: ['body', index, ...(refusal.field === undefined ? [] : [refusal.field])], message: refusal.reason })
       if (issues.length === MAX_ISSUES) break
       continue
     }
     const key = definition.key === null ? null : fields[definition.key]
-    records.push({ value, key: key === null || key === undefined ? null : keyText(key) })
+    records.push({ value, key: key === null || key === undefined ? null : keyText(key), ...versioned })
   }
   if (issues.length > 0) throw new ValidationError(`the request has events that "${definition.topic}" does not take; none was taken`, { issues })
   return records
