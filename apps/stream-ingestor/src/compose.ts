@@ -33,7 +33,7 @@ export async function compose(config: IngestorConfig, logger: Logger, signal: Ab
     closers.add('metrics', async () => metrics.close())
     const replication = await replicationFor(config, transport, signal)
     const isReady = async (): Promise<boolean> => (await health.ready()).ready
-    const ingestor = createIngestor({ ...stores, definitions, transport, replication, stallMs: config.stallMs, isReady, guard, logger, metrics })
+    const ingestor = createIngestor({ ...stores, definitions, transport, replication, sliceBytes: config.sliceBytes, stallMs: config.stallMs, isReady, guard, logger, metrics })
     closers.add('pipelines', () => ingestor.stop())
     const requests = config.dataRequestsGroup === null ? null : createRequestServer({ ...stores, definitions, transport, groupId: config.dataRequestsGroup, freshness: ingestor.freshness, logger })
     closers.add('data requests', async () => requests?.stop())

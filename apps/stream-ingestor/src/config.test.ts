@@ -23,6 +23,7 @@ describe('the configuration of the ingestor', () => {
       tokens: null,
       http: { host: '127.0.0.1', port: 4001 },
       stallMs: 60_000,
+      sliceBytes: 8 * 1024 * 1024,
       dataRequestsGroup: null,
     })
     expect(readConfig({ PIPELINES_FILE: 'p.json', BROKER_DIR: '/b' }).broker).toEqual({ dataDir: '/b' })

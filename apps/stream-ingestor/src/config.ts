@@ -23,6 +23,7 @@ const environmentSchema = z.object({
   AUTH_ISSUER: z.string().min(1).optional(),
   AUTH_AUDIENCE: z.string().min(1).default('smart-whale'),
   STALL_SECONDS: z.coerce.number().int().min(1).max(86_400).default(60),
+  SLICE_MEGABYTES: z.coerce.number().int().min(1).max(16_384).default(8),
   DATA_REQUESTS: z.enum(['on', 'off']).default('off'),
   DATA_REQUESTS_GROUP: z.string().min(1).max(200).default('smart-whale-ingestor'),
 })
@@ -45,6 +46,8 @@ export interface IngestorConfig {
   readonly tokens: TokenSource | null
   /** How long a pipeline that has something to do may stand still before it isn't ready. */
   readonly stallMs: number
+  /** What the slices of all pipelines may hold together, in bytes. */
+  readonly sliceBytes: number
   /** Group that answers data requests; null answers none. */
   readonly dataRequestsGroup: string | null
 }
@@ -80,6 +83,8 @@ export const HELP = `Environment (required ones marked *):
                                    nothing is served that needs one: no ingest by HTTP, no metrics
   AUTH_AUDIENCE                    smart-whale
   STALL_SECONDS                    how long a pipeline that lags may stand still and be ready (60)
+  SLICE_MEGABYTES                  messages that may be on their way into the stores, of all pipelines; a worker
+                                   takes about three times as much memory for them (8)
   DATA_REQUESTS                    on answers the topic smartwhale.data.requests (off)
   DATA_REQUESTS_GROUP              group that shares the requests (smart-whale-ingestor)
   PORT, HOST                       where to serve (4001, 127.0.0.1; HOST=0.0.0.0 in a container)
@@ -127,6 +132,7 @@ function configOf(variables: Variables): IngestorConfig {
     databaseUrl: databaseUrlOf(variables),
     tokens: tokensOf(variables),
     stallMs: variables.STALL_SECONDS * 1000,
+    sliceBytes: variables.SLICE_MEGABYTES * 1024 * 1024,
     dataRequestsGroup: variables.DATA_REQUESTS === 'on' ? variables.DATA_REQUESTS_GROUP : null,
   }
 }

@@ -16,6 +16,7 @@ import {
   type PipelineDefinition,
   type PipelineStatus,
   type PipelineStores,
+  SliceBudget,
 } from '@smart-whale/messaging/pipeline'
 import { createTransactionalBatchWriter, IngestLedger, type TimescaleStorage } from '@smart-whale/timescaledb'
 import { refuseDrift } from './checks/refuse-drift.ts'
@@ -35,6 +36,8 @@ export interface IngestorOptions {
   timescaledb: TimescaleStorage | null
   /** Brokers that topics made here are copied to. @default 1 */
   replication?: number
+  /** What the slices of all pipelines may hold together, in bytes. @default 8388608 */
+  sliceBytes?: number
   /** How long a pipeline may stand still while its lag grows before it isn't ready, in milliseconds. @default 60000 */
   stallMs?: number
   /** Whether events are taken by HTTP now. @default always */
@@ -73,7 +76,8 @@ export function createIngestor(options: IngestorOptions): Ingestor {
     freshness.notify()
     for (const table of new Set(Object.values(tables))) onStored?.(table)
   }
-  const pipelines = definitions.map((definition) => createPipeline({ definition, transport, stores: storesOf(definition, options), replication, owner, onStored: ({ tables }) => told(tables), logger, metrics }))
+  const budget = new SliceBudget({ maxBytes: options.sliceBytes })
+  const pipelines = definitions.map((definition) => createPipeline({ definition, transport, stores: storesOf(definition, options), budget, replication, owner, onStored: ({ tables }) => told(tables), logger, metrics }))
   const monitor = createLagMonitor({ pipelines, transport, stallMs: options.stallMs, metrics, logger })
   return {
     start: async ({ signal } = {}) => {

@@ -4,8 +4,14 @@ import type { SliceDecoder } from './decode-batch.ts'
 import type { SliceLimits } from './pipeline-definition.ts'
 import type { SliceRecord } from './slice-records.ts'
 
+/** The records of a slice, and the bytes that they have. */
+export interface CutSlice {
+  readonly records: readonly SliceRecord[]
+  readonly bytes: number
+}
+
 /** Reads on from the reader's position until a slice is full by rows, bytes or age. Empty when nothing came within `maxAgeMs`. */
-export async function cutSlice(reader: PartitionReader, limits: SliceLimits, decoder: SliceDecoder, clock: Clock): Promise<readonly SliceRecord[]> {
+export async function cutSlice(reader: PartitionReader, limits: SliceLimits, decoder: SliceDecoder, clock: Clock): Promise<CutSlice> {
   const records: SliceRecord[] = []
   let bytes = 0
   let deadline = Number.POSITIVE_INFINITY
@@ -21,7 +27,7 @@ export async function cutSlice(reader: PartitionReader, limits: SliceLimits, dec
     decoder.decode(batch, records)
   }
   decoder.end()
-  return records
+  return { records, bytes }
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { RecordBatch, ValuePlace } from '../transport.ts'
 import { columnsDecoder, type ColumnsDecoder } from './columns/column-decoder.ts'
+import { ColumnPool } from './columns/column-pool.ts'
 import { PlainRecords } from './columns/plain-records.ts'
 import { eventFieldsDecoder, type HeaderOf } from './decode-record.ts'
 import { RecordRefusal } from './event-refusal.ts'
@@ -13,12 +14,14 @@ export type BatchDecoder = (batch: RecordBatch) => SliceRecord[]
 
 /** Decodes slices, each batch by batch. */
 export interface SliceDecoder {
-  /** Begins a slice. What belongs to the slice before stays valid until the next one begins. */
+  /** Begins a slice, while another one may still be written. */
   begin(): void
   /** Appends the batch's records to those of the slice. */
   decode(batch: RecordBatch, records: SliceRecord[]): void
   /** The slice is cut: nothing more comes. */
   end(): void
+  /** Nobody looks at the oldest of the slices any more: its records and columns become those of another one. */
+  done(): void
 }
 
 /** What is told while records are decoded. A slice that is repeated is told again. */
@@ -44,9 +47,10 @@ export function batchDecoder(definition: PipelineDefinition, observer: DecodeObs
 /**
  * Compiles the same for slices that are to be stored. Where ClickHouse is the only store and a row is what an event's fields say, plain events
  * go into columns, and rows are made only for whoever reads them.
+ * @param pool of columns that decoders of the same definition share
  */
-export function sliceDecoder(definition: PipelineDefinition, observer: DecodeObserver | null = null): SliceDecoder {
-  const columns = definition.sinks.every((sink) => sink === 'clickhouse') ? columnsDecoder(definition, observer?.onUndeclared ?? null) : null
+export function sliceDecoder(definition: PipelineDefinition, observer: DecodeObserver | null = null, pool: ColumnPool = new ColumnPool()): SliceDecoder {
+  const columns = definition.sinks.every((sink) => sink === 'clickhouse') ? columnsDecoder(definition, observer?.onUndeclared ?? null, pool) : null
   if (columns === null) return rowDecoder(recordDecoder(definition, observer))
   return plainEventsFirst(columns, recordDecoder(definition, observer), recordDecoder(definition, null))
 }
@@ -58,6 +62,7 @@ function rowDecoder(decode: RecordDecoder): SliceDecoder {
       for (let index = 0; index < batch.length; index++) records.push(decode(batch, index))
     },
     end: () => {},
+    done: () => {},
   }
 }
 
@@ -89,6 +94,7 @@ function plainEventsFirst(columns: ColumnsDecoder, decode: RecordDecoder, decode
       }
     },
     end: () => void Object.assign(plain.columns, columns.collected()),
+    done: () => columns.done(),
   }
 }
 

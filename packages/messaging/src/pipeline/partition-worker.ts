@@ -198,6 +198,7 @@ async function finishInFlight(work: HeldWork, hold: PartitionHold, recorded: Sli
   const { slice, records, isRedefined } = await untilItWorks(work, signal, () => takeUpSlice(read, recorded, { ...work, hold, fingerprint, signal }))
   if (isRedefined) logger.warn(range, 'the definition has changed since the slice was cut, and nothing of it was stored: it is made anew')
   await store(work, hold, records, slice, signal)
+  work.decode.done()
 }
 
 /** How long ago the topic got a record, in milliseconds. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Clock, ConfigurationError, type HealthProbe, InfrastructureError, type Lifecycle, type Logger, type MetricsSink, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
 import type { GroupMembership, MessagingTransport, PartitionReader } from '../transport.ts'
+import { ColumnPool } from './columns/column-pool.ts'
 import { sliceDecoder } from './decode-batch.ts'
 import { checkTopic } from './check-topic.ts'
 import { DeadLetterOutbox } from './dead-letter-outbox.ts'
@@ -11,6 +12,7 @@ import type { PipelineDefinition } from './pipeline-definition.ts'
 import { PartitionProgress, pipelineMetrics, type PipelineMetrics, type PipelineState, type PipelineStatus } from './pipeline-status.ts'
 import { createSentLetters } from './sent-letters.ts'
 import { SchemaDrift } from './schema-drift.ts'
+import { SliceBudget } from './slice-budget.ts'
 import type { PipelineStores } from './write-slice.ts'
 
 /** What a pipeline is made of. */
@@ -21,6 +23,8 @@ export interface PipelineOptions {
   transport: MessagingTransport
   /** Where rows go; the tables must be there. @default none, required */
   stores: PipelineStores
+  /** What the slices of all pipelines that it is given to may hold together. @default one of its own */
+  budget?: SliceBudget
   /** When to halt instead of dead-lettering a flood. @default half of the latest 2000 */
   flood?: FloodOptions
   /** Brokers that a topic made here is replicated to. @default 1 */
@@ -50,6 +54,8 @@ export class Pipeline implements Lifecycle {
   readonly #totals = { stored: 0, deadLettered: 0, leftOut: 0 }
   readonly #progress = new Map<number, PartitionProgress>()
   readonly #flood: FloodGuard
+  readonly #budget: SliceBudget
+  readonly #pool = new ColumnPool()
   readonly #drift: SchemaDrift
   #membership: GroupMembership | null = null
   #state: PipelineState = 'starting'
@@ -63,6 +69,7 @@ export class Pipeline implements Lifecycle {
     this.#logger = (options.logger ?? silentLogger).child({ pipeline: options.definition.name })
     this.#metrics = pipelineMetrics(options.metrics ?? silentMetrics)
     this.#flood = new FloodGuard(options.flood)
+    this.#budget = options.budget ?? new SliceBudget()
     this.#drift = new SchemaDrift(options.definition.name, this.#metrics, this.#logger)
   }
 
@@ -129,9 +136,10 @@ export class Pipeline implements Lifecycle {
         stores,
         deadLetters: new DeadLetterOutbox({ transport, topic: definition.topic, partition: reader.partition, groupId: this.groupId, logger: this.#logger }),
         letters: createSentLetters(transport, { topic: definition.topic, partition: reader.partition, groupId: this.groupId }),
-        decode: sliceDecoder(definition, this.#drift),
+        decode: sliceDecoder(definition, this.#drift, this.#pool),
         fingerprint: definition.fingerprint,
         limits: definition.limits,
+        budget: this.#budget,
         flood: this.#flood,
         progress,
         clock,

@@ -240,11 +240,15 @@ async function refusedBy(
   }
 }
 
+/** Fewer refused rows than these are no flood: the search for them need not be prepared. */
+const FEW = 16
+
 /** The records whose rows a store refuses, each tried alone. */
 async function findCulprits(store: Pick<RecoverableBatchWriter<IngestRow>, 'findRefused'>, records: readonly SliceRecord[], signal: AbortSignal, flood: WriteSliceOptions['flood']): Promise<Refusals> {
   const { rows } = rowsOfRecords(records)
-  await refuseFlood(store, rows, signal, flood)
-  const refused = await store.findRefused(rows, { signal })
+  const few = await store.findRefused(rows, { signal, atMost: FEW })
+  if (few.length >= FEW) await refuseFlood(store, rows, signal, flood)
+  const refused = few.length < FEW ? few : await store.findRefused(rows, { signal })
   return new Map(refused.map(({ index, reason }) => [records[index]?.offset ?? -1n, reason]))
 }
 

@@ -5,13 +5,14 @@ import { type FieldType, parseFieldType } from '../field-type.ts'
 import type { PipelineDefinition } from '../pipeline-definition.ts'
 import type { UndeclaredField } from '../read-event.ts'
 import { ColumnBuilder, type ColumnShape } from './column-builder.ts'
+import { ColumnPool } from './column-pool.ts'
 import { JsonScanner, SHAPE } from './json-scanner.ts'
 import { type FoundValue, isReadFromBytes, readValue, USUAL_TEXT_LENGTHS } from './read-bytes.ts'
 import { appendValue } from './append-value.ts'
 
 /** Columns of the rows of one batch, as far as its events are plain or were decoded by somebody else. */
 export interface ColumnsDecoder {
-  /** Begins anew. What was collected stays valid until it is begun once more: while one slice is written, the next one is read. */
+  /** Begins anew. What was collected before stays valid until `done`. */
   begin(): void
   /** Adds the row of an event's bytes. False, and nothing is added, when the event is not plain. */
   addEvent(value: ValuePlace, batch: RecordBatch): boolean
@@ -19,6 +20,8 @@ export interface ColumnsDecoder {
   addRow(row: IngestRow, batch: RecordBatch): void
   /** What was collected since `begin`. */
   collected(): ColumnBatch
+  /** Nobody looks at the oldest of what was collected any more. */
+  done(): void
 }
 
 const LAYOUTS: Readonly<Record<Exclude<FieldType['kind'], 'decimal'>, ColumnLayout>> = {
@@ -32,8 +35,6 @@ const LAYOUTS: Readonly<Record<Exclude<FieldType['kind'], 'decimal'>, ColumnLayo
   uuid: 'uuid',
   json: 'text',
 }
-/** Ten seconds' worth, at the usual age of a slice. */
-const MOST_IDLE_SLICES = 40
 /** Kinds whose text is the event's id as it is. */
 const ID_KINDS: readonly string[] = ['string', 'uuid', 'int32', 'int64']
 
@@ -41,7 +42,7 @@ const ID_KINDS: readonly string[] = ['string', 'uuid', 'int32', 'int64']
  * Compiles a definition into columns; null for one whose rows are more than the fields of their events, or that has a type for which
  * there are rows alone.
  */
-export function columnsDecoder(definition: PipelineDefinition, onUndeclared: UndeclaredField | null): ColumnsDecoder | null {
+export function columnsDecoder(definition: PipelineDefinition, onUndeclared: UndeclaredField | null, pool: ColumnPool = new ColumnPool()): ColumnsDecoder | null {
   const { versions, versionFrom, transform, route, columns, id } = definition
   const [version] = versions
   if (version === undefined || versionFrom !== null || transform !== null || route !== null || Object.keys(version.rename).length > 0) return null
@@ -50,7 +51,7 @@ export function columnsDecoder(definition: PipelineDefinition, onUndeclared: Und
   // What is declared narrower than its column is read by its own type.
   if (!types.every(({ type }) => isReadFromBytes(type)) || Object.entries(columns).some(([name, text]) => version.fields[name] !== text)) return null
   if (idType !== null && (idType.nullable || !ID_KINDS.includes(idType.kind))) return null
-  return new PlainColumns(types, id === null ? -1 : types.findIndex(({ name }) => name === id), onUndeclared)
+  return new PlainColumns(types, id === null ? -1 : types.findIndex(({ name }) => name === id), onUndeclared, pool)
 }
 
 function shapeOf(name: string, { kind, nullable, precision, scale }: FieldType): ColumnShape {
@@ -79,11 +80,12 @@ class PlainColumns implements ColumnsDecoder {
   /** Columns that are the same in every row of a batch. */
   #constants: readonly ColumnValues[] = []
   #builders: readonly ColumnBuilder[] = []
-  #idleSlices = 0
-  /** Of the slice before, which is being written. */
-  #others: readonly ColumnBuilder[] = []
+  readonly #pool: ColumnPool
+  /** Of the slices that were collected and are still looked at, the oldest first. */
+  readonly #collected: (readonly ColumnBuilder[])[] = []
 
-  constructor(fields: readonly { readonly name: string; readonly type: FieldType }[], idField: number, onUndeclared: UndeclaredField | null) {
+  constructor(fields: readonly { readonly name: string; readonly type: FieldType }[], idField: number, onUndeclared: UndeclaredField | null, pool: ColumnPool) {
+    this.#pool = pool
     this.#shapes = [...fields.map(({ name, type }) => shapeOf(name, type)), ...ORIGIN]
     this.#types = fields.map(({ type }) => type)
     this.#idField = idField
@@ -92,12 +94,8 @@ class PlainColumns implements ColumnsDecoder {
   }
 
   begin(): void {
-    this.#idleSlices = this.#builders[0]?.rows === 0 ? this.#idleSlices + 1 : 0
-    const next = this.#others
-    this.#others = this.#builders
-    // Memory is used again: fresh pages for each slice cost more than the rows in them. A partition that stays without events keeps none.
-    if (next.length === 0 || this.#idleSlices > MOST_IDLE_SLICES) this.#builders = this.#shapes.map((shape) => new ColumnBuilder(shape))
-    else this.#builders = next
+    // Those of a slice that was never collected are begun anew.
+    if (this.#builders.length === 0) this.#builders = this.#pool.take(this.#shapes)
     for (const builder of this.#builders) builder.clear()
     this.#constants = []
   }
@@ -136,7 +134,15 @@ class PlainColumns implements ColumnsDecoder {
   }
 
   collected(): ColumnBatch {
-    return { rows: this.#builders[0]?.rows ?? 0, columns: [...this.#builders.map((builder) => builder.values()), ...this.#constants] }
+    const builders = this.#builders
+    this.#collected.push(builders)
+    this.#builders = []
+    return { rows: builders[0]?.rows ?? 0, columns: [...builders.map((builder) => builder.values()), ...this.#constants] }
+  }
+
+  done(): void {
+    const oldest = this.#collected.shift()
+    if (oldest !== undefined) this.#pool.giveBack(oldest)
   }
 
   /** A slice is of one topic and partition. */

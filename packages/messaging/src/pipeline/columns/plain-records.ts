@@ -97,10 +97,6 @@ class PlainRecord implements SliceRecord {
     return null
   }
 
-  get sinks(): undefined {
-    return undefined
-  }
-
   get columns(): ColumnBatch {
     return this.#slice.columns
   }
