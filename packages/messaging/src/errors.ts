@@ -136,6 +136,13 @@ export function messagingTimeout(what: string, timeoutMs: number, context: Conte
   )
 }
 
+/** A call that ran out of time, with what its last attempt failed of: that says more than the time. Any other error stays as it is. */
+export function timedOutBecause(error: unknown, failure: unknown): unknown {
+  if (!TimeoutError.isInstance(error) || !isMessagingError(failure)) return error
+  const { code, context } = error
+  return marked(new TimeoutError<MessagingErrorCode>(`${error.message}; the last attempt failed: ${failure.message}`, { code: code as MessagingErrorCode, context, cause: failure }))
+}
+
 /** A call before `start` (or `connect`), or after `stop`. */
 export function notConnected(what: string): ConnectionError<MessagingErrorCode> {
   return marked(

@@ -1,3 +1,4 @@
+import { createRetry } from '@smart-whale/core-resilience'
 import { silentLogger } from '@smart-whale/interfaces'
 import { afterEach, describe, expect, it } from 'vitest'
 import { SimulatedCluster } from '../../../test/support/simulated/cluster.ts'
@@ -132,5 +133,17 @@ describe('the leader of a group', () => {
 
   it('gives nobody the partitions of a topic that is gone', async () => {
     expect(await assignedTo(clientOf(() => Promise.reject(topicNotFound('t')), 2))).toEqual([[]])
+  })
+})
+
+describe('a policy above the transport', () => {
+  it('does not keep the transport from repeating what a broker refuses for now', async () => {
+    const { cluster, process } = await started()
+    const policy = createRetry({ name: 'user', maxAttempts: 2, clock: process.clock })
+    cluster.faults.plan('offsetFetch', ...Array.from({ length: 5 }, () => ({ refusedWith: BROKER.COORDINATOR_LOAD_IN_PROGRESS })))
+
+    const lag = policy.execute(({ signal }) => process.transport.groupLag('g', 't', { signal }))
+
+    expect(await cluster.clock.runUntilSettled(lag)).toHaveLength(1)
   })
 })

@@ -21,8 +21,9 @@ const LONGEST_PAUSE_MS = 500
 
 /**
  * How requests are repeated. There is no budget: a call has a deadline, and what it would give up early could be a record that nobody
- * knows the place of. A broker that comes back meets one request for each partition at a time, never a flood.
+ * knows the place of. A broker that comes back meets one request for each partition at a time, never a flood. Whoever retries above it
+ * begins anew what is only repeated here, so that it takes no notice of that.
  */
 export function createBrokerRetry(clock: Clock): Policy {
-  return createRetry({ name: 'kafka', maxAttempts: Number.MAX_SAFE_INTEGER, baseDelayMs: FIRST_PAUSE_MS, maxDelayMs: LONGEST_PAUSE_MS, budget: false, clock })
+  return createRetry({ name: 'kafka', maxAttempts: Number.MAX_SAFE_INTEGER, baseDelayMs: FIRST_PAUSE_MS, maxDelayMs: LONGEST_PAUSE_MS, budget: false, whenNested: 'retry', clock })
 }

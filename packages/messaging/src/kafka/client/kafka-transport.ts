@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { InfrastructureError } from '@smart-whale/interfaces'
-import { kindOf, messagingError, messagingValidationError, notConnected, PartialSendError, partitionNotFound } from '../../errors.ts'
+import { kindOf, messagingError, messagingValidationError, notConnected, PartialSendError, partitionNotFound, timedOutBecause } from '../../errors.ts'
 import { runCall } from '../../run-call.ts'
 import { checkTopicName } from '../../topic-name.ts'
 import { KeptProducer } from '../../transactions/kept-producer.ts'
@@ -122,7 +122,7 @@ export class KafkaTransport implements MessagingTransport {
       const known = await report?.catch(() => undefined)
       if (known === undefined) throw error
       if (known.failure === undefined) return known.stored as readonly RecordPosition[]
-      throw sendFailure(topic, known, error)
+      throw sendFailure(topic, known, timedOutBecause(error, known.failure))
     }
   }
 

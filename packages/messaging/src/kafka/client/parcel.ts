@@ -23,6 +23,8 @@ export interface Parcel {
   readonly signal: AbortSignal
   /** The broker may have the records, and hasn't said so. */
   isInDoubt: boolean
+  /** An attempt was in vain; the next one may not be. Who gives up before that is told why. */
+  onFailedAttempt(error: unknown): void
   /** Says what became of the next `count` records. */
   report(count: number, outcome: SendOutcome): void
 }
@@ -40,8 +42,12 @@ export function openParcel(records: readonly OutgoingRecord[], bytes: number, si
     signal.removeEventListener('abort', giveUp)
     resolve(runs)
   }
-  const parcel: Parcel = { records, bytes, signal, isInDoubt: false, report }
-  const giveUp = (): void => report(left, { kind: parcel.isInDoubt ? 'unknown' : 'failed', error: abortedError('sending', signal) })
+  let failure: unknown
+  const onFailedAttempt = (error: unknown): void => {
+    failure = error
+  }
+  const parcel: Parcel = { records, bytes, signal, isInDoubt: false, onFailedAttempt, report }
+  const giveUp = (): void => report(left, { kind: parcel.isInDoubt ? 'unknown' : 'failed', error: failure ?? abortedError('sending', signal) })
   if (signal.aborted) giveUp()
   else signal.addEventListener('abort', giveUp)
   return { parcel, outcome: promise }
@@ -73,6 +79,7 @@ function part(whole: Parcel, from: number, to: number): Parcel {
     set isInDoubt(isInDoubt: boolean) {
       whole.isInDoubt = isInDoubt
     },
+    onFailedAttempt: (error) => whole.onFailedAttempt(error),
     report: (count, outcome) => whole.report(count, outcome),
   }
 }

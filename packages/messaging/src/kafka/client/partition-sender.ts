@@ -117,7 +117,7 @@ export class PartitionSender {
     using abandoned = untilAllGaveUp(parcels, this.#client.closing)
     const delivery: Delivery = { signal: abandoned.signal, parcels, batch: null, isInDoubt: false }
     try {
-      let offset = await this.#client.retry.execute(() => this.#attempt(delivery), { signal: delivery.signal })
+      let offset = await this.#client.retry.execute(() => this.#attempt(delivery).catch((error: unknown) => failedAttempt(delivery, error)), { signal: delivery.signal })
       for (const parcel of delivery.parcels) {
         parcel.report(parcel.records.length, { kind: 'stored', baseOffset: offset })
         offset += BigInt(parcel.records.length)
@@ -205,6 +205,11 @@ export class PartitionSender {
       throw error
     }
   }
+}
+
+function failedAttempt({ parcels }: Delivery, error: unknown): never {
+  for (const parcel of parcels) parcel.onFailedAttempt(error)
+  throw error
 }
 
 function mark(delivery: Delivery, isInDoubt: boolean): void {

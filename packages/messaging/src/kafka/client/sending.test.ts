@@ -56,6 +56,18 @@ describe('sending to Kafka', () => {
     expect(error).toMatchObject({ code: 'ERR_MESSAGING_TIMEOUT' })
   })
 
+  it('says what the last attempt failed of when the time was up, and that nothing is stored', async () => {
+    const kafka = new ScriptedKafka()
+    kafka.script.push(...Array.from({ length: 1_000 }, () => BROKER.NOT_ENOUGH_REPLICAS))
+    const transport = await start(kafka)
+
+    const error = await failureOf(transport.send('t', records('a'), { timeoutMs: 100 }))
+
+    expect(error).toMatchObject({ code: 'ERR_MESSAGING_TIMEOUT', retryable: true, message: expect.stringMatching(/100 ms.*NOT_ENOUGH_REPLICAS.*min\.insync\.replicas/) as string })
+    expect(error).toMatchObject({ cause: { code: 'ERR_MESSAGING_BROKER_REFUSED' } })
+    expect(kafka.stored()).toEqual([])
+  })
+
   it('calls a record unknown whose caller gave up while the batch of others was about to leave', async () => {
     const kafka = new ScriptedKafka()
     kafka.script.push('never leave')

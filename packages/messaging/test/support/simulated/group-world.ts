@@ -77,8 +77,8 @@ export class Worker {
 
   /** What a handler may meet, and ends with; what it can bear is undefined. */
   #endsBy(error: unknown, reader: PartitionReader): null {
-    const code = InfrastructureError.isInstance(error) ? error.code : String(error)
-    if (!reader.signal.aborted && code !== 'ERR_MESSAGING_TIMEOUT') this.#world.complain(`a handler that was not revoked met ${code}: ${String(error)}`)
+    const mayPass = InfrastructureError.isInstance(error) && error.retryable
+    if (!reader.signal.aborted && !mayPass) this.#world.complain(`a handler that was not revoked met ${String(error)}`)
     return null
   }
 }
