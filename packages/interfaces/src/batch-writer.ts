@@ -27,16 +27,26 @@ export interface BatchWriter<R> {
   write(batch: Batch<R>, options?: { signal?: AbortSignal | undefined }): Promise<BatchReceipt>
 }
 
+/** How far a writer looks for refused rows. */
+export interface RefusalSearchOptions {
+  signal?: AbortSignal | undefined
+  /** Stops once so many were found, which need not be the first ones. @default all */
+  atMost?: number | undefined
+}
+
 /** A writer that can say, without storing anything, which rows its store would refuse, and what it holds of a slice. */
 export interface RecoverableBatchWriter<R> extends BatchWriter<R> {
   /** Indexes of the rows that the store refuses for their data, with the reason. Has no lasting effect. */
-  findRefused(rows: readonly R[], options?: { signal?: AbortSignal | undefined }): Promise<readonly RefusedRow[]>
+  findRefused(rows: readonly R[], options?: RefusalSearchOptions): Promise<readonly RefusedRow[]>
   /** Which offsets of the range (both ends included) are stored, ascending, one entry a stored row. */
   storedOffsets(source: SliceSource, options?: { signal?: AbortSignal | undefined }): Promise<readonly bigint[]>
   /** Whether the store derives other tables from these rows, which may lack them although the rows are stored. @default never */
   feedsViews?(options?: { signal?: AbortSignal | undefined }): Promise<boolean>
   /** Whether the store surely still knows the token under which it has the rows of this range; true also where it can't tell. @default can't tell */
   wouldDropRepeat?(source: SliceSource, options?: { signal?: AbortSignal | undefined }): Promise<boolean>
+  /** Indexes of those rows that the store may have removed by itself, for their age: that one isn't there says nothing then. @default it removes none */
+  expiredAmong?(rows: readonly R[], options?: { signal?: AbortSignal | undefined }): Promise<readonly number[]>
+}): Promise<(row: R) => boolean>
 }
 
 /**
@@ -96,7 +106,7 @@ export interface SliceSource {
  */
 export interface TransactionalBatchWriter<R> {
   begin(options?: { signal?: AbortSignal | undefined }): Promise<BatchTransaction<R>>
-  findRefused(rows: readonly R[], options?: { signal?: AbortSignal | undefined }): Promise<readonly RefusedRow[]>
+  findRefused(rows: readonly R[], options?: RefusalSearchOptions): Promise<readonly RefusedRow[]>
   /**
    * The largest stored offset that is not below `firstOffset`; null when there is none. Rows and ledger entry are one commit: a row behind what
    * the ledger has done tells that the ledger is not the one that it was committed with.

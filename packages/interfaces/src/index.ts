@@ -11,6 +11,7 @@ export type {
   BatchTransaction,
   BatchWriter,
   RecoverableBatchWriter,
+  RefusalSearchOptions,
   RefusedRow,
   SliceSource,
   TransactionalBatchWriter,

@@ -2,6 +2,7 @@ import {
   type Batch,
   type BatchReceipt,
   type Clock,
+  type RefusalSearchOptions,
   type RefusedRow,
   type Row,
   type SliceClaim,
@@ -16,6 +17,7 @@ import {
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
 import { checkDeduplicates } from './check-deduplicates.ts'
+import { expiryOf } from './expiry-of.ts'
 import { findRefusedRows } from './find-refused-rows.ts'
 import { wouldDropRepeat } from './would-drop-repeat.ts'
 import { WriteTurns } from './write-turns.ts'
@@ -65,7 +67,7 @@ export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, tab
         throw turn === null ? error : turns.explain(error, turn)
       }
     },
-    findRefused: (rows: readonly R[], { signal }: Call = {}): Promise<readonly RefusedRow[]> => findRefusedRows(adapter, table, rows, { signal, timeoutMs }),
+    findRefused: (rows: readonly R[], { signal, atMost }: RefusalSearchOptions = {}): Promise<readonly RefusedRow[]> => findRefusedRows(adapter, table, rows, { signal, timeoutMs }, atMost),
     storedOffsets: async ({ topic, partition, firstOffset, lastOffset }: SliceSource, { signal }: Call = {}): Promise<readonly bigint[]> => {
       const { rows } = await adapter.execute<Row & { offset: bigint }>(
         `SELECT toInt64(source_offset) AS offset FROM ${quoted} WHERE source_topic = {topic:String} AND source_partition = {partition:Int32} AND source_offset BETWEEN {first:Int64} AND {last:Int64} ORDER BY offset`,
@@ -88,6 +90,10 @@ export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, tab
       return rows.length > 0
     },
     wouldDropRepeat: (source: SliceSource, { signal }: Call = {}): Promise<boolean> => wouldDropRepeat(adapter, table, source, { signal, timeoutMs }),
+    expiredAmong: async (rows: readonly R[], { signal }: Call = {}): Promise<readonly number[]> => {
+      const isExpired = await expiryOf(adapter, table, { signal, timeoutMs })
+      return rows.flatMap((row, index) => (isExpired(row) ? [index] : []))
+    },
     latestEpoch: (scope: SliceScope, call?: Call): Promise<bigint | null> => turns.latestEpoch(scope, call),
     takeTurn: (claim: SliceClaim, call?: Call): Promise<WriteTurn> => turns.take(claim, call),
   }

@@ -7,12 +7,12 @@ import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
  * Which rows a table refuses for their data, without storing any: the rows go into a copy of the table whose engine is `Null`. Such a copy
  * has the columns and constraints of the original, and none of its views.
  */
-export async function findRefusedRows(adapter: ClickHouseAdapter, table: string, rows: readonly Row[], call: CallOptions): Promise<readonly RefusedRow[]> {
+export async function findRefusedRows(adapter: ClickHouseAdapter, table: string, rows: readonly Row[], call: CallOptions, atMost = Infinity): Promise<readonly RefusedRow[]> {
   const [database, name] = splitTableName(table, adapter.database)
   const probe = `${database}.smart_whale_probe_${randomUUID().replaceAll('-', '')}`
   await adapter.execute(`CREATE TABLE ${quoteTableName(probe)} AS ${quoteTableName(`${database}.${name}`)} ENGINE = Null`, {}, call)
   try {
-    return await search(rows, (part) => refusalOf(adapter, probe, part, call))
+    return await search(rows, atMost, (part) => refusalOf(adapter, probe, part, call))
   } finally {
     await adapter.execute(`DROP TABLE IF EXISTS ${quoteTableName(probe)} SYNC`, {}, { timeoutMs: 10_000 })
   }
@@ -29,11 +29,11 @@ interface Refusal {
  * A part that is taken as a whole has no bad row. One that isn't is cut around the row that the refusal names, and in halves where it names
  * none: a row counts as refused only when it was tried alone.
  */
-async function search(rows: readonly Row[], refusalOfPart: (part: readonly Row[]) => Promise<Refusal | null>): Promise<readonly RefusedRow[]> {
+async function search(rows: readonly Row[], atMost: number, refusalOfPart: (part: readonly Row[]) => Promise<Refusal | null>): Promise<readonly RefusedRow[]> {
   const refused: RefusedRow[] = []
   // Parts that are still to be tried, the next one last.
   const parts = [{ from: 0, to: rows.length }]
-  for (let part = parts.pop(); part; part = parts.pop()) {
+  for (let part = parts.pop(); part && refused.length < atMost; part = parts.pop()) {
     const { from, to } = part
     const refusal = from === to ? null : await refusalOfPart(rows.slice(from, to))
     if (refusal === null) continue

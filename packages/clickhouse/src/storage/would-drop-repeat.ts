@@ -5,7 +5,7 @@ import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
 /**
  * Whether a table still knows the token under which it has the rows of an offset range. Each insert takes a block number at least, so the
  * numbers since then bound how many tokens came after it. Told only by a plain MergeTree that keeps the number with each row
- * (`enable_block_number_column`, as `createTable` sets it); any other is taken to know it.
+ * (`enable_block_number_column`, as `createTable` sets it); any other is taken to know it, and so is one whose rows are all gone.
  */
 export async function wouldDropRepeat(adapter: ClickHouseAdapter, table: string, { topic, partition, firstOffset, lastOffset }: SliceSource, call: CallOptions): Promise<boolean> {
   const [database, name] = splitTableName(table, adapter.database)
@@ -17,8 +17,8 @@ export async function wouldDropRepeat(adapter: ClickHouseAdapter, table: string,
   const definition = tables[0]?.definition ?? ''
   const window = Number(/non_replicated_deduplication_window\s*=\s*(\d+)/.exec(definition)?.[1] ?? Number.NaN)
   if (Number.isNaN(window) || !/enable_block_number_column\s*=\s*(?:1|true)/.test(definition)) return true
-  const { rows } = await adapter.execute<Row & { since: bigint }>(
-    `SELECT toInt64((SELECT max(max_block_number) FROM system.parts WHERE database = {database:String} AND table = {name:String} AND active)) - toInt64(min(_block_number)) AS since
+  const { rows } = await adapter.execute<Row & { since: bigint | null }>(
+    `SELECT toInt64((SELECT max(max_block_number) FROM system.parts WHERE database = {database:String} AND table = {name:String} AND active)) - toInt64(minOrNull(_block_number)) AS since
      FROM ${quoteTableName(table)} WHERE source_topic = {topic:String} AND source_partition = {partition:Int32} AND source_offset BETWEEN {first:Int64} AND {last:Int64}`,
     { database, name, topic, partition, first: firstOffset, last: lastOffset },
     call,

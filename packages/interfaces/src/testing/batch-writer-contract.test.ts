@@ -64,6 +64,7 @@ const broken: readonly [string, string, Change][] = [
   })],
   ['aborted signals are ignored', 'already aborted', (table) => ({ write: (batch) => original.write.call(table, batch) })],
   ['findRefused misses a row', 'findRefused', (table) => ({ findRefused: async (rows) => (await original.findRefused.call(table, rows)).slice(0, 1) })],
+  ['findRefused knows no bound', 'findRefused', (table) => ({ findRefused: (rows) => original.findRefused.call(table, rows) })],
   ['findRefused stores rows', 'findRefused', (table) => ({
     findRefused: async (rows) => {
       table.stored.push(99)

@@ -10,6 +10,8 @@ export interface RefusalSearch {
   /** Whether a failure speaks of the rows' data; any other one ends the search. */
   isRefusal(error: unknown): boolean
   readonly call: CallOptions
+  /** Ends the search once so many were found. */
+  readonly atMost: number
 }
 
 interface Candidate {
@@ -28,7 +30,7 @@ export async function findRefusedRows(transaction: TimescaleTransaction, rows: r
   const candidates = rows.map((row, index) => ({ index, row })).filter(({ index }) => !skipped.has(index))
   // Parts that are still to be tried, the next one last.
   const parts: Candidate[][] = candidates.length > 0 ? [candidates] : []
-  for (let part = parts.pop(); part; part = parts.pop()) {
+  for (let part = parts.pop(); part && refused.length < search.atMost; part = parts.pop()) {
     const failure = await tryPart(transaction, part, search)
     if (failure === undefined) continue
     const middle = Math.ceil(part.length / 2)

@@ -1,6 +1,7 @@
 import {
   type BatchTransaction,
   type CallOptions,
+  type RefusalSearchOptions,
   type RefusedRow,
   type Row,
   type Slice,
@@ -65,7 +66,7 @@ export function createTransactionalBatchWriter<R extends object = Row>(
   }
   return {
     begin: async ({ signal } = {}) => new CopyTransaction<R>(settings, signal),
-    findRefused: (rows, { signal } = {}) => findRefused(settings, rows as readonly Row[], signal),
+    findRefused: (rows, options = {}) => findRefused(settings, rows as readonly Row[], options),
     lastStored: (source, { signal } = {}) => lastStoredOffset(storage, table, source, { signal, timeoutMs: options.lookupTimeoutMs ?? 300_000 }),
   }
 }
@@ -194,25 +195,25 @@ async function beginWriting(settings: WriterSettings, call: CallOptions): Promis
   }
 }
 
-async function findRefused(settings: WriterSettings, rows: readonly Row[], signal: AbortSignal | undefined): Promise<readonly RefusedRow[]> {
+async function findRefused(settings: WriterSettings, rows: readonly Row[], options: RefusalSearchOptions): Promise<readonly RefusedRow[]> {
   if (rows.length === 0) return []
   try {
-    return await searchRefused(settings, rows, signal)
+    return await searchRefused(settings, rows, options)
   } catch (error) {
     if (!isPartitionMissing(error)) throw error
     settings.partitions.forget(settings.table)
-    return searchRefused(settings, rows, signal)
+    return searchRefused(settings, rows, options)
   }
 }
 
-async function searchRefused(settings: WriterSettings, rows: readonly Row[], signal: AbortSignal | undefined): Promise<readonly RefusedRow[]> {
+async function searchRefused(settings: WriterSettings, rows: readonly Row[], { signal, atMost = Infinity }: RefusalSearchOptions): Promise<readonly RefusedRow[]> {
   const call = { signal, timeoutMs: settings.timeoutMs }
   const columns = settings.columns ?? columnsOf(rows)
   const known = await settings.partitions.makeRoomFor(settings.table, rows, call)
   const transaction = await beginWriting(settings, call)
   try {
     const store = async (part: readonly Row[]): Promise<void> => void (await transaction.bulkInsert(settings.table, part, { columns, ...call }))
-    return await findRefusedRows(transaction, rows, { store, known, isRefusal, call })
+    return await findRefusedRows(transaction, rows, { store, known, isRefusal, call, atMost })
   } finally {
     await transaction.rollback().catch(() => {})
   }

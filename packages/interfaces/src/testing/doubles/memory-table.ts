@@ -31,8 +31,8 @@ export class MemoryTable implements TurnBatchWriter<NumberedRow> {
     return { rows: rows.length }
   }
 
-  async findRefused(rows: readonly NumberedRow[]): Promise<{ index: number; reason: string }[]> {
-    return rows.flatMap((row, index) => (row.good ? [] : [{ index, reason: 'is bad' }]))
+  async findRefused(rows: readonly NumberedRow[], { atMost = Infinity }: { atMost?: number | undefined } = {}): Promise<{ index: number; reason: string }[]> {
+    return rows.flatMap((row, index) => (row.good ? [] : [{ index, reason: 'is bad' }])).slice(0, atMost)
   }
 
   async storedOffsets({ topic, partition, firstOffset, lastOffset }: SliceSource): Promise<bigint[]> {
