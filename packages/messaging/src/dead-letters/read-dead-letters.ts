@@ -1,6 +1,6 @@
 import { DEAD_LETTER_HEADERS, type DeadLetterReason, deadLetterTopic } from '../dead-letter.ts'
-import { topicNotFound } from '../errors.ts'
-import type { MessagingTransport, RecordBatch, RecordPosition, TransportCallOptions } from '../transport.ts'
+import { messagingTimeout, topicNotFound } from '../errors.ts'
+import type { BoundsOptions, MessagingTransport, RecordBatch, RecordPosition, TransportCallOptions } from '../transport.ts'
 import { letterVersion, type VersionOfLetter } from './letter-version.ts'
 import { textOf } from './text-of.ts'
 
@@ -65,17 +65,27 @@ export interface RecordSource {
   readonly from?: bigint
 }
 
-/** The batches of a partition up to where it ends now. */
-export async function* recordsFrom(transport: MessagingTransport, { topic, partition, from }: RecordSource, options: TransportCallOptions & { batchBytes: number }): AsyncGenerator<RecordBatch> {
-  const { batchBytes, ...call } = options
+/** Reads of a second without anything new, after which whoever reads is told: somebody's transaction doesn't end. */
+const MOST_IDLE_READS = 30
+
+/**
+ * The batches of a partition up to where it ends now. `withOpen` counts what is being sent in transactions as well, and waits for their ends.
+ *
+ * @throws TimeoutError `ERR_MESSAGING_TIMEOUT` when one doesn't end
+ */
+export async function* recordsFrom(transport: MessagingTransport, { topic, partition, from }: RecordSource, options: BoundsOptions & { batchBytes: number }): AsyncGenerator<RecordBatch> {
+  const { batchBytes, withOpen, ...call } = options
   const reader = await transport.openPartition(topic, partition, call)
   try {
-    const { earliest, latest } = await reader.bounds(call)
+    const { earliest, latest } = await reader.bounds({ ...call, withOpen })
+    let idleReads = 0
     let next = from === undefined || from < earliest ? earliest : from
     if (next < latest) reader.seek(next)
     while (next < latest) {
       const batch = await reader.read({ maxBytes: batchBytes, maxRecords: 10_000, maxWaitMs: 1000, signal: call.signal })
       yield batch
+      idleReads = batch.nextOffset === next ? idleReads + 1 : 0
+      if (idleReads > MOST_IDLE_READS) throw messagingTimeout(`reading partition ${partition} of topic "${topic}" behind a transaction that is open`, MOST_IDLE_READS * 1000, { topic, partition })
       next = batch.nextOffset
     }
   } finally {

@@ -1,16 +1,26 @@
 import type { DeadLetterPosition, Logger } from '@smart-whale/interfaces'
 import { deadLetterRecord, deadLetterTopic } from '../dead-letter.ts'
 import { recordsFrom } from '../dead-letters/read-dead-letters.ts'
-import type { MessagingTransport, OutgoingRecord } from '../transport.ts'
+import { notConnected } from '../errors.ts'
+import type { MessagingTransport, OutgoingRecord, PartitionReader, TransactionalProducer } from '../transport.ts'
 import { originOfLetter } from './letter-origin.ts'
 import type { SliceRecord } from './slice-records.ts'
 
 type Call = { readonly signal: AbortSignal }
 
-/** Takes the records of a slice that no store gets. Each method resolves when what it sent is there durably. */
+/** Where the records of a slice go that no store gets. */
 export interface DeadLetterSink {
   /** Where letters that are sent from now on will lie, or before: recorded with a slice, so that a repeat knows where to look. */
   position(call: Call): Promise<DeadLetterPosition>
+  /**
+   * Takes the right to send this partition's letters from whoever had it. To be called *before* it is made sure that the partition is one's own:
+   * an owner that falls asleep behind that, and is succeeded, is refused by the broker when it wakes, because its successor has the right by then.
+   */
+  open(call: Call): Promise<LetterSender>
+}
+
+/** Sends letters, by a right that is over once somebody else has taken it. Each method resolves when what it sent is there durably. */
+export interface LetterSender {
   /** Sends letters that nobody can have sent before. */
   send(records: readonly SliceRecord[], at: DeadLetterPosition, call: Call): Promise<void>
   /** Looks from a position on which of these letters are there, and sends the rest. */
@@ -33,55 +43,91 @@ export interface DeadLetterOutboxOptions {
 
 const READ_BYTES = 4 * 1024 * 1024
 
-/** The dead letters of one partition of a pipeline. */
+/**
+ * The dead letters of one partition of a pipeline. The letters of a slice are one transaction, under an id that only this partition has: none of
+ * them is there, or all are, and nobody but its newest owner can add to them.
+ */
 export class DeadLetterOutbox implements DeadLetterSink {
   readonly #options: DeadLetterOutboxOptions
   readonly #letters: string
-  /** Behind all that this one has sent, and before all that it will send. */
-  #end: DeadLetterPosition | null = null
+  readonly #sender: LetterSender = {
+    send: (records, at, call) => this.#send(records, at, call),
+    sendMissing: (records, from, call) => this.#sendMissing(records, from, call),
+  }
+  #producer: TransactionalProducer | null = null
+  /** Of the partition that the letters go to. */
+  #reader: PartitionReader | null = null
 
   constructor(options: DeadLetterOutboxOptions) {
     this.#options = options
     this.#letters = deadLetterTopic(options.topic)
   }
 
-  /** Asked of the broker once; afterwards it is known from where the latest letters came to lie. */
   async position(call: Call): Promise<DeadLetterPosition> {
-    this.#end ??= await this.#askPosition(call)
-    return this.#end
+    this.#reader ??= await this.#openLetters(call)
+    try {
+      return { partition: this.#reader.partition, offset: (await this.#reader.bounds(call)).latest }
+    } catch (error) {
+      await this.#closeReader()
+      throw error
+    }
   }
 
-  async send(records: readonly SliceRecord[], { partition }: DeadLetterPosition, call: Call): Promise<void> {
+  async open(call: Call): Promise<LetterSender> {
+    const { transport, groupId, topic, partition } = this.#options
+    this.#producer ??= await transport.transactional(`smart-whale-dead-letters/${groupId}/${topic}/${partition}`, call)
+    return this.#sender
+  }
+
+  /** Gives the right up, and with it what was not sent to its end. */
+  async close(): Promise<void> {
+    await Promise.all([this.#closeProducer(), this.#closeReader()])
+  }
+
+  async #send(records: readonly SliceRecord[], { partition }: DeadLetterPosition, call: Call): Promise<void> {
     if (records.length === 0) return
-    const positions = await this.#options.transport.send(this.#letters, records.map((record) => this.#letterOf(record, partition)), call)
-    const last = positions.reduce((latest, { offset }) => (offset > latest ? offset : latest), 0n)
-    if (this.#end?.partition === partition && this.#end.offset <= last) this.#end = { partition, offset: last + 1n }
+    const letters = records.map((record) => this.#letterOf(record, partition))
+    try {
+      if (this.#producer === null) throw notConnected('sending dead letters')
+      await this.#producer.run((transaction) => transaction.send(this.#letters, letters, call), call)
+    } catch (error) {
+      // Whatever became of it: who opens next, has it decided before anybody looks.
+      await this.#closeProducer()
+      throw error
+    }
     this.#options.logger.warn({ records: records.length, first: records[0]?.refusal }, 'records went to the dead letters')
   }
 
-  async sendMissing(records: readonly SliceRecord[], from: DeadLetterPosition, call: Call): Promise<void> {
+  async #sendMissing(records: readonly SliceRecord[], from: DeadLetterPosition, call: Call): Promise<void> {
     const missing = new Map(records.map((record) => [letterKey(record.offset, record.batch.timestampAt(record.index)), record]))
     const source = { topic: this.#letters, partition: from.partition, from: from.offset }
-    for await (const batch of recordsFrom(this.#options.transport, source, { batchBytes: READ_BYTES, ...call })) {
+    // Letters of other partitions that are just being sent hide what lies behind them: their ends are waited for.
+    for await (const batch of recordsFrom(this.#options.transport, source, { batchBytes: READ_BYTES, withOpen: true, ...call })) {
       for (let index = 0; index < batch.length; index++) {
         const origin = originOfLetter(batch, index, this.#options)
         if (origin !== null) missing.delete(letterKey(origin.offset, origin.timestamp))
       }
     }
     if (missing.size < records.length) this.#options.logger.info({ there: records.length - missing.size, missing: missing.size }, 'dead letters of a repeated slice are there already')
-    await this.send([...missing.values()], from, call)
+    await this.#send([...missing.values()], from, call)
   }
 
-  async #askPosition({ signal }: Call): Promise<DeadLetterPosition> {
+  async #openLetters({ signal }: Call): Promise<PartitionReader> {
     const { transport, partition: source } = this.#options
     const description = await transport.topics.describe(this.#letters, { signal })
-    const partition = source % (description?.partitions ?? 1)
-    const reader = await transport.openPartition(this.#letters, partition, { signal })
-    try {
-      return { partition, offset: (await reader.bounds({ signal })).latest }
-    } finally {
-      await reader.close()
-    }
+    return transport.openPartition(this.#letters, source % (description?.partitions ?? 1), { signal })
+  }
+
+  async #closeReader(): Promise<void> {
+    const reader = this.#reader
+    this.#reader = null
+    await reader?.close()
+  }
+
+  async #closeProducer(): Promise<void> {
+    const producer = this.#producer
+    this.#producer = null
+    await producer?.close()
   }
 
   #letterOf({ batch, index, offset, refusal }: SliceRecord, partition: number): OutgoingRecord {

@@ -42,7 +42,8 @@ async function sendLetter(world: World, offset: bigint): Promise<void> {
   const transport = modelTransport(world, new ProcessLife(world))
   const outbox = new DeadLetterOutbox({ transport, topic: 'model', partition: 0, groupId: 'smart-whale-model', logger: silentLogger })
   const batch = { topic: 'model', partition: 0, keyAt: () => null, valueAt: () => null, headersAt: () => ({}), timestampAt: () => 0 }
-  await outbox.send([{ batch, index: 0, offset, row: null, refusal: { code: 'invalid', reason: 'bad' } } as unknown as SliceRecord], await outbox.position({ signal: SIGNAL }), { signal: SIGNAL })
+  const letters = await outbox.open({ signal: SIGNAL })
+  await letters.send([{ batch, index: 0, offset, row: null, refusal: { code: 'invalid', reason: 'bad' } } as unknown as SliceRecord], await outbox.position({ signal: SIGNAL }), { signal: SIGNAL })
 }
 
 describe('a partition of a pipeline with PostgreSQL alone', () => {

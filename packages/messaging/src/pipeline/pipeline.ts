@@ -128,13 +128,14 @@ export class Pipeline implements Lifecycle {
     const { transport, stores, clock = systemClock, graceMs = 5000, owner = randomUUID(), onStored } = this.#options
     const progress = new PartitionProgress(definition, reader.partition, this.#metrics, this.#totals)
     this.#progress.set(reader.partition, progress)
+    const outbox = new DeadLetterOutbox({ transport, topic: definition.topic, partition: reader.partition, groupId: this.groupId, logger: this.#logger })
     try {
       await runPartition({
         pipeline: definition.name,
         owner,
         reader,
         stores,
-        deadLetters: new DeadLetterOutbox({ transport, topic: definition.topic, partition: reader.partition, groupId: this.groupId, logger: this.#logger }),
+        deadLetters: outbox,
         letters: createSentLetters(transport, { topic: definition.topic, partition: reader.partition, groupId: this.groupId }),
         decode: sliceDecoder(definition, this.#drift, this.#pool),
         fingerprint: definition.fingerprint,
@@ -148,6 +149,7 @@ export class Pipeline implements Lifecycle {
         onStored: () => onStored?.(definition),
       })
     } finally {
+      await outbox.close()
       if (this.#progress.get(reader.partition) === progress) this.#progress.delete(reader.partition)
     }
   }

@@ -11,7 +11,7 @@ import {
 } from '@smart-whale/interfaces'
 import { rowsOfRecords } from './columns/slice-columns.ts'
 import type { IngestRow } from './decode-record.ts'
-import type { DeadLetterSink } from './dead-letter-outbox.ts'
+import type { DeadLetterSink, LetterSender } from './dead-letter-outbox.ts'
 import type { FloodGuard } from './flood-guard.ts'
 import type { PartitionHold } from './partition-hold.ts'
 import { goesTo, isRecut, recut, sliceOf, type SliceRecord, underEpoch, withNewToken, withRefusals } from './slice-records.ts'
@@ -173,13 +173,18 @@ async function attempt(parted: PartedSlice, options: WriteSliceOptions): Promise
       return refused
     }
     if (recorded === null) flood.admitRefused(excluded.filter((record) => record.refusal?.code === 'refused-by-store').length)
+    // Before it is made sure that the partition is still ours: whoever takes it over afterwards takes this right along.
+    const letters = excluded.length === 0 ? null : await options.deadLetters.open({ signal })
     if (transaction !== null) {
       // Holds the ledger's entry until the commit: nobody takes over while letters are sent, and nobody who was taken over from sends any.
       await transaction.complete(hold.claim, slice)
-      await sendDeadLetters(parted, options)
+      if (letters !== null) await sendDeadLetters(letters, parted, options)
       await transaction.commit()
     } else {
-      await sendDeadLetters(parted, options)
+      if (letters !== null) {
+        await refuseTakenOver(ledger, hold.claim, signal)
+        await sendDeadLetters(letters, parted, options)
+      }
       await ledger.complete(hold.claim, slice, { signal })
     }
     return refused
@@ -203,16 +208,14 @@ function isRepeat(slice: Slice, { recorded }: WriteSliceOptions): boolean {
   return recorded !== null || isRecut(slice)
 }
 
-async function sendDeadLetters({ slice, excluded }: PartedSlice, { stores, ledger, hold, deadLetters, recorded, signal }: WriteSliceOptions): Promise<void> {
-  if (excluded.length === 0) return
-  if (stores.timescaledb === null) await refuseTakenOver(ledger, hold.claim, signal)
+async function sendDeadLetters(letters: LetterSender, { slice, excluded }: PartedSlice, { deadLetters, recorded, signal }: WriteSliceOptions): Promise<void> {
   const from = slice.deadLettersFrom ?? (await deadLetters.position({ signal }))
-  if (recorded === null && !isRecut(slice)) return deadLetters.send(excluded, from, { signal })
+  if (recorded === null && !isRecut(slice)) return letters.send(excluded, from, { signal })
   // Nobody remembers where the letters of a slice that was cut anew would lie: they are looked for from the beginning.
-  await deadLetters.sendMissing(excluded, isRecut(slice) ? { ...from, offset: 0n } : from, { signal })
+  await letters.sendMissing(excluded, isRecut(slice) ? { ...from, offset: 0n } : from, { signal })
 }
 
-/** A broker takes letters from whoever sends them: an owner that was suspended looks first whether it still is one. */
+/** An owner that was suspended looks whether it still is one, before it sends letters. */
 async function refuseTakenOver(ledger: SliceLedger, { scope, epoch, owner }: SliceClaim, signal: AbortSignal): Promise<void> {
   const state = await ledger.inspect(scope, { signal })
   if (state === null || state.epoch !== epoch || state.owner !== owner) throw staleEpochError(scope, epoch)

@@ -1,7 +1,8 @@
 import { OperationError } from '@smart-whale/interfaces'
 import { DEAD_LETTER_HEADERS } from '../../dead-letter.ts'
 import { messagingError } from '../../errors.ts'
-import type { CommitOptions, MessagingTransport, PartitionReader, RecordBatch } from '../../transport.ts'
+import type { CommitOptions, MessagingTransport, OutgoingRecord, PartitionReader, RecordBatch } from '../../transport.ts'
+import { modelTransactional } from './model-transactions.ts'
 import type { DeadLetterEntry, ProcessLife, World } from './model-world.ts'
 
 function batchOf(topic: string, from: number, length: number, valueAt: (offset: number) => Uint8Array, headersAt: (offset: number) => Readonly<Record<string, Uint8Array>>): RecordBatch {
@@ -72,28 +73,17 @@ export function modelReader(world: World, life: ProcessLife, chunk: number, isDo
 /** The broker, as far as dead letters go. */
 export function modelTransport(world: World, life: ProcessLife): MessagingTransport {
   const letters = world.deadLetters
-  const reader: Pick<PartitionReader, 'bounds' | 'seek' | 'read' | 'close'> = {
+  const reader: Pick<PartitionReader, 'partition' | 'bounds' | 'seek' | 'read' | 'close'> = {
+    partition: 0,
     bounds: () => life.step(() => ({ earliest: 0n, latest: BigInt(letters.length) })),
     seek: () => {},
     read: async () => batchOf('model.dlq', 0, letters.length, () => Buffer.of(), (offset) => letters[offset]?.headers ?? {}),
     close: async () => {},
   }
-  const send: MessagingTransport['send'] = (_topic, records) => {
-    const entries = records.map(({ headers = {} }): DeadLetterEntry => {
-      const bytes = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]))
-      return { offset: BigInt(Buffer.from(headers[DEAD_LETTER_HEADERS.offset] ?? '').toString()), headers: bytes }
-    })
-    const first = (): number => letters.length
-    return life.step(
-      () => {
-        const offset = first()
-        if (life.isUnawares) entries.forEach((entry) => world.excused.add(entry.offset))
-        letters.push(...entries)
-        return entries.map((_entry, index) => ({ partition: 0, offset: BigInt(offset + index) }))
-      },
-      { onHeldUp: () => entries.forEach((entry) => world.excused.add(entry.offset)) },
-    )
+  const entryOf = ({ headers = {} }: OutgoingRecord): DeadLetterEntry => {
+    const bytes = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]))
+    return { offset: BigInt(Buffer.from(headers[DEAD_LETTER_HEADERS.offset] ?? '').toString()), headers: bytes }
   }
   const topics = { describe: async () => ({ name: 'model.dlq', id: 'dlq', partitions: 1, replication: 1, configs: {} }) }
-  return { topics, send, openPartition: async () => reader } as unknown as MessagingTransport
+  return { topics, transactional: () => modelTransactional(world, life, entryOf), openPartition: async () => reader } as unknown as MessagingTransport
 }

@@ -1,0 +1,100 @@
+import type { Clock } from '@smart-whale/interfaces'
+import { isMessagingError } from '../../errors.ts'
+import { KeptProducer } from '../../transactions/kept-producer.ts'
+import { producerFenced } from '../../transactions/transaction-errors.ts'
+import type { TransactionKeeper } from '../../transactions/transaction-keeper.ts'
+import type { OutgoingRecord, TransactionalProducer } from '../../transport.ts'
+import type { DeadLetterEntry, ProcessLife, World } from './model-world.ts'
+
+/** What the broker knows of the one transactional id of the model. */
+interface IdState {
+  epoch: number
+  /** Of the open transaction. */
+  sent: readonly DeadLetterEntry[]
+}
+
+const states = new WeakMap<World, IdState>()
+
+function stateOf(world: World): IdState {
+  const state = states.get(world) ?? { epoch: 0, sent: [] }
+  states.set(world, state)
+  return state
+}
+
+/** Deadlines never pass: what doesn't come is decided by the plan. */
+const timeless: Clock = { now: () => 0, monotonic: () => 0, setTimeout: () => 0, clearTimeout: () => {} }
+
+/** The broker's side of one producer: each request may fail, come late, or come after the producer was succeeded. */
+class ModelKeeper implements TransactionKeeper {
+  isUndecided = false
+  readonly #state: IdState
+  readonly #life: ProcessLife
+  readonly #letters: DeadLetterEntry[]
+  readonly #entryOf: (record: OutgoingRecord) => DeadLetterEntry
+  #epoch = 0
+
+  constructor(world: World, life: ProcessLife, entryOf: (record: OutgoingRecord) => DeadLetterEntry) {
+    this.#state = stateOf(world)
+    this.#life = life
+    this.#letters = world.deadLetters
+    this.#entryOf = entryOf
+  }
+
+  /** Ends what its predecessor left open. */
+  async open(): Promise<void> {
+    await this.#life.step(() => {
+      this.#state.epoch++
+      this.#state.sent = []
+      this.#epoch = this.#state.epoch
+    })
+  }
+
+  begin(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  async send(_topic: string, records: readonly OutgoingRecord[]): Promise<void> {
+    const entries = records.map(this.#entryOf)
+    await this.#life.step(() => {
+      this.#check()
+      this.#state.sent = [...this.#state.sent, ...entries]
+    })
+  }
+
+  checkOffset(): void {}
+
+  async commit(): Promise<void> {
+    this.isUndecided = true
+    try {
+      await this.#life.step(() => {
+        this.#check()
+        this.#letters.push(...this.#state.sent)
+        this.#state.sent = []
+      })
+      this.isUndecided = false
+    } catch (error) {
+      if (isMessagingError(error) && error.code === 'ERR_MESSAGING_PRODUCER_FENCED') this.isUndecided = false
+      throw error
+    }
+  }
+
+  async abort(): Promise<void> {
+    await this.#life.step(() => {
+      this.#check()
+      this.#state.sent = []
+    })
+  }
+
+  close(): void {}
+
+  #check(): void {
+    if (this.#epoch !== this.#state.epoch) throw producerFenced('model')
+  }
+}
+
+/** Opens a producer for the model's dead letters. */
+export async function modelTransactional(world: World, life: ProcessLife, entryOf: (record: OutgoingRecord) => DeadLetterEntry): Promise<TransactionalProducer> {
+  const keeper = new ModelKeeper(world, life, entryOf)
+  await keeper.open()
+  return new KeptProducer({ transactionalId: 'model', keeper, transactionTimeoutMs: 10_000, clock: timeless, onClose: () => {} })
+}
