@@ -28,8 +28,33 @@ export { parseRetryAfter } from './retry/retry-after.ts'
 // Timeout
 export { createTimeout, type DeadlineOptions, type TimeoutEvent, type TimeoutOptions, withDeadline } from './timeout.ts'
 
+// Limits
+export { type Bulkhead, type BulkheadOptions, type BulkheadRefusal, createBulkhead } from './overload/bulkhead.ts'
+export { createRateLimiter, type RateLimiter, type RateLimiterOptions, type RateRefusal } from './overload/rate-limiter.ts'
+export { type AdaptiveLimiter, type AdaptiveLimiterOptions, createAdaptiveLimiter, type LimitChange } from './overload/adaptive-limiter.ts'
+export { AimdLimit, type ConcurrencyLimit, GradientLimit, type LimitSample } from './overload/concurrency-limits.ts'
+export { createHedge, type HedgeEvent, type HedgeOptions } from './overload/hedge.ts'
+
+// Less than everything
+export { type Alternative, createFallback, type FallbackEvent, type FallbackFailure, FallbackManager, type FallbackOptions, type FallbackPolicy } from './fallback/fallback.ts'
+export { Degradation, type DegradationOptions, type LevelChange, type LevelThreshold, type ServiceLevel } from './fallback/degradation.ts'
+
+// Balancing
+export { type BalancedTarget, type Balancer, type BalancerOptions, createBalancer, type EjectionEvent, type PickOptions, type TargetLease, type TargetView } from './balance/balancer.ts'
+export { type OutlierOptions } from './balance/target-record.ts'
+export {
+  type BalancingStrategy,
+  type Candidate,
+  leastConnections,
+  powerOfTwoChoices,
+  randomChoice,
+  rendezvousHash,
+  roundRobin,
+  weightedRoundRobin,
+} from './balance/strategies.ts'
+
 // Time
 export { sleep, type SleepOptions } from './sleep.ts'
 
 // Errors
-export { BreakerOpenError, type ResilienceErrorCode } from './errors.ts'
+export { BreakerOpenError, type FailedAlternative, FallbacksFailedError, OverloadError, type OverloadErrorCode, type ResilienceErrorCode } from './errors.ts'

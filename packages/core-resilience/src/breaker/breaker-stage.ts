@@ -51,13 +51,17 @@ export class BreakerStage extends Stage {
     return this.#probesUnderWay
   }
 
-  override enter(run: Run<unknown>, at: number): undefined {
+  override enter(run: Run<unknown>, at: number): Error | undefined {
     const managed = this.#managed
     if (this.#needsTime) this.#seenMs = run.nowOn(this.#rules.clock)
     if (this.#states.isShared) this.#states.lookAtShared(managed, this.#seenMs)
-    if (managed.state !== 'closed' || this.#isDisposed) this.#letThrough()
+    if (managed.state !== 'closed' || this.#isDisposed) {
+      const refusal = this.#letThrough(run)
+      if (refusal !== undefined) return refusal
+    }
     if (managed.era !== this.#era) this.#beginEra()
     run.slots[at] = this.#rules.slowCallMs === Infinity ? this.#era : { era: this.#era, beganMs: this.#seenMs }
+    return undefined
   }
 
   override succeeded(run: Run<unknown>, at: number): void {
@@ -97,9 +101,9 @@ export class BreakerStage extends Stage {
   }
 
   /** Lets the call through as a probe, or refuses it. */
-  #letThrough(): void {
-    if (this.#isDisposed) throw disposedError(`breaker "${this.#rules.name}"`)
-    const nowMs = this.#rules.clock.monotonic()
+  #letThrough(run: Run<unknown>): Error | undefined {
+    if (this.#isDisposed) return disposedError(`breaker "${this.#rules.name}"`)
+    const nowMs = run.nowOn(this.#rules.clock)
     const { halfOpenProbes, probeTimeoutMs, recovery } = this.#rules
     if (this.#managed.era !== this.#era) this.#beginEra()
 
@@ -107,18 +111,19 @@ export class BreakerStage extends Stage {
     if (this.#managed.state === 'half-open' && isOverdue) this.#open('probe_overdue')
     if (this.#managed.state === 'open') {
       const leftMs = this.#managed.openUntilMs - nowMs
-      if (leftMs > 0) throw this.#refusal(leftMs)
+      if (leftMs > 0) return this.#refusal(leftMs)
       if (recovery.isHealthy !== undefined) {
         this.#check(recovery.isHealthy)
-        throw this.#refusal(0)
+        return this.#refusal(0)
       }
       this.#states.transition(this.#rules.name, 'half-open', 'wait_over')
       this.#beginEra()
     }
-    if (this.#managed.state === 'closed') return
-    if (this.#probesUnderWay >= halfOpenProbes) throw this.#refusal(0)
+    if (this.#managed.state === 'closed') return undefined
+    if (this.#probesUnderWay >= halfOpenProbes) return this.#refusal(0)
     this.#probesUnderWay += 1
     this.#lastProbeAtMs = nowMs
+    return undefined
   }
 
   /** One object for all calls that are refused within a millisecond: they differ in nothing. */

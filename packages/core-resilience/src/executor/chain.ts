@@ -14,19 +14,19 @@ export interface Chain {
   readonly what: string
 }
 
-/** A policy made of stages; {@link fuse} joins several to one. */
-export class FusedPolicy implements Policy {
+/** A policy made of stages; {@link fuse} joins several to one. `F` is what a stage may answer in place of the work. */
+export class FusedPolicy<F = never> {
   readonly #chain: Chain
 
   constructor(chain: Chain) {
     this.#chain = chain
   }
 
-  static chainOf(policy: Policy): Chain | undefined {
+  static chainOf(policy: unknown): Chain | undefined {
     return policy instanceof FusedPolicy ? policy.#chain : undefined
   }
 
-  execute<T>(work: Work<T>, call?: PolicyCall): Promise<T> {
+  execute<T>(work: Work<T>, call?: PolicyCall): Promise<T | F> {
     const run = new Run(this.#chain, work, call)
     run.start()
     return run.promise

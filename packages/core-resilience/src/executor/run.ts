@@ -12,40 +12,43 @@ export type Work<T> = (context: PolicyContext) => Promise<T>
  * attempt, another answer) and set it going again where it stands.
  */
 export class Run<T> {
+  // Made for every call: `private` and not `#`, which costs each object a mark of its class and each access a look at it.
   readonly promise: Promise<T>
   readonly call: PolicyCall | undefined
   /** What stages note about this run, each at its own place. */
-  readonly slots: unknown[] = []
+  readonly slots: unknown[]
   /** When this run is given up at the latest, as seen from where it stands; stages lower it on the way in. */
   deadlineAtMs: number | undefined
   /** Which attempt of a retrying layer, above or within the chain, this is; 0 for none. */
   retryAttempt: number
-  readonly #chain: Chain
-  readonly #work: Work<T>
-  #resolve: (value: T) => void
-  #reject: (reason: unknown) => void
+  private readonly _chain: Chain
+  private readonly _work: Work<T>
+  private _resolve: (value: T) => void
+  private _reject: (reason: unknown) => void
   /** Stages that the run is in. */
-  #depth = 0
+  private _depth = 0
   /** Grows when what is under way no longer counts: late answers are told apart by it. */
-  #turn = 0
-  #isWorking = false
-  #isSettled = false
-  #scope: Scope | undefined = undefined
-  #stopFollowing: (() => void) | undefined = undefined
-  #lateEnds: { readonly turn: number; readonly end: () => void }[] | undefined = undefined
-  #clock: Clock | undefined = undefined
-  #nowMs = 0
+  private _turn = 0
+  private _isWorking = false
+  private _isSettled = false
+  private _isStarting = true
+  private _scope: Scope | undefined = undefined
+  private _stopFollowing: (() => void) | undefined = undefined
+  private _lateEnds: { readonly turn: number; readonly end: () => void }[] | undefined = undefined
+  private _clock: Clock | undefined = undefined
+  private _nowMs = 0
 
   constructor(chain: Chain, work: Work<T>, call: PolicyCall | undefined) {
-    this.#chain = chain
-    this.#work = work
+    this._chain = chain
+    this.slots = new Array<unknown>(chain.stages.length)
+    this._work = work
     this.call = call
     const above = layersAbove(call)
-    this.deadlineAtMs = earlier(call?.deadlineAtMs, above?.deadlineAtMs)
+    this.deadlineAtMs = above === undefined ? call?.deadlineAtMs : earlier(call?.deadlineAtMs, above.deadlineAtMs)
     this.retryAttempt = above?.retryAttempt ?? 0
     this.promise = new Promise<T>(takeSettlers as never)
-    this.#resolve = resolveTaken
-    this.#reject = rejectTaken
+    this._resolve = resolveTaken
+    this._reject = rejectTaken
   }
 
   /** Whether the caller has given up. */
@@ -60,33 +63,34 @@ export class Run<T> {
 
   /** The time, read once for all stages that are passed in one go. */
   nowOn(clock: Clock): number {
-    if (this.#clock !== clock) {
-      this.#clock = clock
-      this.#nowMs = clock.monotonic()
+    if (this._clock !== clock) {
+      this._clock = clock
+      this._nowMs = clock.monotonic()
     }
-    return this.#nowMs
+    return this._nowMs
   }
 
   start(): void {
     if (this.call !== undefined) {
-      if (this.isCancelled) return this.#settleFailed(this.#callerGaveUp())
-      if (this.#chain.canAbandon) this.#follow()
+      if (this.isCancelled) return this._settleFailed(this._callerGaveUp())
+      if (this._chain.canAbandon) this._follow()
     }
-    this.#goIn(0)
+    this._goIn(0)
+    this._isStarting = false
   }
 
   /** The stage that let the run wait lets it in. */
   goOn(at: number): void {
-    this.#stopWaiting()
-    this.#clock = undefined
-    this.#depth = at + 1
-    this.#goIn(at + 1)
+    this._stopWaiting()
+    this._clock = undefined
+    this._depth = at + 1
+    this._goIn(at + 1)
   }
 
   /** The stage that let the run wait, or that went on by itself after a failure, gives up. */
   refuse(at: number, error: unknown): void {
-    this.#stopWaiting()
-    this.#comeOutFailed(at - 1, error)
+    this._stopWaiting()
+    this._comeOutFailed(at - 1, error)
   }
 
   /** What is below the stage runs once more. */
@@ -96,161 +100,173 @@ export class Run<T> {
 
   /** The stage has another answer for what failed below it. */
   answer(at: number, value: unknown): void {
-    this.#stopWaiting()
-    this.#comeOut(at - 1, value as T)
+    this._stopWaiting()
+    this._comeOut(at - 1, value as T)
   }
 
   /** A stage that waits for something else than the work: the caller's giving up must reach it. */
   waitAt(at: number): void {
-    this.#depth = at + 1
-    if (this.#stopFollowing === undefined) this.#follow()
+    this._depth = at + 1
+    if (this._stopFollowing === undefined) this._follow()
+  }
+
+  /** A stage that works on an answer of its own: what gives the run up must reach it. */
+  standInAt(at: number): void {
+    this._depth = at + 1
   }
 
   /** Gives up what is below the stage, whether its work takes notice or not. */
   abandonBelow(at: number, error: unknown, reason: unknown = error): void {
-    this.#leaveBehind(at + 1, reason)
-    this.#comeOutFailed(at, error)
+    this._leaveBehind(at + 1, reason)
+    this._comeOutFailed(at, error)
   }
 
   /** Whether nobody waits for it any more, which a listener may have brought about. */
   get isSettled(): boolean {
-    return this.#isSettled
+    return this._isSettled
   }
 
   /** Calls back when the work that goes on though nobody waits for it has ended; `false` when there is none. */
   whenLateWorkEnds(end: () => void): boolean {
-    if (!this.#isWorking) return false
-    this.#lateEnds ??= []
-    this.#lateEnds.push({ turn: this.#turn, end })
+    if (!this._isWorking) return false
+    this._lateEnds ??= []
+    this._lateEnds.push({ turn: this._turn, end })
     return true
   }
 
   /** The context for what a stage does in place of the work. */
   contextHere(): PolicyContext {
-    return this.#openScope()
+    return this._openScope()
   }
 
-  #goIn(from: number): void {
-    const { stages } = this.#chain
+  private _goIn(from: number): void {
+    const { stages } = this._chain
     let at = from
     try {
       for (; at < stages.length; at++) {
-        if (stages[at]!.enter(this as Run<unknown>, at) === WAITING) return this.waitAt(at)
+        const refusal = stages[at]!.enter(this as Run<unknown>, at)
+        if (refusal === WAITING) return this.waitAt(at)
+        if (refusal !== undefined) return this._comeOutFailed(at - 1, refusal)
         // A listener that heard of it may have made the caller give up.
-        if (this.#isSettled) return stages[at]!.abandoned(this as Run<unknown>, at, this.cancelReason)
-        this.#depth = at + 1
+        if (this._isSettled) return stages[at]!.abandoned(this as Run<unknown>, at, this.cancelReason)
+        this._depth = at + 1
       }
-    } catch (refusal) {
-      return this.#comeOutFailed(at - 1, refusal)
+    } catch (error) {
+      // Something that the caller handed to a policy, a budget or a chance of his own, threw.
+      return this._comeOutFailed(at - 1, error)
     }
-    this.#callWork()
+    this._callWork()
   }
 
-  #callWork(): void {
-    const turn = this.#turn
+  private _callWork(): void {
+    const turn = this._turn
     // What happens from here on happens at another time.
-    this.#clock = undefined
-    this.#isWorking = true
+    this._clock = undefined
+    this._isWorking = true
     let answer: Promise<T>
     try {
-      answer = this.#invoke(this.#openScope())
+      answer = this._invoke(this._openScope())
     } catch (error) {
-      this.#isWorking = false
-      return this.#comeOutFailed(this.#depth - 1, error)
+      this._isWorking = false
+      return this._comeOutFailed(this._depth - 1, error)
     }
-    if (typeof (answer as Partial<Promise<T>> | undefined)?.then !== 'function') return this.#workSucceeded(turn, answer as T)
+    if (typeof (answer as Partial<Promise<T>> | undefined)?.then !== 'function') return this._workSucceeded(turn, answer as T)
     answer.then(
-      (value) => this.#workSucceeded(turn, value),
-      (error: unknown) => this.#workFailed(turn, error),
+      (value) => this._workSucceeded(turn, value),
+      (error: unknown) => this._workFailed(turn, error),
     )
   }
 
-  #invoke(context: PolicyContext): Promise<T> {
-    const { inner, isAmbient } = this.#chain
-    if (isAmbient) return runAmbient(context as Scope, (given) => (inner === undefined ? this.#work(given) : inner(this.#work, given)))
-    return inner === undefined ? this.#work(context) : inner(this.#work, context)
+  private _invoke(context: PolicyContext): Promise<T> {
+    const { inner, isAmbient } = this._chain
+    if (isAmbient) return runAmbient(context as Scope, (given) => (inner === undefined ? this._work(given) : inner(this._work, given)))
+    return inner === undefined ? this._work(context) : inner(this._work, context)
   }
 
-  #openScope(): PolicyContext {
+  private _openScope(): PolicyContext {
     const { call } = this
-    if (!this.#chain.canAbandon && !this.#chain.retries) return contextOf(call)
-    const handsOn = this.#chain.canAbandon ? undefined : call
-    this.#scope = new Scope(this.deadlineAtMs, this.retryAttempt, handsOn)
-    return this.#scope
+    if (!this._chain.canAbandon && !this._chain.retries) return contextOf(call)
+    const handsOn = this._chain.canAbandon ? undefined : call
+    this._scope = new Scope(this.deadlineAtMs, this.retryAttempt, handsOn)
+    return this._scope
   }
 
-  #workSucceeded(turn: number, value: T): void {
-    if (turn !== this.#turn) return this.#workEndedLate(turn)
-    this.#isWorking = false
-    this.#comeOut(this.#depth - 1, value)
+  private _workSucceeded(turn: number, value: T): void {
+    if (turn !== this._turn) return this._workEndedLate(turn)
+    this._isWorking = false
+    this._comeOut(this._depth - 1, value)
   }
 
-  #workFailed(turn: number, error: unknown): void {
-    if (turn !== this.#turn) return this.#workEndedLate(turn)
-    this.#isWorking = false
-    this.#comeOutFailed(this.#depth - 1, error)
+  private _workFailed(turn: number, error: unknown): void {
+    if (turn !== this._turn) return this._workEndedLate(turn)
+    this._isWorking = false
+    this._comeOutFailed(this._depth - 1, error)
   }
 
-  #workEndedLate(turn: number): void {
-    const ends = this.#lateEnds?.filter((late) => late.turn === turn)
-    this.#lateEnds = this.#lateEnds?.filter((late) => late.turn !== turn)
+  private _workEndedLate(turn: number): void {
+    const ends = this._lateEnds?.filter((late) => late.turn === turn)
+    this._lateEnds = this._lateEnds?.filter((late) => late.turn !== turn)
     ends?.forEach(({ end }) => end())
   }
 
-  #comeOut(from: number, value: T): void {
-    const { stages } = this.#chain
+  private _comeOut(from: number, value: T): void {
+    const { stages } = this._chain
     for (let at = from; at >= 0; at--) {
-      this.#depth = at
+      this._depth = at
       stages[at]!.succeeded(this as Run<unknown>, at)
-      if (this.#isSettled) return
+      if (this._isSettled) return
     }
-    this.#isSettled = true
-    this.#stopFollowing?.()
-    this.#resolve(value)
+    this._isSettled = true
+    this._stopFollowing?.()
+    this._resolve(value)
   }
 
-  #comeOutFailed(from: number, error: unknown): void {
-    const { stages } = this.#chain
-    this.#clock = undefined
+  private _comeOutFailed(from: number, error: unknown): void {
+    const { stages } = this._chain
+    this._clock = undefined
     for (let at = from; at >= 0; at--) {
-      if (this.#isSettled) return
-      this.#depth = at
+      if (this._isSettled) return
+      this._depth = at
       if (stages[at]!.failed(this as Run<unknown>, at, error)) return
     }
-    this.#settleFailed(error)
+    this._settleFailed(error)
   }
 
   /** Whoever waits below the stage hears that nobody waits for it, from the inside out. */
-  #leaveBehind(from: number, reason: unknown): void {
-    const { stages } = this.#chain
-    for (let at = this.#depth - 1; at >= from; at--) stages[at]!.abandoned(this as Run<unknown>, at, reason)
-    this.#depth = from
-    this.#turn += 1
-    this.#isWorking = false
-    this.#scope?.cancel(reason)
+  private _leaveBehind(from: number, reason: unknown): void {
+    const { stages } = this._chain
+    for (let at = this._depth - 1; at >= from; at--) stages[at]!.abandoned(this as Run<unknown>, at, reason)
+    this._depth = from
+    this._turn += 1
+    this._isWorking = false
+    this._scope?.cancel(reason)
   }
 
-  #follow(): void {
-    this.#stopFollowing = onCancelled(this.call, (reason) => this.abandonBelow(-1, this.#callerGaveUp(), reason))
+  private _follow(): void {
+    this._stopFollowing = onCancelled(this.call, (reason) => this.abandonBelow(-1, this._callerGaveUp(), reason))
   }
 
-  #stopWaiting(): void {
-    if (this.#chain.canAbandon) return
-    this.#stopFollowing?.()
-    this.#stopFollowing = undefined
+  private _stopWaiting(): void {
+    if (this._chain.canAbandon) return
+    this._stopFollowing?.()
+    this._stopFollowing = undefined
   }
 
-  #callerGaveUp(): Error {
-    return abortedError(this.#chain.what, contextOf(this.call).signal)
+  private _callerGaveUp(): Error {
+    return abortedError(this._chain.what, contextOf(this.call).signal)
   }
 
-  #settleFailed(error: unknown): void {
-    if (this.#isSettled) return
-    this.#isSettled = true
-    this.#stopFollowing?.()
-    this.#reject(error)
+  private _settleFailed(error: unknown): void {
+    if (this._isSettled) return
+    this._isSettled = true
+    this._stopFollowing?.()
+    // A promise that is rejected before its owner could listen goes through Node's watch for unhandled rejections twice: ten times the cost of a refusal.
+    if (this._isStarting) void RESOLVED.then(() => this._reject(error))
+    else this._reject(error)
   }
 }
+
+const RESOLVED = Promise.resolve()
 
 let resolveTaken: (value: unknown) => void
 let rejectTaken: (reason: unknown) => void

@@ -81,8 +81,9 @@ export function runAmbient<T>(scope: Scope, work: (context: PolicyContext) => T)
 
 /** The layers above a call: by the context or signal it was handed, or else by the asynchronous context. */
 export function layersAbove(call: PolicyCall | undefined): LayersAbove | undefined {
+  if (call === undefined) return isAmbientInUse ? ambient.getStore() : undefined
   if (call instanceof Scope) return call
-  const signal = call?.signal
+  const { signal } = call
   const bySignal = signal === undefined ? undefined : scopeOfSignal.get(signal)
   return bySignal ?? (isAmbientInUse ? ambient.getStore() : undefined)
 }

@@ -13,10 +13,10 @@ export abstract class Stage {
   readonly isAmbient: boolean = false
 
   /**
-   * Lets a run in. What it throws refuses the run. `WAITING`: it isn't in yet; the stage calls `run.goOn` or `run.refuse` later
-   * and hears of it by `abandoned` when nobody waits any more.
+   * Lets a run in, or answers with the error that refuses it. `WAITING`: it isn't in yet; the stage calls `run.goOn` or `run.refuse`
+   * later and hears of it by `abandoned` when nobody waits any more.
    */
-  enter(_run: Run<unknown>, _at: number): typeof WAITING | undefined {
+  enter(_run: Run<unknown>, _at: number): typeof WAITING | Error | undefined {
     return undefined
   }
 

@@ -1,8 +1,12 @@
 import { type Clock, systemClock, type TimerHandle } from '@smart-whale/interfaces'
 
 const SLOTS = 64
+const SLOT_BITS = 6
 /** Six rings of 64 slots, the first of 1 ms each, every further one 64 times as wide: 2 years, far more than any timer. */
 const RINGS = 6
+/** Times are whole numbers of 31 bits from the wheel's origin; the origin moves on before they run out. */
+const FARTHEST_MS = 2 ** 31 - 1
+const MOVE_ORIGIN_AFTER_MS = 2 ** 30
 /**
  * The machine's timer of an empty wheel is left to fire within this time rather than cleared: calls in quick succession
  * then share one timer instead of setting and clearing one each, which would cost more than the rest of the call.
@@ -36,7 +40,8 @@ export class TimerWheel {
   readonly #last: (TimerEntry | undefined)[] = new Array<TimerEntry | undefined>(SLOTS * RINGS).fill(undefined)
   readonly #onTimer = (): void => this.#expireDue()
   #size = 0
-  /** The millisecond up to which everything has expired; nothing that waits is due before it. */
+  #originMs = 0
+  /** The millisecond, from the origin, up to which everything has expired; nothing that waits is due before it. */
   #reachedMs = 0
   #timer: TimerHandle
   #armedForMs = NOT_ARMED
@@ -57,7 +62,10 @@ export class TimerWheel {
   /** @param nowMs the clock's monotonic time */
   add(entry: TimerEntry, dueAtMs: number, nowMs: number): void {
     entry.dueAtMs = dueAtMs
-    if (this.#size === 0) this.#reachedMs = Math.floor(nowMs)
+    if (this.#size === 0) {
+      this.#originMs = Math.floor(nowMs)
+      this.#reachedMs = 0
+    }
     this.#size += 1
     this.#place(entry)
     if (dueAtMs < this.#armedForMs) this.#armFor(dueAtMs, nowMs)
@@ -74,20 +82,11 @@ export class TimerWheel {
     if (this.#size === 0 && (this.#isFar || !this.#mayLinger)) this.#disarm()
   }
 
-  /** Into the ring in whose turn the entry's time lies together with the time reached. */
+  /** Into the ring in whose turn the entry's time lies together with the time reached: told by the highest bit in which they differ. */
   #place(entry: TimerEntry): void {
-    let due = Math.max(Math.floor(entry.dueAtMs), this.#reachedMs)
-    let reached = this.#reachedMs
-    let ring = 0
-    while (ring < RINGS - 1) {
-      const nextDue = Math.floor(due / SLOTS)
-      const nextReached = Math.floor(reached / SLOTS)
-      if (nextDue === nextReached) break
-      due = nextDue
-      reached = nextReached
-      ring += 1
-    }
-    this.#append(entry, ring * SLOTS + (due % SLOTS))
+    const due = Math.max(Math.min(Math.floor(entry.dueAtMs - this.#originMs), FARTHEST_MS), this.#reachedMs)
+    const ring = ((31 - Math.clz32(due ^ this.#reachedMs)) / SLOT_BITS) | 0
+    this.#append(entry, ring * SLOTS + ((due >> (ring * SLOT_BITS)) & (SLOTS - 1)))
   }
 
   #append(entry: TimerEntry, slot: number): void {
@@ -127,9 +126,10 @@ export class TimerWheel {
   /** Takes what is due out, in the order in which it is due, and moves on to now. */
   #takeDue(nowMs: number): TimerEntry[] {
     const due: TimerEntry[] = []
+    const reachableMs = Math.floor(nowMs - this.#originMs)
     for (let slot = this.#earliestSlot(); slot >= 0; slot = this.#earliestSlot()) {
       const startMs = this.#startOf(slot)
-      if (startMs > nowMs) break
+      if (startMs > reachableMs) break
       if (slot >= SLOTS) {
         this.#reachedMs = Math.max(this.#reachedMs, startMs)
         this.#spread(slot)
@@ -137,7 +137,8 @@ export class TimerWheel {
       }
       if (!this.#takeFrom(slot, nowMs, due)) break
     }
-    this.#reachedMs = Math.max(this.#reachedMs, Math.floor(nowMs))
+    this.#reachedMs = Math.max(this.#reachedMs, Math.min(reachableMs, FARTHEST_MS))
+    if (this.#reachedMs > MOVE_ORIGIN_AFTER_MS) this.#moveOrigin(nowMs)
     // Stable: of those due at the same time the one put in first comes first.
     return due.sort((one, other) => one.dueAtMs - other.dueAtMs)
   }
@@ -152,6 +153,18 @@ export class TimerWheel {
       this.#place(entry)
       entry = next
     }
+  }
+
+  #moveOrigin(nowMs: number): void {
+    const waiting: TimerEntry[] = []
+    for (let slot = 0; slot < this.#first.length; slot++) {
+      for (let entry = this.#first[slot]; entry !== undefined; entry = entry.next) waiting.push(entry)
+      this.#first[slot] = undefined
+      this.#last[slot] = undefined
+    }
+    this.#originMs = Math.floor(nowMs)
+    this.#reachedMs = 0
+    for (const entry of waiting) this.#place(entry)
   }
 
   /** Whether the slot is empty now: nothing in it is due later in its millisecond. */
@@ -172,22 +185,19 @@ export class TimerWheel {
 
   /** Everything in a finer ring is due before everything in a wider one. */
   #earliestSlot(): number {
-    let reached = this.#reachedMs
     for (let ring = 0; ring < RINGS; ring++) {
-      for (let index = reached % SLOTS; index < SLOTS; index++) {
+      for (let index = (this.#reachedMs >> (ring * SLOT_BITS)) & (SLOTS - 1); index < SLOTS; index++) {
         if (this.#first[ring * SLOTS + index] !== undefined) return ring * SLOTS + index
       }
-      reached = Math.floor(reached / SLOTS)
     }
     return -1
   }
 
-  /** When the time of an occupied slot begins. */
+  /** When the time of an occupied slot begins, from the origin. */
   #startOf(slot: number): number {
-    const ring = Math.floor(slot / SLOTS)
-    const width = SLOTS ** ring
-    const turn = Math.floor(this.#reachedMs / (width * SLOTS))
-    return (turn * SLOTS + (slot % SLOTS)) * width
+    const bits = Math.floor(slot / SLOTS) * SLOT_BITS
+    const turn = Math.floor(this.#reachedMs / 2 ** (bits + SLOT_BITS))
+    return (turn * SLOTS + (slot % SLOTS)) * 2 ** bits
   }
 
   #armAgain(): void {

@@ -52,7 +52,7 @@ export class RetryStage extends Stage {
   }
 
   override succeeded(run: Run<unknown>, at: number): void {
-    if (run.slots[at] instanceof Attempts) this.#recovered += 1
+    if (typeof run.slots[at] === 'object') this.#recovered += 1
   }
 
   override failed(run: Run<unknown>, at: number, error: unknown): boolean {

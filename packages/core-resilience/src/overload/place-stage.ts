@@ -1,0 +1,102 @@
+import type { Clock } from '@smart-whale/interfaces'
+import { disposedError } from '../errors.ts'
+import type { Run } from '../executor/run.ts'
+import { Stage, WAITING } from '../executor/stage.ts'
+import { Waiter, WaitingLine } from './waiting-line.ts'
+
+/** What a {@link PlaceStage} goes by, checked. */
+export interface PlaceRules {
+  /** What it is, for messages. */
+  readonly what: string
+  readonly limit: number
+  readonly maxQueued: number
+  readonly maxWaitMs: number
+  readonly clock: Clock
+}
+
+/** How a call that had a place ended; `unknown`: its caller left, or what failed says nothing about the other side. */
+export type PlaceOutcome = 'succeeded' | 'failed' | 'unknown'
+
+/** Places for calls: so many at once, and a line of those who wait for one. */
+export abstract class PlaceStage extends Stage {
+  /** Calls at once; may change. */
+  protected limit: number
+  readonly #what: string
+  readonly #line: WaitingLine
+  #underWay = 0
+  #isDisposed = false
+
+  constructor({ what, limit, maxQueued, maxWaitMs, clock }: PlaceRules) {
+    super()
+    this.#what = what
+    this.limit = limit
+    this.#line = new WaitingLine({ capacity: maxQueued, maxWaitMs, clock, tooLong: ({ run, at }) => run.refuse(at, this.refusal('waited_too_long')) })
+  }
+
+  get underWay(): number {
+    return this.#underWay
+  }
+
+  get queued(): number {
+    return this.#line.length
+  }
+
+  override enter(run: Run<unknown>, at: number): typeof WAITING | Error | undefined {
+    if (this.#isDisposed) return disposedError(this.#what)
+    // Who waits already comes first, also while a place is being handed over.
+    if (this.#underWay < this.limit && this.#line.length === 0) {
+      this.#underWay += 1
+      this.admitted(run, at)
+      return undefined
+    }
+    const waiter = this.#line.join(run, at)
+    if (waiter === undefined) return this.refusal('full')
+    run.slots[at] = waiter
+    return WAITING
+  }
+
+  override succeeded(run: Run<unknown>, at: number): void {
+    this.#leave(run.slots[at], 'succeeded', undefined)
+  }
+
+  override failed(run: Run<unknown>, at: number, error: unknown): boolean {
+    this.#leave(run.slots[at], run.isCancelled ? 'unknown' : 'failed', error)
+    return false
+  }
+
+  override abandoned(run: Run<unknown>, at: number, reason: unknown): void {
+    const slot = run.slots[at]
+    if (slot instanceof Waiter) return this.#line.leave(slot)
+    const outcome: PlaceOutcome = run.isCancelled ? 'unknown' : 'failed'
+    const leave = (): void => this.#leave(slot, outcome, reason)
+    if (!run.whenLateWorkEnds(leave)) leave()
+  }
+
+  dispose(): void {
+    this.#isDisposed = true
+    for (let waiter = this.#line.next(); waiter !== undefined; waiter = this.#line.next()) waiter.run.refuse(waiter.at, disposedError(this.#what))
+  }
+
+  /** Makes and counts the error for a call that gets no place. */
+  protected abstract refusal(reason: 'full' | 'waited_too_long'): Error
+
+  /** A call has its place; what is noted in its slot is handed to {@link ended}. */
+  protected admitted(run: Run<unknown>, at: number): void {
+    run.slots[at] = undefined
+  }
+
+  /** A call gives its place back. */
+  protected ended(_slot: unknown, _outcome: PlaceOutcome, _error: unknown): void {}
+
+  #leave(slot: unknown, outcome: PlaceOutcome, error: unknown): void {
+    this.ended(slot, outcome, error)
+    this.#underWay -= 1
+    while (this.#underWay < this.limit) {
+      const next = this.#line.next()
+      if (next === undefined) return
+      this.#underWay += 1
+      this.admitted(next.run, next.at)
+      next.run.goOn(next.at)
+    }
+  }
+}

@@ -1,0 +1,11 @@
+import { breakerModel } from './breaker-model.ts'
+import { bulkheadModel } from './bulkhead-model.ts'
+import { composeModel } from './compose-model.ts'
+import { degradationModel } from './degradation-model.ts'
+import { hedgeModel } from './hedge-model.ts'
+import type { PolicyModel } from './policy-model.ts'
+import { rateLimiterModel } from './rate-limiter-model.ts'
+import { timerWheelModel } from './timer-wheel-model.ts'
+
+/** Every policy that keeps state, beside its model. */
+export const ALL_MODELS: readonly PolicyModel[] = [timerWheelModel, composeModel, breakerModel, bulkheadModel, rateLimiterModel, hedgeModel, degradationModel]
