@@ -122,7 +122,8 @@ export class PartitionFlow {
 
   /** All of the batch counts as being in flight before the first of it is handed out, so that no commit passes it. */
   async #take(batch: RecordBatch | null): Promise<void> {
-    if (batch === null || batch.length === 0) return
+    if (batch === null) return
+    if (batch.length === 0) return this.#passOver(batch.nextOffset)
     const bytesEach = Math.ceil(batch.bytes / batch.length)
     const jobs = Array.from({ length: batch.length }, (_, index): Job => {
       const record = recordAt(batch, index)
@@ -134,6 +135,13 @@ export class PartitionFlow {
       if (this.#ending.aborted) return
       this.#lanes.add(this.#keyOf(job.record), job)
     }
+  }
+
+  /** Behind the last record there may be nothing but the ends of transactions: a group that has read all of it isn't behind. */
+  #passOver(nextOffset: bigint): void {
+    if (this.#lastBegun < 0n) return
+    this.#tracker.readUpTo(nextOffset)
+    this.#committer.progressed()
   }
 
   async #waitBefore(record: ReadRecord): Promise<void> {

@@ -89,6 +89,21 @@ export const transactionCases: readonly ServiceCase[] = [
     },
   },
   {
+    name: 'counts a group that has read all of a transaction as up to date',
+    run: async (bench) => {
+      const { output, client, service, groupId } = await arrange(bench)
+      const handled: unknown[] = []
+      await service.subscribe(output, groupId, ({ value }) => void handled.push(value), { commitIntervalMs: 20 })
+
+      await service.transaction((transaction) => transaction.sendBatch(output, [1, 2, 3]))
+      await until('all is handled', () => handled.length === 3)
+      await until('the group is up to date', async () => {
+        const [lag] = await client.groupLag(groupId, output)
+        return lag !== undefined && lag.latest >= 3n && lag.committed === lag.latest
+      })
+    },
+  },
+  {
     name: 'puts what can not be transformed into the dead letters, once, and goes on behind it',
     run: async (bench) => {
       const { input, output, client, groupId } = await arrange(bench)
