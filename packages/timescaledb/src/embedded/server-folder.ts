@@ -132,12 +132,15 @@ async function runInitdb(partial: string, plan: ClusterPlan): Promise<void> {
   const program = join(plan.binFolder, process.platform === 'win32' ? 'initdb.exe' : 'initdb')
   await new Promise<void>((resolve, reject) => {
     const options = { cwd: cluster, env: childEnvironment(), signal: plan.signal, killSignal: 'SIGKILL' as const, ...(plan.account ?? {}) }
-    execFile(program, parameters, options, (error, stdout, stderr) => (error ? reject(initdbFailure(error, program, stdout + stderr)) : resolve()))
+    execFile(program, parameters, options, (error, stdout, stderr) => {
+      if (error === null) resolve()
+      // Whatever it said at last, it failed because it was told to end.
+      else reject(plan.signal.aborted ? (plan.signal.reason as Error) : initdbFailure(error, program, stdout + stderr))
+    })
   })
 }
 
 function initdbFailure(error: Error & { code?: unknown }, program: string, output: string): Error {
-  if (error.name === 'AbortError') return error
   if (error.code === 'ENOENT' && existsSync(program)) {
     return new StartFailure('ERR_TIMESCALEDB_PLATFORM', `${program} can't be run here: its binaries are made for glibc, and this system has another C library; use a PostgreSQL server instead`)
   }
