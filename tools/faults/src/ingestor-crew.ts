@@ -46,6 +46,11 @@ export class IngestorCrew {
     return this.#all.reduce((sum, member) => sum + member.logged(text), 0)
   }
 
+  /** What any of them logged with this text. */
+  linesWith(text: string): readonly string[] {
+    return this.#all.flatMap((member) => member.linesWith(text))
+  }
+
   /** What the living ones printed last, for messages. */
   output(): string {
     return this.#members.map((member) => member.output()).join('\n---\n')

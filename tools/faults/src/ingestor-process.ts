@@ -10,6 +10,8 @@ export interface IngestorProcess {
   readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null; readonly afterMs: number }>
   /** Lines that it logged and that hold this text. */
   logged(text: string): number
+  /** Those lines. */
+  linesWith(text: string): readonly string[]
   /** The end of what it printed, for messages. */
   output(): string
   kill(signal: NodeJS.Signals): void
@@ -43,6 +45,7 @@ export function startIngestor(environment: Readonly<Record<string, string>>): In
     serving: addressOf(child, () => tail),
     exited,
     logged: (text) => lines.filter((line) => line.includes(text)).length,
+    linesWith: (text) => lines.filter((line) => line.includes(text)),
     output: () => tail.slice(-2000),
     kill: (signal) => {
       killedAt = performance.now()

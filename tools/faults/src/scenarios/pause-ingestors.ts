@@ -73,6 +73,7 @@ async function suspendWorkersOf(stream: Stream, world: FaultWorld, run: FaultRun
     return found.every((rows) => rows >= good.acknowledged) || `they have ${found.join(' and ')}; ${crew.output()}`
   })
   await pause(3000)
+  for (const line of crew.linesWith('pipeline halted')) run.tell(`${topic}: ${line.slice(0, 1500)}`)
   const findings = [
     { what: 'events acknowledged', found: String(sent.acknowledged), goal: 'more than 0', isMet: sent.acknowledged > 0 },
     ...findingsOf('ClickHouse', compareCopies(good, await copiesInClickHouse(world.clickhouse.login, topic))),
