@@ -46,7 +46,6 @@ export interface RecoverableBatchWriter<R> extends BatchWriter<R> {
   wouldDropRepeat?(source: SliceSource, options?: { signal?: AbortSignal | undefined }): Promise<boolean>
   /** Indexes of those rows that the store may have removed by itself, for their age: that one isn't there says nothing then. @default it removes none */
   expiredAmong?(rows: readonly R[], options?: { signal?: AbortSignal | undefined }): Promise<readonly number[]>
-}): Promise<(row: R) => boolean>
 }
 
 /**

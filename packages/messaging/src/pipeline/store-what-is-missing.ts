@@ -20,33 +20,36 @@ export interface RepeatOptions {
  * Such a slice may be there wholly, in part or not at all, and the store's memory of tokens is bounded and, after a crash,
  * not always true: it may know a token whose rows it lost. So what is there is looked up, only the rest is sent, and the
  * result is looked up again. Nobody else changes it meanwhile: the turn is the newest, and what was sent under earlier ones has ended.
+ * A row that the store removes for its age proves nothing by its absence; it may be sent again, and need not be there afterwards.
  */
 export async function storeWhatIsMissing(store: TurnBatchWriter<IngestRow>, parted: PartedSlice, options: RepeatOptions): Promise<Slice> {
-  const { forClickHouse } = parted
+  const { forClickHouse, slice } = parted
   const { renewToken, signal } = options
-  const missing = await missingOf(store, parted, signal)
-  if (forClickHouse.length === 0) return parted.slice
-  if (missing.length === forClickHouse.length) {
+  const found = await lookUp(store, parted, signal)
+  if (forClickHouse.length === 0) return slice
+  const isNoneThere = found.missing.length === forClickHouse.length
+  // Rows that have all expired may have been there, and have fed views.
+  if (isNoneThere && (found.lost.length > 0 || renewToken === null || !(await feedsViews(store, signal)))) {
     // Under a token that is surely unknown, and that the ledger knows first: whatever is there later was sent under the recorded one.
-    const slice = renewToken === null ? parted.slice : await renewToken(parted.slice)
-    await send(store, forClickHouse, slice.token, options)
-    refuseMissing(await missingOf(store, parted, signal), slice)
-    return slice
+    const renewed = renewToken === null ? slice : await renewToken(slice)
+    await send(store, forClickHouse, renewed.token, options)
+    refuseMissing(await lookUp(store, parted, signal), renewed)
+    return renewed
   }
-  const isViewLacking = !isRecut(parted.slice) && (await mayViewsLack(store, parted, signal))
-  if (isViewLacking) await send(store, forClickHouse, parted.slice.token, options)
-  const rest = isViewLacking ? await missingOf(store, parted, signal) : missing
-  if (rest.length > 0) await send(store, rest, remainderToken(parted.slice, rest.map((record) => record.offset)), options)
-  if (rest.length > 0) refuseMissing(await missingOf(store, parted, signal), parted.slice)
-  return parted.slice
+  const isViewLacking = !isRecut(slice) && (await mayViewsLack(store, parted, signal))
+  if (isViewLacking) await send(store, forClickHouse, slice.token, options)
+  const { lost } = isViewLacking ? await lookUp(store, parted, signal) : found
+  if (lost.length > 0) await send(store, lost, remainderToken(slice, lost.map((record) => record.offset)), options)
+  if (lost.length > 0) refuseMissing(await lookUp(store, parted, signal), slice)
+  return slice
 }
 
-function refuseMissing(missing: readonly SliceRecord[], slice: Slice): void {
-  if (missing.length === 0) return
+function refuseMissing({ lost }: Found, slice: Slice): void {
+  if (lost.length === 0) return
   throw new OperationError('ClickHouse accepted the rows of a slice but does not have them', {
     code: 'ERR_MESSAGING_SLICE_NOT_STORED',
     retryable: true,
-    context: { token: slice.token, missing: missing.length },
+    context: { token: slice.token, missing: lost.length },
   })
 }
 
@@ -57,7 +60,7 @@ function refuseMissing(missing: readonly SliceRecord[], slice: Slice): void {
  */
 async function mayViewsLack(store: TurnBatchWriter<IngestRow>, { slice, forClickHouse }: PartedSlice, signal: AbortSignal): Promise<boolean> {
   const origin = forClickHouse[0]?.batch
-  if (origin === undefined || (await store.feedsViews?.({ signal })) !== true) return false
+  if (origin === undefined || !(await feedsViews(store, signal))) return false
   const { firstOffset, lastOffset } = slice
   if ((await store.wouldDropRepeat?.({ topic: origin.topic, partition: origin.partition, firstOffset, lastOffset }, { signal })) !== false) return true
   throw new OperationError(
@@ -75,9 +78,19 @@ async function send(store: TurnBatchWriter<IngestRow>, records: readonly SliceRe
   if (records.length > 0) await store.write(batchOf(records, token, turn), { signal })
 }
 
-async function missingOf(store: TurnBatchWriter<IngestRow>, { slice, forClickHouse }: PartedSlice, signal: AbortSignal): Promise<readonly SliceRecord[]> {
+const feedsViews = async (store: TurnBatchWriter<IngestRow>, signal: AbortSignal): Promise<boolean> => (await store.feedsViews?.({ signal })) === true
+
+/** What a store has of a slice. */
+interface Found {
+  /** Records whose row is not there. */
+  readonly missing: readonly SliceRecord[]
+  /** Those of them whose row should be: the store has not removed it for its age. */
+  readonly lost: readonly SliceRecord[]
+}
+
+async function lookUp(store: TurnBatchWriter<IngestRow>, { slice, forClickHouse }: PartedSlice, signal: AbortSignal): Promise<Found> {
   const origin = forClickHouse[0]?.batch
-  if (origin === undefined) return []
+  if (origin === undefined) return { missing: [], lost: [] }
   const { firstOffset, lastOffset } = slice
   const stored = await store.storedOffsets({ topic: origin.topic, partition: origin.partition, firstOffset, lastOffset }, { signal })
   const there = new Set(stored)
@@ -89,5 +102,8 @@ async function missingOf(store: TurnBatchWriter<IngestRow>, { slice, forClickHou
       context: { token: slice.token, rows: stored.length, distinct: there.size },
     })
   }
-  return missing
+  // Asked behind the rows: what had expired by then has by now.
+  const expired = new Set(missing.length === 0 ? [] : await store.expiredAmong?.(rowsOfRecords(missing).rows, { signal }))
+  const lost = missing.filter((_record, index) => !expired.has(index))
+  return { missing, lost }
 }

@@ -2,7 +2,7 @@ import { ConfigurationError, type Slice, type SliceLedger } from '@smart-whale/i
 import type { DeadLetterSink } from './dead-letter-outbox.ts'
 import type { PartitionHold } from './partition-hold.ts'
 import type { SentLetters } from './sent-letters.ts'
-import { asRecorded, isRecut, recut, sliceOf, type SliceRecord, underEpoch } from './slice-records.ts'
+import { asRecorded, goesTo, isRecut, recut, sliceOf, type SliceRecord, underEpoch } from './slice-records.ts'
 import type { PipelineStores } from './write-slice.ts'
 
 /** What a slice in flight is taken up with. */
@@ -46,11 +46,19 @@ export async function takeUpSlice(records: readonly SliceRecord[], slice: Slice,
   return { slice: redefined, records, isRedefined: true }
 }
 
-/** Whether ClickHouse has a row of the slice, or the dead letters a letter. PostgreSQL has rows of done slices alone. */
-async function hasBegun(records: readonly SliceRecord[], slice: Slice, { stores, letters, signal }: TakeUpOptions): Promise<boolean> {
+/** Whether ClickHouse has or had a row of the slice, or the dead letters a letter. PostgreSQL has rows of done slices alone. */
+async function hasBegun(records: readonly SliceRecord[], slice: Slice, { stores: { clickhouse }, letters, signal }: TakeUpOptions): Promise<boolean> {
   const origin = records[0]?.batch
   if (origin === undefined) return true
   const { firstOffset, lastOffset } = slice
-  const stored = (await stores.clickhouse?.storedOffsets({ topic: origin.topic, partition: origin.partition, firstOffset, lastOffset }, { signal })) ?? []
-  return stored.length > 0 || ((slice.deadLettersFrom !== undefined || isRecut(slice)) && (await letters.hasOfRange(slice, { signal })))
+  const stored = (await clickhouse?.storedOffsets({ topic: origin.topic, partition: origin.partition, firstOffset, lastOffset }, { signal })) ?? []
+  if (stored.length > 0 || (clickhouse !== null && (await mayHaveFedViews(records, clickhouse, signal)))) return true
+  return (slice.deadLettersFrom !== undefined || isRecut(slice)) && letters.hasOfRange(slice, { signal })
+}
+
+/** Rows that have all expired may have been there. Of views alone something is left then. */
+async function mayHaveFedViews(records: readonly SliceRecord[], clickhouse: NonNullable<PipelineStores['clickhouse']>, signal: AbortSignal): Promise<boolean> {
+  const rows = records.flatMap((record) => (record.row !== null && goesTo(record, 'clickhouse') ? [record.row] : []))
+  if (rows.length === 0 || (await clickhouse.feedsViews?.({ signal })) !== true) return false
+  return (await clickhouse.expiredAmong?.(rows, { signal }))?.length === rows.length
 }

@@ -16,6 +16,7 @@ import {
 import type { IngestRow } from '../decode-record.ts'
 import type { EventKind, LedgerLock, PostgresState, ProcessLife, World } from './model-world.ts'
 
+/** The rows of events of a kind. */
 function refusals(world: World, kind: EventKind, rows: readonly IngestRow[]): RefusedRow[] {
   return rows.flatMap((row, index) => (world.kinds[Number(row.source_offset)] === kind ? [{ index, reason: kind }] : []))
 }
@@ -32,7 +33,8 @@ function isBefore(one: WriteTurn, other: WriteTurn): boolean {
 
 /** ClickHouse as one process reaches it. */
 export function modelClickHouse(world: World, life: ProcessLife, hasViews: boolean): TurnBatchWriter<IngestRow> {
-  const within = (first: bigint, last: bigint): bigint[] => world.clickhouse.filter((offset) => offset >= first && offset <= last)
+  const there = (): bigint[] => world.clickhouse.filter((offset) => world.kinds[Number(offset)] !== 'old')
+  const within = (first: bigint, last: bigint): bigint[] => there().filter((offset) => offset >= first && offset <= last)
   /** The server begins with an insert: from here on it runs, whatever becomes of its client. */
   const begin = ({ rows, token, turn }: TurnBatch<IngestRow>): (() => void) => {
     if (world.turn?.holder !== turn.holder) throw staleEpochError(turn.scope, turn.epoch)
@@ -72,8 +74,9 @@ export function modelClickHouse(world: World, life: ProcessLife, hasViews: boole
     },
     findRefused: (rows) => life.step(() => refusals(world, 'refused-by-clickhouse', rows)),
     storedOffsets: ({ firstOffset, lastOffset }: SliceSource) => life.step(() => within(firstOffset, lastOffset)),
-    lastStored: ({ firstOffset }) => life.step(() => lastOf(world.clickhouse, firstOffset)),
+    lastStored: ({ firstOffset }) => life.step(() => lastOf(there(), firstOffset)),
     feedsViews: async () => hasViews,
+    expiredAmong: (rows) => life.step(() => refusals(world, 'old', rows).map(({ index }) => index)),
     latestEpoch: () => life.step(() => world.turn?.epoch ?? null),
     takeTurn: async (claim) => {
       const turn = await life.step(() => takeTurn(world, claim))

@@ -1,7 +1,7 @@
 import { OperationError, type Slice, type WriteTurn } from '@smart-whale/interfaces'
 
-/** What an event of the model is: good, not decodable, or refused by one store for its data. */
-export type EventKind = 'good' | 'undecodable' | 'refused-by-clickhouse' | 'refused-by-timescaledb'
+/** What an event of the model is: good, so old that ClickHouse removes its row at once, not decodable, or refused by one store for its data. */
+export type EventKind = 'good' | 'old' | 'undecodable' | 'refused-by-clickhouse' | 'refused-by-timescaledb'
 
 /** What happens at one step of one process. */
 export type Fate =
