@@ -25,16 +25,20 @@ interface Taking {
   readonly beside?: readonly SliceScope[]
   /** What PostgreSQL has, where the ledger is not in `world.postgres`. */
   readonly rows?: readonly bigint[]
+  /** Where the topic ends, each time that it is asked; after that, behind all records. */
+  readonly ends?: readonly bigint[]
 }
 
-function take(world: World, { sinks = 'timescaledb', hasLostCommits = false, beside = [], rows }: Taking = {}): Promise<PartitionHold> {
+function take(world: World, { sinks = 'timescaledb', hasLostCommits = false, beside = [], rows, ends = [] }: Taking = {}): Promise<PartitionHold> {
   const life = new ProcessLife(world)
   const { ledger, timescaledb } = modelPostgres(world, life)
   const held = rows === undefined ? timescaledb : { ...timescaledb, lastStored: async () => rows.at(-1) ?? null }
   const known = { ...ledger, knownBeside: async () => beside }
   const stores = { clickhouse: sinks === 'both' ? modelClickHouse(world, life, false) : null, timescaledb: held, ledger: known }
   const letters = createSentLetters(modelTransport(world, life), { topic: 'model', partition: 0, groupId: 'smart-whale-model' })
-  return takePartition({ pipeline: 'model', owner: 'me', reader: modelReader(world, life, 8, () => false), stores, letters, ledger: known, hasLostCommits }, SIGNAL)
+  const latest = [...ends]
+  const reader = { ...modelReader(world, life, 8, () => false), bounds: async () => ({ earliest: 0n, latest: latest.shift() ?? 8n }) }
+  return takePartition({ pipeline: 'model', owner: 'me', reader, stores, letters, ledger: known, hasLostCommits }, SIGNAL)
 }
 
 /** Sends the letter of the record at an offset. */
@@ -49,6 +53,14 @@ async function sendLetter(world: World, offset: bigint): Promise<void> {
 describe('a partition of a pipeline with PostgreSQL alone', () => {
   it('is taken over where the ledger left it', async () => {
     expect(await take(worldOf({}))).toMatchObject({ doneUpTo: 6n, storedUpTo: null })
+  })
+
+  it('is taken over although it had fewer records when this worker fell asleep in the middle of it', async () => {
+    expect(await take(worldOf({}), { ends: [3n] })).toMatchObject({ doneUpTo: 6n })
+  })
+
+  it('is refused when the topic ends before what is done', async () => {
+    await expect(take(worldOf({}), { ends: [5n, 5n] })).rejects.toMatchObject({ code: 'ERR_MESSAGING_LEDGER_AHEAD' })
   })
 
   it('is refused when the ledger was lost, saying where to go on', async () => {

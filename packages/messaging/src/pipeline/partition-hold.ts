@@ -65,13 +65,15 @@ export async function takePartition(work: ClaimWork, signal: AbortSignal): Promi
   const { reader, ledger, stores } = work
   const { clickhouse } = stores
   const scope = { pipeline: work.pipeline, topicId: reader.topicId, partition: reader.partition }
-  const { earliest, latest } = await reader.bounds({ signal })
+  const { earliest } = await reader.bounds({ signal })
   const latestEpoch = clickhouse === null ? null : await clickhouse.latestEpoch(scope, { signal })
   const before = await ledger.inspect(scope, { signal })
   if (before === null) await refuseUnknownRows(work, scope, { earliest, latestEpoch }, signal)
 
   const claim = await ledger.claim(scope, work.owner, { startOffset: earliest, aboveEpoch: latestEpoch ?? 0n, signal })
   const end = endOf(claim)
+  // Asked behind the claim: before it, this worker may have been suspended, and others have gone on with what came since.
+  const { latest } = await reader.bounds({ signal })
   if (end > latest) throw ledgerAhead(reader, end, latest)
   await refuseRowsAhead(work, claim, signal)
   const turn = clickhouse === null ? null : await clickhouse.takeTurn(claim, { signal })
