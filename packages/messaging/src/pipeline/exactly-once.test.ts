@@ -67,7 +67,7 @@ async function live(world: World, life: ProcessLife, setup: Setup): Promise<void
     limits: { maxRows: 1 + ((setup.maxRows + life.generation) % 6), maxBytes: 1_000_000, maxAgeMs: 1 },
     budget: new SliceBudget(),
     flood: new FloodGuard({ window: 1_000_000 }),
-    progress: new PartitionProgress({ name: 'model', table: 'model' }, 0, pipelineMetrics(silentMetrics), { stored: 0, deadLettered: 0, leftOut: 0 }),
+    progress: new PartitionProgress({ name: 'model', table: 'model' }, 0, pipelineMetrics(silentMetrics), { stored: 0, deadLettered: 0, leftOut: 0, lost: [] }),
     clock: hastyClock(world),
     logger: silentLogger,
     graceMs: 1000,

@@ -13,7 +13,7 @@ export { createPipeline, Pipeline, type PipelineOptions } from './pipeline.ts'
 export type { UndeclaredFieldCount } from './schema-drift.ts'
 export type { FloodOptions } from './flood-guard.ts'
 export { SliceBudget, type SliceBudgetOptions } from './slice-budget.ts'
-export type { PartitionStatus, PipelineState, PipelineStatus } from './pipeline-status.ts'
+export type { LostRange, PartitionStatus, PipelineState, PipelineStatus } from './pipeline-status.ts'
 export type { PipelineStores } from './write-slice.ts'
 
 // Freshness

@@ -95,7 +95,7 @@ async function holdPartition(work: HeldWork, signal: AbortSignal): Promise<void>
     await finishInFlight(work, hold, claim.inFlight, signal)
   } else {
     const { earliest } = await untilItWorks(work, signal, () => work.reader.bounds({ signal }))
-    if (position < earliest) work.logger.error({ partition: claim.scope.partition, from: String(position), to: String(earliest) }, 'messages were removed by retention before they were stored')
+    tellLoss(work, position, earliest)
     position = position < earliest ? earliest : position
     work.reader.seek(position)
   }
@@ -103,6 +103,13 @@ async function holdPartition(work: HeldWork, signal: AbortSignal): Promise<void>
     work.logger.warn({ partition: claim.scope.partition, ledger: String(position), stored: String(hold.storedUpTo) }, 'there are rows or dead letters that the ledger knows nothing of: up to there, each slice is looked up before it is written')
   }
   await moveOn(work, hold, position, signal)
+}
+
+/** What is to come next is no longer there. Nothing can bring it back, so that the partition goes on; which offsets are gone has to be known. */
+function tellLoss({ reader, progress, logger }: HeldWork, position: bigint, earliest: bigint): void {
+  if (position >= earliest || !progress.lost(position, earliest - 1n)) return
+  const range = { topic: reader.topic, partition: reader.partition, firstOffset: String(position), lastOffset: String(earliest - 1n) }
+  logger.error(range, 'the topic removed records before they were stored: its retention is shorter than the pipeline was away or behind')
 }
 
 /** The main loop: while one slice is written, the next one is read and decoded. */

@@ -17,6 +17,21 @@ export interface PartitionStatus {
   readonly queryableAfterMs: number | null
 }
 
+/** Records that the topic removed before they were stored. */
+export interface LostRange {
+  readonly partition: number
+  readonly firstOffset: bigint
+  readonly lastOffset: bigint
+}
+
+/** What the partitions of a pipeline come to together, since the start of this process. */
+export interface PipelineTotals {
+  stored: number
+  deadLettered: number
+  leftOut: number
+  readonly lost: LostRange[]
+}
+
 /** Where a pipeline stands. Counts are since the start of this process. */
 export interface PipelineStatus {
   readonly name: string
@@ -31,6 +46,8 @@ export interface PipelineStatus {
   readonly versions: Readonly<Record<string, number>>
   /** Fields that events carry beyond the declared ones, the most frequent first; their values are left out. */
   readonly undeclared: readonly UndeclaredFieldCount[]
+  /** What retention removed before it was stored, as far as this process came upon it. */
+  readonly lost: readonly LostRange[]
   readonly partitions: readonly PartitionStatus[]
   /** Why it halted; null otherwise. */
   readonly reason: string | null
@@ -41,6 +58,7 @@ export interface PipelineMetrics {
   readonly stored: CounterMetric
   readonly deadLettered: CounterMetric
   readonly leftOut: CounterMetric
+  readonly lost: CounterMetric
   readonly versions: CounterMetric
   readonly undeclared: CounterMetric
   readonly failures: CounterMetric
@@ -55,6 +73,7 @@ export function pipelineMetrics(sink: MetricsSink): PipelineMetrics {
     stored: sink.counter({ name: 'smart_whale_pipeline_records_stored_total', help: 'Records that every store of the pipeline has', labelNames }),
     deadLettered: sink.counter({ name: 'smart_whale_pipeline_dead_letters_total', help: 'Records that went to the dead letters', labelNames }),
     leftOut: sink.counter({ name: 'smart_whale_pipeline_left_out_total', help: 'Records that a transform or a route left out on purpose', labelNames }),
+    lost: sink.counter({ name: 'smart_whale_pipeline_lost_records_total', help: 'Offsets that the topic removed before they were stored; the status names them', labelNames }),
     versions: sink.counter({ name: 'smart_whale_pipeline_events_by_version_total', help: 'Events that were read, by the version that they name', labelNames: ['pipeline', 'version'] }),
     undeclared: sink.counter({ name: 'smart_whale_pipeline_undeclared_fields_total', help: 'Fields of events that no version declares; the status names them', labelNames }),
     failures: sink.counter({ name: 'smart_whale_pipeline_failures_total', help: 'Attempts that failed and paused a partition, by error code', labelNames: ['pipeline', 'code'] }),
@@ -73,12 +92,12 @@ export class PartitionProgress {
   readonly #pipeline: { readonly name: string; readonly table: string }
   readonly #partition: number
   readonly #metrics: PipelineMetrics
-  readonly #totals: { stored: number; deadLettered: number; leftOut: number }
+  readonly #totals: PipelineTotals
   #nextOffset = 0n
   #waitingFor: string | null = null
   #queryableAfterMs: number | null = null
 
-  constructor(pipeline: { readonly name: string; readonly table: string }, partition: number, metrics: PipelineMetrics, totals: { stored: number; deadLettered: number; leftOut: number }) {
+  constructor(pipeline: { readonly name: string; readonly table: string }, partition: number, metrics: PipelineMetrics, totals: PipelineTotals) {
     this.#pipeline = pipeline
     this.#partition = partition
     this.#metrics = metrics
@@ -96,6 +115,14 @@ export class PartitionProgress {
     this.#metrics.stored.inc({ pipeline: this.#pipeline.name }, stored)
     if (deadLettered > 0) this.#metrics.deadLettered.inc({ pipeline: this.#pipeline.name }, deadLettered)
     if (leftOut > 0) this.#metrics.leftOut.inc({ pipeline: this.#pipeline.name }, leftOut)
+  }
+
+  /** Tells once of a range that it is gone; false when that is known. */
+  lost(firstOffset: bigint, lastOffset: bigint): boolean {
+    if (this.#totals.lost.some((range) => range.partition === this.#partition && range.lastOffset >= lastOffset)) return false
+    this.#totals.lost.push({ partition: this.#partition, firstOffset, lastOffset })
+    this.#metrics.lost.inc({ pipeline: this.#pipeline.name }, Number(lastOffset - firstOffset) + 1)
+    return true
   }
 
   paused(error: unknown): void {

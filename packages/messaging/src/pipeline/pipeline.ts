@@ -9,7 +9,7 @@ import { FloodGuard, type FloodOptions } from './flood-guard.ts'
 import { runPartition } from './partition-worker.ts'
 import { makeTopics } from './make-topics.ts'
 import type { PipelineDefinition } from './pipeline-definition.ts'
-import { PartitionProgress, pipelineMetrics, type PipelineMetrics, type PipelineState, type PipelineStatus } from './pipeline-status.ts'
+import { PartitionProgress, pipelineMetrics, type PipelineMetrics, type PipelineState, type PipelineStatus, type PipelineTotals } from './pipeline-status.ts'
 import { createSentLetters } from './sent-letters.ts'
 import { SchemaDrift } from './schema-drift.ts'
 import { SliceBudget } from './slice-budget.ts'
@@ -51,7 +51,7 @@ export class Pipeline implements Lifecycle {
   readonly #options: PipelineOptions
   readonly #logger: Logger
   readonly #metrics: PipelineMetrics
-  readonly #totals = { stored: 0, deadLettered: 0, leftOut: 0 }
+  readonly #totals: PipelineTotals = { stored: 0, deadLettered: 0, leftOut: 0, lost: [] }
   readonly #progress = new Map<number, PartitionProgress>()
   readonly #flood: FloodGuard
   readonly #budget: SliceBudget
@@ -98,7 +98,7 @@ export class Pipeline implements Lifecycle {
     const partitions = [...this.#progress.values()].map((progress) => progress.status())
     const state = this.#state === 'running' && partitions.some((partition) => partition.state === 'paused') ? 'paused' : this.#state
     const { name, topic, table } = this.definition
-    return { name, topic, table, state, ...this.#totals, versions: this.#drift.versions(), undeclared: this.#drift.undeclared(), partitions, reason: this.#reason }
+    return { name, topic, table, state, ...this.#totals, lost: [...this.#totals.lost], versions: this.#drift.versions(), undeclared: this.#drift.undeclared(), partitions, reason: this.#reason }
   }
 
   /** Records in the topic that are not yet in every store. */
