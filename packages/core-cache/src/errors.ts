@@ -1,7 +1,15 @@
-import { ConfigurationError, ValidationError } from '@smart-whale/interfaces'
+import { ConfigurationError, ConnectionError, OperationError, ValidationError } from '@smart-whale/interfaces'
 
 /** Every code that this package itself throws; a pattern that is none fails with `ERR_VALIDATION` of `@smart-whale/interfaces`. */
-export type CacheErrorCode = 'ERR_CACHE_CONFIGURATION' | 'ERR_CACHE_KEY' | 'ERR_CACHE_VALUE' | 'ERR_CACHE_TTL'
+export type CacheErrorCode =
+  | 'ERR_CACHE_CONFIGURATION'
+  | 'ERR_CACHE_KEY'
+  | 'ERR_CACHE_VALUE'
+  | 'ERR_CACHE_TTL'
+  | 'ERR_CACHE_TIMEOUT'
+  | 'ERR_CACHE_UNACKNOWLEDGED'
+  | 'ERR_CACHE_LOAD'
+  | 'ERR_CACHE_REDIS'
 
 /** The refusal of an option. */
 export function optionError(option: string, found: unknown, wanted: string): ConfigurationError<'ERR_CACHE_CONFIGURATION'> {
@@ -24,6 +32,23 @@ export function ttlError(found: unknown): ValidationError<'ERR_CACHE_TTL'> {
 export function valueError(path: readonly (string | number)[], found: string): ValidationError<'ERR_CACHE_VALUE'> {
   const message = `${found} can't be cached; cache plain data: texts, numbers, bigint, Date, Map, Set, bytes, arrays and plain objects`
   return new ValidationError(message, { code: 'ERR_CACHE_VALUE', issues: [{ path: ['value', ...path], message }] })
+}
+
+/** An invalidation that not every node has confirmed in time. It is carried on with: asking again does no harm, and isn't needed. */
+export function unacknowledgedError(cause: unknown, timeoutMs: number): OperationError<'ERR_CACHE_UNACKNOWLEDGED'> {
+  const message = `not every node has confirmed the invalidation within ${timeoutMs} ms; this node has forgotten the entries, and the others will as soon as they can be reached`
+  return new OperationError(message, { code: 'ERR_CACHE_UNACKNOWLEDGED', cause, retryable: true, status: 503, context: { timeoutMs } })
+}
+
+/** A load in another process, that this one waited for, failed. */
+export function loadFailedElsewhereError(key: string, failure: string): OperationError<'ERR_CACHE_LOAD'> {
+  return new OperationError(`the load of ${JSON.stringify(key)} failed in the process that did it: ${failure}`, { code: 'ERR_CACHE_LOAD', retryable: true, status: 502, context: { key } })
+}
+
+/** Redis can't be reached, or refused. */
+export function redisError(what: string, cause: unknown): ConnectionError<'ERR_CACHE_REDIS'> {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new ConnectionError(`Redis could not ${what}: ${reason}`, { code: 'ERR_CACHE_REDIS', cause, context: { what } })
 }
 
 const describe = (value: unknown): string => (typeof value === 'number' ? String(value) : value === null ? 'null' : typeof value)

@@ -1,0 +1,171 @@
+import type { Clock, TimerHandle } from '@smart-whale/interfaces'
+import { encodeValue } from '../codec/encode-value.ts'
+import { loadFailedElsewhereError } from '../errors.ts'
+import { copyForCache } from '../l1/copy-value.ts'
+import type { NodeLink } from '../shared/node-link.ts'
+import type { SharedCache } from '../shared/shared-cache.ts'
+import type { CacheMetrics } from './cache-metrics.ts'
+import { newToken } from './load-token.ts'
+import type { ManagerSettings, ReadSettings } from './manager-options.ts'
+import { type Loader, runLoader } from './run-loader.ts'
+import type { FoundValue, SharedValues } from './shared-values.ts'
+
+/** Life of a load token whose holder doesn't prolong it: what the others wait when a holder dies. */
+const TOKEN_LIFE_MS = 2_000
+const PROLONG_EVERY_MS = 600
+/** How long a failure is there to be seen by those who wait. */
+const FAILURE_MS = 2_000
+/** Pauses of those who wait, should the message not reach them. */
+const FIRST_PAUSE_MS = 25
+const LONGEST_PAUSE_MS = 250
+
+/** A load to be done once, wherever. */
+export interface LoadRequest {
+  readonly key: string
+  readonly loader: Loader<unknown>
+  readonly read: ReadSettings
+  /** Token of the value in the shared layer that won't do; empty for none. */
+  readonly unusable: string
+  /** Whether a value that another node has loaded meanwhile will do. */
+  readonly isUsable: (found: FoundValue) => boolean
+}
+
+/** The shared half of a load. */
+export interface LoadThroughShared {
+  readonly shared: SharedCache
+  readonly values: SharedValues
+  readonly link: NodeLink
+}
+
+/** Loads a key: here, if nobody else does; else takes what the others get. */
+export class LoadOnce {
+  readonly #settings: ManagerSettings
+  readonly #clock: Clock
+  readonly #metrics: CacheMetrics
+  readonly #through: LoadThroughShared | undefined
+  readonly #waiting = new Map<string, Set<() => void>>()
+  readonly #fills = new Set<Promise<unknown>>()
+
+  constructor(settings: ManagerSettings, metrics: CacheMetrics, through: LoadThroughShared | undefined) {
+    this.#settings = settings
+    this.#clock = settings.clock
+    this.#metrics = metrics
+    this.#through = through
+  }
+
+  /** The loaded value, or the loader's error. */
+  async load(request: LoadRequest): Promise<FoundValue> {
+    const { link, shared, values } = this.#through ?? {}
+    if (link === undefined || shared === undefined || values === undefined) return this.#loadHere(request, newToken())
+    const waitUntilMs = this.#clock.monotonic() + this.#settings.waitTimeoutMs
+    const token = newToken()
+    let { unusable } = request
+    let waitedFor = ''
+    let pauseMs = FIRST_PAUSE_MS
+    while (link.isUsable(this.#clock.monotonic()) && this.#clock.monotonic() < waitUntilMs) {
+      const reply = await values.ask('claim', shared.claim({ key: request.key, token, lifeMs: TOKEN_LIFE_MS, unusable, waitedFor }))
+      if (reply === undefined) break
+      if (reply.kind === 'granted') return this.#loadUnderToken(request, token, { link, shared, values })
+      if (reply.kind === 'failed') throw loadFailedElsewhereError(request.key, reply.failure)
+      if (reply.kind === 'value') {
+        const answer = await values.judge(reply.payload)
+        if (answer.found !== undefined && request.isUsable(answer.found)) return answer.found
+        unusable = answer.token
+        continue
+      }
+      waitedFor = reply.holder
+      await this.#settledOr(request.key, Math.min(pauseMs, reply.leftMs + 5))
+      pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 1.5)
+    }
+    return this.#loadHere(request, token)
+  }
+
+  /** Somebody says that a key, for which some wait here, is settled. */
+  onSettled(key: string): void {
+    for (const wake of [...(this.#waiting.get(key) ?? [])]) wake()
+  }
+
+  /** Resolves when nothing is being stored any more. */
+  async settle(): Promise<void> {
+    await Promise.allSettled([...this.#fills])
+  }
+
+  async #loadUnderToken(request: LoadRequest, token: string, { link, shared, values }: LoadThroughShared): Promise<FoundValue> {
+    const { key } = request
+    const { run, followed } = link
+    const stop = this.#prolong(key, token, shared)
+    try {
+      const startedAtMs = this.#clock.monotonic()
+      const found = await this.#loadHere(request, token)
+      const body = encodeValue(found.copy.value)
+      if (found.freshMs <= 0) {
+        this.#inBackground(values.ask('give up', shared.giveUp(key, token, undefined, 1)))
+        return found
+      }
+      const { freshMs, staleMs, tags, isNothing } = found
+      const loadMs = Math.max(0, this.#clock.monotonic() - startedAtMs)
+      this.#inBackground(values.fill(key, { token, run, followed, loadedAtMs: this.#clock.now(), freshMs, staleMs, loadMs, tags, isNothing }, body))
+      return found
+    } catch (error) {
+      this.#inBackground(values.ask('give up', shared.giveUp(key, token, describeFailure(error), FAILURE_MS)))
+      throw error
+    } finally {
+      stop()
+    }
+  }
+
+  async #loadHere({ key, loader, read }: LoadRequest, token: string): Promise<FoundValue> {
+    try {
+      const value = await runLoader(loader, key, this.#settings.loadTimeoutMs, this.#clock)
+      const isNothing = value === undefined
+      const copy = copyForCache(isNothing ? null : value)
+      const tags = typeof read.tags === 'function' ? (isNothing ? [] : read.tags(value as never)) : (read.tags ?? [])
+      this.#metrics.countLoad('loaded')
+      const staleMs = isNothing ? 0 : Math.max(read.revalidateMs, read.ifErrorMs)
+      return { copy, loadedAtMs: this.#clock.monotonic(), freshMs: isNothing ? read.negativeMs : read.freshMs, staleMs, tags, isNothing, token }
+    } catch (error) {
+      this.#metrics.countLoad('failed')
+      throw error
+    }
+  }
+
+  /** Keeps the token while the load goes on. A token that is lost is lost: the value won't be stored, and that is right. */
+  #prolong(key: string, token: string, shared: SharedCache): () => void {
+    let timer: TimerHandle
+    const again = (): void => {
+      timer = this.#clock.setTimeout(() => {
+        shared.prolong(key, token, TOKEN_LIFE_MS).catch(() => {})
+        again()
+      }, PROLONG_EVERY_MS)
+    }
+    again()
+    return () => this.#clock.clearTimeout(timer)
+  }
+
+  #inBackground(work: Promise<unknown>): void {
+    const tracked = work.catch(() => {}).finally(() => this.#fills.delete(tracked))
+    this.#fills.add(tracked)
+  }
+
+  #settledOr(key: string, pauseMs: number): Promise<void> {
+    const waiting = this.#waiting.get(key) ?? new Set()
+    this.#waiting.set(key, waiting)
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#clock.clearTimeout(timer)
+        waiting.delete(done)
+        if (waiting.size === 0) this.#waiting.delete(key)
+        resolve()
+      }
+      const timer = this.#clock.setTimeout(done, pauseMs)
+      waiting.add(done)
+    })
+  }
+}
+
+/** What others may know of an error: its kind, not its words, which may hold a secret. */
+function describeFailure(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown'
+  const code = (error as { readonly code?: unknown }).code
+  return typeof code === 'string' ? `${error.name} ${code}` : error.name
+}

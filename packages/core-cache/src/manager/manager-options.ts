@@ -1,0 +1,112 @@
+import { type Clock, type Logger, type MetricsSink, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
+import { optionError } from '../errors.ts'
+import type { MemoryPressure } from '../l1/memory-pressure.ts'
+import type { SharedCache } from '../shared/shared-cache.ts'
+
+/** What a {@link CacheManager} is made of. */
+export interface CacheManagerOptions {
+  /** The layer that processes share: `createRedisLayer(…)`. @default none: memory alone */
+  shared?: SharedCache | undefined
+  /** Entries that memory holds at most. @default 10_000 */
+  maxEntries?: number | undefined
+  /** Memory that they may take, as estimated. @default 67_108_864 (64 MiB) */
+  maxBytes?: number | undefined
+  /** How long a value is fresh. @default 60 */
+  ttlSeconds?: number | undefined
+  /** How long after that it still serves at once, while it is loaded anew. @default 0 */
+  staleWhileRevalidateSeconds?: number | undefined
+  /** How long after `ttlSeconds` it serves when the loader fails. @default 0 */
+  staleIfErrorSeconds?: number | undefined
+  /** How long it is remembered that the loader found nothing (`undefined`); 0 for not at all. @default 0 */
+  negativeTtlSeconds?: number | undefined
+  /** Last part of its fresh life in which a value that is read is loaded anew before it runs out; each entry at a random moment of it. 0 for never. @default 0.2 */
+  refreshShare?: number | undefined
+  /** Pause before a value that was kept because its loader failed is loaded again. @default 1 */
+  retryAfterFailureSeconds?: number | undefined
+  /** How long a loader may take. @default 30_000 */
+  loadTimeoutMs?: number | undefined
+  /** How long a load in another process is waited for; then this one loads by itself. @default 10_000 */
+  waitTimeoutMs?: number | undefined
+  /** How long the shared layer may take to answer. The first request that takes longer closes it until it answers again. @default 100 */
+  sharedTimeoutMs?: number | undefined
+  /** How long an invalidation may take until all nodes have confirmed it. @default 5_000 */
+  invalidationTimeoutMs?: number | undefined
+  /** How long a node that lost the shared layer goes on answering from memory. Above 0 it may answer with what others have invalidated meanwhile. @default 0 */
+  unlinkedStaleSeconds?: number | undefined
+  /** Who lowers and raises the memory that it may take. @default nobody */
+  memoryPressure?: MemoryPressure | undefined
+  /** Where hits, loads and failures are counted. @default silentMetrics */
+  metrics?: MetricsSink | undefined
+  /** Told what goes wrong behind the callers' backs. @default silentLogger */
+  logger?: Logger | undefined
+  /** Whose time passes. @default systemClock */
+  clock?: Clock | undefined
+}
+
+/** What one call may have otherwise. */
+export interface SmartGetOptions<T = unknown> {
+  /** How long the value is fresh. @default the manager's */
+  ttlSeconds?: number | undefined
+  /** How long after that it still serves at once, while it is loaded anew. @default the manager's */
+  staleWhileRevalidateSeconds?: number | undefined
+  /** How long after `ttlSeconds` it serves when the loader fails. @default the manager's */
+  staleIfErrorSeconds?: number | undefined
+  /** How long it is remembered that there is nothing. @default the manager's */
+  negativeTtlSeconds?: number | undefined
+  /** Tags to invalidate it by; known beforehand, or found from the value. @default none */
+  tags?: readonly string[] | ((value: T) => readonly string[]) | undefined
+  /** Ends this caller's wait; the load goes on for the others. @default never aborted */
+  signal?: AbortSignal | undefined
+}
+
+/** A {@link CacheManagerOptions} in milliseconds, with every default filled in. */
+export type ManagerSettings = ReturnType<typeof managerSettings>
+
+/** How one read goes. */
+export interface ReadSettings {
+  readonly freshMs: number
+  readonly revalidateMs: number
+  readonly ifErrorMs: number
+  readonly negativeMs: number
+  readonly tags: SmartGetOptions['tags']
+}
+
+/** @throws ConfigurationError naming the option that is wrong */
+export function managerSettings(options: CacheManagerOptions) {
+  const { maxEntries = 10_000, maxBytes = 67_108_864, refreshShare = 0.2, loadTimeoutMs = 30_000, waitTimeoutMs = 10_000, sharedTimeoutMs = 100, invalidationTimeoutMs = 5_000 } = options
+  if (!(Number.isInteger(maxEntries) && maxEntries >= 1)) throw optionError('maxEntries', maxEntries, 'a whole number above 0')
+  if (!(maxBytes > 0)) throw optionError('maxBytes', maxBytes, 'a number of bytes above 0')
+  if (!(refreshShare >= 0 && refreshShare <= 1)) throw optionError('refreshShare', refreshShare, 'a share from 0 to 1')
+  for (const [name, value] of Object.entries({ loadTimeoutMs, waitTimeoutMs, sharedTimeoutMs, invalidationTimeoutMs })) {
+    if (!(value > 0 && value < 2 ** 31)) throw optionError(name, value, 'a number of milliseconds above 0')
+  }
+  return {
+    maxEntries, maxBytes, refreshShare, loadTimeoutMs, waitTimeoutMs, sharedTimeoutMs, invalidationTimeoutMs,
+    retryAfterFailureMs: millisecondsOf('retryAfterFailureSeconds', options.retryAfterFailureSeconds ?? 1),
+    unlinkedStaleMs: millisecondsOf('unlinkedStaleSeconds', options.unlinkedStaleSeconds ?? 0),
+    read: readSettings(options, undefined),
+    memoryPressure: options.memoryPressure,
+    metrics: options.metrics ?? silentMetrics,
+    logger: options.logger ?? silentLogger,
+    clock: options.clock ?? systemClock,
+  }
+}
+
+/** Options over settings. @throws ConfigurationError naming the option that is wrong */
+export function readSettings(options: Omit<SmartGetOptions<never>, 'tags'> & { tags?: SmartGetOptions<never>['tags'] }, otherwise: ReadSettings | undefined): ReadSettings {
+  const { ttlSeconds, staleWhileRevalidateSeconds, staleIfErrorSeconds, negativeTtlSeconds, tags } = options
+  if (ttlSeconds !== undefined && !(ttlSeconds > 0)) throw optionError('ttlSeconds', ttlSeconds, 'a number of seconds above 0')
+  const pick = (name: string, seconds: number | undefined, inherited: number): number => (seconds === undefined ? inherited : millisecondsOf(name, seconds))
+  return {
+    freshMs: pick('ttlSeconds', ttlSeconds, otherwise?.freshMs ?? 60_000),
+    revalidateMs: pick('staleWhileRevalidateSeconds', staleWhileRevalidateSeconds, otherwise?.revalidateMs ?? 0),
+    ifErrorMs: pick('staleIfErrorSeconds', staleIfErrorSeconds, otherwise?.ifErrorMs ?? 0),
+    negativeMs: pick('negativeTtlSeconds', negativeTtlSeconds, otherwise?.negativeMs ?? 0),
+    tags: tags as SmartGetOptions['tags'],
+  }
+}
+
+function millisecondsOf(option: string, seconds: number): number {
+  if (!(typeof seconds === 'number' && seconds >= 0)) throw optionError(option, seconds, 'a number of seconds, 0 or more')
+  return seconds * 1000
+}

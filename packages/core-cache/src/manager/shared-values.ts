@@ -1,0 +1,96 @@
+import type { Clock } from '@smart-whale/interfaces'
+import { decodeValue } from '../codec/decode-value.ts'
+import { type EnvelopeFacts, openEnvelope, sealEnvelope, TOKEN_LENGTH, TOKEN_START } from '../codec/envelope.ts'
+import { copyForCache, type ValueCopy } from '../l1/copy-value.ts'
+import type { NodeLink } from '../shared/node-link.ts'
+import type { SharedCache } from '../shared/shared-cache.ts'
+import { within } from '../shared/within.ts'
+import type { CacheMetrics } from './cache-metrics.ts'
+
+/** A value that came from another layer or from a loader, ready to be kept. Times are monotonic milliseconds. */
+export interface FoundValue {
+  readonly copy: ValueCopy
+  readonly loadedAtMs: number
+  readonly freshMs: number
+  /** How long after that it is kept. */
+  readonly staleMs: number
+  readonly tags: readonly string[]
+  readonly isNothing: boolean
+  readonly token: string
+}
+
+/** What the shared layer holds for a key. */
+export interface SharedAnswer {
+  /** Undefined for a miss, for what was invalidated, and for what nobody of ours wrote. */
+  readonly found: FoundValue | undefined
+  /** Token of the payload, usable or not; empty when there is none. */
+  readonly token: string
+}
+
+/** Values as they stand in the shared layer: read, judged and written. Never fails: who doesn't answer in time holds nothing. */
+export class SharedValues {
+  readonly #shared: SharedCache
+  readonly #link: NodeLink
+  readonly #clock: Clock
+  readonly #timeoutMs: number
+  readonly #metrics: CacheMetrics
+
+  constructor(parts: { readonly shared: SharedCache; readonly link: NodeLink; readonly clock: Clock; readonly timeoutMs: number; readonly metrics: CacheMetrics }) {
+    this.#shared = parts.shared
+    this.#link = parts.link
+    this.#clock = parts.clock
+    this.#timeoutMs = parts.timeoutMs
+    this.#metrics = parts.metrics
+  }
+
+  async read(key: string): Promise<SharedAnswer> {
+    const payload = await this.ask('read', this.#shared.read(key))
+    return payload === undefined ? { found: undefined, token: '' } : this.judge(payload)
+  }
+
+  /** What a payload is worth. */
+  async judge(payload: string): Promise<SharedAnswer> {
+    const token = payload.slice(TOKEN_START, TOKEN_START + TOKEN_LENGTH)
+    const envelope = openEnvelope(payload)
+    const decoded = envelope && decodeValue(envelope.body)
+    if (envelope === undefined || decoded === undefined) {
+      this.#metrics.countForeign()
+      return { found: undefined, token }
+    }
+    if (!(await this.#isValid(envelope))) return { found: undefined, token }
+    const ageMs = Math.max(0, this.#clock.now() - envelope.loadedAtMs)
+    const copy = copyForCache(decoded.value)
+    const { freshMs, staleMs, tags, isNothing } = envelope
+    return { found: { copy, loadedAtMs: this.#clock.monotonic() - ageMs, freshMs, staleMs, tags, isNothing, token }, token }
+  }
+
+  /** Stores a value that was loaded under a token; whether it was still there. */
+  async fill(key: string, facts: EnvelopeFacts, body: string): Promise<boolean> {
+    const lifeMs = Math.ceil(facts.freshMs + facts.staleMs)
+    const stored = await this.ask('fill', this.#shared.fill(key, facts.token, sealEnvelope(facts, body), lifeMs))
+    if (stored === undefined) await this.ask('give up', this.#shared.giveUp(key, facts.token, undefined, 1))
+    return stored === true
+  }
+
+  /** A request that may go unanswered: `undefined` then, and the layer is left alone until it answers again. */
+  async ask<R>(what: string, request: Promise<R>): Promise<R | undefined> {
+    try {
+      return await within(this.#clock, this.#timeoutMs, `the shared layer's answer to ${what}`, request)
+    } catch (error) {
+      this.#metrics.countSharedFailure(what)
+      if (!isRefusal(error)) this.#link.suspect()
+      return undefined
+    }
+  }
+
+  /** Whether neither everything nor one of its tags has been invalidated since its load began. */
+  async #isValid({ run, followed, tags }: EnvelopeFacts): Promise<boolean> {
+    if (run !== this.#link.run) return false
+    if (tags.length === 0) return true
+    const answer = await this.ask('tags', this.#shared.tagNumbers(tags))
+    return answer !== undefined && answer.run === run && answer.numbers.every((number) => number <= followed)
+  }
+}
+
+/** A server that refuses one command (full, read-only) answers all the same. */
+const isRefusal = (error: unknown): boolean => typeof error === 'object' && error !== null && (error as { name?: unknown }).name === 'ReplyError'

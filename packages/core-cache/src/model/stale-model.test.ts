@@ -1,0 +1,20 @@
+import { describe, expect, it } from 'vitest'
+import { playHistory } from './stale-model.ts'
+
+/** A short form of `npm run test:faults -- cache-models`. */
+const HISTORIES = 40
+
+describe('Several nodes, a network that fails, and a server that forgets', () => {
+  it('never answer with what was invalidated and acknowledged before', { timeout: 60_000 }, async () => {
+    let reads = 0
+    let acknowledged = 0
+    for (let seed = 1; seed <= HISTORIES; seed++) {
+      const outcome = await playHistory({ seed, steps: 40 })
+      expect({ seed, stale: outcome.stale, failures: outcome.failures, first: outcome.first }).toEqual({ seed, stale: 0, failures: 0, first: undefined })
+      reads += outcome.reads
+      acknowledged += outcome.acknowledged
+    }
+    expect(reads).toBeGreaterThan(HISTORIES * 15)
+    expect(acknowledged).toBeGreaterThan(HISTORIES * 3)
+  })
+})

@@ -1,0 +1,147 @@
+import { FakeClock } from '@smart-whale/interfaces/testing'
+import { type CacheManager, createCacheManager } from '../manager/cache-manager.ts'
+import { seededFractions } from '../l1/synthetic-traces.ts'
+import { MemorySharedServer } from '../testing/memory-shared-server.ts'
+
+/** One history of nodes, a source of truth, and a network that delays, loses and cuts. */
+export interface History {
+  readonly seed: number
+  readonly steps: number
+}
+
+/** What came of it. */
+export interface HistoryOutcome {
+  /** Reads that got what had been invalidated, and acknowledged, before they began. */
+  readonly stale: number
+  /** Reads that failed though their loader didn't. */
+  readonly failures: number
+  readonly reads: number
+  readonly loads: number
+  readonly acknowledged: number
+  /** The first stale read, for whoever looks for the reason. */
+  readonly first: string | undefined
+}
+
+const KEYS = ['a', 'b']
+const TAG = 'tagged'
+const NODES = 3
+
+/** Plays one history. The same seed plays the same one. */
+export async function playHistory({ seed, steps }: History): Promise<HistoryOutcome> {
+  const world = new World(seed)
+  for (let step = 0; step < steps; step++) {
+    world.act()
+    await world.clock.advance(world.upTo(200))
+  }
+  return world.end()
+}
+
+class World {
+  readonly clock = new FakeClock()
+  readonly #fraction: () => number
+  readonly #server: MemorySharedServer
+  readonly #nodes: CacheManager[] = []
+  readonly #isCut: boolean[] = []
+  /** The source of truth, and the newest version of each key whose invalidation has been acknowledged. */
+  readonly #written = new Map<string, number>()
+  readonly #acknowledged = new Map<string, number>()
+  readonly #pending = new Set<Promise<unknown>>()
+  #outcome = { stale: 0, failures: 0, reads: 0, loads: 0, acknowledged: 0, first: undefined as string | undefined }
+
+  constructor(seed: number) {
+    this.#fraction = seededFractions(seed)
+    this.#server = new MemorySharedServer(this.clock)
+    for (let index = 0; index < NODES; index++) {
+      this.#isCut.push(false)
+      const shared = this.#server.layerFor((what) => this.#carry(index, what))
+      this.#nodes.push(createCacheManager({ shared, clock: this.clock, ttlSeconds: 30, refreshShare: 0.5, staleWhileRevalidateSeconds: 30, staleIfErrorSeconds: 30, waitTimeoutMs: 1500 }))
+    }
+  }
+
+  upTo(most: number): number {
+    return Math.floor(this.#fraction() * most)
+  }
+
+  /** Something happens somewhere. */
+  act(): void {
+    const dice = this.#fraction()
+    const node = this.upTo(NODES)
+    const key = KEYS[this.upTo(KEYS.length)] as string
+    if (dice < 0.6) this.#track(this.#read(node, key))
+    else if (dice < 0.85) this.#track(this.#write(node, key))
+    else if (dice < 0.95) this.#isCut[node] = this.#isCut[node] !== true
+    else if (dice < 0.98) this.#isCut.fill(false)
+    else this.#server.restartEmpty()
+  }
+
+  async end(): Promise<HistoryOutcome> {
+    this.#isCut.fill(false)
+    await this.clock.advance(8_000)
+    // After all that, everybody sees the newest.
+    for (let node = 0; node < NODES; node++) for (const key of KEYS) this.#track(this.#read(node, key))
+    await this.clock.advance(8_000)
+    const closing = Promise.all(this.#nodes.map((node) => node.disconnect()))
+    await this.clock.advance(10_000)
+    await closing
+    await Promise.all(this.#pending)
+    return this.#outcome
+  }
+
+  async #read(node: number, key: string): Promise<void> {
+    const atLeast = this.#acknowledged.get(key) ?? 0
+    this.#outcome.reads += 1
+    let loaderFailed = false
+    const loader = async (): Promise<number> => {
+      this.#outcome.loads += 1
+      const version = this.#written.get(key) ?? 0
+      await this.#delay(this.#fraction() < 0.1 ? 3000 : 60)
+      loaderFailed = this.#fraction() < 0.05
+      if (loaderFailed) throw new TypeError('the source is away')
+      return version
+    }
+    try {
+      const version = await (this.#nodes[node] as CacheManager).smartGet(key, loader, key === 'a' ? { tags: [TAG] } : undefined)
+      if (version >= atLeast) return
+      this.#outcome.stale += 1
+      this.#outcome.first ??= `node ${node} read ${key} version ${version} though ${atLeast} was acknowledged`
+    } catch (error) {
+      // A loader's failure is handed to all who wait for it, also elsewhere.
+      if (!(error instanceof TypeError) && (error as { code?: unknown }).code !== 'ERR_CACHE_LOAD') this.#outcome.failures += 1
+    }
+  }
+
+  async #write(node: number, key: string): Promise<void> {
+    const version = (this.#written.get(key) ?? 0) + 1
+    this.#written.set(key, version)
+    const manager = this.#nodes[node] as CacheManager
+    const dice = this.#fraction()
+    try {
+      if (key === 'a' && dice < 0.5) await manager.invalidateTags([TAG])
+      else if (dice < 0.8) await manager.invalidate(key)
+      else if (dice < 0.95) await manager.patternInvalidate(`${key}*`)
+      else await manager.clear()
+      this.#acknowledged.set(key, Math.max(version, this.#acknowledged.get(key) ?? 0))
+      this.#outcome.acknowledged += 1
+    } catch {
+      // Not acknowledged: nothing was promised.
+    }
+  }
+
+  async #carry(node: number, what: string): Promise<void> {
+    await this.#delay(this.#fraction() < 0.05 ? 600 : 15)
+    if (this.#isCut[node] === true || (what === 'message' && this.#fraction() < 0.1)) {
+      // A reply that is lost is noticed by its deadline only.
+      if (what !== 'message') await this.#delay(2500)
+      throw new TypeError('lost')
+    }
+  }
+
+  #delay(mostMs: number): Promise<void> {
+    return new Promise((resolve) => this.clock.setTimeout(resolve, this.upTo(mostMs)))
+  }
+
+  #track(work: Promise<unknown>): void {
+    const tracked = work.finally(() => this.#pending.delete(tracked))
+    this.#pending.add(tracked)
+  }
+}

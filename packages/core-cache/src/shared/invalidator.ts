@@ -1,0 +1,120 @@
+import type { Clock, Logger } from '@smart-whale/interfaces'
+import { unacknowledgedError } from '../errors.ts'
+import type { NodeLink } from './node-link.ts'
+import type { Invalidation, SharedCache } from './shared-cache.ts'
+import { within } from './within.ts'
+
+/** Pause before an invalidation that failed is asked for again. */
+const AGAIN_AFTER_MS = 250
+/** Keys, tags and patterns that may be kept for a server that is away; above it, everything is invalidated when it is back. */
+const MOST_KEPT = 50_000
+/** Keys that are deleted in one request. */
+const KEYS_A_REQUEST = 500
+const REQUEST_TIMEOUT_MS = 2_000
+const SCAN_TIMEOUT_MS = 120_000
+
+/** What is asked for at the same time goes in one request. */
+interface Batch {
+  readonly keys: Set<string>
+  readonly tags: Set<string>
+  readonly patterns: Set<string>
+  all: boolean
+  readonly done: PromiseWithResolvers<void>
+}
+
+/**
+ * Has invalidations carried out by all nodes, and keeps those that the server couldn't take until it can. One batch after another: what is asked for while one is under
+ * way goes together in the next.
+ */
+export class Invalidator {
+  readonly #node: string
+  readonly #shared: SharedCache
+  readonly #link: NodeLink
+  readonly #clock: Clock
+  readonly #logger: Logger
+  /** Carried out here at once, and once more when it is recorded: what was read in between may be from before. */
+  readonly #followHere: (invalidation: Invalidation) => void
+  #next = newBatch()
+  #running: Promise<void> | undefined
+  #isOpen = true
+
+  constructor(parts: { readonly node: string; readonly shared: SharedCache; readonly link: NodeLink; readonly clock: Clock; readonly logger: Logger }, followHere: (invalidation: Invalidation) => void) {
+    this.#node = parts.node
+    this.#shared = parts.shared
+    this.#link = parts.link
+    this.#clock = parts.clock
+    this.#logger = parts.logger
+    this.#followHere = followHere
+  }
+
+  /**
+   * Resolves when it is acknowledged.
+   *
+   * @throws OperationError `ERR_CACHE_UNACKNOWLEDGED` when that takes longer; it is carried on with all the same
+   */
+  async invalidate(invalidation: Invalidation, timeoutMs: number): Promise<void> {
+    this.#followHere(invalidation)
+    const batch = this.#next
+    for (const name of ['keys', 'tags', 'patterns'] as const) for (const text of invalidation[name] ?? []) batch[name].add(text)
+    if (invalidation.all === true || batch.keys.size + batch.tags.size + batch.patterns.size > MOST_KEPT) batch.all = true
+    if (batch.all) for (const list of [batch.keys, batch.tags, batch.patterns]) list.clear()
+    this.#running ??= this.#run()
+    try {
+      await within(this.#clock, timeoutMs, 'an invalidation', batch.done.promise)
+    } catch (error) {
+      throw unacknowledgedError(error, timeoutMs)
+    }
+  }
+
+  close(): void {
+    this.#isOpen = false
+  }
+
+  async #run(): Promise<void> {
+    // Everything that is asked for in the same turn goes together.
+    await Promise.resolve()
+    while (this.#isOpen && !isEmpty(this.#next)) {
+      const batch = this.#next
+      this.#next = newBatch()
+      await this.#carryOut(batch)
+    }
+    this.#running = undefined
+  }
+
+  async #carryOut(batch: Batch): Promise<void> {
+    const invalidation: Invalidation = batch.all ? { all: true } : { keys: [...batch.keys], tags: [...batch.tags], patterns: [...batch.patterns] }
+    while (this.#isOpen) {
+      try {
+        const acknowledged = this.#link.waitForAll(await this.#recordRemoval(invalidation))
+        this.#followHere(invalidation)
+        // Nodes confirm at their own pace; the next batch doesn't wait for them.
+        acknowledged.then(batch.done.resolve, batch.done.reject)
+        return
+      } catch (error) {
+        this.#logger.warn({ error }, 'an invalidation could not be recorded and is asked for again')
+        this.#link.suspect()
+        await new Promise<void>((resolve) => this.#clock.setTimeout(resolve, AGAIN_AFTER_MS))
+      }
+    }
+    batch.done.reject(unacknowledgedError(undefined, 0))
+  }
+
+  /** The values and the tokens of loads under way go first: what is read or stored after it is recorded can't be older. */
+  async #recordRemoval(invalidation: Invalidation) {
+    const { keys = [], patterns = [] } = invalidation
+    for (let at = 0; at < keys.length; at += KEYS_A_REQUEST) {
+      await within(this.#clock, REQUEST_TIMEOUT_MS, 'deleting invalid values', this.#shared.remove(keys.slice(at, at + KEYS_A_REQUEST)))
+    }
+    for (const pattern of patterns) await within(this.#clock, SCAN_TIMEOUT_MS, 'deleting by a pattern', this.#shared.removeMatching(pattern))
+    return within(this.#clock, REQUEST_TIMEOUT_MS, 'recording an invalidation', this.#shared.record(this.#node, invalidation))
+  }
+}
+
+function newBatch(): Batch {
+  const done = Promise.withResolvers<void>()
+  // Whoever asked may have given up waiting.
+  done.promise.catch(() => {})
+  return { keys: new Set(), tags: new Set(), patterns: new Set(), all: false, done }
+}
+
+const isEmpty = ({ keys, tags, patterns, all }: Batch): boolean => !all && keys.size + tags.size + patterns.size === 0
