@@ -1,4 +1,5 @@
-// Consumes events with franz-go, decodes them with encoding/json and inserts them into ClickHouse as RowBinary.
+// Consumes events with franz-go, decodes them with encoding/json and inserts them into ClickHouse as RowBinary; with
+// BENCH_SHAPE=passthrough inserts their bytes as they are.
 // Reads numbers of events from standard input, a line each, and answers "done" when they are stored.
 package main
 
@@ -42,6 +43,11 @@ type event struct {
 }
 
 const insert = "INSERT INTO %s (id, time, tenant, user_id, session_id, path, agent, referrer, status, duration_ms, amount, bot, tags, event_id, source_topic, source_partition, source_offset) FORMAT RowBinary"
+
+// The same of values that nobody looks at.
+const insertAsItIs = "INSERT INTO %s (value, source_topic, source_partition, source_offset) FORMAT RowBinary"
+
+var isPassedThrough = os.Getenv("BENCH_SHAPE") == "passthrough"
 
 func main() {
 	if err := run(); err != nil {
@@ -114,6 +120,15 @@ func consume(client *kgo.Client, pending []*kgo.Record, wanted int, length int64
 }
 
 func encode(body *bytes.Buffer, record *kgo.Record) error {
+	if isPassedThrough {
+		var raw [binary.MaxVarintLen64]byte
+		body.Write(raw[:binary.PutUvarint(raw[:], uint64(len(record.Value)))])
+		body.Write(record.Value)
+		writeString(body, record.Topic)
+		writeInt32(body, record.Partition)
+		writeInt(body, record.Offset)
+		return nil
+	}
 	var e event
 	if err := json.Unmarshal(record.Value, &e); err != nil {
 		return err
@@ -213,7 +228,11 @@ func writeString(body *bytes.Buffer, text string) {
 }
 
 func store(body *bytes.Buffer) error {
-	query := url.Values{"query": {fmt.Sprintf(insert, os.Getenv("BENCH_TABLE"))}, "async_insert": {"0"}}
+	statement := insert
+	if isPassedThrough {
+		statement = insertAsItIs
+	}
+	query := url.Values{"query": {fmt.Sprintf(statement, os.Getenv("BENCH_TABLE"))}, "async_insert": {"0"}}
 	request, err := http.NewRequest("POST", os.Getenv("BENCH_CLICKHOUSE")+"/?"+query.Encode(), bytes.NewReader(body.Bytes()))
 	if err != nil {
 		return err

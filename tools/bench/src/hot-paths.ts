@@ -1,10 +1,10 @@
 import type { HotPath } from './hot-path.ts'
 import { bulkInsert } from './hot-paths/bulk-insert.ts'
 import { composedPolicies } from './hot-paths/composed-policies.ts'
-import { ingestScaling, ingestTyped } from './hot-paths/ingest.ts'
+import { ingestPassthrough, ingestScaling, ingestTyped } from './hot-paths/ingest.ts'
 import { insertEvents, insertFlights } from './hot-paths/insert-typed-rows.ts'
 import { messageValidation } from './hot-paths/message-validation.ts'
 import { oneRowByKey, oneRowWithoutTable } from './hot-paths/one-row-query.ts'
 
 /** Everything that `npm run bench` measures, in the order of the report. */
-export const HOT_PATHS: readonly HotPath[] = [ingestTyped, ingestScaling, insertFlights, insertEvents, bulkInsert, oneRowWithoutTable, oneRowByKey, composedPolicies, messageValidation]
+export const HOT_PATHS: readonly HotPath[] = [ingestTyped, ingestPassthrough, ingestScaling, insertFlights, insertEvents, bulkInsert, oneRowWithoutTable, oneRowByKey, composedPolicies, messageValidation]

@@ -33,7 +33,7 @@ export interface KafkaTransportOptions {
   requestTimeoutMs?: number | undefined
   /** Bytes of one partition's records in one fetch. Two of these may be held in memory for each partition that is read. @default 1_048_576 */
   maxPartitionFetchBytes?: number | undefined
-  /** Bytes of all partitions' records in one fetch. @default 8_388_608 */
+  /** Bytes of all partitions' records in one fetch. @default 2_097_152 */
   maxFetchBytes?: number | undefined
   /** How long a fetch waits at the broker when there is nothing new, in milliseconds. @default 300 */
   fetchMaxWaitMs?: number | undefined
@@ -73,7 +73,7 @@ export function kafkaTransportSettings(options: KafkaTransportOptions = {}): Kaf
     produceConnections: count('produceConnections', options.produceConnections ?? 2, 64),
     requestTimeoutMs: duration('requestTimeoutMs', options.requestTimeoutMs ?? 8_000, 1),
     maxPartitionFetchBytes: count('maxPartitionFetchBytes', options.maxPartitionFetchBytes ?? MIB, 128 * MIB),
-    maxFetchBytes: count('maxFetchBytes', options.maxFetchBytes ?? 8 * MIB, 1024 * MIB),
+    maxFetchBytes: count('maxFetchBytes', options.maxFetchBytes ?? 2 * MIB, 1024 * MIB),
     fetchMaxWaitMs: duration('fetchMaxWaitMs', options.fetchMaxWaitMs ?? 300),
     metadataMaxAgeMs: duration('metadataMaxAgeMs', options.metadataMaxAgeMs ?? 5_000, 1),
     clock: options.clock ?? systemClock,

@@ -25,6 +25,19 @@ describe('giveBack', () => {
     expect(pooled.toString()).toBe('pooled')
   })
 
+  it('uses large memory again, and shows nothing of it to who had it before', () => {
+    const memory = ownMemory(1_000_000)
+    memory.fill(1)
+    const { buffer } = memory
+
+    giveBack(memory)
+    const next = ownMemory(900_000).fill(2)
+
+    expect([memory.length, buffer.byteLength, next.length]).toEqual([0, 0, 900_000])
+    expect(next.buffer.byteLength).toBe(Math.ceil(1_000_000 / 65_536) * 65_536)
+    giveBack(next)
+  })
+
   it('frees once', () => {
     const memory = ownMemory(LARGE)
 

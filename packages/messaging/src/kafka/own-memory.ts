@@ -7,9 +7,21 @@
  */
 const OWN = new WeakSet<ArrayBufferLike>()
 
+/** Buffers are a multiple of it, so that one fits in place of another. */
+const STEP = 64 * 1024
+/** Smaller ones come from the allocator and go back to it. */
+const LEAST_KEPT = 2 * STEP
+/** What is kept to be used again, of all buffers: the allocator, given holes of a megabyte among smaller things, would rather take new memory. */
+const MOST_KEPT = 8 * 1024 * 1024
+const kept: ArrayBuffer[] = []
+let keptBytes = 0
+
 /** A buffer that nobody else has. */
 export function ownMemory(byteLength: number): Buffer {
-  return own(Buffer.allocUnsafeSlow(byteLength))
+  if (byteLength < LEAST_KEPT) return own(Buffer.allocUnsafeSlow(byteLength))
+  const memory = takeKept(byteLength) ?? Buffer.allocUnsafeSlow(Math.ceil(byteLength / STEP) * STEP).buffer
+  OWN.add(memory)
+  return Buffer.from(memory, 0, byteLength)
 }
 
 /** A copy that nobody else has. */
@@ -27,5 +39,24 @@ export function own<T extends Uint8Array>(bytes: T): T {
 
 /** Frees the memory that the bytes lie in, if it is known to be nobody else's: every view of it is empty from now on. */
 export function giveBack({ buffer }: Uint8Array): void {
-  if (OWN.delete(buffer)) (buffer as ArrayBuffer).transfer(0)
+  if (!OWN.delete(buffer)) return
+  const { byteLength } = buffer
+  const isKept = byteLength >= LEAST_KEPT && byteLength % STEP === 0 && keptBytes + byteLength <= MOST_KEPT
+  // The same memory under a new name, so that a view that somebody has forgotten shows nothing, rather than what lies there next.
+  const renamed = (buffer as ArrayBuffer).transfer(isKept ? byteLength : 0)
+  if (!isKept) return
+  kept.push(renamed)
+  keptBytes += byteLength
+}
+
+/** The smallest one that is large enough, and not much too large. */
+function takeKept(byteLength: number): ArrayBuffer | undefined {
+  let best = -1
+  for (const [place, { byteLength: size }] of kept.entries()) {
+    if (size >= byteLength && size <= 2 * byteLength && (best < 0 || size < (kept[best] as ArrayBuffer).byteLength)) best = place
+  }
+  if (best < 0) return undefined
+  const [memory] = kept.splice(best, 1)
+  keptBytes -= memory?.byteLength ?? 0
+  return memory
 }

@@ -1,8 +1,12 @@
 import { type Clock, InfrastructureError, OperationError, type Slice } from '@smart-whale/interfaces'
+import { messagingTimeout } from '../errors.ts'
 import type { PartitionReader, RecordBatch } from '../transport.ts'
 import type { SliceDecoder } from './decode-batch.ts'
 import type { SliceLimits } from './pipeline-definition.ts'
 import type { SliceRecord } from './slice-records.ts'
+
+/** How long one read of a slice that is repeated may wait. */
+const READ_WAIT_MS = 1000
 
 /** The records of a slice, and the bytes that they have. */
 export interface CutSlice {
@@ -32,25 +36,41 @@ export async function cutSlice(reader: PartitionReader, limits: SliceLimits, dec
 
 /**
  * Reads exactly the records of an offset range again; both ends included. The range may have gaps (a compacted topic).
- * @throws OperationError `ERR_MESSAGING_SLICE_GONE` when the topic no longer holds the range's end
+ * @throws OperationError `ERR_MESSAGING_SLICE_GONE` when the topic no longer holds one of the range's ends; TimeoutError when the broker brings nothing
+ * of it for now
  */
 export async function rereadRange(reader: PartitionReader, { firstOffset, lastOffset }: Slice, decoder: SliceDecoder): Promise<readonly SliceRecord[]> {
   const records: SliceRecord[] = []
   let next = firstOffset
   reader.seek(firstOffset)
   decoder.begin()
-  while (next <= lastOffset) {
-    const batch = await readIfThere(reader, Number(lastOffset - next) + 1)
-    if (batch === null || batch.length === 0 || (records.length === 0 && batch.offsetAt(0) !== firstOffset)) break
-    decoder.decode(batch, records)
-    next = batch.nextOffset
+  try {
+    while (next <= lastOffset) {
+      const batch = await readIfThere(reader, Number(lastOffset - next) + 1)
+      if (batch === null || (batch.length > 0 && records.length === 0 && batch.offsetAt(0) !== firstOffset)) break
+      if (batch.length === 0 && batch.nextOffset <= next) await refuseSilence(reader, next, lastOffset)
+      if (batch.length > 0) decoder.decode(batch, records)
+      next = batch.nextOffset
+    }
+  } finally {
+    decoder.end()
   }
-  decoder.end()
   // Where offsets have gaps, as many records as the range has offsets go beyond it.
   while ((records.at(-1)?.offset ?? lastOffset) > lastOffset) records.pop()
   reader.seek(lastOffset + 1n)
   if (records.at(-1)?.offset === lastOffset) return records
-  throw new OperationError(`the topic "${reader.topic}" no longer holds offsets ${firstOffset} to ${lastOffset} of partition ${reader.partition}, which were being written when the pipeline last stopped`, {
+  throw sliceGone(reader, firstOffset, lastOffset)
+}
+
+/** A read that brought nothing in time says nothing about the topic: a broker may be slow, and this process may have been asleep. */
+async function refuseSilence(reader: PartitionReader, next: bigint, lastOffset: bigint): Promise<never> {
+  const { earliest, latest } = await reader.bounds()
+  if (earliest > next || latest <= lastOffset) throw sliceGone(reader, next, lastOffset)
+  throw messagingTimeout(`reading offset ${next} of partition ${reader.partition} of "${reader.topic}"`, READ_WAIT_MS)
+}
+
+function sliceGone(reader: PartitionReader, firstOffset: bigint, lastOffset: bigint): OperationError {
+  return new OperationError(`the topic "${reader.topic}" no longer holds offsets ${firstOffset} to ${lastOffset} of partition ${reader.partition}, which were being written when the pipeline last stopped`, {
     code: 'ERR_MESSAGING_SLICE_GONE',
   })
 }
@@ -66,7 +86,7 @@ export function releaseRecords(records: readonly SliceRecord[]): void {
 
 async function readIfThere(reader: PartitionReader, maxRecords: number): Promise<RecordBatch | null> {
   try {
-    return await reader.read({ maxBytes: 8 * 1024 * 1024, maxRecords, maxWaitMs: 1000 })
+    return await reader.read({ maxBytes: 8 * 1024 * 1024, maxRecords, maxWaitMs: READ_WAIT_MS })
   } catch (error) {
     if (InfrastructureError.isInstance(error) && error.code === 'ERR_MESSAGING_OFFSET_OUT_OF_RANGE') return null
     throw error

@@ -20,6 +20,7 @@ class EndlessReader implements PartitionReader {
   readonly #quota: Quota
   readonly #length: bigint
   #position = 0n
+  #hasRead = false
 
   constructor(inner: PartitionReader, quota: Quota, length: bigint) {
     this.#inner = inner
@@ -48,7 +49,9 @@ class EndlessReader implements PartitionReader {
   }
 
   async read(options: ReadOptions): Promise<RecordBatch> {
-    if (this.#quota.left === 0) await this.#waitForQuota(options.maxWaitMs)
+    // What was read so far is to be stored now, and not when it is old enough.
+    if (this.#quota.left === 0 && !this.#hasRead) await this.#waitForQuota(options.maxWaitMs)
+    this.#hasRead = false
     if (this.#quota.left === 0) return emptyBatch(this.topic, this.partition, this.#position)
     const base = this.#position - (this.#position % this.#length)
     const untilEnd = Number(base + this.#length - this.#position)
@@ -57,6 +60,7 @@ class EndlessReader implements PartitionReader {
     this.#quota.take(maxRecords)
     const batch = await this.#inner.read({ ...options, maxRecords })
     this.#quota.giveBack(maxRecords - batch.length)
+    this.#hasRead = batch.length > 0
     this.#position = base + batch.nextOffset
     if (batch.nextOffset === this.#length) this.#inner.seek(0n)
     return new MovedBatch(batch, base)

@@ -13,6 +13,8 @@ const CONSUMERS: Readonly<Record<string, (config: WorkerConfig, quota: Quota) =>
   'kafkajs-each-message': async (config, quota) => (await import('./kafkajs-each-message.ts')).consumeEachMessage(config, quota),
   'kafkajs-each-batch': async (config, quota) => (await import('./kafkajs-each-batch.ts')).consumeEachBatch(config, quota),
   pipeline: async (config, quota) => (await import('./our-pipeline.ts')).runPipeline(config, quota, false),
+  'kafkajs-passthrough': async (config, quota) => (await import('./kafkajs-passthrough.ts')).passThroughEachMessage(config, quota),
+  passthrough: async (config, quota) => (await import('./our-passthrough.ts')).passThrough(config, quota),
   'pipeline-by-row': async (config, quota) => (await import('./our-pipeline.ts')).runPipeline(config, quota, true),
 }
 

@@ -2,14 +2,14 @@ import { createAdapter, createBatchWriter } from '@smart-whale/clickhouse'
 import { createPipeline, definePipelines, type IngestRow, type Pipeline, type PipelineDefinition, type PipelineInput } from '@smart-whale/messaging/pipeline'
 import { createPlatformaticTransport } from '@smart-whale/messaging/platformatic'
 import { endlessTransport } from './endless-transport.ts'
-import { BATCH_EVENTS, INGEST_FIELDS } from './ingest-events.ts'
+import { INGEST_FIELDS } from './ingest-events.ts'
 import type { Quota } from './quota.ts'
 import type { WorkerConfig } from './worker-config.ts'
 
-/** The pipeline of a benchmark: everything that it does in production, into ClickHouse alone. */
+/** The pipeline of a benchmark: everything that it does in production, with the limits that it has by itself, into ClickHouse alone. */
 function ourDefinition(topic: string, table: string, more: Partial<PipelineInput> = {}): PipelineDefinition {
   const [definition] = definePipelines([
-    { name: `${topic}.${table}`, topic, table, fields: INGEST_FIELDS, time: 'time', id: 'id', sinks: ['clickhouse'], limits: { maxRows: BATCH_EVENTS, maxBytes: 64 * 1024 * 1024 }, ...more },
+    { name: `${topic}.${table}`, topic, table, fields: INGEST_FIELDS, time: 'time', id: 'id', sinks: ['clickhouse'], ...more },
   ])
   return definition as PipelineDefinition
 }

@@ -14,6 +14,8 @@ import { topicReplaced } from './topic-replaced.ts'
  */
 type Channel = 'waiting' | 'passing'
 const PASSING_WAIT_MS = 20
+/** What all partitions together hold before those that hold something are fetched ahead no more. */
+const MOST_BYTES_AHEAD = 4 * 1024 * 1024
 /** After a failure, so that a broker that is away isn't asked without end. */
 const PAUSE_MS = 100
 
@@ -52,8 +54,9 @@ export class Fetcher {
   schedule(): void {
     if (this.#client.closing.aborted) return
     const nodes = new Map<number, KafkaNode>()
+    const isFull = this.#isFull()
     for (const feed of this.#feeds) {
-      if (!feed.isHungry) continue
+      if (!isWanting(feed, isFull)) continue
       const leader = this.#leaderOf(feed)
       if (leader === undefined) void this.#lookUp(feed.topic.name)
       else nodes.set(leader.node.nodeId, leader.node)
@@ -93,8 +96,9 @@ export class Fetcher {
 
   #hungryOf(node: KafkaNode): Asked[] {
     const asked = new Map<string, Asked>()
+    const isFull = this.#isFull()
     for (const feed of this.#inTurn()) {
-      const leader = feed.isHungry ? this.#leaderOf(feed) : undefined
+      const leader = isWanting(feed, isFull) ? this.#leaderOf(feed) : undefined
       if (leader?.node.nodeId !== node.nodeId) continue
       const { topic, partition, fetchOffset: from } = feed
       const key = `${topic.id}/${partition}`
@@ -103,6 +107,12 @@ export class Fetcher {
       else if (same.from === from) same.readers.push({ feed, fetching: feed.beginFetch() })
     }
     return [...asked.values()]
+  }
+
+  #isFull(): boolean {
+    let held = 0
+    for (const feed of this.#feeds) held += feed.heldBytes
+    return held >= MOST_BYTES_AHEAD
   }
 
   /** The first partitions of a request fill the answer first. */
@@ -205,6 +215,11 @@ export class Fetcher {
       this.schedule()
     }
   }
+}
+
+/** Whether a feed belongs into the next fetch: where much is held already, only when it holds nothing itself. */
+function isWanting(feed: PartitionFeed, isFull: boolean): boolean {
+  return feed.isHungry && !(isFull && feed.heldBytes > 0)
 }
 
 /** Held on its own, a small part of an answer would hold the whole of it. */

@@ -14,6 +14,7 @@ export interface Fetching {
 
 interface Chunk {
   readonly records: DecodedRecords
+  readonly bytes: number
   /** How many of them were handed out. */
   handedOut: number
 }
@@ -51,6 +52,11 @@ export class PartitionFeed {
   /** Whether it belongs into the next fetch of its broker. */
   get isHungry(): boolean {
     return this.#isAskedFor && this.#fetching === null && !this.#isClosed && this.#failure === undefined && this.#chunks.length < MOST_CHUNKS
+  }
+
+  /** Bytes of records that were fetched and not wholly handed out. */
+  get heldBytes(): number {
+    return this.#chunks.reduce((sum, { bytes }) => sum + bytes, 0)
   }
 
   /** Somebody reads: from now on there is always a fetch ahead. */
@@ -106,7 +112,7 @@ export class PartitionFeed {
       const records = decodeRecords({ ...fetched, records: isOwn ? fetched.records : ownCopy(fetched.records), topic: this.topic.name, fetchOffset: from })
       this.#fetchOffset = records.nextOffset
       // Control records and what transactions took back are passed over: the position moves, and nothing is handed out.
-      if (records.length > 0) this.#chunks.push({ records, handedOut: 0 })
+      if (records.length > 0) this.#chunks.push({ records, bytes: fetched.records.length, handedOut: 0 })
       else if (this.#chunks.length === 0) this.#position = records.nextOffset
     } catch (error) {
       this.#failure = error
