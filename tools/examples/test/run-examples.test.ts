@@ -14,6 +14,7 @@ const EXAMPLES: Readonly<Record<string, readonly RegExp[]>> = {
   'read/analytics-query.ts': [/'BGO' +│ 59994n  │ 42\.5/, /asked once: miss - asked again: hit/, /after an insert: miss/, /refused: ERR_CLICKHOUSE_PERMISSION_DENIED/],
   'read/time-series.ts': [/first page: 3 rows; more: true/, /02:00:00\.000Z │ 'north' │ 0n +│ null/, /newest: north 10\.1, south 11\.1/],
   'secure/issue-token.ts': [/alice may query: true, may write: false/, /AUTH_JWKS_FILE=.*jwks\.json/, /authorization: Bearer eyJ/],
+  'stream/copy-once.ts': [/invoices: 20 different: 20 lag: 0n/],
   'stream/pipeline.ts': [/stored: 5000, deadLettered: 1, leftOut: 1/, /ClickHouse: \[\s+\{ city: 'BERGEN', rides: 2500n, fare: '31250\.00' \}/, /PostgreSQL: \[\s+\{ city: 'BERGEN', rides: 2500n, fare: '31250\.00' \}/],
   'write/copy-rows.ts': [/stored 50000 rows/, /rows: 50000n, corrected: 100n/],
   'write/insert-with-token.ts': [/stored: \{ rides: 2n, fare: '19\.60' \}/, /refused: row 0 .*"fare"/],

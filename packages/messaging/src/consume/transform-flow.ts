@@ -13,7 +13,9 @@ const MAX_STAGED_BYTES = 64 * 1024 * 1024
 
 /** What a {@link TransformFlow} is made from. */
 export interface TransformFlowOptions {
+  /** Where transactions are kept. @default none, required */
   readonly transport: MessagingTransport
+  /** Group whose progress goes with what is made. @default none, required */
   readonly groupId: string
   /** The partition to read. @default none, required */
   readonly reader: PartitionReader
@@ -25,7 +27,9 @@ export interface TransformFlowOptions {
   readonly timeoutMs: number
   /** How long the handler may go on after the partition was revoked, in milliseconds. @default none, required */
   readonly drainTimeoutMs: number
+  /** Whose time passes. @default none, required */
   readonly clock: Clock
+  /** Where trouble is said. @default none, required */
   readonly logger: Logger
   /** Takes records through decoding, handler, retries and dead letters; resolves with those that were left because the partition was revoked. */
   readonly handle: (records: readonly ReadRecord[], signals: HandlingSignals, staged: StagedSends) => Promise<ReadonlySet<ReadRecord>>

@@ -13,6 +13,7 @@ import type { TransformWork } from './transform-options.ts'
 export interface TransformPartitionOptions extends Omit<TransformFlowOptions, 'handle'> {
   /** How the service works. @default none, required */
   readonly settings: KafkaServiceSettings
+  /** Gives messages the trace that they belong to. @default none, required */
   readonly tracing: MessageTracing
   /** How messages are handled, whatever the handler does. @default none, required */
   readonly handling: Omit<RecordHandlerOptions, 'handler' | 'failed'>

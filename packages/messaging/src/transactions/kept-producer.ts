@@ -8,11 +8,13 @@ import type { TransactionKeeper } from './transaction-keeper.ts'
 
 /** What a producer of transactions is made from. */
 export interface KeptProducerOptions {
+  /** Its id. @default none, required */
   readonly transactionalId: string
   /** What the broker does for it. @default none, required */
   readonly keeper: TransactionKeeper
   /** How long one transaction may stay open, in milliseconds. @default none, required */
   readonly transactionTimeoutMs: number
+  /** Whose time passes. @default none, required */
   readonly clock: Clock
   /** Told once, when it is closed. */
   readonly onClose: (producer: KeptProducer) => void

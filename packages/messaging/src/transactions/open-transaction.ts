@@ -7,10 +7,13 @@ import type { StagedOffset, TransactionKeeper } from './transaction-keeper.ts'
 
 /** What a transaction is made from. */
 export interface OpenTransactionOptions {
+  /** Under which id. @default none, required */
   readonly transactionalId: string
+  /** What the broker does for it. @default none, required */
   readonly keeper: TransactionKeeper
   /** How long it may stay open, in milliseconds. @default none, required */
   readonly timeoutMs: number
+  /** Whose time passes. @default none, required */
   readonly clock: Clock
 }
 

@@ -58,8 +58,10 @@ export class ServiceTransactions {
   async close(): Promise<void> {
     const lanes = [...this.#lanes.values()]
     this.#lanes.clear()
-    await Promise.all(lanes.map(({ last }) => last))
-    await Promise.all(lanes.map(({ producer }) => producer?.close()))
+    await Promise.all(lanes.map(async (lane) => {
+      await lane.last
+      await lane.producer?.close()
+    }))
   }
 
   async #run<T>(transactionalId: string, lane: Lane, work: (transaction: MessageTransaction) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {

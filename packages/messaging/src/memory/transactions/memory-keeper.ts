@@ -13,12 +13,15 @@ import type { StagedAppend, StagedProgress, TransactionCommitter } from './trans
 
 /** What the transactions of one id work with. */
 export interface MemoryKeeperOptions {
+  /** The id. @default none, required */
   readonly transactionalId: string
-  /** @throws OperationError `ERR_MESSAGING_TOPIC_NOT_FOUND` */
+  /** The topic of a name. @throws OperationError `ERR_MESSAGING_TOPIC_NOT_FOUND` @default none, required */
   readonly topic: (name: string) => Topic
+  /** Makes transactions count. @default none, required */
   readonly committer: TransactionCommitter
   /** Bytes that one transaction may hold. @default none, required */
   readonly maxTransactionBytes: number
+  /** The time of records that have none. @default none, required */
   readonly clock: Clock
   /** Told when its producer is closed. */
   readonly onClose: (keeper: MemoryKeeper) => void

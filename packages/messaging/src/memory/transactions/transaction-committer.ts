@@ -36,10 +36,15 @@ export interface StagedCommit {
 
 /** What a committer works with. */
 export interface CommitterOptions {
+  /** Keeps the note of what is decided. @default none, required */
   readonly store: BrokerStore
+  /** The log of a partition; undefined when its topic is gone. @default none, required */
   readonly findLog: (topicId: string, partition: number) => PartitionLog | undefined
+  /** The group of a name, as it is or new. @default none, required */
   readonly group: (groupId: string) => ProgressGroup
+  /** Whose time passes between attempts. @default none, required */
   readonly clock: Clock
+  /** Told what could not be finished yet. @default none, required */
   readonly logger: Logger
 }
 
