@@ -6,8 +6,9 @@ import { killClickHouse } from './scenarios/kill-clickhouse.ts'
 import { killIngestors } from './scenarios/kill-ingestors.ts'
 import { killPostgres } from './scenarios/kill-postgres.ts'
 import { pauseIngestors } from './scenarios/pause-ingestors.ts'
+import { models } from './scenarios/models.ts'
 import { poison } from './scenarios/poison.ts'
 import { storeGone } from './scenarios/store-gone.ts'
 
 /** Every run, in the order of `all`. */
-export const SCENARIOS: readonly Scenario[] = [killIngestors, pauseIngestors, killClickHouse, killPostgres, killBroker, killAll, storeGone, poison, cleanStops]
+export const SCENARIOS: readonly Scenario[] = [killIngestors, pauseIngestors, killClickHouse, killPostgres, killBroker, killAll, storeGone, poison, cleanStops, models]

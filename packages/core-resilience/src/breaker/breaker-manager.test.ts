@@ -32,7 +32,7 @@ describe('BreakerManager', () => {
 
     expect(await outcomeOf(manager.execute('a', async () => 1))).toMatchObject({ code: 'ERR_CIRCUIT_OPEN', context: { breaker: 'a' } })
     expect(await manager.execute('b', async () => 2)).toBe(2)
-    expect(manager.checkState('a')).toMatchObject({ key: 'a', state: 'open', reason: 'consecutive_failures', timesOpened: 1, openUntilMs: 10_000 })
+    expect(manager.checkState('a')).toMatchObject({ key: 'a', state: 'open', reason: 'consecutive_failures', timesOpened: 1, openUntilMs: 3_000 })
     expect(manager.checkState('a').history).toMatchObject([{ key: 'a', from: 'closed', to: 'open', reason: 'consecutive_failures' }])
     expect(manager.checkState('never used')).toMatchObject({ state: 'closed', history: [], timesOpened: 0 })
     expect(manager.keys).toEqual(['a', 'b'])

@@ -32,7 +32,7 @@ export interface BreakerOptions {
   slowCallMs?: number | undefined
   /** Share of slow calls within the window that opens it. @default 1 */
   slowShare?: number | undefined
-  /** How long it stays open before it lets a probe through. @default 10_000 */
+  /** How long it stays open before it lets a probe through. @default 3_000 */
   openMs?: number | undefined
   /** How it finds its way back, in place of `openMs`: `exponentialRecovery()`, `healthProbe({ … })`, or one of your own. @default fixedRecovery(openMs) */
   recovery?: RecoveryStrategy | undefined
@@ -82,7 +82,7 @@ export function breakerRules(options: BreakerOptions): BreakerRules {
     halfOpenProbes: countOption('halfOpenProbes', options.halfOpenProbes ?? 1),
     successesToClose: countOption('successesToClose', options.successesToClose ?? 1),
     probeTimeoutMs: durationOption('probeTimeoutMs', options.probeTimeoutMs ?? 30_000, 1),
-    recovery: options.recovery ?? fixedRecovery(options.openMs ?? 10_000),
+    recovery: options.recovery ?? fixedRecovery(options.openMs ?? 3_000),
     isFailure: options.isFailure ?? speaksAgainstTheOtherSide,
     clock: options.clock ?? systemClock,
     onStateChange: options.onStateChange,
