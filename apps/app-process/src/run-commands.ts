@@ -14,11 +14,21 @@ export interface Terminal {
   readonly hasColours?: boolean
 }
 
-const PROCESS_TERMINAL: Terminal = {
-  out: (text) => void process.stdout.write(text),
-  error: (text) => void process.stderr.write(text),
-  // Node looks at NO_COLOR, FORCE_COLOR and TERM.
-  hasColours: process.stdout.isTTY && process.stdout.hasColors(),
+/** The process's own output. */
+function processTerminal(): Terminal {
+  process.stdout.on('error', endWithReader)
+  return {
+    out: (text) => void process.stdout.write(text),
+    error: (text) => void process.stderr.write(text),
+    // Node looks at NO_COLOR, FORCE_COLOR and TERM.
+    hasColours: process.stdout.isTTY && process.stdout.hasColors(),
+  }
+}
+
+/** Whoever reads has enough, as `head` has: the rest is nobody's, and that is no failure to report. */
+function endWithReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(128 + constants.signals.SIGPIPE)
 }
 
 const COLOURS: Readonly<Record<Colour, readonly [on: number, off: number]>> = { red: [31, 39], green: [32, 39], yellow: [33, 39], dim: [2, 22] }
@@ -34,7 +44,7 @@ export interface CommandRun {
 }
 
 /** Runs the command that the arguments name, and answers the exit code. Whatever goes wrong becomes one line on standard error. */
-export async function runCommands(line: CommandLine, { args, environment, signal, terminal = PROCESS_TERMINAL }: CommandRun): Promise<number> {
+export async function runCommands(line: CommandLine, { args, environment, signal, terminal = processTerminal() }: CommandRun): Promise<number> {
   let title = line.name
   let json = args.includes('--json')
   try {

@@ -80,7 +80,7 @@ async function showSample(standalone: Standalone, size: SampleSize, { logger, pr
     while (!signal.aborted) {
       const { pipelines } = await standalone.ingestor.status()
       const sample = pipelines.filter((pipeline) => pipeline.topic === 'flights' || pipeline.topic === 'sp500')
-      const lag = sample.reduce((sum, pipeline) => sum + pipeline.lag, 0)
+      const lag = sample.reduce((sum, pipeline) => sum + (pipeline.lag ?? 0), 0)
       const halted = sample.find((pipeline) => pipeline.state === 'halted')
       if (halted !== undefined) throw new ConfigurationError(`the pipeline "${halted.name}" halted: ${halted.reason ?? 'see the log'}`)
       const all = sampleCounts(size)

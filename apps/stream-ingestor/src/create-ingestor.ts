@@ -3,13 +3,12 @@ import { hostname } from 'node:os'
 import type { FastifyPluginAsync, preHandlerAsyncHookHandler } from 'fastify'
 import { type ClickHouseAdapter, createBatchWriter } from '@smart-whale/clickhouse'
 import type { HealthProbe, Lifecycle, Logger, MetricsSink } from '@smart-whale/interfaces'
-import type { MessagingTransport } from '@smart-whale/messaging'
+import { letterDecoder, letterVersion, type MessagingTransport } from '@smart-whale/messaging'
 import { deadLetterRoutes, freshnessRoutes, ingestRoutes } from '@smart-whale/messaging/fastify'
 import {
   createFreshness,
   createLagMonitor,
   createPipeline,
-  eventDecoder,
   type Freshness,
   type IngestRow,
   type Pipeline,
@@ -52,9 +51,12 @@ export interface IngestorOptions {
   metrics: MetricsSink
 }
 
-/** A pipeline's status together with how far it is behind. */
+/** What a pipeline does, and how far it is behind; null while that can't be told: its topic is gone, or no broker answers. */
+export type PipelineStatusWithLag = PipelineStatus & { readonly lag: number | null }
+
+/** The status of all pipelines. */
 export interface IngestorStatus {
-  readonly pipelines: readonly (PipelineStatus & { readonly lag: number })[]
+  readonly pipelines: readonly PipelineStatusWithLag[]
 }
 
 /** The pipelines of one process. */
@@ -100,11 +102,12 @@ export function createIngestor(options: IngestorOptions): Ingestor {
 
 function routesOf({ definitions, transport, guard, isReady }: IngestorOptions, freshness: Freshness): FastifyPluginAsync {
   const guarded = guard === undefined ? {} : { guard }
-  const decoders = new Map(definitions.map((definition) => [definition.topic, eventDecoder(definition)]))
+  const decoders = new Map(definitions.map((definition) => [definition.topic, letterDecoder(definition)]))
+  const versions = new Map(definitions.map(({ topic, versionFrom }) => [topic, letterVersion(versionFrom ?? undefined)]))
   return async (fastify) => {
     await fastify.register(ingestRoutes, { transport, definitions, ...guarded, ...(isReady === undefined ? {} : { isReady }) })
     await fastify.register(freshnessRoutes, { freshness, ...guarded })
-    await fastify.register(deadLetterRoutes, { transport, topics: [...decoders.keys()], decoderFor: (topic) => decoders.get(topic), ...guarded })
+    await fastify.register(deadLetterRoutes, { transport, topics: [...decoders.keys()], decoderFor: (topic) => decoders.get(topic), versionOfFor: (topic) => versions.get(topic), ...guarded })
   }
 }
 
@@ -116,8 +119,9 @@ function brokerProbe(transport: MessagingTransport): HealthProbe {
   }
 }
 
-async function statusWithLag(pipeline: Pipeline): Promise<PipelineStatus & { lag: number }> {
-  return { ...pipeline.status(), lag: await pipeline.lag() }
+async function statusWithLag(pipeline: Pipeline): Promise<PipelineStatusWithLag> {
+  // Whoever asks for the status of all wants that of the others too.
+  return { ...pipeline.status(), lag: await pipeline.lag().catch(() => null) }
 }
 
 function storesOf(definition: PipelineDefinition, { clickhouse, timescaledb }: IngestorOptions): PipelineStores {

@@ -10,7 +10,8 @@ export interface IngestSummary {
     readonly state: string
     readonly stored: number
     readonly deadLettered: number
-    readonly lag: number
+    /** Null while it can't be told. */
+    readonly lag: number | null
   }[]
 }
 

@@ -1,5 +1,5 @@
 import { EXIT, exitCodeOf } from '@smart-whale/app-process'
-import { InfrastructureError } from '@smart-whale/interfaces'
+import { InfrastructureError, TimeoutError } from '@smart-whale/interfaces'
 import { OWN_EXIT_CODES } from '../exit-codes.ts'
 
 /**
@@ -30,7 +30,9 @@ export async function orAway(about: string, look: () => Promise<readonly CheckRe
   } catch (error) {
     if (!InfrastructureError.isInstance(error)) throw error
     const exit = exitCodeOf(error, OWN_EXIT_CODES)
-    return [{ about, level: exit === EXIT.found ? 'wrong' : 'failed', detail: error.message, code: error.code, exit }]
+    const { code, message } = error
+    const detail = TimeoutError.isInstance(error) ? `does not answer in time: look whether it runs, is overloaded, or can be reached at all (${message})` : message
+    return [{ about, level: exit === EXIT.found ? 'wrong' : 'failed', detail, code, exit }]
   }
 }
 

@@ -12,19 +12,25 @@ export type VersionOfLetter = (letter: Pick<DeadLetter, 'headers' | 'value'>) =>
 /** Looks where a pipeline looks: in a header or a field. Without a pipeline's word, in the usual header. */
 export function letterVersion({ header, field, absent }: VersionSource = { header: SCHEMA_VERSION_HEADER, field: null, absent: null }): VersionOfLetter {
   if (field === null) return ({ headers }) => (header !== null && Object.hasOwn(headers, header) ? textOf(headers[header]) : absent)
-  return ({ value }) => fieldText(value, field) ?? absent
+  return ({ value }) => {
+    const event = eventIn(value)
+    // What can't be read is of no version, not even of the one for those that name none.
+    return event === null ? null : (fieldText(event, field) ?? absent)
+  }
 }
 
-function fieldText(value: Uint8Array | null, field: string): string | null {
+function eventIn(value: Uint8Array | null): Readonly<Record<string, unknown>> | null {
   if (value === null) return null
-  let event: unknown
   try {
-    event = parseExact(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8'))
+    const event = parseExact(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8'))
+    return typeof event === 'object' && event !== null ? (event as Readonly<Record<string, unknown>>) : null
   } catch {
     return null
   }
-  if (typeof event !== 'object' || event === null || !Object.hasOwn(event, field)) return null
-  const written = (event as Readonly<Record<string, unknown>>)[field]
+}
+
+function fieldText(event: Readonly<Record<string, unknown>>, field: string): string | null {
+  const written = Object.hasOwn(event, field) ? event[field] : undefined
   if (written instanceof ExactNumber) return written.digits
   return typeof written === 'string' || typeof written === 'number' ? String(written) : null
 }

@@ -3,11 +3,13 @@ import { type AuditSink, InfrastructureError, OperationError, toProblem } from '
 import { dropDeadLetters } from '../dead-letters/drop-dead-letters.ts'
 import { groupDeadLetters } from '../dead-letters/group-dead-letters.ts'
 import { type DeadLetterView, inspectDeadLetter } from '../dead-letters/inspect-dead-letter.ts'
+import type { LetterDecoder } from '../dead-letters/judge-letter.ts'
+import type { VersionOfLetter } from '../dead-letters/letter-version.ts'
 import { patchFromFields, type PatchFields } from '../dead-letters/patch-dead-letter.ts'
 import { readDeadLetters } from '../dead-letters/read-dead-letters.ts'
+import { readFates } from '../dead-letters/read-fates.ts'
 import { replayDeadLetters } from '../dead-letters/replay-dead-letters.ts'
 import { deadLetterFilter } from '../dead-letters/select-dead-letters.ts'
-import type { EventDecoder } from '../pipeline/decode-record.ts'
 import type { MessagingTransport, TransportCallOptions } from '../transport.ts'
 import { dropSchema, groupsSchema, lettersSchema, type LetterQuery, replaySchema, type SelectionBody, selectionFrom } from './dead-letter-schemas.ts'
 import { refuseUnknownNames } from './refuse-unknown-names.ts'
@@ -19,7 +21,9 @@ export interface DeadLetterRoutesOptions {
   /** Topics that may be looked at; every other one is unknown. @default none, required */
   topics: readonly string[]
   /** How the pipeline of a topic reads a value, to tell which letters would die again. @default nothing is tried */
-  decoderFor?: (topic: string) => EventDecoder | undefined
+  decoderFor?: (topic: string) => LetterDecoder | undefined
+  /** Where the events of a topic say their schema version. @default the header `schema-version` */
+  versionOfFor?: (topic: string) => VersionOfLetter | undefined
   /** Decides who may look and who may replay. @default everybody */
   guard?: (permission: string) => preHandlerAsyncHookHandler
   /** Who a request comes from, for the journal and the audit. @default the guard's principal, else 'unknown' */
@@ -52,8 +56,10 @@ export const deadLetterRoutes: FastifyPluginAsync<DeadLetterRoutesOptions> = asy
 
   fastify.get<{ Params: TopicParams }>('/dead-letters/:topic', { schema: groupsSchema, ...guarded('dead-letters:read') }, async (request, reply) => {
     const call = callOf(reply, timeoutMs)
-    const groups = await groupDeadLetters(readDeadLetters(transport, known(request.params.topic), call))
-    return { topic: request.params.topic, letters: groups.reduce((sum, { count }) => sum + count, 0), groups: groups.map(shownGroup) }
+    const topic = known(request.params.topic)
+    const letters = readDeadLetters(transport, topic, { versionOf: options.versionOfFor?.(topic), ...call })
+    const groups = await groupDeadLetters(letters, await readFates(transport, topic, call))
+    return { topic, letters: groups.reduce((sum, { count }) => sum + count, 0), groups: groups.map(shownGroup) }
   })
 
   fastify.get<{ Params: TopicParams; Querystring: LetterQuery }>('/dead-letters/:topic/letters', { schema: lettersSchema, ...guarded('dead-letters:read') }, async (request, reply) => {
@@ -62,9 +68,11 @@ export const deadLetterRoutes: FastifyPluginAsync<DeadLetterRoutesOptions> = asy
     const isSelected = deadLetterFilter(selectionFrom(request.query))
     const decode = options.decoderFor?.(topic)
     const letters: DeadLetterView[] = []
-    for await (const letter of readDeadLetters(transport, topic, callOf(reply, timeoutMs))) {
+    const call = callOf(reply, timeoutMs)
+    const fateOf = await readFates(transport, topic, call)
+    for await (const letter of readDeadLetters(transport, topic, { versionOf: options.versionOfFor?.(topic), ...call })) {
       if (letters.length === limit) break
-      if (isSelected(letter)) letters.push(inspectDeadLetter(letter, { decode, maxBytes }))
+      if (isSelected(letter)) letters.push(inspectDeadLetter(letter, { decode, maxBytes, fate: fateOf(letter.position) }))
     }
     return { topic, letters }
   })
@@ -77,6 +85,7 @@ export const deadLetterRoutes: FastifyPluginAsync<DeadLetterRoutesOptions> = asy
       select: selectionFrom(selection),
       patch: patch === undefined ? undefined : patchFromFields(patch),
       decode: options.decoderFor?.(topic),
+      versionOf: options.versionOfFor?.(topic),
       dryRun,
       by: actorOf(request, options),
       audit,
@@ -86,7 +95,7 @@ export const deadLetterRoutes: FastifyPluginAsync<DeadLetterRoutesOptions> = asy
 
   fastify.post<{ Params: TopicParams; Body: SelectionBody }>('/dead-letters/:topic/drop', { schema: dropSchema, ...guarded('dead-letters:replay') }, async (request, reply) => {
     const topic = known(request.params.topic)
-    const dropped = await dropDeadLetters(transport, { topic, select: selectionFrom(request.body), by: actorOf(request, options), audit, ...callOf(reply, timeoutMs) })
+    const dropped = await dropDeadLetters(transport, { topic, select: selectionFrom(request.body), versionOf: options.versionOfFor?.(topic), by: actorOf(request, options), audit, ...callOf(reply, timeoutMs) })
     return { topic, dropped }
   })
 }

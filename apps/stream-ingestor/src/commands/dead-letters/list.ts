@@ -13,8 +13,7 @@ export const listDeadLetters: Command = {
   help: `Groups by reason and schema version, the largest first, with a few places of open letters to look at. A letter is open until it was sent
 again or dropped; it stays in its topic either way.
 
-  --json   {"topic", "letters", "open", "groups": [{"code", "pattern", "schemaVersion", "count", "replayed", "dropped", "firstAt", "lastAt", "examples"}]};
-           times are milliseconds since 1970`,
+  --json   {"topic", "letters", "open", "groups": [{"code", "pattern", "schemaVersion", "count", "replayed", "dropped", "firstAt", "lastAt", "examples"}]}`,
   examples: [['rides', 'what died of which cause']],
   exits: { 0: 'told, also where there are none' },
   options: {},
@@ -26,7 +25,7 @@ again or dropped; it stays in its topic either way.
       const groups = await groupDeadLetters(letters, fateOf)
       const all = sum(groups, 'count')
       const open = all - sum(groups, 'replayed') - sum(groups, 'dropped')
-      if (call.json) call.print(JSON.stringify(toWire({ topic, letters: all, open, groups })))
+      if (call.json) call.print(JSON.stringify(toWire({ topic, letters: all, open, groups: groups.map(inIso) })))
       else if (groups.length === 0) call.print(`${topic} has no dead letters`)
       else printGroups(groups, `${topic}: ${count(all, 'letter')}, ${open} open`, call)
       return EXIT.ok
@@ -35,6 +34,10 @@ again or dropped; it stays in its topic either way.
 
 function sum(groups: readonly DeadLetterGroup[], name: 'count' | 'replayed' | 'dropped'): number {
   return groups.reduce((total, group) => total + group[name], 0)
+}
+
+function inIso(group: DeadLetterGroup): object {
+  return { ...group, firstAt: new Date(group.firstAt).toISOString(), lastAt: new Date(group.lastAt).toISOString() }
 }
 
 function printGroups(groups: readonly DeadLetterGroup[], summary: string, { print }: CommandCall): void {
