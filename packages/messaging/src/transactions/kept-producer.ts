@@ -66,6 +66,7 @@ export class KeptProducer implements TransactionalProducer {
   /** Ends as the process would: nobody is told. */
   crash(): void {
     this.#isClosed = true
+    this.#current?.forget()
     this.#options.keeper.close()
   }
 

@@ -92,6 +92,11 @@ export class OpenTransaction implements Transaction {
     await runCall(`aborting a transaction of "${transactionalId}"`, options, clock, () => this.#aborting ?? Promise.resolve())
   }
 
+  /** Nobody goes on with it, and nobody is told. */
+  forget(): void {
+    this.#options.clock.clearTimeout(this.#timer)
+  }
+
   /** Resolves when it is known how it ended. */
   async settle(signal: AbortSignal): Promise<void> {
     if (this.#state === 'undecided') await this.commit({ signal }).catch((error: unknown) => this.#throwUndecided(error))
