@@ -1,10 +1,27 @@
 import type { HotPath } from './hot-path.ts'
 import { bulkInsert } from './hot-paths/bulk-insert.ts'
 import { composedPolicies } from './hot-paths/composed-policies.ts'
+import { consumeLarge, consumeSmall } from './hot-paths/consume.ts'
 import { ingestPassthrough, ingestScaling, ingestTyped } from './hot-paths/ingest.ts'
 import { insertEvents, insertFlights } from './hot-paths/insert-typed-rows.ts'
 import { messageValidation } from './hot-paths/message-validation.ts'
 import { oneRowByKey, oneRowWithoutTable } from './hot-paths/one-row-query.ts'
+import { produceLarge, produceSmall } from './hot-paths/produce.ts'
 
 /** Everything that `npm run bench` measures, in the order of the report. */
-export const HOT_PATHS: readonly HotPath[] = [ingestTyped, ingestPassthrough, ingestScaling, insertFlights, insertEvents, bulkInsert, oneRowWithoutTable, oneRowByKey, composedPolicies, messageValidation]
+export const HOT_PATHS: readonly HotPath[] = [
+  ingestTyped,
+  ingestPassthrough,
+  ingestScaling,
+  produceSmall,
+  produceLarge,
+  consumeSmall,
+  consumeLarge,
+  insertFlights,
+  insertEvents,
+  bulkInsert,
+  oneRowWithoutTable,
+  oneRowByKey,
+  composedPolicies,
+  messageValidation,
+]
