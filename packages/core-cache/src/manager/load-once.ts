@@ -70,6 +70,8 @@ export class LoadOnce {
       if (reply.kind === 'value') {
         const answer = await values.judge(reply.payload)
         if (answer.found !== undefined && request.isUsable(answer.found)) return answer.found
+        // Nobody can replace what nobody of ours wrote: its token, if it has one, isn't where ours would be.
+        if (answer.token === unusable) await values.ask('remove', shared.remove([request.key]))
         unusable = answer.token
         continue
       }

@@ -1,0 +1,117 @@
+import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis'
+import type { Logger } from '@smart-whale/interfaces'
+import { redisError } from '../errors.ts'
+import type { RedisConfig } from './redis-config.ts'
+import { REDIS_SCRIPTS, type RedisScript } from './redis-scripts.ts'
+
+type Client = Redis | Cluster
+type Drivers = Pick<typeof import('ioredis'), 'Cluster' | 'Redis'>
+type ScriptCall = (...args: (string | number)[]) => Promise<unknown>
+
+const LONGEST_PAUSE_MS = 500
+/** A connection that was dropped a moment ago isn't dropped again: it needs time to dial. */
+const REDIAL_EVERY_MS = 1_000
+
+/** The two connections to Redis: one for commands, one for messages. Loads ioredis when it is opened. Commands fail at once while it is away. */
+export class RedisConnection {
+  readonly #config: RedisConfig
+  readonly #logger: Logger
+  #commands: Client | undefined
+  #messages: Client | undefined
+  #redialledAtMs = -Infinity
+
+  constructor(config: RedisConfig, logger: Logger) {
+    this.#config = config
+    this.#logger = logger
+  }
+
+  get isCluster(): boolean {
+    return this.#config.cluster !== undefined
+  }
+
+  /** @throws ConnectionError when it isn't open */
+  get commands(): Client {
+    if (this.#commands === undefined) throw redisError('be asked', 'the connection is not open')
+    return this.#commands
+  }
+
+  /** Begins to dial; doesn't wait for a server that isn't there. */
+  async open(): Promise<void> {
+    if (this.#commands !== undefined) return
+    const client = this.#dial(await import('ioredis'), { enableAutoPipelining: true })
+    for (const [name, { keys, lua }] of Object.entries(REDIS_SCRIPTS)) client.defineCommand(name, { numberOfKeys: keys, lua })
+    this.#commands = client
+    await Promise.race(['ready', 'error', 'close'].map((event) => new Promise((resolve) => client.once(event, resolve))))
+  }
+
+  /** Listens on channels from now on, over broken connections as well; what is said meanwhile is lost. */
+  async listen(channels: readonly string[], onMessage: (channel: string, message: string) => void): Promise<void> {
+    this.#messages = this.#dial(await import('ioredis'), { enableOfflineQueue: true, maxRetriesPerRequest: null })
+    this.#messages.on('message', onMessage)
+    // Resolves when there is a server; until then nobody waits.
+    this.#messages.subscribe(...channels).catch((error: unknown) => this.#logger.warn({ error }, 'could not listen to other nodes of the cache'))
+  }
+
+  /** Runs a script. */
+  run(script: RedisScript, ...args: (string | number)[]): Promise<unknown> {
+    return (this.commands as unknown as Record<RedisScript, ScriptCall>)[script](...args)
+  }
+
+  /** The servers that hold data. */
+  masters(): readonly Redis[] {
+    return this.isCluster ? (this.commands as Cluster).nodes('master') : [this.commands as Redis]
+  }
+
+  /** Drops connections that don't answer. */
+  redial(): void {
+    const now = performance.now()
+    if (now - this.#redialledAtMs < REDIAL_EVERY_MS) return
+    this.#redialledAtMs = now
+    for (const client of [this.#commands, this.#messages]) if (client?.status === 'ready') client.disconnect(true)
+  }
+
+  close(): void {
+    for (const client of [this.#commands, this.#messages]) client?.disconnect()
+    this.#commands = undefined
+    this.#messages = undefined
+  }
+
+  #dial({ Cluster: ClusterClient, Redis: RedisClient }: Drivers, special: RedisOptions): Client {
+    const { url, sentinel, database, cluster } = this.#config
+    const options: RedisOptions = { ...this.#options(), ...special, db: database ?? 0 }
+    // The driver's types tell replies of two protocols apart; these options leave them as they are.
+    let client: Client
+    if (cluster !== undefined) client = new ClusterClient([...cluster], this.#clusterOptions(options) as never)
+    else if (url !== undefined) client = new RedisClient(url, options as never)
+    else client = new RedisClient({ ...options, name: sentinel?.name, sentinels: [...(sentinel?.nodes ?? [])], sentinelRetryStrategy: pauseOf, failoverDetector: true } as never)
+    client.on('error', (error: unknown) => this.#logger.debug({ error }, 'Redis connection'))
+    return client
+  }
+
+  #options(): RedisOptions {
+    const { username, password, tls, connectTimeoutMs } = this.#config
+    return {
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+      ...(tls === true ? { tls: {} } : {}),
+      connectTimeout: connectTimeoutMs,
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+      retryStrategy: pauseOf,
+      // A master that has become a replica: the connection is to the wrong one.
+      reconnectOnError: (error) => error.message.startsWith('READONLY') && this.#config.url === undefined,
+    } as RedisOptions
+  }
+
+  #clusterOptions(options: RedisOptions): ClusterOptions {
+    return {
+      enableAutoPipelining: options.enableAutoPipelining ?? false,
+      enableOfflineQueue: options.enableOfflineQueue ?? false,
+      clusterRetryStrategy: pauseOf,
+      slotsRefreshTimeout: this.#config.connectTimeoutMs ?? 1_000,
+      redisOptions: this.#options(),
+    } as ClusterOptions
+  }
+}
+
+const pauseOf = (attempt: number): number => Math.min(LONGEST_PAUSE_MS, 50 * 2 ** Math.min(attempt, 10))
