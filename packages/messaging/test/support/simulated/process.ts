@@ -3,7 +3,7 @@ import { kafkaError, messagingTimeout, notConnected } from '../../../src/errors.
 import { KafkaTransport } from '../../../src/kafka/client/kafka-transport.ts'
 import type { FetchedPartition, JoinGroupResult, KafkaApi, KafkaConnections, KafkaRequestOptions, KafkaTarget, ProduceResult } from '../../../src/kafka/kafka-api.ts'
 import type { KafkaTransportOptions } from '../../../src/kafka/options.ts'
-import { ClientClock } from './client.ts'
+import { ClientClock } from './client-clock.ts'
 import type { SimulatedCluster, SimulatedNode } from './cluster.ts'
 import type { ApiName } from './faults.ts'
 

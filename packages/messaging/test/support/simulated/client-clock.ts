@@ -1,4 +1,4 @@
-import { type Clock, type TimerHandle } from '@smart-whale/interfaces'
+import type { Clock, TimerHandle } from '@smart-whale/interfaces'
 import type { FakeClock } from '@smart-whale/interfaces/testing'
 
 interface ClientTimer {
