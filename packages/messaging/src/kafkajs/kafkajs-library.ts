@@ -42,6 +42,9 @@ export interface KafkaJsConnection {
   readonly sessionLifetime: { toNumber(): number }
   /** How long before its end a session is renewed, in milliseconds. */
   reauthenticationThreshold: number
+  /** What came of an answer that isn't whole. */
+  chunks: Buffer[]
+  readonly bytesBuffered: number
   readonly requestQueue: { pending: readonly unknown[]; scheduleCheckPendingRequests: () => void }
   setVersions(versions: Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>>): void
   setSupportAuthenticationProtocol(isSupported: boolean): void

@@ -9,6 +9,7 @@ import type { KafkaTarget } from '../kafka/kafka-api.ts'
 import type { KafkaJsConnection, KafkaJsConnectionClass, KafkaJsRequest } from './kafkajs-library.ts'
 import { kafkaJsLogger } from './kafkajs-logger.ts'
 import { kafkaJsSasl } from './kafkajs-sasl.ts'
+import { ReceivedChunks } from './received-chunks.ts'
 
 /** Connections and requests have deadlines of their own; the library's must never come first. */
 const NEVER_MS = 2 ** 31 - 1
@@ -27,7 +28,7 @@ export async function openKafkaJsLink(
 ): Promise<LibraryLink> {
   const sasl = await kafkaJsSasl(settings)
   if (signal.aborted) throw connectionFailure(broker, signal.reason)
-  let socket: WatchedSocket | undefined
+  let socket: OpenedSocket | undefined
   const connection = new Connection({
     host: broker.host,
     port: broker.port,
@@ -35,7 +36,7 @@ export async function openKafkaJsLink(
     logger: kafkaJsLogger(settings.logger),
     socketFactory: ({ onConnect }) => {
       const made = makeSocket(broker, settings, onConnect)
-      socket = watchSocket(made, settings.tls !== undefined)
+      socket = { ...watchSocket(made, settings.tls !== undefined), raw: made }
       return made
     },
     ssl: settings.tls ?? null,
@@ -52,10 +53,12 @@ export async function openKafkaJsLink(
   return openedLink(connection, connected, socket, settings, broker, signal)
 }
 
+type OpenedSocket = WatchedSocket & { readonly raw: Socket }
+
 async function openedLink(
   connection: KafkaJsConnection,
   connected: Promise<unknown>,
-  socket: WatchedSocket,
+  socket: OpenedSocket,
   settings: ConnectionSettings,
   broker: KafkaTarget,
   signal: AbortSignal,
@@ -77,7 +80,8 @@ async function openedLink(
     broken.catch(() => {})
   }
   connection.reauthenticationThreshold = Math.min(MAX_BEFORE_SESSION_ENDS_MS, connection.sessionLifetime.toNumber() / 4)
-  return { closed: socket.closed, send: (request) => connection.send(requestOf(request)), destroy: end }
+  const received = new ReceivedChunks(connection, socket.raw)
+  return { closed: socket.closed, send: (request) => received.of(() => connection.send(requestOf(request))), destroy: end }
 }
 
 function makeSocket({ host, port }: KafkaTarget, { tls }: ConnectionSettings, onConnect: () => void): Socket {
