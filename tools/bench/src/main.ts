@@ -1,11 +1,11 @@
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InfrastructureError } from '@smart-whale/interfaces'
 import { helpText, readCommand } from './command-line.ts'
 import type { BenchEngines, HotPath } from './hot-path.ts'
 import { HOT_PATHS } from './hot-paths.ts'
 import { type Effort, FULL_EFFORT, interleave, QUICK_EFFORT } from './interleave.ts'
-import { reportPage } from './report.ts'
+import { type Circumstances, reportPage } from './report.ts'
 import { resultTable } from './result-table.ts'
 import { type HotPathResult, resultOf } from './results.ts'
 import { startEngines } from './start-engines.ts'
@@ -28,11 +28,17 @@ async function run(): Promise<void> {
       }
       results.push(await measure(hotPath, engines, effort))
       print(resultTable(results.at(-1) as HotPathResult))
+      // After each of them: a run takes its time, and may be broken off.
+      if (command.write) await writeReport(results, { date: new Date(), rounds: effort.rounds, notes })
     }
-    if (command.write) await writeFile(REPORT, reportPage(results, { date: new Date(), rounds: effort.rounds, notes }))
   } finally {
     await stop()
   }
+}
+
+async function writeReport(results: readonly HotPathResult[], circumstances: Circumstances): Promise<void> {
+  const before = await readFile(REPORT, 'utf8').catch(() => '')
+  await writeFile(REPORT, reportPage(before, results, HOT_PATHS.map(({ title }) => title), circumstances))
 }
 
 async function measure(hotPath: HotPath, engines: BenchEngines, effort: Effort): Promise<HotPathResult> {
