@@ -79,11 +79,11 @@ function pipelineRenamed(work: Work, scope: SliceScope, { store, offset }: Store
 }
 
 /** Where the rows are PostgreSQL's, they say where to go on; a group's offset is set by Kafka's own tools. */
-function ledgerLost(work: Work, { pipeline }: SliceScope, { store, offset }: StoredTo): OperationError {
+function ledgerLost(work: Work, { pipeline, topicId }: SliceScope, { store, offset }: StoredTo): OperationError {
   const goOn = store === 'PostgreSQL' ? `have it go on at offset ${offset + 1n}` : 'set the group’s offset there (the rows behind it are looked up one by one)'
   return refusal(
     'ERR_MESSAGING_LEDGER_LOST',
-    `the ledger knows nothing of ${placeOf(work)} for the pipeline "${pipeline}", and ${store} has its rows up to offset ${offset}: it was lost, or is another one; restore it, or ${goOn}, then start again`,
+    `the ledger knows nothing of ${placeOf(work)} for the pipeline "${pipeline}", and ${store} has its rows up to offset ${offset}: it was lost, or is another one (the topic's id is ${topicId}); restore it, or ${goOn}, then start again`,
     { topic: work.reader.topic, partition: work.reader.partition, stored: String(offset) },
   )
 }

@@ -19,11 +19,13 @@ export interface RangeTally {
   dead: number
   leftOut: number
   lettersUnknown: number
+  /** Rows that are not there, and that ClickHouse may have removed for their age. */
+  expired: number
 }
 
 /** Compares offset by offset, from `firstOffset` on, and tells what is wrong. */
 export function compareRange(expected: ExpectedRange, firstOffset: bigint, actual: ActualRange, findings: FindingGatherer): RangeTally {
-  const tally: RangeTally = { records: 0, good: 0, dead: 0, leftOut: 0, lettersUnknown: 0 }
+  const tally: RangeTally = { records: 0, good: 0, dead: 0, leftOut: 0, lettersUnknown: 0, expired: 0 }
   const cursors = [...actual.stored].map(([sink, offsets]) => ({ sink, offsets, at: 0 }))
   for (const cursor of cursors) while ((cursor.offsets[cursor.at] ?? firstOffset) < firstOffset) cursor.at++
   for (let offset = firstOffset; offset <= expected.lastOffset; offset++) {
@@ -33,7 +35,7 @@ export function compareRange(expected: ExpectedRange, firstOffset: bigint, actua
       let rows = 0
       for (; cursor.offsets[cursor.at] === offset; cursor.at++) rows++
       rowsOfAll += rows
-      checkStore({ expected, offset, letters, rows, sink: cursor.sink }, findings)
+      checkStore({ expected, offset, letters, rows, sink: cursor.sink }, findings, tally)
     }
     checkLetters({ expected, offset, letters, rowsOfAll, areCut: actual.lettersAreCut }, findings, tally)
     count(expected, offset, letters, tally)
@@ -49,9 +51,10 @@ interface StoreCase {
   readonly sink: PipelineSink
 }
 
-function checkStore({ expected, offset, letters, rows, sink }: StoreCase, findings: FindingGatherer): void {
+function checkStore({ expected, offset, letters, rows, sink }: StoreCase, findings: FindingGatherer, tally: RangeTally): void {
   const isWanted = letters === 0 && expected.belongsTo(offset, sink)
   if (isWanted ? rows === 1 : rows === 0) return
+  if (rows === 0 && expected.mayHaveExpired(offset, sink)) return void tally.expired++
   if (rows === 0) return findings.add({ kind: 'missing', place: sink, offset })
   if (isWanted) return findings.add({ kind: 'doubled', place: sink, offset, detail: `${rows} times` })
   const fate = expected.fateOf(offset)

@@ -1,5 +1,7 @@
-import type { SliceScope, SliceState } from '@smart-whale/interfaces'
+import { type Clock, type SliceScope, type SliceState, systemClock } from '@smart-whale/interfaces'
 import type { PartitionReader } from '../../transport.ts'
+import type { IngestRow } from '../event-types.ts'
+import type { PipelineDefinition } from '../pipeline-definition.ts'
 import type { BatchDecoder } from '../decode-batch.ts'
 import { compareContent, comparedColumns } from './compare-content.ts'
 import { compareRange, type RangeTally } from './compare-range.ts'
@@ -35,7 +37,7 @@ export async function verifyPartition(given: PartitionCase): Promise<PartitionVe
     const from = largest(earliest, options.from ?? 0n)
     const to = smallest(position ?? 0n, options.to ?? LAST_OFFSET, latest)
     if (position !== null && position < earliest) findings.addRange('lost-to-retention', 'topic', { firstOffset: position, lastOffset: earliest - 1n }, Number(earliest - position))
-    const tally: RangeTally = { records: 0, good: 0, dead: 0, leftOut: 0, lettersUnknown: 0 }
+    const tally: RangeTally = { records: 0, good: 0, dead: 0, leftOut: 0, lettersUnknown: 0, expired: 0 }
     for (let first = from; first < to; first += BigInt(rangeSize)) {
       const last = smallest(first + BigInt(rangeSize), to) - 1n
       add(tally, await verifyRange(given, reader, { first, last }, findings))
@@ -53,7 +55,7 @@ export async function verifyPartition(given: PartitionCase): Promise<PartitionVe
 async function verifyRange({ options, scope, letters, decode }: PartitionCase, reader: PartitionReader, { first, last }: { first: bigint; last: bigint }, findings: FindingGatherer): Promise<RangeTally> {
   const { definition, stores, signal, deep = false } = options
   const source = { topic: definition.topic, partition: scope.partition, firstOffset: first, lastOffset: last }
-  const expected = new ExpectedRange(first, last, deep)
+  const expected = new ExpectedRange(first, last, deep, expiryIn(definition, options.clock ?? systemClock))
   const readTopic = async (): Promise<void> => {
     for await (const batch of readRange(reader, first, last + 1n, signal)) expected.add(batch, decode)
   }
@@ -86,6 +88,16 @@ async function verifyBehind({ options, scope, state }: PartitionCase, findings: 
   }
   const inFlight = state?.inFlight ?? null
   return inFlight === null ? null : { firstOffset: inFlight.firstOffset, lastOffset: inFlight.lastOffset }
+}
+
+const DAY_MS = 86_400_000
+/** Clocks differ, and a row may go while it is looked for. */
+const EXPIRY_SLACK_MS = 3_600_000
+
+function expiryIn({ clickhouse: { ttlDays }, time }: PipelineDefinition, clock: Clock): (row: IngestRow) => boolean {
+  if (ttlDays === null) return () => false
+  const cutoff = clock.now() - ttlDays * DAY_MS + EXPIRY_SLACK_MS
+  return (row) => row[time] instanceof Date && row[time].getTime() <= cutoff
 }
 
 function add(sum: RangeTally, more: RangeTally): void {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { SliceLedger, SliceScope, SliceState, StoredRows } from '@smart-whale/interfaces'
+import { type SliceLedger, type SliceScope, type SliceState, type StoredRows, systemClock } from '@smart-whale/interfaces'
 import { deadLetterRecord, deadLetterTopic } from '../../dead-letter.ts'
 import { createMemoryTransport } from '../../memory/index.ts'
 import type { MessagingTransport } from '../../transport.ts'
@@ -93,6 +93,21 @@ describe('verifyPipeline', () => {
     expect(findings).toEqual([])
     expect(report.isWhole).toBe(true)
     expect(report.partitions[0]).toMatchObject({ position: 100n, checkedFrom: 0n, checkedTo: 100n, records: 100, good: 97, dead: 3, leftOut: 0, wrong: 0, inFlight: null })
+  })
+
+  it('counts rows that ClickHouse has removed for their age, and does not miss them; those of PostgreSQL, and younger ones, it does', async () => {
+    const definition = { ...RIDES, clickhouse: { ...RIDES.clickhouse, ttlDays: 10 } }
+    // Records are a second apart; the first fifty are ten days old.
+    const clock = { ...systemClock, now: () => timeOf(50n).getTime() + 10 * 86_400_000 - 3_600_000 }
+    for (let offset = 0n; offset < 40n; offset++) stores.clickhouse.remove(1, offset)
+    stores.clickhouse.remove(1, 60n)
+    stores.timescaledb.remove(1, 3n)
+
+    const { report, findings } = await verify({ definition, clock })
+
+    expect(findings.sort()).toEqual(['missing clickhouse 1:60-60', 'missing timescaledb 1:3-3'])
+    expect(report.partitions.map(({ expired }) => expired)).toEqual([0, 40])
+    expect((await verify({ clock })).report.counts).toEqual({ missing: 42 })
   })
 
   it('refuses to call a partition whole that is not there', async () => {

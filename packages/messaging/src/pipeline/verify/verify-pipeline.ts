@@ -1,4 +1,4 @@
-import type { SliceLedger, StoredRows } from '@smart-whale/interfaces'
+import type { Clock, SliceLedger, StoredRows } from '@smart-whale/interfaces'
 import { partitionNotFound, topicNotFound } from '../../errors.ts'
 import type { MessagingTransport } from '../../transport.ts'
 import { batchDecoder } from '../decode-batch.ts'
@@ -32,6 +32,8 @@ export interface VerifyOptions {
   onFinding?: ((finding: VerifyFinding) => void) | undefined
   /** Told after each range which offset comes next: where to go on after an interruption. @default nobody is told */
   onProgress?: ((progress: { readonly partition: number; readonly nextOffset: bigint; readonly to: bigint }) => void) | undefined
+  /** By whose time rows expire. @default systemClock */
+  clock?: Clock | undefined
   /** Ends the comparison. @default undefined */
   signal?: AbortSignal | undefined
 }

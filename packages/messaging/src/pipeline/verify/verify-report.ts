@@ -55,6 +55,8 @@ export interface PartitionVerdict {
   readonly removed: bigint
   /** Bad records whose letters may have been removed by the retention of the dead letters. */
   readonly lettersUnknown: number
+  /** Rows that are not in ClickHouse any more, for their age: `ttlDays` of the definition, counted by this machine's clock. */
+  readonly expired: number
   /** The slice that is being written, or was when its owner died; its rows may be there or not. */
   readonly inFlight: { readonly firstOffset: bigint; readonly lastOffset: bigint } | null
   /** Offsets with something wrong, all kinds together. */
