@@ -9,6 +9,7 @@ import { pauseIngestors } from './scenarios/pause-ingestors.ts'
 import { models } from './scenarios/models.ts'
 import { poison } from './scenarios/poison.ts'
 import { storeGone } from './scenarios/store-gone.ts'
+import { transactions } from './scenarios/transactions.ts'
 
 /** Every run, in the order of `all`. */
-export const SCENARIOS: readonly Scenario[] = [killIngestors, pauseIngestors, killClickHouse, killPostgres, killBroker, killAll, storeGone, poison, cleanStops, models]
+export const SCENARIOS: readonly Scenario[] = [killIngestors, pauseIngestors, killClickHouse, killPostgres, killBroker, transactions, killAll, storeGone, poison, cleanStops, models]
