@@ -1,8 +1,28 @@
 // In memory
 export { createL1Cache, L1Cache, type Vitality } from './l1/l1-cache.ts'
+export type { L1CacheOptions } from './l1/l1-options.ts'
 export type { L1CacheStats } from './l1/entry-store.ts'
 export type { MemoryPressure } from './l1/memory-pressure.ts'
-export type { L1CacheOptions } from './l1/l1-options.ts'
+
+// In layers
+export { type CacheAnswer, CacheManager, createCacheManager } from './manager/cache-manager.ts'
+export type { CacheManagerOptions, SmartGetOptions } from './manager/manager-options.ts'
+export type { LoadContext, Loader } from './manager/run-loader.ts'
+export type { AnswerSource } from './manager/cache-metrics.ts'
+
+// The port of the layer that processes share
+export type {
+  ClaimReply,
+  ClaimRequest,
+  Invalidation,
+  RecordedInvalidation,
+  RecordReply,
+  RegisteredNode,
+  Renewal,
+  RenewalReply,
+  SharedCache,
+  SharedListener,
+} from './shared/shared-cache.ts'
 
 // Errors
 export type { CacheErrorCode } from './errors.ts'

@@ -1,0 +1,159 @@
+import { type CachingInterface, compileGlob, type Logger, silentLogger, systemClock } from '@smart-whale/interfaces'
+import { requireKey, requireTtl, requireValue } from '../check-entry.ts'
+import { decodeValue } from '../codec/decode-value.ts'
+import { encodeValue } from '../codec/encode-value.ts'
+import { optionError, redisError } from '../errors.ts'
+import { within } from '../shared/within.ts'
+import { newToken } from '../manager/load-token.ts'
+import { GetBatch } from './get-batch.ts'
+import { checkRedisConfig, type RedisConfig } from './redis-config.ts'
+import { RedisConnection } from './redis-connection.ts'
+import { scanKeysOf } from './scan-keys.ts'
+
+/** What a payload begins with: another form is a miss. */
+const FORM = 'SWV1|'
+
+/** What a {@link CacheService} may be told besides where Redis is. */
+export interface CacheServiceOptions {
+  /** Life of an entry that is set without one; `null` for until it is deleted. @default 60 */
+  defaultTtlSeconds?: number | null | undefined
+  /** How long a command may take, in milliseconds. @default 1_000 */
+  timeoutMs?: number | undefined
+  /** Told of broken connections. @default silentLogger */
+  logger?: Logger | undefined
+}
+
+/** A lock that was got; see `CacheService.lock`. */
+export interface CacheLock extends AsyncDisposable {
+  /**
+   * Grows from holder to holder, also when Redis comes back empty: whoever is written to refuses a number below the greatest that it has seen, and with it a holder
+   * that slept past the lock's end.
+   */
+  readonly fencingToken: bigint
+  /** Whether it still was this holder's, and is for that long again. */
+  prolong(lifeMs: number): Promise<boolean>
+  /** Whether it still was this holder's. */
+  release(): Promise<boolean>
+}
+
+/**
+ * A cache on Redis alone, behind the caching contract: every call goes to the server, and an error there is the caller's. For layers, one load and invalidations
+ * that hold, see `CacheManager`.
+ */
+export class CacheService implements CachingInterface {
+  readonly #connection: RedisConnection
+  readonly #gets: GetBatch
+  readonly #prefix: string
+  readonly #lockPrefix: string
+  readonly #defaultTtlSeconds: number | null
+  readonly #timeoutMs: number
+
+  constructor(config: RedisConfig, { defaultTtlSeconds = 60, timeoutMs = 1_000, logger = silentLogger }: CacheServiceOptions = {}) {
+    if (defaultTtlSeconds !== null && !(defaultTtlSeconds > 0)) throw optionError('defaultTtlSeconds', defaultTtlSeconds, 'a number of seconds above 0, or null')
+    if (!(timeoutMs > 0)) throw optionError('timeoutMs', timeoutMs, 'a number of milliseconds above 0')
+    const checked = checkRedisConfig(config)
+    this.#connection = new RedisConnection(checked, logger)
+    this.#gets = new GetBatch(this.#connection)
+    this.#prefix = `${checked.prefix}:c:`
+    this.#lockPrefix = `${checked.prefix}:lock:`
+    this.#defaultTtlSeconds = defaultTtlSeconds
+    this.#timeoutMs = timeoutMs
+  }
+
+  /** Dials. @throws ConnectionError `ERR_CACHE_REDIS` when there is no answer */
+  async connect(): Promise<void> {
+    await this.#connection.open()
+    await this.#ask('answer', () => this.#connection.commands.ping())
+  }
+
+  async disconnect(): Promise<void> {
+    this.#connection.close()
+  }
+
+  /** What is there for the key; a payload that nobody of ours wrote is a miss. */
+  async distributedGet<T = unknown>(key: string): Promise<T | undefined> {
+    requireKey(key)
+    const payload = await this.#ask('read', () => this.#gets.get(this.#prefix + key))
+    return payload === undefined ? undefined : (readPayload(payload) as T | undefined)
+  }
+
+  async distributedSet(key: string, value: unknown, ttlSeconds?: number): Promise<void> {
+    requireKey(key)
+    requireValue(value)
+    requireTtl(ttlSeconds)
+    const body = encodeValue(value)
+    const payload = `${FORM}${body.length.toString(36)}|${body}`
+    const seconds = ttlSeconds ?? this.#defaultTtlSeconds
+    const { commands } = this.#connection
+    await this.#ask('write', () => (seconds === null || seconds === Infinity ? commands.set(this.#prefix + key, payload) : commands.set(this.#prefix + key, payload, 'PX', Math.max(1, Math.ceil(seconds * 1000)))))
+  }
+
+  get<T = unknown>(key: string): Promise<T | undefined> {
+    return this.distributedGet<T>(key)
+  }
+
+  set(key: string, value: unknown, ttlSeconds?: number): Promise<void> {
+    return this.distributedSet(key, value, ttlSeconds)
+  }
+
+  async delete(key: string): Promise<boolean> {
+    requireKey(key)
+    return (await this.#ask('delete', () => this.#connection.commands.del(this.#prefix + key))) === 1
+  }
+
+  async exists(key: string): Promise<boolean> {
+    requireKey(key)
+    return (await this.#ask('look', () => this.#connection.commands.exists(this.#prefix + key))) === 1
+  }
+
+  async ttl(key: string): Promise<number | null> {
+    requireKey(key)
+    const leftMs = await this.#ask('look', () => this.#connection.commands.pttl(this.#prefix + key))
+    return leftMs < 0 ? null : leftMs / 1000
+  }
+
+  async *scanKeys(pattern: string): AsyncIterable<string> {
+    const matches = compileGlob(pattern)
+    const seen = new Set<string>()
+    for (const master of this.#connection.masters()) {
+      for await (const names of scanKeysOf(master, `${this.#prefix}*`)) {
+        for (const key of names.map((name) => name.slice(this.#prefix.length))) {
+          if (seen.has(key) || !matches(key)) continue
+          seen.add(key)
+          yield key
+        }
+      }
+    }
+  }
+
+  /** A lock of that name, or `undefined` when somebody has it. It ends by itself after its life. */
+  async lock(name: string, lifeMs: number): Promise<CacheLock | undefined> {
+    requireKey(name)
+    const key = `${this.#lockPrefix}{${name}}`
+    const holder = newToken()
+    const number = await this.#ask('lock', () => this.#connection.run('swCacheLock', key, `${key}:number`, holder, lifeMs))
+    if (typeof number !== 'string') return undefined
+    const keep = async (ms: number): Promise<boolean> => (await this.#ask('keep a lock', () => this.#connection.run('swCacheKeepLock', key, holder, ms))) === 1
+    return { fencingToken: BigInt(number), prolong: keep, release: () => keep(0), [Symbol.asyncDispose]: async () => void (await keep(0)) }
+  }
+
+  async #ask<R>(what: string, request: () => Promise<R>): Promise<R> {
+    try {
+      return await within(systemClock, this.#timeoutMs, `Redis's answer to ${what}`, request())
+    } catch (error) {
+      throw redisError(what, error)
+    }
+  }
+}
+
+/** A ready cache on Redis. */
+export function createCacheService(config: RedisConfig, options?: CacheServiceOptions): CacheService {
+  return new CacheService(config, options)
+}
+
+function readPayload(payload: string): unknown {
+  const bodyAt = payload.indexOf('|', FORM.length) + 1
+  if (!payload.startsWith(FORM) || bodyAt === 0) return undefined
+  const body = payload.slice(bodyAt)
+  return body.length === Number.parseInt(payload.slice(FORM.length, bodyAt - 1), 36) ? decodeValue(body)?.value : undefined
+}
