@@ -5,6 +5,8 @@ import type { Stage } from './stage.ts'
 /** Stages in a row, made once; what a run needs to know of them is worked out here and not for each call. */
 export interface Chain {
   readonly stages: readonly Stage[]
+  /** Whether each stage is passed over as long as nothing fails. */
+  readonly passive: readonly boolean[]
   /** A policy that can't be fused, and what is below it; undefined when the work itself is below the stages. */
   readonly inner: (<T>(work: Work<T>, context: PolicyContext) => Promise<T>) | undefined
   readonly canAbandon: boolean
@@ -37,6 +39,7 @@ export class FusedPolicy<F = never> {
 export function chainOf(stages: readonly Stage[], inner?: Chain['inner'], what = 'the operation'): Chain {
   return {
     stages,
+    passive: stages.map(({ isPassive }) => isPassive),
     inner,
     canAbandon: stages.some((stage) => stage.canAbandon),
     retries: stages.some((stage) => stage.retries),

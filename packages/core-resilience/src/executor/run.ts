@@ -140,10 +140,11 @@ export class Run<T> {
   }
 
   private _goIn(from: number): void {
-    const { stages } = this._chain
+    const { stages, passive } = this._chain
     let at = from
     try {
       for (; at < stages.length; at++) {
+        if (passive[at]) continue
         const refusal = stages[at]!.enter(this as Run<unknown>, at)
         if (refusal === WAITING) return this.waitAt(at)
         if (refusal !== undefined) return this._comeOutFailed(at - 1, refusal)
@@ -151,6 +152,7 @@ export class Run<T> {
         if (this._isSettled) return stages[at]!.abandoned(this as Run<unknown>, at, this.cancelReason)
         this._depth = at + 1
       }
+      this._depth = at
     } catch (error) {
       // Something that the caller handed to a policy, a budget or a chance of his own, threw.
       return this._comeOutFailed(at - 1, error)
@@ -210,8 +212,9 @@ export class Run<T> {
   }
 
   private _comeOut(from: number, value: T): void {
-    const { stages } = this._chain
+    const { stages, passive } = this._chain
     for (let at = from; at >= 0; at--) {
+      if (passive[at]) continue
       this._depth = at
       stages[at]!.succeeded(this as Run<unknown>, at)
       if (this._isSettled) return

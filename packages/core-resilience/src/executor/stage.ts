@@ -7,6 +7,8 @@ import type { Run } from './run.ts'
 export abstract class Stage {
   /** Whether it can end a run while its work goes on: the executor then listens to the caller, too. */
   readonly canAbandon: boolean = false
+  /** Whether it does nothing unless something fails: it is then passed over on the way in and out. */
+  readonly isPassive: boolean = false
   /** Whether work below it is in a retrying layer. */
   readonly retries: boolean = false
   /** Whether calls below find that layer by the asynchronous context. */

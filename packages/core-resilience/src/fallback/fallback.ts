@@ -80,6 +80,7 @@ export class FallbackManager<F> extends FusedPolicy<F> implements FallbackPolicy
 }
 
 class FallbackStage<F> extends Stage {
+  override readonly isPassive = true
   readonly #name: string
   readonly #alternatives: readonly Alternative<F>[]
   readonly #isHandled: (error: unknown) => boolean
@@ -105,10 +106,6 @@ class FallbackStage<F> extends Stage {
 
   get answers(): { byAlternative: Readonly<Record<string, number>>; none: number } {
     return { byAlternative: { ...this.#byAlternative }, none: this.#none }
-  }
-
-  override enter(run: Run<unknown>, at: number): undefined {
-    run.slots[at] = undefined
   }
 
   override failed(run: Run<unknown>, at: number, error: unknown): boolean {
