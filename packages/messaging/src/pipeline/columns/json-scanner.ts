@@ -202,7 +202,7 @@ export class JsonScanner {
 
   #literal(at: number): number {
     const bytes = this.#bytes
-    const [word, shape] = bytes[at] === 0x74 ? TRUE : bytes[at] === 0x66 ? FALSE : NULL
+    const { word, shape } = bytes[at] === 0x74 ? TRUE : bytes[at] === 0x66 ? FALSE : NULL
     for (let index = 0; index < word.length; index++) if (bytes[at + index] !== word[index]) return -1
     this.#shape = shape
     return at + word.length
@@ -294,6 +294,6 @@ export class JsonScanner {
   }
 }
 
-const TRUE = [Buffer.from('true'), SHAPE.yes] as const
-const FALSE = [Buffer.from('false'), SHAPE.no] as const
-const NULL = [Buffer.from('null'), SHAPE.nothing] as const
+const TRUE = { word: Buffer.from('true'), shape: SHAPE.yes } as const
+const FALSE = { word: Buffer.from('false'), shape: SHAPE.no } as const
+const NULL = { word: Buffer.from('null'), shape: SHAPE.nothing } as const

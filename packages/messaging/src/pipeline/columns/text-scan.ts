@@ -26,20 +26,31 @@ export function endOfText(view: DataView, begin: number, end: number): number {
 }
 
 /**
- * Passes over ASCII that needs no look, four bytes at a time: answers where the first byte is that is a quote, a backslash, a control
- * character or not ASCII; or, near the end, a place from which to look at each byte.
+ * Passes over ASCII that needs no look, a word of four bytes at a time, two words a turn: answers where the first byte is that is a quote, a backslash,
+ * a control character or not ASCII; or, near the end, a place from which to look at each byte.
  */
 function passPlain(view: DataView, begin: number, end: number): number {
   let at = begin
-  for (; at + 4 <= end; at += 4) {
-    const word = view.getInt32(at, true)
-    const quotes = word ^ QUOTES
-    const backslashes = word ^ BACKSLASHES
-    // A high bit stands where a byte became zero, was below a space or was no ASCII. Above the lowest one of them there may be others by mistake.
-    const found = (((quotes - ONES) & ~quotes) | ((backslashes - ONES) & ~backslashes) | (word - SPACES) | word) & HIGH_BITS
-    if (found !== 0) return at + ((31 - Math.clz32(found & -found)) >> 3)
+  for (; at + 8 <= end; at += 8) {
+    const first = lookedFor(view.getInt32(at, true))
+    if (first !== 0) return at + firstMarked(first)
+    const second = lookedFor(view.getInt32(at + 4, true))
+    if (second !== 0) return at + 4 + firstMarked(second)
   }
   return at
+}
+
+/**
+ * A high bit stands where a byte is looked for: one that is zero once a quote or a backslash is taken out borrows, and so does one below a space; others
+ * have it already. Above the lowest one there may be some by mistake.
+ */
+function lookedFor(word: number): number {
+  return (((word ^ QUOTES) - ONES) | ((word ^ BACKSLASHES) - ONES) | (word - SPACES) | word) & HIGH_BITS
+}
+
+/** Which of the four bytes has the lowest mark. */
+function firstMarked(marks: number): number {
+  return (31 - Math.clz32(marks & -marks)) >> 3
 }
 
 /** Passes over a character of several bytes; -1 when it is no UTF-8: too long a form, half of a surrogate pair, beyond U+10FFFF, or cut off. */
