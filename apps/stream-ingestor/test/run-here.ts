@@ -2,7 +2,7 @@ import { runCommands } from '@smart-whale/app-process'
 import { CLI } from '../src/cli.ts'
 
 /** Runs a command in this process, which is quicker than one of its own: for those that end by themselves. */
-export async function runHere(args: readonly string[], environment: Readonly<Record<string, string>>, signal = new AbortController().signal): Promise<{ code: number; output: string; errors: string }> {
+export async function runHere(args: readonly string[], environment: Readonly<Record<string, string>>, signal: AbortSignal = new AbortController().signal): Promise<{ code: number; output: string; errors: string }> {
   const written = { output: '', errors: '' }
   const code = await runCommands(CLI, {
     args,

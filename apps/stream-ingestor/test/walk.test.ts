@@ -31,7 +31,7 @@ async function walkOf(port: number): Promise<string> {
   return [...walk.matchAll(/```sh\n([\s\S]*?)```/g)]
     .map(([, block = '']) => block)
     .join('')
-    .replace(/npm run (?:--silent )?(services|ingestor) --/g, (_found, script: string) => run(script))
+    .replace(/npm run (services|ingestor) (?:--silent )?--/g, (_found, script: string) => run(script))
     .replaceAll('node tools/toolchain/run.mjs ', '')
     .replaceAll('localhost:4001', `localhost:${port}`)
 }

@@ -51,7 +51,7 @@ async function down({ services, areNamed }: Command, state: StateFile): Promise<
     wanted.map(async ({ name }) => {
       try {
         const found = await takeDown(name, state, (line) => print(`${name.padEnd(17)} … ${line}`))
-        print(`${name.padEnd(17)} ${found ? 'is down' : 'was not up'}`)
+        print(`${name.padEnd(17)} ${found ? 'is down, and what it held is gone' : 'was not up'}`)
         return true
       } catch (error) {
         tell(`${name.padEnd(17)} FAILED: ${describeFailure(error)}`)

@@ -24,7 +24,7 @@ export function help(): string {
   return `npm run services -- up|down|status|env [service ...]
 
   up       brings services up in the background, those that run already included; without a name: ${USUAL.join(', ')}
-  down     ends them and removes what they had; without a name: all
+  down     ends them and removes what they held; the next "up" has other ports and passwords; without a name: all
   status   says what runs, and answers
   env      prints lines for a shell: eval "$(npm run --silent services -- env)"
 
