@@ -2,7 +2,7 @@ import { createRetry } from '@smart-whale/core-resilience'
 import { silentLogger } from '@smart-whale/interfaces'
 import { afterEach, describe, expect, it } from 'vitest'
 import { SimulatedCluster } from '../../../test/support/simulated/cluster.ts'
-import { GROUP_OPTIONS } from '../../../test/support/simulated/group-world.ts'
+import { GROUP_OPTIONS, GroupWorld, type Worker } from '../../../test/support/simulated/group-world.ts'
 import { SimulatedProcess } from '../../../test/support/simulated/process.ts'
 import { kafkaError, topicNotFound } from '../../errors.ts'
 import type { GroupMembership, PartitionReader } from '../../transport.ts'
@@ -112,6 +112,40 @@ describe('a member of a group', () => {
     await cluster.clock.runUntilSettled(member.leave({ timeoutMs: 50 }))
 
     expect(await committing).toMatchObject({ code: 'ERR_MESSAGING_FENCED' })
+  })
+})
+
+describe('a member that was given up while it still looked up what it had got', () => {
+  it('takes nothing of that: it is somebody else\'s by then', async () => {
+    const world = new GroupWorld(6, 3)
+    const { cluster } = world
+    const [, leaving, late] = world.workers as [Worker, Worker, Worker]
+    for (const worker of world.workers) {
+      worker.join()
+      await cluster.clock.advance(1_500)
+    }
+    expect(world.holds.filter(({ worker, reader }) => worker === late && !reader.signal.aborted)).toHaveLength(2)
+
+    // It doubts what it knows of the topic, and hears nothing new of it.
+    late.process.faults.plan('metadata', ...Array.from({ length: 40 }, () => 'request swallowed' as const))
+    for (let partition = 0; partition < 6; partition++) cluster.moveLeader(partition)
+    await cluster.clock.advance(400)
+    leaving.leave()
+    await cluster.clock.advance(1_000)
+    cluster.group.leave(late.membership?.memberId ?? '')
+    await cluster.clock.advance(1_500)
+    expect(cluster.group.memberIds).toHaveLength(1)
+    const begun = world.holds.filter(({ worker }) => worker === late).length
+    late.process.faults.clear()
+    // It finds out what it had wanted to know, joins again, and asks what it gets.
+    const asked = late.process.faults.asked('syncGroup')
+    while (late.process.faults.asked('syncGroup') === asked) await cluster.clock.advance(1)
+
+    expect(world.holds.filter(({ worker }) => worker === late)).toHaveLength(begun)
+    for (const log of cluster.logs) log.write(['a', 'b', 'c'])
+    await world.untilAllIsDone(60_000)
+    await world.close()
+    expect(world.complaints).toEqual([])
   })
 })
 

@@ -14,6 +14,8 @@ const BROKER_SESSION_MS = 4_000
 /** A request at a broker: how it is carried out, and how it is broken off. */
 export interface Arrival<T> {
   readonly api: ApiName
+  /** What goes wrong with the requests of this process alone. */
+  readonly faults: Faults
   readonly target: KafkaTarget
   readonly onLeave: () => void
   /** Carries it out; the node is the one that does it. */
@@ -105,8 +107,8 @@ export class SimulatedCluster {
   }
 
   /** One request, from leaving its client until its answer is there; what comes of it is told by `answer` or `fail`, or by nothing at all. */
-  async pass<T>({ api, target, onLeave, carryOut, refuse, answer, fail }: Arrival<T>): Promise<void> {
-    const fault = this.faults.next(api)
+  async pass<T>({ api, faults, target, onLeave, carryOut, refuse, answer, fail }: Arrival<T>): Promise<void> {
+    const fault = faults.next(api) ?? this.faults.next(api)
     if (fault === 'never leaves') return fail(broken())
     onLeave()
     await this.#wait(ON_THE_WAY_MS)

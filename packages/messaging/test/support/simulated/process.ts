@@ -5,7 +5,7 @@ import type { FetchedPartition, JoinGroupResult, KafkaApi, KafkaConnections, Kaf
 import type { KafkaTransportOptions } from '../../../src/kafka/options.ts'
 import { ClientClock } from './client-clock.ts'
 import type { SimulatedCluster, SimulatedNode } from './cluster.ts'
-import type { ApiName } from './faults.ts'
+import { type ApiName, Faults } from './faults.ts'
 
 interface Call<T> {
   readonly target: KafkaTarget
@@ -18,6 +18,8 @@ interface Call<T> {
 export class SimulatedProcess {
   readonly clock: ClientClock
   readonly transport: KafkaTransport
+  /** What goes wrong with its requests alone. */
+  readonly faults = new Faults()
   /** Nothing gets through, and nobody hangs up. */
   isCutOff = false
   #isClosed = false
@@ -121,6 +123,7 @@ export class SimulatedProcess {
       if (this.isCutOff) return onSend?.()
       void this.#cluster.pass({
         api,
+        faults: this.faults,
         target,
         carryOut,
         refuse,
