@@ -18,7 +18,7 @@ export function readCommand(args: readonly string[], known: readonly string[]): 
   const unknown = positionals.find((name) => !known.some((candidate) => candidate.includes(name)))
   if (unknown !== undefined) throw refusal(`there is no hot path "${unknown}"; there are ${known.join(', ')}`)
   const { quick = false, write = false, help = false } = values
-  if (write && (quick || positionals.length > 0)) throw refusal('--write takes a full run of all hot paths: leave out names and --quick')
+  if (write && quick) throw refusal('--write takes full measurements: leave out --quick')
   return { names: positionals, quick, write, help }
 }
 
@@ -28,7 +28,7 @@ export function helpText(known: readonly string[]): string {
 
   NAME      only the hot paths whose name holds it: ${known.join(', ')}
   --quick   three short rounds: shows that everything runs, not how fast
-  --write   writes docs/benchmarks.md`
+  --write   puts the results into docs/benchmarks.md, in place of older ones`
 }
 
 function parsed(args: readonly string[]) {
