@@ -66,7 +66,6 @@ export function modelClickHouse(world: World, life: ProcessLife, hasViews: boole
     write: (batch: Batch<IngestRow> | TurnBatch<IngestRow>) => {
       if (!('turn' in batch)) throw new TypeError('the model knows no write without a turn')
       const write = (): { rows: number } => {
-        life.forgetLook()
         begin(batch)()
         return { rows: batch.rows.length }
       }
@@ -132,7 +131,6 @@ function beginModelTransaction(world: World, life: ProcessLife): BatchTransactio
   return {
     write: (given) =>
       life.step(() => {
-        life.forgetLook()
         if (refusals(world, 'refused-by-timescaledb', given).length > 0) throw new ValidationError('refused')
         rows = offsetsOf(given)
         definition = definitionOf(given)
@@ -142,7 +140,6 @@ function beginModelTransaction(world: World, life: ProcessLife): BatchTransactio
         if (isOver) throw new OperationError('the transaction was rolled back')
         awaitLock()
         if (held(claim).inFlight?.token !== slice.token) throw new ValidationError('not in flight')
-        life.look()
         world.lock = own
         commit = () => {
           if (world.lock !== own) throw new OperationError('the server has ended the transaction', { retryable: true })

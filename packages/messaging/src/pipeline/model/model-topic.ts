@@ -42,11 +42,7 @@ export function modelReader(world: World, life: ProcessLife, chunk: number, isDo
     seek: (offset) => {
       position = Number(offset)
     },
-    committed: () =>
-      life.step(() => {
-        life.look()
-        return world.group
-      }),
+    committed: () => life.step(() => world.group),
     // With PostgreSQL the group's offset is for those who watch the lag, and nothing goes by it.
     commit: async (offset: bigint, { metadata = '' }: CommitOptions = {}) => {
       if (metadata === '') {

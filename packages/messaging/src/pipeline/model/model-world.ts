@@ -79,9 +79,7 @@ export class World {
   readonly deadLetters: DeadLetterEntry[] = []
   /** Which definition the rows in each store were made by, by offset. */
   readonly madeBy = { clickhouse: new Map<bigint, string>(), timescaledb: new Map<bigint, string>() }
-  /** Letters that may be there twice: their sending was held up, or their sender suspended, beyond what anybody can look up. */
-  readonly excused = new Set<bigint>()
-  /** The ledger has lost commits: letters of what it lost are sent again, and views are not mended. */
+  /** The ledger has lost commits: views are not mended. */
   hasLostCommits = false
   /** Views are filled by what the ledger knows of tokens: one that loses commits is not promised to keep them. */
   readonly mayLoseCommits: boolean
@@ -189,10 +187,6 @@ export class ProcessLife {
   readonly generation: number
   readonly #world: World
   readonly #leave: () => void
-  /** Who had the partition when it last made sure that it is its own, right before it sends letters; null before that. */
-  lookedAt: number | null = null
-  /** Whether it was suspended since. */
-  wasSuspended = false
   #isDead = false
   #isSuspended = false
   #stepsUnawares = Number.POSITIVE_INFINITY
@@ -207,23 +201,6 @@ export class ProcessLife {
 
   leave(): void {
     this.#leave()
-  }
-
-  /** It begins with a slice, or with a part of it, and will look before it sends letters. */
-  forgetLook(): void {
-    this.lookedAt = null
-    this.wasSuspended = false
-  }
-
-  /** It has made sure that the partition is its own. */
-  look(): void {
-    this.lookedAt = this.#world.generation
-    this.wasSuspended = false
-  }
-
-  /** Whether it may have lost the partition since it looked, so that nothing could keep its letters back. */
-  get isUnawares(): boolean {
-    return this.lookedAt !== null && (this.wasSuspended || this.lookedAt !== this.#world.generation)
   }
 
   /** Whether its transactions go on: those of a dead or suspended one are ended by the server. */
@@ -269,7 +246,6 @@ export class ProcessLife {
     this.#isSuspended = true
     await resumed
     this.#isSuspended = false
-    if (this.lookedAt !== null) this.wasSuspended = true
   }
 
   #die(): void {
