@@ -48,7 +48,7 @@ export function compileDefinition(entry: unknown, index: number, { hashKeys = {}
     tables: { clickhouse: given.tables?.clickhouse ?? table, timescaledb: given.tables?.timescaledb ?? table },
     sinks: [...new Set(sinks)],
     partitions: given.partitions ?? 4,
-    limits: { maxRows: 20_000, maxBytes: 8 * 1024 * 1024, maxAgeMs: 250, ...given.limits } as SliceLimits,
+    limits: { maxRows: 20_000, maxBytes: 4 * 1024 * 1024, maxAgeMs: 250, ...given.limits } as SliceLimits,
     clickhouse: clickhouseChoices(given),
     fingerprint: definitionFingerprint(parts, hashKeys),
   }

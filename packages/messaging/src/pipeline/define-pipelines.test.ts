@@ -65,7 +65,7 @@ describe('definePipelines', () => {
       route: null,
       sinks: ['clickhouse', 'timescaledb'],
       partitions: 4,
-      limits: { maxRows: 20_000, maxBytes: 8_388_608, maxAgeMs: 250 },
+      limits: { maxRows: 20_000, maxBytes: 4_194_304, maxAgeMs: 250 },
       clickhouse: { orderBy: ['time'], partitionBy: 'none', ttlDays: null },
       fingerprint: expect.stringMatching(/^[\w-]{24}$/) as string,
     })

@@ -5,7 +5,7 @@ import type { EventContext, IngestRow, PipelineSink } from './event-types.ts'
 export interface SliceLimits {
   /** Most records of one slice. @default 20000 */
   maxRows: number
-  /** Most bytes of message values in one slice; a larger single message is a slice of its own. @default 8388608 */
+  /** Most bytes of message values in one slice, and half of the process's `SliceBudget` at most; a larger single message is a slice of its own. @default 4194304 */
   maxBytes: number
   /** How long a record may wait for others. @default 250 */
   maxAgeMs: number
