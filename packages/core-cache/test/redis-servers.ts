@@ -5,7 +5,7 @@ export async function ownRedis(options?: StartRedisOptions): Promise<{ readonly 
   try {
     return { found: await startRedis(options) }
   } catch (error) {
-    if (ServiceError.isInstance(error)) return { found: null, remedy: error.message }
+    if (error instanceof ServiceError) return { found: null, remedy: error.message }
     throw error
   }
 }

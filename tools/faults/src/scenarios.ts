@@ -1,4 +1,5 @@
 import type { Scenario } from './scenario.ts'
+import { cacheModels } from './scenarios/cache-models.ts'
 import { cleanStops } from './scenarios/clean-stops.ts'
 import { killAll } from './scenarios/kill-all.ts'
 import { killBroker } from './scenarios/kill-broker.ts'
@@ -12,4 +13,4 @@ import { storeGone } from './scenarios/store-gone.ts'
 import { transactions } from './scenarios/transactions.ts'
 
 /** Every run, in the order of `all`. */
-export const SCENARIOS: readonly Scenario[] = [killIngestors, pauseIngestors, killClickHouse, killPostgres, killBroker, transactions, killAll, storeGone, poison, cleanStops, models]
+export const SCENARIOS: readonly Scenario[] = [killIngestors, pauseIngestors, killClickHouse, killPostgres, killBroker, transactions, killAll, storeGone, poison, cleanStops, models, cacheModels]
