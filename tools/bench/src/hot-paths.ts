@@ -1,12 +1,12 @@
 import type { HotPath } from './hot-path.ts'
 import { bulkInsert } from './hot-paths/bulk-insert.ts'
-import { composedPolicies } from './hot-paths/composed-policies.ts'
 import { consumeLarge, consumeSmall } from './hot-paths/consume.ts'
 import { ingestPassthrough, ingestScaling, ingestTyped } from './hot-paths/ingest.ts'
 import { insertEvents, insertFlights } from './hot-paths/insert-typed-rows.ts'
 import { messageValidation } from './hot-paths/message-validation.ts'
 import { oneRowByKey, oneRowWithoutTable } from './hot-paths/one-row-query.ts'
 import { produceLarge, produceSmall } from './hot-paths/produce.ts'
+import { fivePolicies, openBreaker, singlePolicies } from './hot-paths/resilience.ts'
 
 /** Everything that `npm run bench` measures, in the order of the report. */
 export const HOT_PATHS: readonly HotPath[] = [
@@ -22,6 +22,8 @@ export const HOT_PATHS: readonly HotPath[] = [
   bulkInsert,
   oneRowWithoutTable,
   oneRowByKey,
-  composedPolicies,
+  fivePolicies,
+  openBreaker,
+  ...singlePolicies,
   messageValidation,
 ]
