@@ -1,7 +1,7 @@
 import { createRetry } from '@smart-whale/core-resilience'
-import { type Clock, InfrastructureError, type Logger, type Policy } from '@smart-whale/interfaces'
+import { type Clock, InfrastructureError, type Logger, type Policy, ValidationError } from '@smart-whale/interfaces'
 import { isMessagingError, messagingValidationError } from '../errors.ts'
-import type { MessagingTransport, OutgoingRecord, PartitionReader, RecordBatch, TransactionalProducer } from '../transport.ts'
+import type { MessagingTransport, OutgoingRecord, PartitionReader, TransactionalProducer } from '../transport.ts'
 import { contentBytes } from '../memory/log/record-layout.ts'
 import type { HandlingSignals } from './partition-flow.ts'
 import { Patience } from './patience.ts'
@@ -31,8 +31,20 @@ export interface TransformFlowOptions {
   readonly clock: Clock
   /** Where trouble is said. @default none, required */
   readonly logger: Logger
-  /** Takes records through decoding, handler, retries and dead letters; resolves with those that were left because the partition was revoked. */
-  readonly handle: (records: readonly ReadRecord[], signals: HandlingSignals, staged: StagedSends) => Promise<ReadonlySet<ReadRecord>>
+  /**
+   * Takes records through decoding, handler, retries and dead letters, into `staged`; resolves with those that were left because the partition was
+   * revoked. With a `refusal` they fail for that reason. @default none, required
+   */
+  readonly handle: (records: readonly ReadRecord[], signals: HandlingSignals, staged: StagedSends, refusal: unknown) => Promise<ReadonlySet<ReadRecord>>
+}
+
+/** Messages that become one transaction. */
+interface Part {
+  readonly records: readonly ReadRecord[]
+  /** The progress that goes with them. */
+  readonly nextOffset: bigint
+  /** Why what the handler makes of them is not taken: they are to fail with it. */
+  readonly refusal?: unknown
 }
 
 /** What a batch has come to so far: nothing of it has left yet. */
@@ -111,7 +123,9 @@ export class TransformFlow {
   async #next(producer: TransactionalProducer, expired: AbortSignal): Promise<void> {
     const { reader, batchSize, bufferBytes } = this.#options
     const batch = await reader.read({ maxRecords: batchSize, maxBytes: bufferBytes, maxWaitMs: MAX_WAIT_MS }).catch((error: unknown) => this.#beginAgain(error))
-    if (batch !== null && batch.length > 0) await this.#whileBrokerIsAway.execute(() => this.#transform(producer, batch, expired), { signal: expired })
+    if (batch === null || batch.length === 0) return
+    const records = Array.from({ length: batch.length }, (_, index) => recordAt(batch, index))
+    await this.#transform(producer, { records, nextOffset: batch.nextOffset }, expired)
   }
 
   /** Retention was faster. */
@@ -124,18 +138,36 @@ export class TransformFlow {
     return null
   }
 
-  async #transform(producer: TransactionalProducer, batch: RecordBatch, expired: AbortSignal): Promise<void> {
+  /**
+   * One transaction, or if the broker refuses what a handler made (a record that its topic doesn't take), one for each message: so that the bad one
+   * goes to the dead letters, and the others have their results. False when the partition was revoked in the middle: the next owner has the rest.
+   */
+  async #transform(producer: TransactionalProducer, part: Part, expired: AbortSignal): Promise<boolean> {
+    const { records, nextOffset, refusal } = part
+    try {
+      return await this.#whileBrokerIsAway.execute(() => this.#attempt(producer, part, expired), { signal: expired })
+    } catch (error) {
+      if (!ValidationError.isInstance(error) || refusal !== undefined) throw error
+      if (records.length === 1) return this.#transform(producer, { ...part, refusal: error }, expired)
+    }
+    for (const [index, record] of records.entries()) {
+      const next = records[index + 1]?.offset ?? nextOffset
+      if (!(await this.#transform(producer, { records: [record], nextOffset: next }, expired))) return false
+    }
+    return true
+  }
+
+  async #attempt(producer: TransactionalProducer, { records, nextOffset, refusal }: Part, expired: AbortSignal): Promise<boolean> {
     const { reader, timeoutMs, handle } = this.#options
     const staged = new StagedSends()
-    const records = Array.from({ length: batch.length }, (_, index) => recordAt(batch, index))
-    const left = await handle(records, { revoked: reader.signal, expired }, staged)
-    // The partition was revoked in the middle: the next owner has the whole batch.
-    if (left.size > 0) return
+    const left = await handle(records, { revoked: reader.signal, expired }, staged, refusal)
+    if (left.size > 0) return false
     const call = { timeoutMs }
     await producer.run(async (transaction) => {
       await Promise.all([...staged.byTopic()].map(([topic, of]) => transaction.send(topic, of, call)))
-      transaction.commitOffset(reader, batch.nextOffset)
+      transaction.commitOffset(reader, nextOffset)
     }, call)
+    return true
   }
 }
 

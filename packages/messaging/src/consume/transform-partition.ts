@@ -26,7 +26,9 @@ export async function transformPartition({ transform }: TransformWork, options: 
   const { transport, settings, tracing, handling, failedTo } = options
   const writer = { settings, tracing, logged: logOutcomes(settings.logger) }
   let staged = new StagedSends()
+  let refused: unknown
   const handler: BatchHandler = async (messages, context) => {
+    if (refused !== undefined) throw refused
     const run = new StagedSends(transport.maxRecordBytes)
     await transform(messages, new TransactionWriter(writer, async (topic, records) => run.add(topic, records)), context)
     // What a run sent that threw is dropped with it.
@@ -42,8 +44,9 @@ export async function transformPartition({ transform }: TransformWork, options: 
   const records = new RecordHandler({ ...handling, handler, failed: failedTo(letters) })
   await new TransformFlow({
     ...options,
-    handle: (batch, signals, into) => {
+    handle: (batch, signals, into, refusal) => {
       staged = into
+      refused = refusal
       return records.handle(batch.map(deliveryOf), signals)
     },
   }).run()

@@ -130,4 +130,27 @@ export const transactionCases: readonly ServiceCase[] = [
       assert.deepEqual(letters.map(({ headers }) => headers['smartwhale-dlq-offset']), ['0', '2'])
     },
   },
+  {
+    name: 'dead-letters a message whose result its topic does not take, and the others have theirs',
+    run: async (bench) => {
+      const { input, client, service, groupId } = await arrange(bench)
+      const output = await bench.topic(1, { 'max.message.bytes': '3000' })
+      await service.sendBatch(input, ['a', 'large', 'b'])
+
+      await service.transform(
+        input,
+        groupId,
+        async (messages, transaction) => {
+          for (const { value } of messages) await transaction.sendMessage(output, value === 'large' ? 'x'.repeat(20_000) : value)
+        },
+        { breaker: false },
+      )
+      await until('the others are there', async () => (await readTopic(client, output)).length === 2)
+      await until('the large one is dead', async () => (await client.topics.list()).includes(`${input}.dlq`) && (await lettersOf(client, `${input}.dlq`)).length === 1)
+
+      assert.deepEqual((await readTopic(client, output)).map(({ value }) => value), ['a', 'b'])
+      const [letter] = await lettersOf(client, `${input}.dlq`)
+      assert.deepEqual([letter?.headers['smartwhale-dlq-reason-code'], letter?.headers['smartwhale-dlq-offset']], ['ERR_MESSAGING_RECORD_TOO_LARGE', '1'])
+    },
+  },
 ]
