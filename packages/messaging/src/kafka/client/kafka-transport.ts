@@ -25,6 +25,7 @@ import { type KafkaTransportOptions, kafkaTransportSettings } from '../options.t
 import { createKafkaApi } from '../protocol/create-kafka-api.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupCoordinator } from './group-coordinator.ts'
+import { heedThrottle } from './heed-throttle.ts'
 import { GroupMember, type GrantedPartition } from './group-member.ts'
 import { createBrokerRetry, type KafkaClient } from './kafka-client.ts'
 import { KafkaPartitionReader, type PartitionGrant } from './kafka-partition-reader.ts'
@@ -59,7 +60,7 @@ export class KafkaTransport implements MessagingTransport {
     const { signal: closing } = this.#closing
     const view = new ClusterView(api, connections.seeds, settings, closing)
     this.#connections = connections
-    this.#client = { api, view, settings, clock, closing, retry: createBrokerRetry(clock) }
+    this.#client = { api: heedThrottle(api, clock), view, settings, clock, closing, retry: createBrokerRetry(clock) }
     this.maxRecordBytes = settings.maxRecordBytes
     this.#sender = new RecordSender(this.#client)
     this.#fetcher = new Fetcher(this.#client)

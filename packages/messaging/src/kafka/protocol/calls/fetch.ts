@@ -14,6 +14,7 @@ export interface FetchInput {
 export interface FetchOutput {
   readonly errorCode: number
   readonly partitions: readonly FetchedPartition[]
+  readonly throttleMs: number
 }
 
 const NOT_A_REPLICA = -1
@@ -43,7 +44,7 @@ export const fetchCall: KafkaCall<FetchInput, FetchOutput> = {
     writer.compactArray([], () => {}).compactString(rack).tags()
   },
   read(reader) {
-    reader.int32() // throttled for, in milliseconds
+    const throttleMs = reader.int32()
     const errorCode = reader.int16()
     reader.int32() // session
     const topics = reader.compactArray(() => {
@@ -53,7 +54,7 @@ export const fetchCall: KafkaCall<FetchInput, FetchOutput> = {
       return partitions
     })
     reader.tags()
-    return { errorCode, partitions: topics.flat() }
+    return { errorCode, partitions: topics.flat(), throttleMs }
   },
 }
 

@@ -33,12 +33,12 @@ export const produceCall: KafkaCall<ProduceInput, ProduceResult> = {
       const name = reader.string()
       return reader.array(() => ({ name, ...readPartition(reader) }))
     })
-    reader.int32() // throttled for, in milliseconds
+    const throttleMs = reader.int32()
     const found = answers.flat().find((answer) => answer.name === topic && answer.partition === partition)
     // A broker that doesn't name the partition hasn't said that it has the records.
     if (found === undefined) throw reader.malformed(`doesn't name partition ${partition} of "${topic}"`)
     const { errorCode, baseOffset, logAppendTimeMs, errorMessage } = found
-    return { errorCode, baseOffset, logAppendTimeMs, errorMessage }
+    return { errorCode, baseOffset, logAppendTimeMs, errorMessage, throttleMs }
   },
 }
 
