@@ -24,13 +24,15 @@ export interface TransformPartitionOptions extends Omit<TransformFlowOptions, 'h
 /** Transforms one partition's messages until it is revoked: handler, retries and dead letters as for any subscription, all of it into transactions. */
 export async function transformPartition({ transform }: TransformWork, options: TransformPartitionOptions): Promise<void> {
   const { transport, settings, tracing, handling, failedTo } = options
-  const writer = { settings, tracing, logged: logOutcomes(settings.logger) }
+  const writing = { settings, tracing, logged: logOutcomes(settings.logger) }
   let staged = new StagedSends()
   let refused: unknown
   const handler: BatchHandler = async (messages, context) => {
     if (refused !== undefined) throw refused
     const run = new StagedSends(transport.maxRecordBytes)
-    await transform(messages, new TransactionWriter(writer, async (topic, records) => run.add(topic, records)), context)
+    const transaction = new TransactionWriter(writing, async (topic, records) => run.add(topic, records))
+    await transform(messages, transaction, context)
+    await transaction.close()
     // What a run sent that threw is dropped with it.
     staged.addAll(run)
   }

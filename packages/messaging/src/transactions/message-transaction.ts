@@ -1,3 +1,4 @@
+import { messagingError } from '../errors.ts'
 import type { LogOutcome } from '../log-outcome.ts'
 import type { MessageTracing } from '../message-tracing.ts'
 import { batchDrafts, type SendBatchOptions, type SendMessageOptions } from '../send-options.ts'
@@ -29,6 +30,8 @@ export interface TransactionWriterOptions {
 export class TransactionWriter implements MessageTransaction {
   readonly #options: TransactionWriterOptions
   readonly #add: (topic: string, records: readonly OutgoingRecord[], signal: AbortSignal | undefined) => Promise<void>
+  readonly #pending = new Set<Promise<boolean>>()
+  #isClosed = false
 
   constructor(options: TransactionWriterOptions, add: (topic: string, records: readonly OutgoingRecord[], signal: AbortSignal | undefined) => Promise<void>) {
     this.#options = options
@@ -43,7 +46,22 @@ export class TransactionWriter implements MessageTransaction {
     return this.#send('send batch', topic, () => batchDrafts(messages, options, this.#options.settings.clock), options)
   }
 
-  #send(operation: string, topic: string, drafts: () => readonly MessageDraft[], { priority, signal }: { priority?: number | undefined; signal?: AbortSignal | undefined }): Promise<boolean> {
+  /** Waits for sends that nobody awaited, and rejects if one of them failed: what is left out in silence would be lost. Later ones are refused. */
+  async close(): Promise<void> {
+    while (this.#pending.size > 0) await Promise.all(this.#pending)
+    this.#isClosed = true
+  }
+
+  #send(operation: string, topic: string, drafts: () => readonly MessageDraft[], options: { priority?: number | undefined; signal?: AbortSignal | undefined }): Promise<boolean> {
+    if (this.#isClosed) return Promise.reject(tooLate(topic))
+    const sending = this.#encodeAndAdd(operation, topic, drafts, options)
+    this.#pending.add(sending)
+    // One that failed stays, for whoever closes.
+    sending.then(() => this.#pending.delete(sending), () => {})
+    return sending
+  }
+
+  #encodeAndAdd(operation: string, topic: string, drafts: () => readonly MessageDraft[], { priority, signal }: { priority?: number | undefined; signal?: AbortSignal | undefined }): Promise<boolean> {
     const { settings, tracing, logged } = this.#options
     return logged(`${operation} in a transaction`, { topic, priority }, async () => {
       const target = priority === undefined ? topic : laneTopic(topic, priority)
@@ -57,4 +75,8 @@ export class TransactionWriter implements MessageTransaction {
       return true
     })
   }
+}
+
+function tooLate(topic: string): Error {
+  return messagingError('ERR_MESSAGING_TRANSACTION_STATE', `a message for topic "${topic}" comes too late: the work of its transaction has ended; await what it sends`, { status: 409, context: { topic } })
 }

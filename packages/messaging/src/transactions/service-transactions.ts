@@ -70,8 +70,10 @@ export class ServiceTransactions {
     lane.producer ??= await transport.transactional(transactionalId, call)
     try {
       return await lane.producer.run(async (transaction) => {
-        const add = new TransactionWriter(this.#options, (topic, records, own) => transaction.send(topic, records, { timeoutMs: settings.timeoutMs, signal: own ?? signal }))
-        return work(add)
+        const writer = new TransactionWriter(this.#options, (topic, records, own) => transaction.send(topic, records, { timeoutMs: settings.timeoutMs, signal: own ?? signal }))
+        const result = await work(writer)
+        await writer.close()
+        return result
       }, call)
     } catch (error) {
       // An id of the caller's stays with whoever took it; nobody else can want our own: the broker only lost patience.

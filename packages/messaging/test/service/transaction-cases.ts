@@ -39,6 +39,28 @@ export const transactionCases: readonly ServiceCase[] = [
     },
   },
   {
+    name: 'has in a transaction what its work sent without awaiting it, and nothing that comes later',
+    run: async (bench) => {
+      const { output, client, service } = await arrange(bench)
+      let late: Promise<unknown> = Promise.resolve()
+
+      await service.transaction(async (transaction) => {
+        void transaction.sendMessage(output, 1)
+        late = new Promise((resolve) => setTimeout(resolve, 50)).then(() => transaction.sendMessage(output, 2))
+        late.catch(() => {})
+      })
+      const failing = service.transaction(async (transaction) => {
+        transaction.sendMessage(output, () => {}).catch(() => {})
+        await transaction.sendMessage(output, 3)
+      })
+
+      await assert.rejects(failing, { code: 'ERR_MESSAGING_INVALID_MESSAGE' })
+      await assert.rejects(late, { code: 'ERR_MESSAGING_TRANSACTION_STATE' })
+      await until('the message is seen', async () => (await valuesIn(client, output)).length === 1)
+      assert.deepEqual(await valuesIn(client, output), [1])
+    },
+  },
+  {
     name: 'runs the transactions of one id one after the other, and keeps out who had it before',
     run: async (bench) => {
       const { output, client, service } = await arrange(bench)
