@@ -20,7 +20,7 @@ export interface ComposedIngestor {
 
 /** The ingestor as it runs in production, on its own connections. */
 export async function compose(config: IngestorConfig, logger: Logger, signal: AbortSignal): Promise<ComposedIngestor> {
-  const definitions = await readPipelinesFile(config.pipelinesFile)
+  const definitions = await readPipelinesFile(config.pipelinesFile, config)
   refuseMissingStores(definitions, config)
   const guard = config.tokens === null ? closedGuard : await guardFromKeys(config.tokens)
   const closers = createClosers(logger)

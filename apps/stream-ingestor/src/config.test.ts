@@ -29,6 +29,14 @@ describe('the configuration of the ingestor', () => {
     expect(readConfig({ PIPELINES_FILE: 'p.json', BROKER_DIR: '/b' }).broker).toEqual({ dataDir: '/b' })
   })
 
+  it('reads the keys of hash steps from a file, and never tells what is wrong in it', () => {
+    expect(readConfig(BASE).hashKeys).toEqual({})
+    expect(readConfig({ ...BASE, HASH_KEYS_FILE: file('keys.json', '{ "pii": "0123456789abcdef" }') }).hashKeys).toEqual({ pii: '0123456789abcdef' })
+    for (const wrong of ['{ "pii": "short" }', '["0123456789abcdef"]', 'secret']) {
+      expect(() => readConfig({ ...BASE, HASH_KEYS_FILE: file('wrong.json', wrong) })).toThrow(/^HASH_KEYS_FILE: \S+ must hold a JSON object of names and keys, each key a text of 16 characters at least$/)
+    }
+  })
+
   it('reads secrets from files, Kafka\'s anew for each connection', async () => {
     const password = file('kafka', 'one\n')
     const config = readConfig({

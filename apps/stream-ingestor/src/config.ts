@@ -11,6 +11,7 @@ const environmentSchema = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   PIPELINES_FILE: z.string().min(1),
+  HASH_KEYS_FILE: z.string().min(1).optional(),
   CLICKHOUSE_URL: z.url({ protocol: /^https?$/ }).optional(),
   CLICKHOUSE_DATABASE: z.string().min(1).default('default'),
   CLICKHOUSE_USER: z.string().min(1).default('default'),
@@ -32,6 +33,8 @@ const environmentSchema = z.object({
 export interface IngestorConfig {
   /** What to take in. @default none, required */
   readonly pipelinesFile: string
+  /** Keys of `hash` steps, by the name that the steps have for them. @default {} */
+  readonly hashKeys: Readonly<Record<string, string>>
   /** Where to serve. @default 127.0.0.1:4001 */
   readonly http: { readonly host: string; readonly port: number }
   /** From which level on lines are logged. @default 'info' */
@@ -55,6 +58,7 @@ export interface IngestorConfig {
 /** What `--help` tells of the environment. */
 export const HELP = `Environment (required ones marked *):
   PIPELINES_FILE*                  what to take in: JSON, or a module
+  HASH_KEYS_FILE                   keys of its hash steps: JSON, { "<name>": "<key>" }
 
   Where messages come from, one of the two*:
   KAFKA_BROKERS                    brokers of a Kafka cluster: host:port,host:port
@@ -125,6 +129,7 @@ type Variables = z.output<typeof environmentSchema>
 function configOf(variables: Variables): IngestorConfig {
   return {
     pipelinesFile: variables.PIPELINES_FILE,
+    hashKeys: hashKeysOf(variables),
     http: { host: variables.HOST, port: variables.PORT },
     logLevel: variables.LOG_LEVEL,
     broker: brokerOf(variables),
@@ -150,6 +155,19 @@ function clickhouseOf(variables: Variables): IngestorConfig['clickhouse'] {
   const { CLICKHOUSE_URL: url, CLICKHOUSE_DATABASE: database, CLICKHOUSE_USER: user, CLICKHOUSE_PASSWORD_FILE: file } = variables
   const password = file === undefined ? variables.CLICKHOUSE_PASSWORD : readGivenFileSync('CLICKHOUSE_PASSWORD_FILE', file).trim()
   return url === undefined ? null : { url, database, user, password }
+}
+
+const hashKeys = z.record(z.string().min(1), z.string().min(16))
+
+/** The message never tells what the file holds. */
+function hashKeysOf({ HASH_KEYS_FILE: file }: Variables): Readonly<Record<string, string>> {
+  if (file === undefined) return {}
+  try {
+    return hashKeys.parse(JSON.parse(readGivenFileSync('HASH_KEYS_FILE', file)))
+  } catch (error) {
+    if (ConfigurationError.isInstance(error)) throw error
+    throw new ConfigurationError(`HASH_KEYS_FILE: ${file} must hold a JSON object of names and keys, each key a text of 16 characters at least`)
+  }
 }
 
 function databaseUrlOf({ DATABASE_URL: url, DATABASE_URL_FILE: file }: Variables): string | null {

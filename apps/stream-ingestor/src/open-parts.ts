@@ -27,7 +27,7 @@ export interface NeededParts {
 /** Opens broker and stores for one command, and closes them whatever happens. */
 export async function withParts<T>({ values, environment, signal }: CommandCall, work: (parts: OpenParts) => Promise<T>, { clickhouse = true }: NeededParts = {}): Promise<T> {
   const config = readConfig(environment)
-  const definitions = chosen(await readPipelinesFile(config.pipelinesFile), values.pipeline as string[] | undefined)
+  const definitions = chosen(await readPipelinesFile(config.pipelinesFile, config), values.pipeline as string[] | undefined)
   refuseMissingStores(definitions, config)
   const closers = createClosers(silentLogger)
   try {

@@ -1,16 +1,17 @@
 import { pathToFileURL } from 'node:url'
 import { readGivenFile } from '@smart-whale/app-process'
 import { ConfigurationError } from '@smart-whale/interfaces'
-import { definePipelines, type PipelineDefinition } from '@smart-whale/messaging/pipeline'
+import { type DefineOptions, definePipelines, type PipelineDefinition } from '@smart-whale/messaging/pipeline'
 
 /**
  * Reads a pipelines file: JSON, or a module whose default export is the array.
+ * @param options the keys of its `hash` steps
  * @throws ConfigurationError naming the file and what is wrong in it
  */
-export async function readPipelinesFile(path: string): Promise<readonly PipelineDefinition[]> {
+export async function readPipelinesFile(path: string, options: DefineOptions = {}): Promise<readonly PipelineDefinition[]> {
   const content = /\.[cm]?[jt]s$/.test(path) ? await importDefault(path) : await readJson(path)
   try {
-    return definePipelines(content)
+    return definePipelines(content, options)
   } catch (error) {
     throw new ConfigurationError(`${path}: ${(error as Error).message}`, { cause: error })
   }

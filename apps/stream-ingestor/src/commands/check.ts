@@ -32,7 +32,7 @@ Changes nothing. Levels: "good"; "warning" is what the start mends, or what weak
   maxPositionals: 0,
   run: async (call) => {
     const config = readConfig(call.environment)
-    const definitions = await readPipelinesFile(config.pipelinesFile)
+    const definitions = await readPipelinesFile(config.pipelinesFile, config)
     refuseMissingStores(definitions, config)
     const results = [...(await checkEnvironment(config, call.environment)), good('pipelines file', count(definitions.length, 'pipeline')), ...(await runChecks(config, definitions, call))]
     if (call.json) call.print(JSON.stringify({ results: results.map(({ about, level, detail, code }) => ({ about, level, detail, code })) }))

@@ -35,7 +35,7 @@ what was under way, and nothing is lost or doubled by that. Logs are lines of JS
 }
 
 async function checkConfig(config: IngestorConfig, { environment, print }: CommandCall): Promise<number> {
-  const definitions = await readPipelinesFile(config.pipelinesFile)
+  const definitions = await readPipelinesFile(config.pipelinesFile, config)
   refuseMissingStores(definitions, config)
   if (config.tokens !== null) await guardFromKeys(config.tokens)
   for (const { name, meant } of misspeltVariables(environment)) print(`warning: ${name} is set, and nothing reads it: did you mean ${meant}?`)

@@ -7,13 +7,19 @@ import type { PipelineStores } from './write-slice.ts'
 
 /** What a slice in flight is taken up with. */
 export interface TakeUpOptions {
+  /** Where rows of it may be already. @default none, required */
   readonly stores: Pick<PipelineStores, 'clickhouse'>
+  /** What remembers the slice. @default none, required */
   readonly ledger: SliceLedger
+  /** Says which letters were sent. @default none, required */
   readonly letters: SentLetters
+  /** Says where letters will lie. @default none, required */
   readonly deadLetters: Pick<DeadLetterSink, 'position'>
+  /** The partition as this worker holds it. @default none, required */
   readonly hold: Pick<PartitionHold, 'claim' | 'doneUpTo'>
-  /** Of the definition as it is now. */
+  /** Of the definition as it is now. @default none, required */
   readonly fingerprint: string
+  /** Gives it up. @default none, required */
   readonly signal: AbortSignal
 }
 

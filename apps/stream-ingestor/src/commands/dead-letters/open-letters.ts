@@ -19,7 +19,7 @@ export interface OpenLetters {
 /** Opens the broker for the topic that the command line names, and closes it whatever happens. */
 export async function withLetters<T>({ positionals, environment, signal }: CommandCall, work: (letters: OpenLetters) => Promise<T>): Promise<T> {
   const config = readConfig(environment)
-  const definitions = await readPipelinesFile(config.pipelinesFile)
+  const definitions = await readPipelinesFile(config.pipelinesFile, config)
   const [topic] = positionals
   const definition = definitions.find((one) => one.topic === topic || one.name === topic)
   if (definition === undefined) {
