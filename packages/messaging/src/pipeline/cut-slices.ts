@@ -14,16 +14,22 @@ export interface CutSlice {
   readonly bytes: number
 }
 
-/** Reads on from the reader's position until a slice is full by rows, bytes or age. Empty when nothing came within `maxAgeMs`. */
-export async function cutSlice(reader: PartitionReader, limits: SliceLimits, decoder: SliceDecoder, clock: Clock): Promise<CutSlice> {
+/**
+ * Reads on from the reader's position until a slice is full by rows, bytes or age. Empty when nothing came within `maxAgeMs`.
+ * @param grow how many bytes the slice may have when it is full; no more when that is all
+ */
+export async function cutSlice(reader: PartitionReader, limits: SliceLimits, decoder: SliceDecoder, clock: Clock, grow: () => number): Promise<CutSlice> {
   const records: SliceRecord[] = []
   let bytes = 0
+  let { maxBytes } = limits
   let deadline = Number.POSITIVE_INFINITY
   decoder.begin()
-  while (records.length < limits.maxRows && bytes < limits.maxBytes) {
+  while (records.length < limits.maxRows) {
+    if (bytes >= maxBytes) maxBytes = grow()
+    if (bytes >= maxBytes) break
     const left = records.length === 0 ? limits.maxAgeMs : deadline - clock.monotonic()
     if (left <= 0) break
-    const batch = await reader.read({ maxBytes: limits.maxBytes - bytes, maxRecords: limits.maxRows - records.length, maxWaitMs: Math.ceil(left) })
+    const batch = await reader.read({ maxBytes: maxBytes - bytes, maxRecords: limits.maxRows - records.length, maxWaitMs: Math.ceil(left) })
     if (batch.length === 0) break
     // A record's age counts from when the first of the slice was read, whatever the producer's clock says.
     if (records.length === 0) deadline = clock.monotonic() + limits.maxAgeMs

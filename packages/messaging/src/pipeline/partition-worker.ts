@@ -149,7 +149,7 @@ async function moveOn(work: HeldWork, hold: PartitionHold, from: bigint, signal:
 async function cutWithin(work: HeldWork, room: PartitionRoom): Promise<readonly SliceRecord[]> {
   const maxBytes = await room.begin()
   try {
-    const { records, bytes } = await cutSlice(work.reader, { ...work.limits, maxBytes }, work.decode, work.clock)
+    const { records, bytes } = await cutSlice(work.reader, { ...work.limits, maxBytes }, work.decode, work.clock, () => room.grow())
     room.cut(bytes)
     return withinSpan(work, records)
   } catch (error) {

@@ -39,6 +39,19 @@ describe('SliceBudget', () => {
     expect([first, largest, await room.begin()]).toEqual([LITTLE, 4 * MIB, LITTLE])
   })
 
+  it('lets a slice grow while it is read, as long as nobody else needs the room', async () => {
+    const budget = new SliceBudget({ maxBytes: 2 * MIB })
+    const [first, second] = [0, 1].map(() => new PartitionRoom(budget, 64 * MIB, systemClock, never)) as [PartitionRoom, PartitionRoom]
+    await Promise.all([first.begin(), second.begin()])
+
+    const grown = [first.grow(), first.grow(), first.grow(), first.grow(), second.grow(), second.grow(), second.grow()]
+    first.close()
+    second.close()
+
+    expect(grown).toEqual([4 * LITTLE, 16 * LITTLE, MIB, MIB, 4 * LITTLE, 16 * LITTLE, MIB])
+    expect(budget.heldBytes).toBe(0)
+  })
+
   it('has a pipeline\'s own limit before its own', async () => {
     const room = new PartitionRoom(new SliceBudget({ maxBytes: 8 * MIB }), MIB, systemClock, never)
 

@@ -11,7 +11,7 @@ export interface SliceBudgetOptions {
 
 /** A slice that asks for no more has it at once: so that partitions in which little happens wait for nobody. */
 const LITTLE = 16 * 1024
-/** How much more than the slice before the next one may hold, when that was full. */
+/** How many times as much a slice that is full may have, and the one behind it. */
 const GROWTH = 4
 /** How long a slice waits for others to be written before it makes do with less, in milliseconds: a store that is away must not stop pipelines into another one. */
 const PATIENCE_MS = 2_000
@@ -63,6 +63,13 @@ export class SliceBudget {
     }
   }
 
+  /** Promises so many bytes more, if there is room for them now and nobody waits. */
+  extend(bytes: number): boolean {
+    if (this.#waiting.length > 0 || this.#held + bytes > this.maxBytes) return false
+    this.#held += bytes
+    return true
+  }
+
   /** The slice is stored, or given up. */
   giveBack(bytes: number): void {
     this.#held -= bytes
@@ -107,6 +114,15 @@ export class PartitionRoom {
     const granted = await this.#budget.reserve(Math.min(this.#mostBytes, this.#expected), this.#clock, this.#signal)
     this.#granted.push(granted)
     return granted
+  }
+
+  /** The slice that was begun last is full: how many bytes it may have then, which are no more where there is no room for more. */
+  grow(): number {
+    const granted = this.#granted.pop() ?? 0
+    const wanted = Math.min(this.#mostBytes, GROWTH * Math.max(granted, LITTLE))
+    const grown = wanted > granted && this.#budget.extend(wanted - granted) ? wanted : granted
+    this.#granted.push(grown)
+    return grown
   }
 
   /** The slice that was begun last is cut: what it came to is what is expected of the next one. */
