@@ -5,7 +5,9 @@ export type { L1CacheStats } from './l1/entry-store.ts'
 export type { MemoryPressure } from './l1/memory-pressure.ts'
 
 // In layers
-export { type CacheAnswer, CacheManager, createCacheManager } from './manager/cache-manager.ts'
+export { CacheManager, createCacheManager } from './manager/cache-manager.ts'
+export type { CacheAnswer } from './manager/cache-answer.ts'
+export type { CacheNamespace } from './manager/cache-namespace.ts'
 export type { CacheManagerOptions, SmartGetOptions } from './manager/manager-options.ts'
 export type { LoadContext, Loader } from './manager/run-loader.ts'
 export type { AnswerSource } from './manager/cache-metrics.ts'

@@ -1,5 +1,8 @@
 import type { HotPath } from './hot-path.ts'
 import { bulkInsert } from './hot-paths/bulk-insert.ts'
+import { cacheMemory } from './hot-paths/cache-memory.ts'
+import { cacheRedis } from './hot-paths/cache-redis.ts'
+import { cacheSmartGet } from './hot-paths/cache-smart-get.ts'
 import { consumeLarge, consumeSmall } from './hot-paths/consume.ts'
 import { ingestPassthrough, ingestScaling, ingestTyped } from './hot-paths/ingest.ts'
 import { insertEvents, insertFlights } from './hot-paths/insert-typed-rows.ts'
@@ -25,5 +28,8 @@ export const HOT_PATHS: readonly HotPath[] = [
   fivePolicies,
   openBreaker,
   ...singlePolicies,
+  cacheMemory,
+  cacheSmartGet,
+  cacheRedis,
   messageValidation,
 ]

@@ -1,6 +1,5 @@
 import type { Clock } from '@smart-whale/interfaces'
 import { EntrySlots } from './entry-slots.ts'
-import { ANYTHING_TO_DO, markOfRead } from './eviction-queues.ts'
 import { bytesOfText } from './copy-value.ts'
 
 /** What an entry costs besides its key and value: a Map entry and one element of each array. */
@@ -44,7 +43,8 @@ export class EntryStore {
   readonly #mostBytes: number
   #maxBytes: number
   #bytes = 0
-  #hits = 0
+  /** Reads that were answered. */
+  hits = 0
   #hitsAtEviction = 0
   #misses = 0
   #evictions = 0
@@ -59,22 +59,18 @@ export class EntryStore {
     this.#maxBytes = maxBytes
   }
 
-  /** The slot of a key that is asked for, or −1; a hit or a miss. What most reads need stands first, and asks for nothing but two arrays. */
-  read(key: string): number {
-    const slot = this.slots.slotOf.get(key)
-    if (slot === undefined) {
-      this.#misses += 1
-      return -1
-    }
-    const { marks } = this.slots.queues
-    const mark = marks[slot]!
-    if ((mark & ANYTHING_TO_DO) !== 0) return this.#readAt(slot, this.slots.expiresAtMs[slot] === Infinity ? 0 : this.#clock.monotonic())
-    marks[slot] = markOfRead(mark)
-    this.#hits += 1
-    return slot
+  /** Counts a read of what isn't there. */
+  miss(): undefined {
+    this.#misses += 1
+    return undefined
   }
 
-  /** The same, for a caller who has looked at the clock. */
+  /** Counts a read of a slot; `false` when its time was over, and it is gone. */
+  readSlot(slot: number): boolean {
+    return this.#readAt(slot, this.slots.expiresAtMs[slot] === Infinity ? 0 : this.#clock.monotonic()) >= 0
+  }
+
+  /** The slot of a key that is asked for, or −1, for a caller who has looked at the clock; a hit or a miss. */
   readAt(key: string, now: number): number {
     const slot = this.slots.slotOf.get(key)
     if (slot !== undefined) return this.#readAt(slot, now)
@@ -130,7 +126,7 @@ export class EntryStore {
 
   stats(): L1CacheStats {
     return {
-      hits: this.#hits,
+      hits: this.hits,
       misses: this.#misses,
       evictions: this.#evictions,
       expirations: this.#expirations,
@@ -158,8 +154,8 @@ export class EntryStore {
   }
 
   #evict(): void {
-    const victim = this.slots.evict(this.#hits - this.#hitsAtEviction)
-    this.#hitsAtEviction = this.#hits
+    const victim = this.slots.evict(this.hits - this.#hitsAtEviction)
+    this.#hitsAtEviction = this.hits
     this.#bytes -= this.slots.bytes[victim]!
     this.#evictions += 1
   }
@@ -175,7 +171,7 @@ export class EntryStore {
 
   #readAt(slot: number, now: number): number {
     if (this.slots.expiresAtMs[slot]! > now) {
-      this.#hits += 1
+      this.hits += 1
       this.slots.touch(slot)
       return slot
     }

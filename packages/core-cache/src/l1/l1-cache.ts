@@ -1,6 +1,7 @@
 import { type CachingInterface, type Clock, compileGlob } from '@smart-whale/interfaces'
 import { requireKey, requireTtl, requireValue } from '../check-entry.ts'
 import { copyForCache, copyForReader } from './copy-value.ts'
+import { ANYTHING_TO_DO, markOfRead } from './eviction-queues.ts'
 import { EntryStore, type L1CacheStats } from './entry-store.ts'
 import { type L1CacheOptions, type L1CacheSettings, settingsOf } from './l1-options.ts'
 import { LEAST_SHARE } from './memory-pressure.ts'
@@ -42,11 +43,16 @@ export class L1Cache implements CachingInterface {
 
   /** The value, not to be changed; `undefined` for a miss. */
   fastGet<T = unknown>(key: string): T | undefined {
-    const slot = this.#store.read(key)
-    if (slot < 0) return undefined
     const { slots } = this.#store
-    const value = slots.values[slot]
-    return (slots.isCopied(slot) ? copyForReader(value) : value) as T
+    const slot = slots.slotOf.get(key)
+    if (slot === undefined) return this.#store.miss()
+    // Plain data that doesn't expire: a look at two arrays is all that it takes. Whoever asks for more pays for it.
+    const { marks } = slots.queues
+    const mark = marks[slot]!
+    if ((mark & ANYTHING_TO_DO) !== 0) return this.#getWithCare(slot) as T | undefined
+    marks[slot] = markOfRead(mark)
+    this.#store.hits += 1
+    return slots.values[slot] as T
   }
 
   /**
@@ -105,8 +111,7 @@ export class L1Cache implements CachingInterface {
   }
 
   async get<T = unknown>(key: string): Promise<T | undefined> {
-    const slot = this.#store.read(key)
-    return slot < 0 ? undefined : (copyForReader(this.#store.slots.values[slot]) as T)
+    return copyForReader(this.fastGet(key)) as T | undefined
   }
 
   async set(key: string, value: unknown, ttlSeconds?: number): Promise<void> {
@@ -129,6 +134,14 @@ export class L1Cache implements CachingInterface {
   async *scanKeys(pattern: string): AsyncIterable<string> {
     const matches = compileGlob(pattern)
     for (const key of this.#store.keys()) if (matches(key) && this.#store.liveSlot(key) >= 0) yield key
+  }
+
+  /** A read of what expires, is watched, or has to be copied. */
+  #getWithCare(slot: number): unknown {
+    const { slots } = this.#store
+    if (!this.#store.readSlot(slot)) return undefined
+    const value = slots.values[slot]
+    return slots.isCopied(slot) ? copyForReader(value) : value
   }
 }
 

@@ -6,23 +6,15 @@ import { LEAST_SHARE } from '../l1/memory-pressure.ts'
 import { Invalidator } from '../shared/invalidator.ts'
 import { NodeLink } from '../shared/node-link.ts'
 import type { Invalidation } from '../shared/shared-cache.ts'
+import { answerOf, type CacheAnswer } from './cache-answer.ts'
 import { type AnswerSource, type CacheMetrics, cacheMetrics } from './cache-metrics.ts'
+import { CacheNamespace } from './cache-namespace.ts'
 import { type Flight, Flights } from './flights.ts'
 import { LoadOnce } from './load-once.ts'
 import { type CacheManagerOptions, managerSettings, type ManagerSettings, type ReadSettings, readSettings, type SmartGetOptions } from './manager-options.ts'
 import { type MemoryEntry, MemoryLayer, valueFor } from './memory-layer.ts'
 import { type Loader, unlessAborted } from './run-loader.ts'
 import { type FoundValue, SharedValues } from './shared-values.ts'
-
-/** A value and where it comes from. */
-export interface CacheAnswer<T> {
-  readonly value: T
-  readonly source: AnswerSource
-  /** Whether its time was over: it served because it is loaded anew meanwhile, or because the loader failed. */
-  readonly isStale: boolean
-  /** Time since it was loaded. */
-  readonly ageMs: number
-}
 
 /** What a flight brings home. */
 interface Landing {
@@ -173,6 +165,19 @@ export class CacheManager implements AsyncDisposable {
     await this.#invalidate({ all: true })
   }
 
+  /** A part of the cache with keys of its own, which can be emptied at once. */
+  namespace(name: string): CacheNamespace {
+    requireKey(name)
+    return new CacheNamespace(this, name)
+  }
+
+  /** Brings this node up to date now, instead of at the next renewal; whether that could be done. */
+  async syncNodes(): Promise<boolean> {
+    await this.connect()
+    await this.#link?.renew()
+    return this.isLinked()
+  }
+
   /** What memory has done and holds. */
   getStats(): L1CacheStats {
     return this.#memory.stats()
@@ -281,8 +286,4 @@ export class CacheManager implements AsyncDisposable {
 /** A cache of layers. */
 export function createCacheManager(options?: CacheManagerOptions): CacheManager {
   return new CacheManager(options)
-}
-
-function answerOf<T>({ copy, loadedAtMs, isNothing }: Pick<MemoryEntry, 'copy' | 'loadedAtMs' | 'isNothing'>, source: AnswerSource, isStale: boolean, nowMs: number): CacheAnswer<T> {
-  return { value: (isNothing ? undefined : valueFor(copy)) as T, source, isStale, ageMs: Math.max(0, nowMs - loadedAtMs) }
 }
