@@ -42,9 +42,10 @@ function beginningOf(name: string): string {
 
 const MOST_LETTERS = 2
 
-function nearest(name: string, known: readonly string[]): string | undefined {
+/** The name that differs by a letter or two at most; undefined when none does. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
   const [best] = known
-    .map((candidate) => ({ candidate, letters: lettersBetween(name.toUpperCase(), candidate) }))
+    .map((candidate) => ({ candidate, letters: lettersBetween(name.toUpperCase(), candidate.toUpperCase()) }))
     .filter(({ letters }) => letters <= MOST_LETTERS)
     .sort((left, right) => left.letters - right.letters)
   return best?.candidate

@@ -15,7 +15,17 @@ export function readEnvironment<T>(schema: z.ZodType<T>, environment: Environmen
   if (result.success) return result.data
   const issues = result.error.issues.map((issue) => {
     const name = String(issue.path[0])
-    return set[name] === undefined ? `${name} is missing` : `${name} is wrong: ${issue.message}`
+    return set[name] === undefined ? `${name} is missing` : `${name} ${wordsOf(issue)}`
   })
-  throw new ConfigurationError(`the environment is not complete: ${issues.join('; ')}; --help explains each`)
+  throw new ConfigurationError(`the environment is wrong: ${issues.join('; ')}; --help explains each`)
+}
+
+/** What is wrong with a variable, without the checker's own vocabulary. */
+function wordsOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_type' && (issue.expected === 'number' || issue.expected === 'int')) return 'must be a whole number'
+  if (issue.code === 'invalid_value') return `must be ${issue.values.map(String).join(' or ')}`
+  if (issue.code === 'too_small') return `must be ${issue.minimum} at least`
+  if (issue.code === 'too_big') return `must be ${issue.maximum} at most`
+  if (issue.code === 'invalid_format' && issue.format === 'url') return 'must be an address, like http://host:port'
+  return `is wrong: ${issue.message}`
 }

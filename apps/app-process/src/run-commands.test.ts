@@ -51,6 +51,8 @@ describe('a command line', () => {
 
   it.each([
     [['fly'], 'whale: there is no command "fly"; there are swim, songs list, songs sing'],
+    [['swin'], 'whale: there is no command "swin"; did you mean "swim"?'],
+    [['song', 'list'], 'whale: there is no command "song"; did you mean "songs"?'],
     [['songs'], 'whale: "songs" needs one more word: songs list, songs sing'],
     [['swim', '--deep'], "whale swim: Unknown option '--deep'; whale swim --help lists the options"],
     [['swim', 'a', 'b'], 'whale swim: "b" is one word too many; whale swim --help tells what it takes'],

@@ -4,6 +4,7 @@ import { ConfigurationError, InfrastructureError } from '@smart-whale/interfaces
 import { type Colour, type Command, type CommandCall, type CommandLine, EXIT, EXIT_MEANINGS } from './command-line.ts'
 import { exitCodeOf } from './exit-code-of.ts'
 import { explainFailure } from './explain-failure.ts'
+import { nearest } from './misspelt-variables.ts'
 import type { Environment } from './read-environment.ts'
 
 /** Where a command line writes. */
@@ -82,7 +83,9 @@ function findCommand(line: CommandLine, args: readonly string[]): { command: Com
   if (short !== undefined) return { command: short, rest: named }
   const family = line.commands.filter((command) => command.name.startsWith(`${name} `)).map((command) => command.name)
   if (family.length > 0) throw new ConfigurationError(`"${name}" needs one more word: ${family.join(', ')}`)
-  throw new ConfigurationError(`there is no command "${name}"; there are ${line.commands.map((command) => command.name).join(', ')}`)
+  const names = line.commands.map((command) => command.name)
+  const meant = nearest(name, names.flatMap((one) => [one, one.split(' ')[0] ?? one]))
+  throw new ConfigurationError(`there is no command "${name}"; ${meant === undefined ? `there are ${names.join(', ')}` : `did you mean "${meant}"?`}`)
 }
 
 function parseCommand(command: Command, title: string, args: readonly string[]): Pick<CommandCall, 'values' | 'positionals'> {

@@ -73,7 +73,7 @@ describe('the configuration of the ingestor', () => {
     ['a user without a password', { KAFKA_SASL_MECHANISM: 'PLAIN', KAFKA_SASL_USERNAME: 'u' }, /KAFKA_SASL_PASSWORD or KAFKA_SASL_PASSWORD_FILE is missing/],
     ['a token without its file', { KAFKA_SASL_MECHANISM: 'OAUTHBEARER' }, /KAFKA_SASL_TOKEN_FILE is missing/],
     ['keys without their issuer', { AUTH_JWKS_FILE: 'k' }, /AUTH_ISSUER is missing/],
-    ['a library that is none', { KAFKA_TRANSPORT: 'librdkafka' }, /KAFKA_TRANSPORT is wrong/],
+    ['a library that is none', { KAFKA_TRANSPORT: 'librdkafka' }, /KAFKA_TRANSPORT must be kafkajs or platformatic/],
   ])('refuses %s, and says what to set', (_name, changes, message) => {
     expect(() => readConfig({ ...BASE, ...changes })).toThrow(message)
   })

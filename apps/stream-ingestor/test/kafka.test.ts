@@ -8,6 +8,7 @@ import type { MessagingTransport } from '@smart-whale/messaging'
 import { createPlatformaticTransport } from '@smart-whale/messaging/platformatic'
 import { type FreshDatabase, freshDatabase } from '../../../tools/engines/fresh-database.ts'
 import { type IngestorProcess, privateMemoryMb, ready, runCommand, startCommand } from './ingestor-process.ts'
+import { runHere } from './run-here.ts'
 
 const kafka = inject('kafka')
 const clickhouse = inject('clickhouse')
@@ -185,19 +186,19 @@ describe('ingestors on Apache Kafka', () => {
 describe('commands on Apache Kafka', () => {
   it('check tells what is missing, what differs, and is content after a start', { timeout: 60_000 }, async (context) => {
     const { topic, environment } = await world(context)
-    const before = await runCommand(['check'], environment)
-    expect(before.output).toMatch(/ClickHouse table \S+: is not there/)
+    const before = await runHere(['check'], environment)
+    expect(before.output).toMatch(/ClickHouse table \S+ +is not there/)
 
     const child = start(environment)
     await ready(child)
     child.kill('SIGTERM')
     await child.exited
-    const after = await runCommand(['check', '--json'], { ...environment })
+    const after = await runHere(['check', '--json'], environment)
     const { results } = JSON.parse(after.output) as { results: { about: string; level: string; detail: string }[] }
     expect(results.filter(({ level, about }) => level === 'wrong' && about.includes(topic))).toEqual([])
 
     await writeFile(environment.PIPELINES_FILE as string, JSON.stringify([{ topic, fields: { id: 'string', time: 'timestamp', city: 'string', fare: 'decimal(8,2)' }, time: 'time', id: 'id', partitions: 8 }]))
-    const drift = await runCommand(['check'], environment)
+    const drift = await runHere(['check'], environment)
     expect(drift.code).toBe(3)
     for (const found of [/has 4 partitions, declared are 8/, /column id is Int64, declared is String/, /column id is bigint, declared is text/, /lacks the column fare/]) expect(drift.output).toMatch(found)
   })

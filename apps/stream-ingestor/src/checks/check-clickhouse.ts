@@ -20,9 +20,9 @@ export async function checkClickHouse(definition: PipelineDefinition, clickhouse
   return all.length > 0 ? all : [good(about, `${rows.length} columns; repeated batches are dropped`)]
 }
 
-/** One spelling for each type: servers print `Decimal(8,2)` as `Decimal(8, 2)`, and dictionaries of texts store texts. */
+/** One spelling for each type: servers print `Decimal(8,2)` as `Decimal(8, 2)`, dictionaries of texts store texts, and a zone says only how a moment is shown. */
 function plainType(type: string): string {
-  return type.replaceAll(' ', '').replace(/^LowCardinality\((.*)\)$/, '$1')
+  return type.replaceAll(' ', '').replace(/^LowCardinality\((.*)\)$/, '$1').replace(/DateTime64\((\d),'[^']*'\)/, 'DateTime64($1)')
 }
 
 /** Whether ClickHouse answers. */

@@ -13,6 +13,7 @@ export function compareColumns(
   return Object.entries(wanted).flatMap(([name, type]): CheckResult[] => {
     const found = types.get(name)
     if (found !== undefined) return plainType(found) === plainType(type) ? [] : [wrong(about, `column ${name} is ${found}, declared is ${type}; change the declaration or the column, or name another table`)]
+    if (!Object.hasOwn(declared, name)) return [wrong(about, `lacks the column ${name} (${type}), by which rows are single: it was not made for a pipeline; name another table`)]
     return declared[name]?.endsWith('?') === true
       ? [warning(about, `lacks the column ${name}; the start adds it`)]
       : [wrong(about, `lacks the column ${name} (${type}), and rows that are there have no value for it; declare it with "?", or name another table`)]
