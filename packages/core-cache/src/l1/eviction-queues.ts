@@ -8,8 +8,9 @@ const MAIN = 4
 const WATCHED = 8
 const ONE_HIT = 64
 const HITS_SHIFT = 6
-/** Flags for who holds the values: readers need a copy; its life ends. */
+/** Flag for who holds the values: each reader needs a copy. */
 export const COPIED = 16
+/** Flag for who holds the values: the entry's life ends. */
 export const MORTAL = 32
 /** A read of a slot with none of these needs nothing but a new mark. */
 export const ANYTHING_TO_DO = WATCHED | COPIED | MORTAL

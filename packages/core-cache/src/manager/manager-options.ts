@@ -64,10 +64,15 @@ export type ManagerSettings = ReturnType<typeof managerSettings>
 
 /** How one read goes. */
 export interface ReadSettings {
+  /** How long a value is fresh, in milliseconds. @default see {@link CacheManagerOptions} */
   readonly freshMs: number
+  /** How long after that it serves while it is loaded anew, in milliseconds. @default see {@link CacheManagerOptions} */
   readonly revalidateMs: number
+  /** How long after it was fresh it serves when the loader fails, in milliseconds. @default see {@link CacheManagerOptions} */
   readonly ifErrorMs: number
+  /** How long it is remembered that there is nothing, in milliseconds. @default see {@link CacheManagerOptions} */
   readonly negativeMs: number
+  /** Tags to invalidate it by. @default none */
   readonly tags: SmartGetOptions['tags']
 }
 

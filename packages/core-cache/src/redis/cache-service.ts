@@ -117,11 +117,9 @@ export class CacheService implements CachingInterface {
     const seen = new Set<string>()
     for (const master of this.#connection.masters()) {
       for await (const names of scanKeysOf(master, `${this.#prefix}*`)) {
-        for (const key of names.map((name) => name.slice(this.#prefix.length))) {
-          if (seen.has(key) || !matches(key)) continue
-          seen.add(key)
-          yield key
-        }
+        const found = new Set(names.map((name) => name.slice(this.#prefix.length)).filter((key) => !seen.has(key) && matches(key)))
+        for (const key of found) seen.add(key)
+        yield* found
       }
     }
   }

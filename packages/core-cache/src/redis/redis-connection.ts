@@ -1,3 +1,4 @@
+import type * as ioredis from 'ioredis'
 import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis'
 import type { Logger } from '@smart-whale/interfaces'
 import { redisError } from '../errors.ts'
@@ -5,7 +6,7 @@ import type { RedisConfig } from './redis-config.ts'
 import { REDIS_SCRIPTS, type RedisScript } from './redis-scripts.ts'
 
 type Client = Redis | Cluster
-type Drivers = Pick<typeof import('ioredis'), 'Cluster' | 'Redis'>
+type Drivers = Pick<typeof ioredis, 'Cluster' | 'Redis'>
 type ScriptCall = (...args: (string | number)[]) => Promise<unknown>
 
 const LONGEST_PAUSE_MS = 500

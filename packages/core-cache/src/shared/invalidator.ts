@@ -35,7 +35,7 @@ export class Invalidator {
   /** Carried out here at once, and once more when it is recorded: what was read in between may be from before. */
   readonly #followHere: (invalidation: Invalidation) => void
   #next = newBatch()
-  #running: Promise<void> | undefined
+  #isRunning = false
   #isOpen = true
 
   constructor(parts: { readonly node: string; readonly shared: SharedCache; readonly link: NodeLink; readonly clock: Clock; readonly logger: Logger }, followHere: (invalidation: Invalidation) => void) {
@@ -58,7 +58,7 @@ export class Invalidator {
     for (const name of ['keys', 'tags', 'patterns'] as const) for (const text of invalidation[name] ?? []) batch[name].add(text)
     if (invalidation.all === true || batch.keys.size + batch.tags.size + batch.patterns.size > MOST_KEPT) batch.all = true
     if (batch.all) for (const list of [batch.keys, batch.tags, batch.patterns]) list.clear()
-    this.#running ??= this.#run()
+    if (!this.#isRunning) void this.#run()
     try {
       await within(this.#clock, timeoutMs, 'an invalidation', batch.done.promise)
     } catch (error) {
@@ -71,6 +71,7 @@ export class Invalidator {
   }
 
   async #run(): Promise<void> {
+    this.#isRunning = true
     // Everything that is asked for in the same turn goes together.
     await Promise.resolve()
     while (this.#isOpen && !isEmpty(this.#next)) {
@@ -78,7 +79,7 @@ export class Invalidator {
       this.#next = newBatch()
       await this.#carryOut(batch)
     }
-    this.#running = undefined
+    this.#isRunning = false
   }
 
   async #carryOut(batch: Batch): Promise<void> {
