@@ -1,6 +1,6 @@
 import { deadLetterTopic } from '../dead-letter.ts'
 import { recordsFrom } from '../dead-letters/read-dead-letters.ts'
-import type { MessagingTransport, TransportCallOptions } from '../transport.ts'
+import type { MessagingTransport, RecordBatch, TransportCallOptions } from '../transport.ts'
 import { type LetterSource, originOfLetter } from './letter-origin.ts'
 
 /** Says which dead letters of one partition are there, whoever sent them. */
@@ -26,12 +26,14 @@ export function createSentLetters(transport: MessagingTransport, source: LetterS
     const description = await transport.topics.describe(letters, call)
     for (let partition = 0; partition < (description?.partitions ?? 0); partition++) {
       const from = everywhere ? 0n : await latestFrom(partition, call)
-      for await (const batch of recordsFrom(transport, { topic: letters, partition, from }, { batchBytes: READ_BYTES, ...call })) {
-        for (let index = 0; index < batch.length; index++) {
-          const origin = originOfLetter(batch, index, source)
-          if (origin !== null) yield origin.offset
-        }
-      }
+      for await (const batch of recordsFrom(transport, { topic: letters, partition, from }, { batchBytes: READ_BYTES, ...call })) yield* offsetsIn(batch)
+    }
+  }
+
+  function* offsetsIn(batch: RecordBatch): Generator<bigint> {
+    for (let index = 0; index < batch.length; index++) {
+      const origin = originOfLetter(batch, index, source)
+      if (origin !== null) yield origin.offset
     }
   }
 
