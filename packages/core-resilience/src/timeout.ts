@@ -30,9 +30,7 @@ export async function withDeadline<T>(work: (context: PolicyContext) => Promise<
   const timeoutMs = durationArgument('timeoutMs', options.timeoutMs, 1)
   const what = options.what ?? 'the operation'
   const stage = new TimeoutStage(timeoutMs, what, options.clock ?? systemClock)
-  const run = new Run(chainOf([stage], undefined, what), work, options)
-  run.start()
-  return run.promise
+  return new Run(chainOf([stage], undefined, what), work, options).start()
 }
 
 /** A deadline passed. */

@@ -29,9 +29,7 @@ export class FusedPolicy<F = never> {
   }
 
   execute<T>(work: Work<T>, call?: PolicyCall): Promise<T | F> {
-    const run = new Run(this.#chain, work, call)
-    run.start()
-    return run.promise
+    return new Run(this.#chain, work, call).start()
   }
 }
 

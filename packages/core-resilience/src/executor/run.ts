@@ -1,6 +1,7 @@
 import { abortedError, type Clock, type PolicyCall, type PolicyContext } from '@smart-whale/interfaces'
 import type { Chain } from './chain.ts'
 import { contextOf, isCancelled, layersAbove, onCancelled, reasonOf, runAmbient, Scope } from './scope.ts'
+import { Settlement } from './settlement.ts'
 import { WAITING } from './stage.ts'
 
 /** Work as a policy is handed it. */
@@ -11,9 +12,8 @@ export type Work<T> = (context: PolicyContext) => Promise<T>
  * plain call; nothing is allocated for a stage that has nothing to note. A stage may stop it on the way (a wait, a further
  * attempt, another answer) and set it going again where it stands.
  */
-export class Run<T> {
+export class Run<T> extends Settlement<T> {
   // Made for every call: `private` and not `#`, which costs each object a mark of its class and each access a look at it.
-  readonly promise: Promise<T>
   readonly call: PolicyCall | undefined
   /** What stages note about this run, each at its own place. */
   readonly slots: unknown[]
@@ -23,15 +23,11 @@ export class Run<T> {
   retryAttempt: number
   private readonly _chain: Chain
   private readonly _work: Work<T>
-  private _resolve: (value: T) => void
-  private _reject: (reason: unknown) => void
   /** Stages that the run is in. */
   private _depth = 0
   /** Grows when what is under way no longer counts: late answers are told apart by it. */
   private _turn = 0
   private _isWorking = false
-  private _isSettled = false
-  private _isStarting = true
   private _scope: Scope | undefined = undefined
   private _stopFollowing: (() => void) | undefined = undefined
   private _lateEnds: { readonly turn: number; readonly end: () => void }[] | undefined = undefined
@@ -39,6 +35,7 @@ export class Run<T> {
   private _nowMs = 0
 
   constructor(chain: Chain, work: Work<T>, call: PolicyCall | undefined) {
+    super()
     this._chain = chain
     this.slots = new Array<unknown>(chain.stages.length)
     this._work = work
@@ -46,9 +43,6 @@ export class Run<T> {
     const above = layersAbove(call)
     this.deadlineAtMs = above === undefined ? call?.deadlineAtMs : earlier(call?.deadlineAtMs, above.deadlineAtMs)
     this.retryAttempt = above?.retryAttempt ?? 0
-    this.promise = new Promise<T>(takeSettlers as never)
-    this._resolve = resolveTaken
-    this._reject = rejectTaken
   }
 
   /** Whether the caller has given up. */
@@ -70,13 +64,16 @@ export class Run<T> {
     return this._nowMs
   }
 
-  start(): void {
-    if (this.call !== undefined) {
-      if (this.isCancelled) return this._settleFailed(this._callerGaveUp())
-      if (this._chain.canAbandon) this._follow()
+  /** Goes in. Of a chain that waits for its work in any case the work's own promise carries the answer: it spares one. */
+  start(): Promise<T> {
+    const { canAbandon } = this._chain
+    if (canAbandon) void this.makePromise()
+    if (this.call !== undefined && this.isCancelled) this._fail(this._callerGaveUp())
+    else {
+      if (canAbandon && this.call !== undefined) this._follow()
+      this._goIn(0)
     }
-    this._goIn(0)
-    this._isStarting = false
+    return this.handOut()
   }
 
   /** The stage that let the run wait lets it in. */
@@ -121,11 +118,6 @@ export class Run<T> {
     this._comeOutFailed(at, error)
   }
 
-  /** Whether nobody waits for it any more, which a listener may have brought about. */
-  get isSettled(): boolean {
-    return this._isSettled
-  }
-
   /** Calls back when the work that goes on though nobody waits for it has ended; `false` when there is none. */
   whenLateWorkEnds(end: () => void): boolean {
     if (!this._isWorking) return false
@@ -149,7 +141,7 @@ export class Run<T> {
         if (refusal === WAITING) return this.waitAt(at)
         if (refusal !== undefined) return this._comeOutFailed(at - 1, refusal)
         // A listener that heard of it may have made the caller give up.
-        if (this._isSettled) return stages[at]!.abandoned(this as Run<unknown>, at, this.cancelReason)
+        if (this.isSettled) return stages[at]!.abandoned(this as Run<unknown>, at, this.cancelReason)
         this._depth = at + 1
       }
       this._depth = at
@@ -173,10 +165,31 @@ export class Run<T> {
       return this._comeOutFailed(this._depth - 1, error)
     }
     if (typeof (answer as Partial<Promise<T>> | undefined)?.then !== 'function') return this._workSucceeded(turn, answer as T)
-    answer.then(
+    if (this.maySpareAPromise && answer instanceof Promise) {
+      this.derived = answer.then(
+        (value) => this._handOn(value),
+        (error: unknown) => this._handOnFailure(error),
+      )
+      return
+    }
+    void answer.then(
       (value) => this._workSucceeded(turn, value),
       (error: unknown) => this._workFailed(turn, error),
     )
+  }
+
+  private _handOn(value: T): T {
+    this._isWorking = false
+    this._comeOut(this._depth - 1, value)
+    return value
+  }
+
+  private _handOnFailure(error: unknown): Promise<T> {
+    this._isWorking = false
+    // From here on the answer may come from elsewhere.
+    this.derived = undefined
+    this._comeOutFailed(this._depth - 1, error)
+    return this.outcomeOrPromise()
   }
 
   private _invoke(context: PolicyContext): Promise<T> {
@@ -217,22 +230,26 @@ export class Run<T> {
       if (passive[at]) continue
       this._depth = at
       stages[at]!.succeeded(this as Run<unknown>, at)
-      if (this._isSettled) return
+      if (this.isSettled) return
     }
-    this._isSettled = true
     this._stopFollowing?.()
-    this._resolve(value)
+    this.settle(value)
   }
 
   private _comeOutFailed(from: number, error: unknown): void {
     const { stages } = this._chain
     this._clock = undefined
     for (let at = from; at >= 0; at--) {
-      if (this._isSettled) return
+      if (this.isSettled) return
       this._depth = at
       if (stages[at]!.failed(this as Run<unknown>, at, error)) return
     }
-    this._settleFailed(error)
+    this._fail(error)
+  }
+
+  private _fail(error: unknown): void {
+    this._stopFollowing?.()
+    this.settleFailed(error)
   }
 
   /** Whoever waits below the stage hears that nobody waits for it, from the inside out. */
@@ -258,26 +275,6 @@ export class Run<T> {
   private _callerGaveUp(): Error {
     return abortedError(this._chain.what, contextOf(this.call).signal)
   }
-
-  private _settleFailed(error: unknown): void {
-    if (this._isSettled) return
-    this._isSettled = true
-    this._stopFollowing?.()
-    // A promise that is rejected before its owner could listen goes through Node's watch for unhandled rejections twice: ten times the cost of a refusal.
-    if (this._isStarting) void RESOLVED.then(() => this._reject(error))
-    else this._reject(error)
-  }
-}
-
-const RESOLVED = Promise.resolve()
-
-let resolveTaken: (value: unknown) => void
-let rejectTaken: (reason: unknown) => void
-
-/** One function for all promises, in place of a closure for each. */
-function takeSettlers(resolve: (value: unknown) => void, reject: (reason: unknown) => void): void {
-  resolveTaken = resolve
-  rejectTaken = reject
 }
 
 /** The earlier of two limits that may be missing. */
