@@ -29,6 +29,7 @@ export interface BatchWriter<R> {
 
 /** How far a writer looks for refused rows. */
 export interface RefusalSearchOptions {
+  /** Ends the search. @default undefined */
   signal?: AbortSignal | undefined
   /** Stops once so many were found, which need not be the first ones. @default all */
   atMost?: number | undefined
