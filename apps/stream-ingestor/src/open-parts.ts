@@ -1,5 +1,5 @@
 import { type CommandCall, createClosers } from '@smart-whale/app-process'
-import { ConfigurationError, type SliceLedger, type SliceScope, silentLogger, type StoredRows } from '@smart-whale/interfaces'
+import { ConfigurationError, InfrastructureError, OperationError, type SliceLedger, type SliceScope, silentLogger, type StoredRows } from '@smart-whale/interfaces'
 import { createStoredRows as clickhouseRows } from '@smart-whale/clickhouse'
 import type { MessagingTransport } from '@smart-whale/messaging'
 import { type PipelineDefinition, type PipelineProgress, type PipelineSink, progressOfGroup, progressOfLedger } from '@smart-whale/messaging/pipeline'
@@ -34,9 +34,17 @@ export async function withParts<T>({ values, environment, signal }: CommandCall,
     const stores = await openStores(clickhouse ? config : { ...config, clickhouse: null }, closers, silentLogger, signal)
     const transport = await openBroker(config, closers, silentLogger, signal)
     return await work({ ...stores, config, definitions, transport, progress: progressOf(stores, transport) })
+  } catch (error) {
+    throw missingTopic(error)
   } finally {
     await closers.close()
   }
+}
+
+/** A topic that isn't there is nothing for an operator to create: the ingestor does. */
+function missingTopic(error: unknown): unknown {
+  if (!InfrastructureError.isInstance(error) || error.code !== 'ERR_MESSAGING_TOPIC_NOT_FOUND') return error
+  return new OperationError(error.message.replace('create it first', '"run" makes it at its first start; later it is gone with all that was not stored'), { code: error.code, status: error.status, retryable: error.retryable, cause: error })
 }
 
 /** Where the pipelines stand: PostgreSQL keeps it when there is one, else the consumer groups. */

@@ -70,6 +70,15 @@ const CAUSES: readonly (readonly [name: string, cause: Cause])[] = [
   ['a pipelines file that is wrong', { commands: COMMANDS, code: 2, says: /pipelines\[0\]/, changes: async ({ file }) => ({ PIPELINES_FILE: await file('wrong.json', [{ topic: 'a' }]) }) }],
   ['a JWKS file that is not there', { commands: ['run', 'run --check-config', 'check'], code: 2, says: /AUTH_JWKS_FILE: \/nope can't be read: there is no such file/, changes: () => ({ AUTH_JWKS_FILE: '/nope', AUTH_ISSUER: 'https://auth.example.com' }) }],
   ['a JWKS file that is none', { commands: ['run', 'run --check-config', 'check'], code: 2, says: /AUTH_JWKS_FILE: .* is no JWK set/, changes: async ({ file }) => ({ AUTH_JWKS_FILE: await file('keys.json', '{}'), AUTH_ISSUER: 'https://auth.example.com' }) }],
+  [
+    'a topic that is not there',
+    {
+      commands: ['lag', 'verify'],
+      code: 3,
+      says: /there is no topic "test_nowhere"; "run" makes it at its first start/,
+      changes: async ({ file }) => ({ PIPELINES_FILE: await file('nowhere.json', [{ topic: 'test_nowhere', fields: { id: 'int64', time: 'timestamp' }, time: 'time' }]) }),
+    },
+  ],
   ['a variable that is misspelt', { commands: COMMANDS, code: 2, says: /KAFKA_BROKER is set, and nothing reads it: did you mean KAFKA_BROKERS\?/, changes: () => ({ KAFKA_BROKERS: '', KAFKA_BROKER: SECRET }) }],
 ]
 
