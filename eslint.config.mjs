@@ -36,7 +36,7 @@ const restrict = (...rules) => ({ 'no-restricted-syntax': ['error', ...rules.fla
 const IN_SOURCES = [NOT_STRIPPABLE, HIDDEN_SURFACE, BARE_ERROR, ENVIRONMENT]
 
 export default defineConfig(
-  { ignores: ['**/dist', '**/out-tsc', '**/coverage', '**/node_modules', '.*/', '**/*.bundled_*.mjs', '**/*.timestamp-*.mjs'] },
+  { ignores: ['**/dist', '**/out-tsc', '**/coverage', '**/node_modules', '.*/', '**/.stryker-tmp', '**/*.bundled_*.mjs', '**/*.timestamp-*.mjs'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   tseslint.configs.recommended,
   {

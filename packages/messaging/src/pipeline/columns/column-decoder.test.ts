@@ -126,7 +126,7 @@ describe('columnsDecoder', () => {
     plain.begin()
     decoded.begin()
 
-    for (const { index, offset, row } of batchDecoder(definition)(batch)) {
+    for (const { index, row } of batchDecoder(definition)(batch)) {
       expect(plain.addEvent(placeOf(batch, index), batch)).toBe(true)
       decoded.addRow(row as Record<string, unknown>, batch)
     }
