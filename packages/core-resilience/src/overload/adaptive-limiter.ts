@@ -1,10 +1,10 @@
 import { type Clock, InfrastructureError, type MetricsSink, type Policy, silentMetrics, systemClock } from '@smart-whale/interfaces'
 import { countOption, durationOption } from '../check-options.ts'
 import { OverloadError, withoutStack } from '../errors.ts'
-import { chainOf, FusedPolicy } from '../executor/chain.ts'
 import type { Run } from '../executor/run.ts'
 import { notify } from '../notify.ts'
 import { AimdLimit, type ConcurrencyLimit, GradientLimit } from './concurrency-limits.ts'
+import { PlacePolicy } from './place-policy.ts'
 import { type PlaceOutcome, PlaceStage } from './place-stage.ts'
 
 /** The limit moved. */
@@ -57,34 +57,12 @@ export interface AdaptiveLimiter extends Policy {
 
 /** Bounds calls at once by what the other side bears, as {@link ConcurrencyLimit} finds out. Its `execute` throws `OverloadError` (`ERR_CONCURRENCY_LIMITED`). */
 export function createAdaptiveLimiter(options: AdaptiveLimiterOptions = {}): AdaptiveLimiter {
-  return new LearningLimiter(options)
+  return new LearningLimiter(options.name ?? 'default', new AdaptiveStage(options))
 }
 
-class LearningLimiter extends FusedPolicy implements AdaptiveLimiter {
-  readonly name: string
-  readonly #stage: AdaptiveStage
-
-  constructor(options: AdaptiveLimiterOptions) {
-    const stage = new AdaptiveStage(options)
-    super(chainOf([stage]))
-    this.name = options.name ?? 'default'
-    this.#stage = stage
-  }
-
+class LearningLimiter extends PlacePolicy<AdaptiveStage> implements AdaptiveLimiter {
   get limit(): number {
-    return this.#stage.wholeLimit
-  }
-
-  get underWay(): number {
-    return this.#stage.underWay
-  }
-
-  get queued(): number {
-    return this.#stage.queued
-  }
-
-  dispose(): void {
-    this.#stage.dispose()
+    return this.stage.wholeLimit
   }
 }
 

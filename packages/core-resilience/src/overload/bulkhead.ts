@@ -1,8 +1,8 @@
 import { type Clock, type MetricsSink, type Policy, silentMetrics, systemClock } from '@smart-whale/interfaces'
 import { countOption, durationOption } from '../check-options.ts'
 import { OverloadError, withoutStack } from '../errors.ts'
-import { chainOf, FusedPolicy } from '../executor/chain.ts'
 import { notify } from '../notify.ts'
+import { PlacePolicy } from './place-policy.ts'
 import { PlaceStage } from './place-stage.ts'
 
 /** A call was refused for want of room; `waited_too_long`: it stood in the queue before. */
@@ -47,31 +47,7 @@ export interface Bulkhead extends Policy {
  * Its `execute` throws `OverloadError` (`ERR_BULKHEAD_FULL`).
  */
 export function createBulkhead(options: BulkheadOptions): Bulkhead {
-  return new QueueingBulkhead(options)
-}
-
-class QueueingBulkhead extends FusedPolicy implements Bulkhead {
-  readonly name: string
-  readonly #stage: BulkheadStage
-
-  constructor(options: BulkheadOptions) {
-    const stage = new BulkheadStage(options)
-    super(chainOf([stage]))
-    this.name = options.name ?? 'default'
-    this.#stage = stage
-  }
-
-  get underWay(): number {
-    return this.#stage.underWay
-  }
-
-  get queued(): number {
-    return this.#stage.queued
-  }
-
-  dispose(): void {
-    this.#stage.dispose()
-  }
+  return new PlacePolicy(options.name ?? 'default', new BulkheadStage(options))
 }
 
 class BulkheadStage extends PlaceStage {
