@@ -49,6 +49,12 @@ describe('retries in layers', () => {
     expect(await callsMade(() => undefined)).toBe(9)
   })
 
+  it('do not multiply when a signal of somebody else is handed on and the layer is ambient', async () => {
+    const { signal } = new AbortController()
+    expect(await callsMade(() => ({ signal }), { ambient: true })).toBe(3)
+    expect(await callsMade(() => ({ signal }))).toBe(9)
+  })
+
   it('multiply when that is asked for', async () => {
     expect(await callsMade((context) => context, {}, { whenNested: 'retry' })).toBe(9)
   })

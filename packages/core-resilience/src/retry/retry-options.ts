@@ -40,7 +40,7 @@ export interface RetryOptions {
   budget?: RetryBudget | false | undefined
   /** What it does inside a retrying layer: `once` leaves further attempts to that layer, so that attempts don't multiply; `retry` takes no notice. @default 'once' */
   whenNested?: 'once' | 'retry' | undefined
-  /** Whether calls below that are handed neither context nor signal know of this layer all the same, by `AsyncLocalStorage`. Costs about 0.3 µs a call. @default false */
+  /** Whether calls below that are not handed its context or signal, but none or another, know of this layer all the same, by `AsyncLocalStorage`. Costs about 0.3 µs a call. @default false */
   ambient?: boolean | undefined
   /** Which failures may pass. @default those whose error says so: `InfrastructureError.retryable` */
   isRetryable?: ((error: unknown) => boolean) | undefined
