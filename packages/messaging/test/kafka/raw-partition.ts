@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { KafkaApi, KafkaTarget } from '../../src/kafka/kafka-api.ts'
 import { decodeRecords } from '../../src/kafka/protocol/records/decode-records.ts'
 import { encodeRecordBatch, type EncodeBatchOptions } from '../../src/kafka/protocol/records/encode-record-batch.ts'
@@ -19,11 +20,13 @@ export async function makeRawPartition(api: KafkaApi, target: KafkaTarget, confi
   const topic = `interoperability.${randomUUID()}`
   const made = await api.createTopic(target, { topic, partitions: 1, replication: 1, configs: { 'max.message.bytes': '10000000', ...configs } }, SOON)
   assert.equal(made.errorCode, 0, made.errorMessage ?? undefined)
+  let appended = 0n
+  // The end is that of what is decided: a transaction's marker may be written after its end was acknowledged.
   const end = async (): Promise<bigint> => {
-    for (const deadline = performance.now() + SOON.timeoutMs; ; ) {
+    for (const deadline = performance.now() + SOON.timeoutMs; ; await sleep(20)) {
       const { errorCode, offset } = await api.listOffsets(target, { topic, partition: 0, timestamp: -1n, leaderEpoch: -1 }, SOON)
-      if (errorCode === 0) return offset
-      assert.ok(performance.now() < deadline, `no leader yet: ${errorCode}`)
+      if (errorCode === 0 && offset >= appended) return offset
+      assert.ok(performance.now() < deadline, `no leader yet (${errorCode}), or it ends at ${offset} after ${appended} were appended`)
     }
   }
   await end()
@@ -34,6 +37,8 @@ export async function makeRawPartition(api: KafkaApi, target: KafkaTarget, confi
       const batch = encodeRecordBatch(outgoing(records), { now: Date.now(), ...options })
       const result = await api.produce(target, { topic, partition: 0, records: batch, transactionalId: null }, SOON)
       assert.equal(result.errorCode, 0, result.errorMessage ?? undefined)
+      const nextOffset = result.baseOffset + BigInt(records.length)
+      if (nextOffset > appended) appended = nextOffset
       return result.baseOffset
     },
     readAll: async () => {

@@ -12,6 +12,8 @@ import { StartFailure, type SupervisorCommand, type SupervisorJob, type Supervis
 const PATIENCE_ASKED_MS = 15_000
 const PATIENCE_ORPHANED_MS = 4_000
 
+const PORT_ATTEMPTS = 5
+
 const stopping = new AbortController()
 let patienceMs = PATIENCE_ASKED_MS
 
@@ -30,9 +32,9 @@ async function supervise(job: SupervisorJob): Promise<void> {
     await awaitFolderFree(folder, deadline, startSignal)
     const skipSync = job.settings['fsync'] === 'off'
     const password = await prepareCluster(folder, { binFolder: job.binFolder, account: job.account, skipSync, signal: startSignal })
-    const port = await claimPort(job.port)
-    server = await startServer(folder, port, job, deadline, startSignal)
-    report({ kind: 'ready', pid: server.pid, port, password })
+    const started = await startOnPort(folder, job, deadline, startSignal)
+    server = started.server
+    report({ kind: 'ready', pid: server.pid, port: started.port, password })
   } catch (error) {
     if (!stopping.signal.aborted) report(failedReport(error, job))
     return
@@ -40,6 +42,19 @@ async function supervise(job: SupervisorJob): Promise<void> {
   const wish = new Promise<'stop'>((resolve) => stopping.signal.addEventListener('abort', () => resolve('stop'), { once: true }))
   if (stopping.signal.aborted || (await Promise.race([server.exited, wish])) === 'stop') await endServer(server, folder, job, patienceMs)
   report({ kind: 'exited', ...(await server.exited) })
+}
+
+/** Starts the server on its port; on another one when another program took the free one that was found, before the server could. */
+async function startOnPort(folder: ServerFolder, job: SupervisorJob, deadline: number, signal: AbortSignal): Promise<{ server: ServerProcess; port: number }> {
+  for (let attempt = 1; ; attempt++) {
+    const port = await claimPort(job.port)
+    try {
+      return { server: await startServer(folder, port, job, deadline, signal), port }
+    } catch (error) {
+      const wasTaken = error instanceof StartFailure && error.code === 'ERR_TIMESCALEDB_PORT_BUSY'
+      if (!wasTaken || job.port !== 0 || attempt === PORT_ATTEMPTS) throw error
+    }
+  }
 }
 
 /** Starts the server, again as long as processes of one that was killed are still ending. */
