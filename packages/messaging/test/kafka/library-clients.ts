@@ -1,6 +1,7 @@
 import { Consumer, MessagesStreamModes, Producer } from '@platformatic/kafka'
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs from 'kafkajs'
 import type { SampleRecord } from './sample-records.ts'
 
@@ -23,6 +24,8 @@ export interface LibraryClient {
 }
 
 export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
+
+const LOADING_MS = 20_000
 
 const { CompressionTypes, Kafka, logLevel } = kafkajs
 
@@ -56,11 +59,23 @@ export const kafkaJsClient: LibraryClient = {
         records.push({ key, value, headers: Object.fromEntries(Object.entries(headers).map(([name, bytes]) => [name, Buffer.from(bytes as Buffer)])), timestamp: Number(timestamp) })
         if (records.length === count) resolve()
       }
-      consumer.run({ eachMessage }).catch(reject)
+      runWhenLoaded(consumer, eachMessage).catch(reject)
     })
     await consumer.disconnect()
     return records
   },
+}
+
+/** kafkajs gives up when a broker that has just begun is still loading its groups. */
+async function runWhenLoaded(consumer: kafkajs.Consumer, eachMessage: kafkajs.EachMessageHandler): Promise<void> {
+  for (const deadline = performance.now() + LOADING_MS; ; await sleep(100)) {
+    try {
+      return await consumer.run({ eachMessage })
+    } catch (error) {
+      const isLoading = (error as { readonly type?: string }).type === 'GROUP_LOAD_IN_PROGRESS'
+      if (!isLoading || performance.now() > deadline) throw error
+    }
+  }
 }
 
 export const platformaticClient: LibraryClient = {
