@@ -120,6 +120,7 @@ function brokerProbe(transport: MessagingTransport): HealthProbe {
 }
 
 async function statusWithLag(pipeline: Pipeline): Promise<PipelineStatusWithLag> {
+  await pipeline.look()
   // Whoever asks for the status of all wants that of the others too.
   return { ...pipeline.status(), lag: await pipeline.lag().catch(() => null) }
 }

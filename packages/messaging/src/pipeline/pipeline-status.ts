@@ -2,7 +2,7 @@ import { type CounterMetric, type GaugeMetric, type HistogramMetric, Infrastruct
 import type { UndeclaredFieldCount } from './schema-drift.ts'
 import type { SliceOutcome } from './write-slice.ts'
 
-/** `paused`: a store or the broker is away, it goes on by itself. `halted`: somebody has to look. */
+/** `paused`: a store, the broker or the topic is away; it goes on by itself when that is back. `halted`: somebody has to look. */
 export type PipelineState = 'starting' | 'running' | 'paused' | 'halted' | 'stopped'
 
 /** Where one partition stands. */
@@ -49,7 +49,7 @@ export interface PipelineStatus {
   /** What retention removed before it was stored, as far as this process came upon it. */
   readonly lost: readonly LostRange[]
   readonly partitions: readonly PartitionStatus[]
-  /** Why it halted; null otherwise. */
+  /** Why it halted, or that its topic is gone; null otherwise. */
   readonly reason: string | null
 }
 

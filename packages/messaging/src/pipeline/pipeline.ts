@@ -13,6 +13,7 @@ import { PartitionProgress, pipelineMetrics, type PipelineMetrics, type Pipeline
 import { createSentLetters } from './sent-letters.ts'
 import { SchemaDrift } from './schema-drift.ts'
 import { SliceBudget } from './slice-budget.ts'
+import { TopicPresence } from './topic-presence.ts'
 import type { PipelineStores } from './write-slice.ts'
 
 /** What a pipeline is made of. */
@@ -57,6 +58,7 @@ export class Pipeline implements Lifecycle {
   readonly #budget: SliceBudget
   readonly #pool = new ColumnPool()
   readonly #drift: SchemaDrift
+  readonly #presence: TopicPresence
   #membership: GroupMembership | null = null
   #state: PipelineState = 'starting'
   #reason: string | null = null
@@ -70,6 +72,7 @@ export class Pipeline implements Lifecycle {
     this.#metrics = pipelineMetrics(options.metrics ?? silentMetrics)
     this.#flood = new FloodGuard(options.flood)
     this.#budget = options.budget ?? new SliceBudget()
+    this.#presence = new TopicPresence(options.transport.topics, options.definition.topic)
     this.#drift = new SchemaDrift(options.definition.name, this.#metrics, this.#logger)
   }
 
@@ -94,11 +97,25 @@ export class Pipeline implements Lifecycle {
     if (this.#state !== 'halted') this.#state = 'stopped'
   }
 
+  /** What is known without asking anybody; that the topic is gone, since the last {@link look}. */
   status(): PipelineStatus {
     const partitions = [...this.#progress.values()].map((progress) => progress.status())
-    const state = this.#state === 'running' && partitions.some((partition) => partition.state === 'paused') ? 'paused' : this.#state
+    const lack = this.#state === 'running' ? this.#presence.lack : null
+    const isPaused = lack !== null || partitions.some((partition) => partition.state === 'paused')
+    const state = this.#state === 'running' && isPaused ? 'paused' : this.#state
     const { name, topic, table } = this.definition
-    return { name, topic, table, state, ...this.#totals, lost: [...this.#totals.lost], versions: this.#drift.versions(), undeclared: this.#drift.undeclared(), partitions, reason: this.#reason }
+    return { name, topic, table, state, ...this.#totals, lost: [...this.#totals.lost], versions: this.#drift.versions(), undeclared: this.#drift.undeclared(), partitions, reason: this.#reason ?? lack }
+  }
+
+  /** Asks the broker whether the topic is still there, for the next {@link status}. */
+  async look(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    if (this.#state !== 'running') return
+    const before = this.#presence.lack
+    await this.#presence.look(options)
+    const { lack } = this.#presence
+    if (lack === before) return
+    if (lack === null) this.#logger.info({ topic: this.definition.topic }, 'the topic is there again')
+    else this.#logger.error({ topic: this.definition.topic }, lack)
   }
 
   /** Records in the topic that are not yet in every store. */
@@ -109,15 +126,16 @@ export class Pipeline implements Lifecycle {
     return lag
   }
 
-  /** Down when the pipeline has halted, degraded while it waits for a store. */
+  /** Down when the pipeline has halted or its topic is gone, degraded while it waits for a store. */
   healthProbe(): HealthProbe {
     return {
       name: `pipeline ${this.definition.name}`,
       critical: true,
-      check: async () => {
+      check: async ({ signal }) => {
+        await this.look({ signal })
         const { state, reason, partitions } = this.status()
         if (state === 'running') return { status: 'up' }
-        if (state !== 'paused') return { status: 'down', detail: reason ?? `the pipeline is ${state}` }
+        if (state !== 'paused' || reason !== null) return { status: 'down', detail: reason ?? `the pipeline is ${state}` }
         return { status: 'degraded', detail: `waits: ${[...new Set(partitions.map((partition) => partition.waitingFor ?? ''))].filter(Boolean).join(', ')}` }
       },
     }

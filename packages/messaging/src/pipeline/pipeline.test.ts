@@ -1,0 +1,46 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { createMemoryTransport } from '../memory/index.ts'
+import type { MessagingTransport } from '../transport.ts'
+import { definePipelines } from './define-pipelines.ts'
+import { createPipeline, type Pipeline } from './pipeline.ts'
+import type { PipelineDefinition } from './pipeline-definition.ts'
+
+const definition = definePipelines([{ topic: 'rides', fields: { id: 'int64', time: 'timestamp' }, time: 'time' }])[0] as PipelineDefinition
+const open: { stop(): Promise<void> }[] = []
+afterEach(async () => {
+  for (const each of open.splice(0).reverse()) await each.stop()
+})
+
+async function running(): Promise<{ transport: MessagingTransport; pipeline: Pipeline; health: () => Promise<unknown> }> {
+  const transport = createMemoryTransport()
+  await transport.start()
+  const pipeline = createPipeline({ definition, transport, stores: { clickhouse: null, timescaledb: null, ledger: null } })
+  await pipeline.start()
+  open.push(transport, pipeline)
+  return { transport, pipeline, health: () => pipeline.healthProbe().check({ signal: new AbortController().signal }) }
+}
+
+describe('a running pipeline whose topic is deleted', () => {
+  it('is down and says why and what to do, and is up again once the topic is there', async () => {
+    const { transport, pipeline, health } = await running()
+    expect(await health()).toEqual({ status: 'up' })
+
+    await transport.topics.delete('rides')
+
+    expect(await health()).toEqual({ status: 'down', detail: expect.stringMatching(/^topic "rides" is gone: .*Make it again/) as string })
+    expect(pipeline.status()).toMatchObject({ state: 'paused', reason: expect.stringContaining('is gone') as string })
+    await transport.topics.create('rides', { partitions: 1 })
+    expect(await health()).toEqual({ status: 'up' })
+    expect(pipeline.status()).toMatchObject({ state: 'running', reason: null })
+    await expect.poll(() => pipeline.status().partitions.length).toBe(1)
+  })
+
+  it('is not said of one whose broker does not answer', async () => {
+    const { transport, pipeline, health } = await running()
+    await transport.stop()
+
+    await health()
+
+    expect(pipeline.status().reason).toBeNull()
+  })
+})
