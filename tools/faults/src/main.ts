@@ -12,13 +12,22 @@ async function run(): Promise<void> {
     print(`${scenario.name}: ${scenario.title} (seed ${seed}${isShort ? ', short form' : ''})`)
     const begun = performance.now()
     const since = (): string => `${((performance.now() - begun) / 1000).toFixed(1)} s`
-    const findings = await runScenario(scenario, { seed, isShort, tell: (line) => print(`  ${since()}  ${line}`) })
-    for (const finding of findings) print(lineOf(finding))
-    const missed = findings.filter(({ isMet }) => !isMet)
-    print(`${scenario.name}: ${missed.length === 0 ? 'holds' : `does not hold: ${missed.map(({ what }) => what).join('; ')}`} (${since()})\n`)
-    if (missed.length > 0) process.exitCode = 1
+    const outcome = await runScenario(scenario, { seed, isShort, tell: (line) => print(`  ${since()}  ${line}`) }).then(judged, failed)
+    print(`${scenario.name}: ${outcome} (${since()})\n`)
+    if (outcome !== HOLDS) process.exitCode = 1
   }
 }
+
+const HOLDS = 'holds'
+
+function judged(findings: readonly Finding[]): string {
+  for (const finding of findings) print(lineOf(finding))
+  const missed = findings.filter(({ isMet }) => !isMet)
+  return missed.length === 0 ? HOLDS : `does not hold: ${missed.map(({ what }) => what).join('; ')}`
+}
+
+/** The runs behind it are worth as much without it. */
+const failed = (error: unknown): string => `did not come to its end: ${textOf(error)}`
 
 const lineOf = ({ what, found, goal, isMet }: Finding): string => `  ${isMet ? 'ok  ' : 'FAIL'} ${what}: ${found}${found === goal ? '' : ` (goal ${goal})`}`
 
@@ -36,7 +45,9 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
+const textOf = (error: unknown): string => (InfrastructureError.isInstance(error) ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error))
+
 run().catch((error: unknown) => {
-  process.stderr.write(`faults: ${InfrastructureError.isInstance(error) ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+  process.stderr.write(`faults: ${textOf(error)}\n`)
   process.exitCode = 1
 })

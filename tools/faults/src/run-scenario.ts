@@ -16,7 +16,8 @@ export async function runScenario(scenario: Scenario, settings: RunSettings): Pr
   const folder = await mkdtemp(join(tmpdir(), `smart-whale-${scenario.name}-`))
   const closers: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true, maxRetries: 5 })]
   try {
-    return await scenario.run({ ...settings, folder, atEnd: (close) => closers.push(close) })
+    const runFaults = await scenario.load()
+    return await runFaults({ ...settings, folder, atEnd: (close) => closers.push(close) })
   } finally {
     for (const close of closers.reverse()) await close().catch((error: unknown) => settings.tell(`could not be closed: ${String(error)}`))
   }

@@ -20,13 +20,17 @@ export interface FaultRun {
   readonly atEnd: (close: () => Promise<unknown>) => void
 }
 
+/** Runs faults under load, and tells what held. */
+export type RunFaults = (run: FaultRun) => Promise<readonly Finding[]>
+
 /** Faults under load, and what must hold all the same. */
 export interface Scenario {
   readonly name: string
   /** What happens, in one line. */
   readonly title: string
   readonly hasShortForm: boolean
-  run(run: FaultRun): Promise<readonly Finding[]>
+  /** Loads what it runs by. */
+  load(): Promise<RunFaults>
 }
 
 /** A finding that must be exactly so. */

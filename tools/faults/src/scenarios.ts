@@ -1,16 +1,78 @@
 import type { Scenario } from './scenario.ts'
-import { cacheModels } from './scenarios/cache-models.ts'
-import { cleanStops } from './scenarios/clean-stops.ts'
-import { killAll } from './scenarios/kill-all.ts'
-import { killBroker } from './scenarios/kill-broker.ts'
-import { killClickHouse } from './scenarios/kill-clickhouse.ts'
-import { killIngestors } from './scenarios/kill-ingestors.ts'
-import { killPostgres } from './scenarios/kill-postgres.ts'
-import { pauseIngestors } from './scenarios/pause-ingestors.ts'
-import { models } from './scenarios/models.ts'
-import { poison } from './scenarios/poison.ts'
-import { storeGone } from './scenarios/store-gone.ts'
-import { transactions } from './scenarios/transactions.ts'
 
-/** Every run, in the order of `all`. */
-export const SCENARIOS: readonly Scenario[] = [killIngestors, pauseIngestors, killClickHouse, killPostgres, killBroker, transactions, killAll, storeGone, poison, cleanStops, models, cacheModels]
+/** Every run, in the order of `all`. What a run works with is loaded when it begins: one that is broken stops no other. */
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'kill-ingestors',
+    title: '2 ingestors on 4 partitions under 4,000 events/s, kill -9 at random moments',
+    hasShortForm: true,
+    load: async () => (await import('./scenarios/kill-ingestors.ts')).killIngestors,
+  },
+  {
+    name: 'pause-ingestors',
+    title: '2 ingestors, one or both suspended (SIGSTOP) for longer than their session and than PostgreSQL waits for them',
+    hasShortForm: true,
+    load: async () => (await import('./scenarios/pause-ingestors.ts')).pauseIngestors,
+  },
+  {
+    name: 'kill-clickhouse',
+    title: 'ClickHouse with 2 materialized views, kill -9 under load',
+    hasShortForm: true,
+    load: async () => (await import('./scenarios/kill-clickhouse.ts')).killClickHouse,
+  },
+  {
+    name: 'kill-postgres',
+    title: 'PostgreSQL, kill -9 and connections cut under load',
+    hasShortForm: true,
+    load: async () => (await import('./scenarios/kill-postgres.ts')).killPostgres,
+  },
+  {
+    name: 'kill-broker',
+    title: 'three brokers, each killed in turn under four concurrent producers, × 3',
+    hasShortForm: false,
+    load: async () => (await import('./scenarios/kill-broker.ts')).killBroker,
+  },
+  {
+    name: 'transactions',
+    title: 'three brokers, each killed in turn under three writers of transactions over nine partitions, and two processes that copy a topic',
+    hasShortForm: false,
+    load: async () => (await import('./scenarios/transactions.ts')).transactions,
+  },
+  {
+    name: 'kill-all',
+    title: 'ingestors × 40, ClickHouse × 8, a broker × 2, all at once',
+    hasShortForm: false,
+    load: async () => (await import('./scenarios/kill-all.ts')).killAll,
+  },
+  {
+    name: 'store-gone',
+    title: 'ClickHouse away under load: once down, once a black hole',
+    hasShortForm: true,
+    load: async () => (await import('./scenarios/store-gone.ts')).storeGone,
+  },
+  {
+    name: 'poison',
+    title: '10 % malformed events, rows that one store alone refuses, dead letters without a topic for a while',
+    hasShortForm: true,
+    load: async () => (await import('./scenarios/poison.ts')).poison,
+  },
+  {
+    name: 'clean-stops',
+    title: 'SIGTERM in the middle of batches; a group scaled 1 → 4 → 1',
+    hasShortForm: true,
+    load: async () => (await import('./scenarios/clean-stops.ts')).cleanStops,
+  },
+  {
+    name: 'models',
+    title: 'policies beside their models, 100,000 random histories of each; a dead dependency, a burst, half-open (no engine needed)',
+    // `npm test` runs a shorter one among the unit tests: without an engine there is nothing to wait for.
+    hasShortForm: false,
+    load: async () => (await import('./scenarios/models.ts')).models,
+  },
+  {
+    name: 'cache-models',
+    title: 'fills and invalidations of several cache nodes, interleaved by schedule',
+    hasShortForm: false,
+    load: async () => (await import('./scenarios/cache-models.ts')).cacheModels,
+  },
+]

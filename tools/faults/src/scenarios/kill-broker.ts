@@ -1,7 +1,7 @@
 import type { MessagingTransport } from '@smart-whale/messaging'
 import { compareCopies, findingsOf } from '../compare-copies.ts'
 import { startBrokers } from '../fault-world.ts'
-import { type FaultRun, type Finding, mustBe, type Scenario } from '../scenario.ts'
+import { type FaultRun, type Finding, mustBe } from '../scenario.ts'
 import { SentEvents } from '../sent-events.ts'
 import { sendSteadily } from '../steady-producer.ts'
 
@@ -13,38 +13,33 @@ const EVENTS_EACH = 1_000_000
 const PAUSE_MS = 3000
 
 /** Each broker of three killed in turn while many send: an acknowledged message is never lost, and never doubled by a retry. */
-export const killBroker: Scenario = {
-  name: 'kill-broker',
-  title: `three brokers, each killed in turn under ${PRODUCERS} concurrent producers, × ${ROUNDS}`,
-  hasShortForm: false,
-  run: async (run: FaultRun): Promise<readonly Finding[]> => {
-    const world = await startBrokers(run, 3)
-    const transports = await Promise.all(Array.from({ length: PRODUCERS }, () => world.connect()))
-    await transports[0]?.topics.create(TOPIC, { partitions: 6, replication: 3 })
-    const sent = new SentEvents(PRODUCERS * EVENTS_EACH)
-    const stop = new AbortController()
-    const producing = transports.map((transport, index) =>
-      sendSteadily({ transport, topic: TOPIC, rate: RATE, total: EVENTS_EACH, first: index * EVENTS_EACH, sent, timeoutMs: 60_000, until: stop.signal }),
-    )
-    for (let round = 1; round <= ROUNDS; round++) {
-      for (const broker of world.kafka.nodes) {
-        run.tell(`round ${round}: broker ${broker.id} dies (${sent.acknowledged} acknowledged)`)
-        await broker.kill()
-        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
-        await broker.restart()
-        await world.kafka.awaitInSync()
-      }
+export async function killBroker(run: FaultRun): Promise<readonly Finding[]> {
+  const world = await startBrokers(run, 3)
+  const transports = await Promise.all(Array.from({ length: PRODUCERS }, () => world.connect()))
+  await transports[0]?.topics.create(TOPIC, { partitions: 6, replication: 3 })
+  const sent = new SentEvents(PRODUCERS * EVENTS_EACH)
+  const stop = new AbortController()
+  const producing = transports.map((transport, index) =>
+    sendSteadily({ transport, topic: TOPIC, rate: RATE, total: EVENTS_EACH, first: index * EVENTS_EACH, sent, timeoutMs: 60_000, until: stop.signal }),
+  )
+  for (let round = 1; round <= ROUNDS; round++) {
+    for (const broker of world.kafka.nodes) {
+      run.tell(`round ${round}: broker ${broker.id} dies (${sent.acknowledged} acknowledged)`)
+      await broker.kill()
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+      await broker.restart()
+      await world.kafka.awaitInSync()
     }
-    stop.abort()
-    await Promise.all(producing)
+  }
+  stop.abort()
+  await Promise.all(producing)
 
-    const copies = await copiesInTopic(await world.connect(), TOPIC)
-    return [
-      { what: 'events acknowledged', found: `${sent.acknowledged}, ${sent.unknown} unknown`, goal: 'more than 0', isMet: sent.acknowledged > 0 },
-      ...findingsOf('topic', compareCopies(sent, copies)),
-      mustBe('kills', ROUNDS * world.kafka.nodes.length, ROUNDS * 3),
-    ]
-  },
+  const copies = await copiesInTopic(await world.connect(), TOPIC)
+  return [
+    { what: 'events acknowledged', found: `${sent.acknowledged}, ${sent.unknown} unknown`, goal: 'more than 0', isMet: sent.acknowledged > 0 },
+    ...findingsOf('topic', compareCopies(sent, copies)),
+    mustBe('kills', ROUNDS * world.kafka.nodes.length, ROUNDS * 3),
+  ]
 }
 
 async function copiesInTopic(transport: MessagingTransport, topic: string): Promise<Map<number, number>> {

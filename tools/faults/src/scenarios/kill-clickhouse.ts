@@ -2,7 +2,7 @@ import { askClickHouse, runInClickHouse } from '../count-stored.ts'
 import { type FaultWorld, startWorld } from '../fault-world.ts'
 import { IngestorCrew } from '../ingestor-crew.ts'
 import { judgeStores, waitUntilStored } from '../judge-stores.ts'
-import { atMost, type FaultRun, type Finding, mustBe, type Scenario } from '../scenario.ts'
+import { atMost, type FaultRun, type Finding, mustBe } from '../scenario.ts'
 import { SeededChoices } from '../seeded-choices.ts'
 import { SentEvents } from '../sent-events.ts'
 import { sendSteadily } from '../steady-producer.ts'
@@ -12,35 +12,30 @@ const FULL = { events: 200_000, rate: 2500, kills: 50, killSpanMs: 80_000 }
 const SHORT = { events: 20_000, rate: 2500, kills: 5, killSpanMs: 9000 }
 
 /** The server that views hang on, killed at whatever it is doing. */
-export const killClickHouse: Scenario = {
-  name: 'kill-clickhouse',
-  title: 'ClickHouse with 2 materialized views, kill -9 under load',
-  hasShortForm: true,
-  run: async (run: FaultRun): Promise<readonly Finding[]> => {
-    const { events, rate, kills, killSpanMs } = run.isShort ? SHORT : FULL
-    const random = new SeededChoices(run.seed)
-    const world = await startWorld(run, { brokers: 1 })
-    const crew = new IngestorCrew(world.environment())
-    run.atEnd(() => crew.killAll())
-    await crew.add(1)
-    await createViews(world)
+export async function killClickHouse(run: FaultRun): Promise<readonly Finding[]> {
+  const { events, rate, kills, killSpanMs } = run.isShort ? SHORT : FULL
+  const random = new SeededChoices(run.seed)
+  const world = await startWorld(run, { brokers: 1 })
+  const crew = new IngestorCrew(world.environment())
+  run.atEnd(() => crew.killAll())
+  await crew.add(1)
+  await createViews(world)
 
-    const sent = new SentEvents()
-    const producing = sendSteadily({ transport: await world.connect(), topic: world.topic, rate, total: events, sent })
-    const killing = atMoments(random.moments(kills, killSpanMs), async (index) => {
-      await world.clickhouse.kill()
-      await world.clickhouse.restart()
-      if ((index + 1) % 10 === 0) run.tell(`${index + 1} kills`)
-    })
-    await Promise.all([producing, killing])
-    const visibleMs = await waitUntilStored(world, sent, 180_000)
+  const sent = new SentEvents()
+  const producing = sendSteadily({ transport: await world.connect(), topic: world.topic, rate, total: events, sent })
+  const killing = atMoments(random.moments(kills, killSpanMs), async (index) => {
+    await world.clickhouse.kill()
+    await world.clickhouse.restart()
+    if ((index + 1) % 10 === 0) run.tell(`${index + 1} kills`)
+  })
+  await Promise.all([producing, killing])
+  const visibleMs = await waitUntilStored(world, sent, 180_000)
 
-    return [
-      ...(await judgeStores(world, sent)),
-      ...(await judgeViews(world)),
-      atMost('last row visible after the last kill', visibleMs / 1000, { goal: 30, failsAbove: 90, unit: 's' }),
-    ]
-  },
+  return [
+    ...(await judgeStores(world, sent)),
+    ...(await judgeViews(world)),
+    atMost('last row visible after the last kill', visibleMs / 1000, { goal: 30, failsAbove: 90, unit: 's' }),
+  ]
 }
 
 async function createViews({ clickhouse: { login }, table }: FaultWorld): Promise<void> {

@@ -2,31 +2,25 @@ import { deadDependency } from '../../../../packages/core-resilience/test/figure
 import { halfOpenPermits } from '../../../../packages/core-resilience/test/figures/half-open-permits.ts'
 import { retryBurst } from '../../../../packages/core-resilience/test/figures/retry-burst.ts'
 import { ALL_MODELS } from '../../../../packages/core-resilience/test/models/all-models.ts'
-import { type FaultRun, type Finding, mustBe, type Scenario } from '../scenario.ts'
+import { type FaultRun, type Finding, mustBe } from '../scenario.ts'
 import { SeededChoices } from '../seeded-choices.ts'
 
 const FULL_HISTORIES = 100_000
 const SHORT_HISTORIES = 1_000
 
 /** Random histories of every policy beside a model of it, and what an outage looks like, all on a clock that only the run moves. */
-export const models: Scenario = {
-  name: 'models',
-  title: 'policies beside their models, 100,000 random histories of each; a dead dependency, a burst, half-open (no engine needed)',
-  // `npm test` runs a shorter one among the unit tests: without an engine there is nothing to wait for.
-  hasShortForm: false,
-  run: async (run: FaultRun): Promise<readonly Finding[]> => {
-    const histories = run.isShort ? SHORT_HISTORIES : FULL_HISTORIES
-    const findings: Finding[] = []
-    for (const model of ALL_MODELS) {
-      const difference = await model.check(histories, run.seed).then(
-        () => 'none',
-        (error: unknown) => (error as Error).message,
-      )
-      run.tell(`${model.name}: ${histories} histories`)
-      findings.push(mustBe(`${model.name}: histories that differ from the model, of ${histories}`, difference, 'none'))
-    }
-    return [...findings, ...(await outageFindings(run.seed))]
-  },
+export async function models(run: FaultRun): Promise<readonly Finding[]> {
+  const histories = run.isShort ? SHORT_HISTORIES : FULL_HISTORIES
+  const findings: Finding[] = []
+  for (const model of ALL_MODELS) {
+    const difference = await model.check(histories, run.seed).then(
+      () => 'none',
+      (error: unknown) => (error as Error).message,
+    )
+    run.tell(`${model.name}: ${histories} histories`)
+    findings.push(mustBe(`${model.name}: histories that differ from the model, of ${histories}`, difference, 'none'))
+  }
+  return [...findings, ...(await outageFindings(run.seed))]
 }
 
 async function outageFindings(seed: number): Promise<readonly Finding[]> {

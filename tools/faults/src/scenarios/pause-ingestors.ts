@@ -5,7 +5,7 @@ import { type Environment, type FaultWorld, startWorld } from '../fault-world.ts
 import { IngestorCrew } from '../ingestor-crew.ts'
 import { judgeDeadLetters } from '../judge-dead-letters.ts'
 import { poisonedRecord, type PoisonPlan } from '../poison.ts'
-import { atMost, type FaultRun, type Finding, mustBe, type Scenario } from '../scenario.ts'
+import { atMost, type FaultRun, type Finding, mustBe } from '../scenario.ts'
 import { SeededChoices } from '../seeded-choices.ts'
 import { SentEvents } from '../sent-events.ts'
 import { sendSteadily } from '../steady-producer.ts'
@@ -28,15 +28,10 @@ const STREAMS: readonly Stream[] = [
 ]
 
 /** Workers that sleep through the loss of their partitions and go on in the middle of a step, as if nothing had been. */
-export const pauseIngestors: Scenario = {
-  name: 'pause-ingestors',
-  title: '2 ingestors, one or both suspended (SIGSTOP) for longer than their session and than PostgreSQL waits for them',
-  hasShortForm: true,
-  run: async (run: FaultRun): Promise<readonly Finding[]> => {
-    const world = await startWorld(run, { brokers: 1 })
-    const findings = await Promise.all(STREAMS.map((stream, index) => suspendWorkersOf(stream, world, { ...run, seed: run.seed + index })))
-    return findings.flat()
-  },
+export async function pauseIngestors(run: FaultRun): Promise<readonly Finding[]> {
+  const world = await startWorld(run, { brokers: 1 })
+  const findings = await Promise.all(STREAMS.map((stream, index) => suspendWorkersOf(stream, world, { ...run, seed: run.seed + index })))
+  return findings.flat()
 }
 
 async function suspendWorkersOf(stream: Stream, world: FaultWorld, run: FaultRun): Promise<Finding[]> {

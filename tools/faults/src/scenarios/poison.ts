@@ -5,7 +5,7 @@ import { judgeDeadLetters } from '../judge-dead-letters.ts'
 import { isMendable, poisonedRecord, type PoisonPlan } from '../poison.ts'
 import { openStream } from '../poisoned-stream.ts'
 import { replayThrice } from '../replay-letters.ts'
-import { type FaultRun, type Finding, mustBe, type Scenario } from '../scenario.ts'
+import { type FaultRun, type Finding, mustBe } from '../scenario.ts'
 
 const FULL = { events: 1_000_000, hugeEvery: 50_000, withoutLettersMs: 20_000 }
 const SHORT = { events: 30_000, hugeEvery: 10_000, withoutLettersMs: 3000 }
@@ -14,49 +14,44 @@ const SHORT = { events: 30_000, hugeEvery: 10_000, withoutLettersMs: 3000 }
 const REPLAY_KILLED_AFTER_MS = 2500
 
 /** A tenth of everything is broken in some way; what is good must not suffer for it. */
-export const poison: Scenario = {
-  name: 'poison',
-  title: '10 % malformed events, rows that one store alone refuses, dead letters without a topic for a while',
-  hasShortForm: true,
-  run: async (run: FaultRun): Promise<readonly Finding[]> => {
-    const { events, hugeEvery, withoutLettersMs } = run.isShort ? SHORT : FULL
-    const plan: PoisonPlan = { seed: run.seed, badShare: 0.1, refusedEvery: 10_000, hugeEvery }
-    const world = await startWorld(run, { brokers: 1 })
+export async function poison(run: FaultRun): Promise<readonly Finding[]> {
+  const { events, hugeEvery, withoutLettersMs } = run.isShort ? SHORT : FULL
+  const plan: PoisonPlan = { seed: run.seed, badShare: 0.1, refusedEvery: 10_000, hugeEvery }
+  const world = await startWorld(run, { brokers: 1 })
 
-    const clean = await openStream(run, world, 'clean')
-    const unpoisoned: PoisonPlan = { ...plan, badShare: 0, refusedEvery: events + 1, hugeEvery: 4 * events }
-    const cleanEvents = await clean.send(events, (sequence) => poisonedRecord(sequence, unpoisoned).record)
-    const cleanRate = await clean.drain(cleanEvents)
-    run.tell(`clean: ${Math.round(cleanRate)} events/s`)
+  const clean = await openStream(run, world, 'clean')
+  const unpoisoned: PoisonPlan = { ...plan, badShare: 0, refusedEvery: events + 1, hugeEvery: 4 * events }
+  const cleanEvents = await clean.send(events, (sequence) => poisonedRecord(sequence, unpoisoned).record)
+  const cleanRate = await clean.drain(cleanEvents)
+  run.tell(`clean: ${Math.round(cleanRate)} events/s`)
 
-    const poisoned = await openStream(run, world, 'poisoned')
-    // A worker makes the topic when it starts: it is taken away under its hands.
-    await poisoned.begin()
-    await poisoned.takeAwayDeadLetters()
-    const good = await poisoned.send(events, (sequence) => poisonedRecord(sequence, plan).record, (sequence) => poisonedRecord(sequence, plan).isGood)
-    run.tell(`all sent, the dead letters have no topic for ${withoutLettersMs / 1000} s`)
-    await new Promise((resolve) => setTimeout(resolve, withoutLettersMs))
-    await poisoned.giveBackDeadLetters()
-    const poisonedRate = await poisoned.drain(good)
-    const share = (poisonedRate / cleanRate) * 100
-    run.tell(`poisoned: ${Math.round(poisonedRate)} events/s`)
+  const poisoned = await openStream(run, world, 'poisoned')
+  // A worker makes the topic when it starts: it is taken away under its hands.
+  await poisoned.begin()
+  await poisoned.takeAwayDeadLetters()
+  const good = await poisoned.send(events, (sequence) => poisonedRecord(sequence, plan).record, (sequence) => poisonedRecord(sequence, plan).isGood)
+  run.tell(`all sent, the dead letters have no topic for ${withoutLettersMs / 1000} s`)
+  await new Promise((resolve) => setTimeout(resolve, withoutLettersMs))
+  await poisoned.giveBackDeadLetters()
+  const poisonedRate = await poisoned.drain(good)
+  const share = (poisonedRate / cleanRate) * 100
+  run.tell(`poisoned: ${Math.round(poisonedRate)} events/s`)
 
-    const letters = await judgeDeadLetters(await world.connect(), 'poisoned', (sequence) => poisonedRecord(sequence, plan).isGood)
-    const replays = await replayThrice(run.folder, poisoned.environment, 'poisoned', REPLAY_KILLED_AFTER_MS)
-    run.tell('the mendable dead letters were replayed three times')
-    for (let sequence = 0; sequence < events; sequence++) if (isMendable(sequence, plan)) good.acknowledge(sequence)
-    await poisoned.takeIn(good)
-    const [inClickHouse, inPostgres] = await Promise.all([copiesInClickHouse(world.clickhouse.login, 'poisoned'), copiesInPostgres(world.postgres.address, 'poisoned')])
-    return [
-      ...findingsOf('ClickHouse', compareCopies(good, inClickHouse)),
-      ...findingsOf('PostgreSQL', compareCopies(good, inPostgres)),
-      ...letters,
-      // 3: some would die again and were left, as it has to be.
-      mustBe('replays that failed', replays.filter((code) => code !== 3).length, 0),
-      mustBe('waited for the dead letters', poisoned.pauses() > 0, true),
-      mustBe('workers that ended by themselves', clean.crashes() + poisoned.crashes(), 0),
-      // So few events as in the short form are through at once: there is no rate to speak of.
-      ...(run.isShort ? [] : [{ what: 'good events a second, of the clean ones', found: `${Math.round(share)} %`, goal: '≥ 70 % (fails below 35 %)', isMet: share >= 35 }]),
-    ]
-  },
+  const letters = await judgeDeadLetters(await world.connect(), 'poisoned', (sequence) => poisonedRecord(sequence, plan).isGood)
+  const replays = await replayThrice(run.folder, poisoned.environment, 'poisoned', REPLAY_KILLED_AFTER_MS)
+  run.tell('the mendable dead letters were replayed three times')
+  for (let sequence = 0; sequence < events; sequence++) if (isMendable(sequence, plan)) good.acknowledge(sequence)
+  await poisoned.takeIn(good)
+  const [inClickHouse, inPostgres] = await Promise.all([copiesInClickHouse(world.clickhouse.login, 'poisoned'), copiesInPostgres(world.postgres.address, 'poisoned')])
+  return [
+    ...findingsOf('ClickHouse', compareCopies(good, inClickHouse)),
+    ...findingsOf('PostgreSQL', compareCopies(good, inPostgres)),
+    ...letters,
+    // 3: some would die again and were left, as it has to be.
+    mustBe('replays that failed', replays.filter((code) => code !== 3).length, 0),
+    mustBe('waited for the dead letters', poisoned.pauses() > 0, true),
+    mustBe('workers that ended by themselves', clean.crashes() + poisoned.crashes(), 0),
+    // So few events as in the short form are through at once: there is no rate to speak of.
+    ...(run.isShort ? [] : [{ what: 'good events a second, of the clean ones', found: `${Math.round(share)} %`, goal: '≥ 70 % (fails below 35 %)', isMet: share >= 35 }]),
+  ]
 }

@@ -1,6 +1,6 @@
 import { KafkaService, type MessagingTransport } from '@smart-whale/messaging'
 import { startBrokers } from '../fault-world.ts'
-import { type FaultRun, type Finding, mustBe, type Scenario } from '../scenario.ts'
+import { type FaultRun, type Finding, mustBe } from '../scenario.ts'
 import { type TransactionOutcomes, type TransactionTarget, writeTransactions } from '../steady-transactions.ts'
 
 const ORDERS: TransactionTarget = { topic: 'orders', partitions: 3 }
@@ -12,33 +12,28 @@ const PAUSE_MS = 4000
 const LAST_LAG_MS = 120_000
 
 /** Each broker of three killed in turn under transactions: the coordinators of groups and of transactions move in the middle of them. */
-export const transactions: Scenario = {
-  name: 'transactions',
-  title: `three brokers, each killed in turn under ${WRITERS.length} writers of transactions over ${ORDERS.partitions + LINES.partitions} partitions, and two processes that copy a topic`,
-  hasShortForm: false,
-  run: async (run: FaultRun): Promise<readonly Finding[]> => {
-    const world = await startBrokers(run, 3)
-    const reader = await world.connect()
-    const configs = { 'min.insync.replicas': '2' }
-    for (const { topic, partitions } of [ORDERS, LINES, { ...ORDERS, topic: COPIES }]) await reader.topics.create(topic, { partitions, replication: 3, configs })
-    const outcomes: TransactionOutcomes = { committed: new Set(), aborted: new Set(), unknown: new Set() }
-    const stop = new AbortController()
-    const copying = await Promise.all([world.connect(), world.connect()].map(async (transport) => copyOrders(await transport)))
-    const writing = Promise.all(WRITERS.map(async (id) => writeTransactions(await world.connect(), id, [ORDERS, LINES], outcomes, stop.signal)))
-    for (const broker of world.kafka.nodes) {
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
-      run.tell(`broker ${broker.id} dies (${outcomes.committed.size} committed, ${outcomes.aborted.size} aborted)`)
-      await broker.kill()
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
-      await broker.restart()
-      await world.kafka.awaitInSync()
-    }
-    stop.abort()
-    await writing
-    await untilCopied(copying[0] as KafkaService)
-    for (const service of copying) await service.disconnect()
-    return judge(reader, outcomes)
-  },
+export async function transactions(run: FaultRun): Promise<readonly Finding[]> {
+  const world = await startBrokers(run, 3)
+  const reader = await world.connect()
+  const configs = { 'min.insync.replicas': '2' }
+  for (const { topic, partitions } of [ORDERS, LINES, { ...ORDERS, topic: COPIES }]) await reader.topics.create(topic, { partitions, replication: 3, configs })
+  const outcomes: TransactionOutcomes = { committed: new Set(), aborted: new Set(), unknown: new Set() }
+  const stop = new AbortController()
+  const copying = await Promise.all([world.connect(), world.connect()].map(async (transport) => copyOrders(await transport)))
+  const writing = Promise.all(WRITERS.map(async (id) => writeTransactions(await world.connect(), id, [ORDERS, LINES], outcomes, stop.signal)))
+  for (const broker of world.kafka.nodes) {
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+    run.tell(`broker ${broker.id} dies (${outcomes.committed.size} committed, ${outcomes.aborted.size} aborted)`)
+    await broker.kill()
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+    await broker.restart()
+    await world.kafka.awaitInSync()
+  }
+  stop.abort()
+  await writing
+  await untilCopied(copying[0] as KafkaService)
+  for (const service of copying) await service.disconnect()
+  return judge(reader, outcomes)
 }
 
 async function copyOrders(transport: MessagingTransport): Promise<KafkaService> {
