@@ -100,7 +100,8 @@ describe('Redis', () => {
     await during.stop()
 
     expect([...during.errors, ...open.errors]).toEqual([])
-    expect(percentile(open.latenciesMs, 0.99)).toBeLessThan(50)
+    // A layer that is left alone costs nothing; one that goes on answering may cost its deadline where the machine is busy.
+    expect(percentile(open.latenciesMs, 0.99)).toBeLessThan(fault.linkStays === true ? 150 : 50)
     expect(backMs).toBeLessThan(2_000)
     await cache.smartGet('after', () => 'value')
     await until('a value in Redis', 10_000, async () => {

@@ -1,7 +1,7 @@
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import { type CacheManager, createCacheManager } from '../manager/cache-manager.ts'
 import { seededFractions } from '../l1/synthetic-traces.ts'
-import { MemorySharedServer } from '../testing/memory-shared-server.ts'
+import { MemorySharedServer, type ServerCopy } from '../testing/memory-shared-server.ts'
 
 /** One history of nodes, a source of truth, and a network that delays, loses and cuts. */
 export interface History {
@@ -40,6 +40,8 @@ class World {
   readonly clock = new FakeClock()
   readonly #fraction: () => number
   readonly #server: MemorySharedServer
+  /** What the replica has got. */
+  #replica: ServerCopy
   readonly #nodes: CacheManager[] = []
   readonly #isCut: boolean[] = []
   /** The source of truth, and the newest version of each key whose invalidation has been acknowledged. */
@@ -51,6 +53,7 @@ class World {
   constructor(seed: number) {
     this.#fraction = seededFractions(seed)
     this.#server = new MemorySharedServer(this.clock)
+    this.#replica = this.#server.copy()
     for (let index = 0; index < NODES; index++) {
       this.#isCut.push(false)
       const shared = this.#server.layerFor((what) => this.#carry(index, what))
@@ -70,7 +73,9 @@ class World {
     if (dice < 0.6) this.#track(this.#read(node, key))
     else if (dice < 0.85) this.#track(this.#write(node, key))
     else if (dice < 0.95) this.#isCut[node] = this.#isCut[node] !== true
-    else if (dice < 0.98) this.#isCut.fill(false)
+    else if (dice < 0.97) this.#isCut.fill(false)
+    else if (dice < 0.98) this.#replica = this.#server.copy()
+    else if (dice < 0.99) this.#server.failOver(this.#replica)
     else this.#server.restartEmpty()
   }
 

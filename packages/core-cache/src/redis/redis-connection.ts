@@ -10,6 +10,7 @@ type Drivers = Pick<typeof ioredis, 'Cluster' | 'Redis'>
 type ScriptCall = (...args: (string | number)[]) => Promise<unknown>
 
 const LONGEST_PAUSE_MS = 500
+const COPIES_TIMEOUT_MS = 1_000
 /** A connection that was dropped a moment ago isn't dropped again: it needs time to dial. */
 const REDIAL_EVERY_MS = 1_000
 
@@ -20,6 +21,8 @@ export class RedisConnection {
   #commands: Client | undefined
   #messages: Client | undefined
   #redialledAtMs = -Infinity
+  /** Told when the line to a server that holds data broke. In a cluster nobody is told: there are many, and the client keeps count of them. */
+  onBroken: () => void = () => {}
 
   constructor(config: RedisConfig, logger: Logger) {
     this.#config = config
@@ -42,6 +45,7 @@ export class RedisConnection {
     const client = this.#dial(await import('ioredis'), { enableAutoPipelining: true })
     for (const [name, { keys, lua }] of Object.entries(REDIS_SCRIPTS)) client.defineCommand(name, { numberOfKeys: keys, lua })
     this.#commands = client
+    if (!this.isCluster) client.on('close', () => this.onBroken())
     await Promise.race(['ready', 'error', 'close'].map((event) => new Promise((resolve) => client.once(event, resolve))))
   }
 
@@ -61,6 +65,13 @@ export class RedisConnection {
   /** The servers that hold data. */
   masters(): readonly Redis[] {
     return this.isCluster ? (this.commands as Cluster).nodes('master') : [this.commands as Redis]
+  }
+
+  /** Resolves when what this connection has written is on so many copies of each server. @throws ConnectionError when it isn't in time */
+  async waitForCopies(copies: number): Promise<void> {
+    const made = await Promise.all(this.masters().map((master) => master.wait(copies, COPIES_TIMEOUT_MS)))
+    const fewest = Math.min(...made)
+    if (!(fewest >= copies)) throw redisError('copy a write', `only ${fewest} of ${copies} replicas have it after ${COPIES_TIMEOUT_MS} ms; bring them back, or lower waitForReplicas`)
   }
 
   /** Drops connections that don't answer. */

@@ -3,6 +3,7 @@ import { TOKEN_LENGTH, TOKEN_START } from '../codec/envelope.ts'
 import { newToken } from '../manager/load-token.ts'
 import { LEASE_MS } from '../shared/lease-times.ts'
 import type { ClaimReply, ClaimRequest, Invalidation, RecordedInvalidation, RecordReply, RegisteredNode, Renewal, RenewalReply, SharedCache, SharedListener } from '../shared/shared-cache.ts'
+import { RecentInvalidations } from '../shared/recent-invalidations.ts'
 import { GetBatch } from './get-batch.ts'
 import { checkRedisConfig, type RedisConfig } from './redis-config.ts'
 import { RedisConnection } from './redis-connection.ts'
@@ -14,7 +15,8 @@ const MOST_LOGGED = 1_000
 const MOST_FIELDS = 200_000
 /** A run is young for two leases, in Redis's whole seconds and rather too long. */
 const YOUNG_SECONDS = Math.ceil((2 * LEASE_MS) / 1000) + 1
-const WAIT_FOR_REPLICAS_MS = 1_000
+/** Invalidations that a node which begins, or was away for long, is told of: they matter where a shard brings back what it had lost. */
+const MOST_TOLD = 100
 
 /** What a layer on Redis may be told besides where it is. */
 export interface RedisLayerOptions {
@@ -25,9 +27,12 @@ export interface RedisLayerOptions {
 /** The shared layer on Redis. */
 class RedisLayer implements SharedCache {
   readonly #connection: RedisConnection
+  /** Another one where writes wait for copies: nothing else is to stand behind these waits. */
+  readonly #writes: RedisConnection
   readonly #keys: RedisKeys
   readonly #gets: GetBatch
   readonly #waitForReplicas: number
+  readonly #recent = new RecentInvalidations()
   #listener: SharedListener | undefined
   #node = ''
 
@@ -37,32 +42,42 @@ class RedisLayer implements SharedCache {
     this.#keys = new RedisKeys(checked.prefix ?? '')
     this.#gets = new GetBatch(this.#connection)
     this.#waitForReplicas = checked.waitForReplicas ?? 0
+    this.#writes = this.#waitForReplicas === 0 ? this.#connection : new RedisConnection(checked, logger)
   }
 
   async connect(listener: SharedListener): Promise<void> {
     this.#listener = listener
-    await this.#connection.open()
+    this.#connection.onBroken = () => listener.onBroken()
+    await Promise.all([...new Set([this.#connection, this.#writes])].map((connection) => connection.open()))
   }
 
   async disconnect(): Promise<void> {
-    this.#connection.close()
+    this.#connection.onBroken = () => {}
+    for (const connection of [this.#connection, this.#writes]) connection.close()
     this.#node = ''
   }
 
   redial(): void {
-    this.#connection.redial()
+    for (const connection of new Set([this.#connection, this.#writes])) connection.redial()
   }
 
-  read(key: string): Promise<string | undefined> {
-    return this.#gets.get(this.#keys.value(key))
+  async read(key: string): Promise<string | undefined> {
+    const payload = await this.#gets.get(this.#keys.value(key))
+    return payload === undefined || this.#wasBroughtBack(key, payload) ? undefined : payload
   }
 
   async tagNumbers(tags: readonly string[]): Promise<{ readonly run: string; readonly numbers: readonly number[] }> {
     const [run, ...numbers] = await this.#connection.commands.hmget(this.#keys.coordination, 'run', ...tags.map((tag) => `t:${tag}`))
-    return { run: run ?? '', numbers: numbers.map(Number) }
+    return { run: run ?? '', numbers: numbers.map((number, index) => Math.max(Number(number), this.#recent.newestOfTag(run ?? '', tags[index] as string))) }
   }
 
-  async claim({ key, token, lifeMs, unusable, waitedFor }: ClaimRequest): Promise<ClaimReply> {
+  async claim(request: ClaimRequest): Promise<ClaimReply> {
+    const reply = await this.#claim(request)
+    if (reply.kind !== 'value' || !this.#wasBroughtBack(request.key, reply.payload)) return reply
+    return this.#claim({ ...request, unusable: reply.payload.slice(TOKEN_START, TOKEN_START + TOKEN_LENGTH) })
+  }
+
+  async #claim({ key, token, lifeMs, unusable, waitedFor }: ClaimRequest): Promise<ClaimReply> {
     const reply = await this.#connection.run('swCacheClaim', ...this.#keys.all(key), token, lifeMs, unusable, waitedFor, TOKEN_START, TOKEN_START + TOKEN_LENGTH - 1)
     const [kind, first, second] = reply as [ClaimReply['kind'], string, string | number]
     if (kind === 'value') return { kind, payload: first }
@@ -84,37 +99,39 @@ class RedisLayer implements SharedCache {
   }
 
   async remove(keys: readonly string[]): Promise<void> {
-    const { commands } = this.#connection
+    const { commands } = this.#writes
     await Promise.all(keys.map((key) => commands.del(this.#keys.value(key), this.#keys.token(key))))
-    await this.#copied()
   }
 
   async removeMatching(pattern: string): Promise<void> {
     const matches = compileGlob(pattern)
-    for (const master of this.#connection.masters()) {
+    for (const master of this.#writes.masters()) {
       for await (const names of scanKeysOf(master, this.#keys.scanPattern)) {
         const found = names.filter((name) => {
           const key = this.#keys.keyOf(name)
           return key !== undefined && matches(key)
         })
-        await Promise.all(found.map((name) => this.#connection.commands.del(name)))
+        await Promise.all(found.map((name) => this.#writes.commands.del(name)))
       }
     }
-    await this.#copied()
   }
 
-  async renew({ node, run, followed, tell }: Renewal): Promise<RenewalReply> {
+  async renew({ node, run, followed, mark, tell }: Renewal): Promise<RenewalReply> {
     await this.#listenFor(node)
-    const reply = await this.#connection.run('swCacheRenew', this.#keys.coordination, newToken(), this.#keys.followed, node, run, followed, ...tell)
-    const [current, newest, isSame, missed] = reply as [string, number, number, string[]]
-    return { run: current, newest, missed: isSame === 1 ? missed.map(readMessage).filter((recorded) => recorded !== undefined) : undefined }
+    const reply = await this.#connection.run('swCacheRenew', this.#keys.coordination, newToken(), this.#areServersToldApart, this.#keys.followed, node, run, followed, mark, MOST_TOLD, ...tell)
+    const [current, newest, newestMark, isSame, messages] = reply as [string, number, string, number, string[]]
+    const told = messages.map(readMessage).filter((recorded) => recorded !== undefined)
+    if (this.#connection.isCluster) this.#recent.begin(current, told)
+    return { run: current, newest, mark: newestMark, missed: isSame === 1 ? told : undefined }
   }
 
   async record(origin: string, invalidation: Invalidation): Promise<RecordReply> {
     const all = invalidation.all === true ? 1 : 0
     const payload = JSON.stringify(invalidation)
-    const args = [newToken(), this.#keys.invalidations, origin, payload, all, MOST_LOGGED, MOST_FIELDS, YOUNG_SECONDS, ...(invalidation.tags ?? [])]
-    const [run, number, isYoung, flat] = (await this.#connection.run('swCacheRecord', this.#keys.coordination, ...args)) as [string, number, number, (string | number)[]]
+    const args = [newToken(), this.#areServersToldApart, this.#keys.invalidations, origin, payload, all, MOST_LOGGED, MOST_FIELDS, YOUNG_SECONDS, ...(invalidation.tags ?? [])]
+    const [run, number, isYoung, flat] = (await this.#writes.run('swCacheRecord', this.#keys.coordination, ...args)) as [string, number, number, (string | number)[]]
+    // What was deleted before it is copied as well then: copies are made in order.
+    if (this.#waitForReplicas > 0) await this.#writes.waitForCopies(this.#waitForReplicas)
     const nodes: RegisteredNode[] = []
     for (let at = 0; at < flat.length; at += 3) nodes.push({ node: String(flat[at]), followed: Number(flat[at + 1]), renewals: Number(flat[at + 2]) })
     return { run, number, nodes, isYoung: isYoung === 1 }
@@ -124,9 +141,14 @@ class RedisLayer implements SharedCache {
     await this.#connection.run('swCacheStrike', this.#keys.coordination, ...nodes.flatMap(({ node, renewals }) => [node, renewals]))
   }
 
-  async #copied(): Promise<void> {
-    if (this.#waitForReplicas === 0) return
-    await Promise.all(this.#connection.masters().map((master) => master.wait(this.#waitForReplicas, WAIT_FOR_REPLICAS_MS)))
+  /** Where invalidations wait for copies, a failover loses none, and the values may stay. */
+  get #areServersToldApart(): 0 | 1 {
+    return this.#waitForReplicas === 0 ? 1 : 0
+  }
+
+  /** Whether a shard gave out what was invalidated before: a failover lost its deletion, which the coordination, in another shard, can't know of. */
+  #wasBroughtBack(key: string, payload: string): boolean {
+    return this.#connection.isCluster && this.#recent.areNewerThan(key, payload)
   }
 
   async #listenFor(node: string): Promise<void> {
@@ -137,7 +159,9 @@ class RedisLayer implements SharedCache {
       if (channel === this.#keys.settled) return this.#listener?.onSettled(message)
       if (channel === mine) return this.#tellFollowed(message)
       const recorded = readMessage(message)
-      if (recorded !== undefined) this.#listener?.onInvalidation(recorded)
+      if (recorded === undefined) return
+      this.#recent.note(recorded)
+      this.#listener?.onInvalidation(recorded)
     })
   }
 
@@ -152,11 +176,11 @@ export function createRedisLayer(config: RedisConfig, options: RedisLayerOptions
   return new RedisLayer(config, options)
 }
 
-/** `run number origin invalidation`; `undefined` for what isn't one: the gap is then noticed, and everything forgotten. */
+/** `run number mark origin invalidation`; `undefined` for what isn't one: the gap is then noticed, and everything forgotten. */
 function readMessage(message: string): RecordedInvalidation | undefined {
-  const [run = '', number = '', origin = ''] = message.split(' ', 3)
+  const [run = '', number = '', mark = '', origin = ''] = message.split(' ', 4)
   try {
-    return { run, number: Number(number), origin, invalidation: JSON.parse(message.slice(run.length + number.length + origin.length + 3)) as Invalidation }
+    return { run, number: Number(number), mark, origin, invalidation: JSON.parse(message.slice(run.length + number.length + mark.length + origin.length + 4)) as Invalidation }
   } catch {
     return undefined
   }

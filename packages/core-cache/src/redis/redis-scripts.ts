@@ -1,12 +1,22 @@
-/** Another run when there is none; the rest of the script finds it in `run` and its newest invalidation in `newest`. */
-const ENSURE_RUN = `
-local run = redis.call('HGET', KEYS[1], 'run')
+/**
+ * Reads what is known; the rest of the script finds the run in `run` and its newest invalidation in `newest`. Runs are named in their order, also over a server
+ * that has forgotten the last ones: milliseconds, and a token. A hash that another server wrote into last came here by a failover or from a file, and may lack
+ * what was acknowledged: `isHome` is false. ARGV[2] is whether that matters.
+ */
+const READ_RUN = `
+local run, home = unpack(redis.call('HMGET', KEYS[1], 'run', 'home'))
 local newest = tonumber(redis.call('HGET', KEYS[1], 'newest') or '0')
-local function begin(nodes, since)
+local server = ARGV[2] == '1' and string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
+local isHome = run and (server == '' or home == server)
+local function timeOf(name) return tonumber(string.sub(name or '', 1, 14)) or 0 end
+local function markOf(number) return string.match(redis.call('HGET', KEYS[1], 'l:' .. number) or '', '^%S+ %S+ (%S+)') or '' end
+local function begin(nodes, since, known)
+  local time = redis.call('TIME')
+  local atMs = math.max(time[1] * 1000 + math.floor(time[2] / 1000), timeOf(run) + 1, timeOf(known) + 1)
   redis.call('DEL', KEYS[1])
-  run = ARGV[1]
+  run = string.format('%014.0f-', atMs) .. ARGV[1]
   newest = 0
-  redis.call('HSET', KEYS[1], 'run', run, 'newest', 0, 'since', since or redis.call('TIME')[1])
+  redis.call('HSET', KEYS[1], 'run', run, 'home', server, 'newest', 0, 'since', since or time[1])
   for _, node in pairs(nodes) do node[1] = -1 end
   redis.call('HSET', KEYS[1], 'nodes', cmsgpack.pack(nodes))
 end
@@ -18,31 +28,42 @@ end`
 /** Coordination is small, and has to go on when Redis is full. */
 const ALLOW_FULL = '#!lua flags=allow-oom\n'
 
-/** ARGV: another run, channel, node, run that it knows, followed, nodes to tell … */
-const RENEW = `${ALLOW_FULL}${ENSURE_RUN}
-local node, known, followed = ARGV[3], ARGV[4], tonumber(ARGV[5])
-if not run or (run == known and followed > newest) then begin({}) end
+/**
+ * ARGV: token, whether servers are told apart, channel, node, run that it knows, followed, mark of that, most that a newcomer is told, nodes to tell …
+ *
+ * A node that knows a newer run, a higher number, or another invalidation of its number has followed what this server has lost: everything is begun anew.
+ */
+const RENEW = `${ALLOW_FULL}${READ_RUN}
+local node, known, followed, mark = ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7]
+local lost = false
+if run == known then
+  local there = followed > 0 and followed <= newest and markOf(followed) or ''
+  lost = followed > newest or (there ~= '' and there ~= mark)
+elseif run then
+  lost = timeOf(known) >= timeOf(run)
+end
+if lost or not isHome then begin({}, nil, known) end
 local same = run == known and (followed == newest or redis.call('HEXISTS', KEYS[1], 'l:' .. (followed + 1)) == 1)
 local nodes = readNodes()
 nodes[node] = { same and followed or -1, (nodes[node] and nodes[node][2] or 0) + 1 }
 redis.call('HSET', KEYS[1], 'nodes', cmsgpack.pack(nodes))
-local missed = {}
 if same then
-  for at = 6, #ARGV do redis.call('PUBLISH', ARGV[2] .. ARGV[at], node .. ' ' .. run .. ' ' .. followed) end
-  for number = followed + 1, newest do missed[#missed + 1] = redis.call('HGET', KEYS[1], 'l:' .. number) end
+  for at = 9, #ARGV do redis.call('PUBLISH', ARGV[3] .. ARGV[at], node .. ' ' .. run .. ' ' .. followed) end
 end
-return { run, newest, same and 1 or 0, missed }`
+local told = {}
+for number = same and followed + 1 or math.max(1, newest - tonumber(ARGV[8]) + 1), newest do told[#told + 1] = redis.call('HGET', KEYS[1], 'l:' .. number) end
+return { run, newest, markOf(newest), same and 1 or 0, told }`
 
-/** ARGV: another run, channel, node, payload, whether everything, most logged, most fields, seconds that a run is young, tags … */
-const RECORD = `${ALLOW_FULL}${ENSURE_RUN}
-if not run then begin({}) end
-if ARGV[5] == '1' or redis.call('HLEN', KEYS[1]) > tonumber(ARGV[7]) then begin(readNodes(), redis.call('HGET', KEYS[1], 'since')) end
+/** ARGV: token, whether servers are told apart, channel, node, payload, whether everything, most logged, most fields, seconds that a run is young, tags … */
+const RECORD = `${ALLOW_FULL}${READ_RUN}
+if not isHome then begin({}) end
+if ARGV[6] == '1' or redis.call('HLEN', KEYS[1]) > tonumber(ARGV[8]) then begin(readNodes(), redis.call('HGET', KEYS[1], 'since')) end
 local number = redis.call('HINCRBY', KEYS[1], 'newest', 1)
-local message = run .. ' ' .. number .. ' ' .. ARGV[3] .. ' ' .. ARGV[4]
+local message = run .. ' ' .. number .. ' ' .. ARGV[1] .. ' ' .. ARGV[4] .. ' ' .. ARGV[5]
 redis.call('HSET', KEYS[1], 'l:' .. number, message)
-redis.call('HDEL', KEYS[1], 'l:' .. (number - tonumber(ARGV[6])))
-for at = 9, #ARGV do redis.call('HSET', KEYS[1], 't:' .. ARGV[at], number) end
-redis.call('PUBLISH', ARGV[2], message)
+redis.call('HDEL', KEYS[1], 'l:' .. (number - tonumber(ARGV[7])))
+for at = 10, #ARGV do redis.call('HSET', KEYS[1], 't:' .. ARGV[at], number) end
+redis.call('PUBLISH', ARGV[3], message)
 local nodes = {}
 for node, facts in pairs(readNodes()) do
   nodes[#nodes + 1] = node
@@ -50,7 +71,7 @@ for node, facts in pairs(readNodes()) do
   nodes[#nodes + 1] = facts[2]
 end
 local age = tonumber(redis.call('TIME')[1]) - tonumber(redis.call('HGET', KEYS[1], 'since'))
-return { run, number, age <= tonumber(ARGV[8]) and 1 or 0, nodes }`
+return { run, number, age <= tonumber(ARGV[9]) and 1 or 0, nodes }`
 
 /** ARGV: node, renewals … */
 const STRIKE = `${ALLOW_FULL}

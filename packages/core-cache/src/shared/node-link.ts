@@ -1,7 +1,7 @@
 import { type Clock, type Logger, OperationError, type TimerHandle } from '@smart-whale/interfaces'
 import { within } from './within.ts'
 import { CLOCK_DRIFT, LEASE_MS, RENEW_EVERY_MS, RENEWAL_TIMEOUT_MS } from './lease-times.ts'
-import type { Invalidation, RecordedInvalidation, RecordReply, SharedCache, SharedListener } from './shared-cache.ts'
+import type { Invalidation, RecordedInvalidation, RecordReply, RenewalReply, SharedCache, SharedListener } from './shared-cache.ts'
 
 /** What a link tells its node. Both are carried out at once, before the link goes on. */
 export interface LinkFollower {
@@ -27,6 +27,8 @@ export class NodeLink implements SharedListener {
   readonly #parts: LinkParts
   #run = ''
   #followed = 0
+  /** Mark of what was followed last. */
+  #mark = ''
   #leasedUntilMs = -Infinity
   /** Whether the server answered lately: nobody else pays for finding out that it doesn't. */
   #answers = false
@@ -130,6 +132,10 @@ export class NodeLink implements SharedListener {
     this.#parts.follower.onSettled(key)
   }
 
+  onBroken(): void {
+    if (this.#isOpen) this.suspect()
+  }
+
   /** Resolves when no node can answer with what was recorded as invalid any more. */
   async waitForAll({ run, number, nodes, isYoung }: RecordReply): Promise<void> {
     const { clock, node, shared } = this.#parts
@@ -171,11 +177,11 @@ export class NodeLink implements SharedListener {
     const doubts = this.#doubts
     const tell = [...this.#toTell]
     try {
-      const asked = { node, run: this.#run, followed: this.#followed, tell }
+      const asked = { node, run: this.#run, followed: this.#followed, mark: this.#mark, tell }
       const reply = await within(clock, RENEWAL_TIMEOUT_MS, 'renewing the lease', shared.renew(asked))
       for (const told of tell) this.#toTell.delete(told)
       if (!this.#isOpen) return
-      this.#catchUp(reply.run, reply.newest, reply.missed)
+      this.#catchUp(reply)
       this.#leasedUntilMs = Math.max(this.#leasedUntilMs, askedAtMs + LEASE_MS * (1 - CLOCK_DRIFT))
       if (doubts === this.#doubts) this.#answers = true
     } catch (error) {
@@ -186,11 +192,12 @@ export class NodeLink implements SharedListener {
     }
   }
 
-  #catchUp(run: string, newest: number, missed: readonly RecordedInvalidation[] | undefined): void {
+  #catchUp({ run, newest, mark, missed }: RenewalReply): void {
     if (missed === undefined || run !== this.#run) {
       this.#parts.follower.forgetAll()
       this.#run = run
       this.#followed = newest
+      this.#mark = mark
       // Registered with nothing followed so far: the next renewal says how far.
       this.#renewAgain = true
       return
@@ -199,9 +206,10 @@ export class NodeLink implements SharedListener {
     for (const recorded of missed) if (recorded.number === this.#followed + 1) this.#follow(recorded)
   }
 
-  #follow({ number, origin, invalidation }: RecordedInvalidation): void {
+  #follow({ number, mark, origin, invalidation }: RecordedInvalidation): void {
     this.#parts.follower.follow(invalidation)
     this.#followed = number
+    this.#mark = mark
     if (origin !== this.#parts.node) {
       this.#toTell.add(origin)
       this.#renewAgain = true

@@ -11,6 +11,8 @@ export interface Invalidation {
 export interface RecordedInvalidation {
   readonly run: string
   readonly number: number
+  /** Tells it from another of that number: a server that lost the last ones gives their numbers away again. */
+  readonly mark: string
   /** The node that asked for it, and wants to know who has followed. */
   readonly origin: string
   readonly invalidation: Invalidation
@@ -23,6 +25,8 @@ export interface Renewal {
   readonly run: string
   /** The newest invalidation that it has followed, with all before it. */
   readonly followed: number
+  /** The mark of that one; empty for none. */
+  readonly mark: string
   /** Nodes that wait to hear of it. */
   readonly tell: readonly string[]
 }
@@ -31,6 +35,8 @@ export interface Renewal {
 export interface RenewalReply {
   readonly run: string
   readonly newest: number
+  /** The mark of the newest; empty for none. */
+  readonly mark: string
   /** Everything that is missing between; `undefined` when that isn't known, and everything has to be forgotten. */
   readonly missed: readonly RecordedInvalidation[] | undefined
 }
@@ -70,6 +76,8 @@ export interface SharedListener {
   onFollowed(node: string, run: string, followed: number): void
   /** A key that somebody waited for is settled: stored, failed or given up. */
   onSettled(key: string): void
+  /** The line to the server broke. Who answers on the next one may be another server, without the last writes: nothing that it says counts before a renewal. */
+  onBroken(): void
 }
 
 /** A request for a key's token. */

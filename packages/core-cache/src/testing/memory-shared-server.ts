@@ -9,6 +9,19 @@ const MOST_LOGGED = 1000
 /** How requests, replies and messages travel: resolves when it has arrived, rejects when it is lost. */
 export type Carry = (what: 'request' | 'reply' | 'message') => Promise<void>
 
+/** State of a server at a moment. */
+export class ServerCopy {
+  readonly values: ReadonlyMap<string, { readonly payload: string; readonly expiresAtMs: number }>
+  readonly tokens: ReadonlyMap<string, Token>
+  readonly coordination: Coordination | undefined
+
+  constructor(values: ServerCopy['values'], tokens: ServerCopy['tokens'], coordination: Coordination | undefined) {
+    this.values = new Map(values)
+    this.tokens = new Map([...tokens].map(([key, token]) => [key, { ...token }]))
+    this.coordination = coordination && { ...coordination, log: new Map(coordination.log), tags: new Map(coordination.tags), nodes: new Map(coordination.nodes) }
+  }
+}
+
 interface Token {
   readonly token: string
   failure: string | undefined
@@ -22,6 +35,7 @@ interface Coordination {
   newest: number
   readonly log: Map<number, RecordedInvalidation>
   readonly tags: Map<string, number>
+  readonly server: number
   readonly nodes: Map<string, { followed: number; renewals: number }>
 }
 
@@ -31,10 +45,13 @@ interface Coordination {
  */
 export class MemorySharedServer {
   readonly #clock: Clock
-  readonly #values = new Map<string, { readonly payload: string; readonly expiresAtMs: number }>()
-  readonly #tokens = new Map<string, Token>()
+  #values = new Map<string, { readonly payload: string; readonly expiresAtMs: number }>()
+  #tokens = new Map<string, Token>()
   readonly #listeners = new Map<SharedListener, Carry>()
   #coordination: Coordination | undefined
+  #runs = 0
+  /** Which server answers: a failover puts another one in its place. */
+  #server = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -44,9 +61,12 @@ export class MemorySharedServer {
   layerFor(carry: Carry = async () => {}): SharedCache {
     let mine: SharedListener | undefined
     const call = async <R>(step: () => R): Promise<R> => {
+      const asked = this.#server
       await carry('request')
+      if (asked !== this.#server) throw new TypeError('the connection broke')
       const result = step()
       await carry('reply')
+      if (asked !== this.#server) throw new TypeError('the connection broke')
       return result
     }
     return {
@@ -77,8 +97,24 @@ export class MemorySharedServer {
     this.#coordination = undefined
   }
 
+  /** What a replica holds that has got everything so far. */
+  copy(): ServerCopy {
+    return new ServerCopy(this.#values, this.#tokens, this.#coordination)
+  }
+
+  /** A replica takes over, without what was written after it was copied. All connections break. */
+  failOver(copy: ServerCopy): void {
+    this.#server += 1
+    const { values, tokens, coordination } = new ServerCopy(copy.values, copy.tokens, copy.coordination)
+    this.#values = new Map(values)
+    this.#tokens = new Map(tokens)
+    this.#coordination = coordination
+    for (const listener of this.#listeners.keys()) listener.onBroken()
+  }
+
   #ensured(): Coordination {
-    this.#coordination ??= { run: newToken(), sinceMs: this.#clock.monotonic(), newest: 0, log: new Map(), tags: new Map(), nodes: new Map() }
+    if (this.#coordination?.server !== this.#server) this.#coordination = undefined
+    this.#coordination ??= { run: `${++this.#runs}-${newToken()}`, server: this.#server, sinceMs: this.#clock.monotonic(), newest: 0, log: new Map(), tags: new Map(), nodes: new Map() }
     return this.#coordination
   }
 
@@ -139,23 +175,23 @@ export class MemorySharedServer {
     for (const key of [...this.#values.keys(), ...this.#tokens.keys()]) if (matches(key)) this.#remove(key)
   }
 
-  #renew({ node, run, followed, tell }: Renewal): RenewalReply {
+  #renew({ node, run, followed, mark, tell }: Renewal): RenewalReply {
     const known = this.#ensured()
-    if (known.run === run && followed > known.newest) this.#coordination = undefined
+    if (known.run === run && (followed > known.newest || (known.log.get(followed)?.mark ?? mark) !== mark)) this.#coordination = undefined
     const current = this.#ensured()
     const isSame = current.run === run && (followed === current.newest || current.log.has(followed + 1))
     current.nodes.set(node, { followed: isSame ? followed : -1, renewals: (current.nodes.get(node)?.renewals ?? 0) + 1 })
     if (isSame && tell.length > 0) this.#publish((listener) => listener.onFollowed(node, run, followed))
     const missed: RecordedInvalidation[] = []
     for (let number = followed + 1; isSame && number <= current.newest; number++) missed.push(current.log.get(number) as RecordedInvalidation)
-    return { run: current.run, newest: current.newest, missed: isSame ? missed : undefined }
+    return { run: current.run, newest: current.newest, mark: current.log.get(current.newest)?.mark ?? '', missed: isSame ? missed : undefined }
   }
 
   #record(origin: string, invalidation: Invalidation): RecordReply {
     if (invalidation.all === true) this.#startAnew()
     const current = this.#ensured()
     const number = ++current.newest
-    const recorded = { run: current.run, number, origin, invalidation }
+    const recorded = { run: current.run, number, mark: newToken(), origin, invalidation }
     current.log.set(number, recorded)
     current.log.delete(number - MOST_LOGGED)
     for (const tag of invalidation.tags ?? []) current.tags.set(tag, number)
@@ -180,6 +216,7 @@ export class MemorySharedServer {
 
   /** Messages to one listener keep their order, as on a connection. */
   #publish(tell: (listener: SharedListener) => void): void {
-    for (const [listener, carry] of this.#listeners) carry('message').then(() => tell(listener), () => {})
+    const said = this.#server
+    for (const [listener, carry] of this.#listeners) carry('message').then(() => said === this.#server && tell(listener), () => {})
   }
 }
