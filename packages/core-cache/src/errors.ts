@@ -10,6 +10,8 @@ export type CacheErrorCode =
   | 'ERR_CACHE_UNACKNOWLEDGED'
   | 'ERR_CACHE_LOAD'
   | 'ERR_CACHE_REDIS'
+  | 'ERR_CACHE_PERSISTENT'
+  | 'ERR_CACHE_SQLITE_MISSING'
 
 /** The refusal of an option. */
 export function optionError(option: string, found: unknown, wanted: string): ConfigurationError<'ERR_CACHE_CONFIGURATION'> {
@@ -49,6 +51,18 @@ export function loadFailedElsewhereError(key: string, failure: string): Operatio
 export function redisError(what: string, cause: unknown): ConnectionError<'ERR_CACHE_REDIS'> {
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new ConnectionError(`Redis could not ${what}: ${reason}`, { code: 'ERR_CACHE_REDIS', cause, context: { what } })
+}
+
+/** The layer that survives a restart can't be reached, or refused. */
+export function persistentError(what: string, cause: unknown): ConnectionError<'ERR_CACHE_PERSISTENT'> {
+  const reason = cause === undefined ? '' : `: ${cause instanceof Error ? cause.message : String(cause)}`
+  return new ConnectionError(`the persistent layer could not ${what}${reason}`, { code: 'ERR_CACHE_PERSISTENT', cause, context: { what } })
+}
+
+/** This Node.js has no SQLite of its own. */
+export function sqliteMissingError(version: string): ConfigurationError<'ERR_CACHE_SQLITE_MISSING'> {
+  const message = `Node.js ${version} has no node:sqlite; run Node.js 22.13 or newer, or use createStorageLayer of @smart-whale/core-cache`
+  return new ConfigurationError(message, { code: 'ERR_CACHE_SQLITE_MISSING', context: { version } })
 }
 
 const describe = (value: unknown): string => (typeof value === 'number' ? String(value) : value === null ? 'null' : typeof value)

@@ -12,6 +12,11 @@ export type { CacheManagerOptions, SmartGetOptions } from './manager/manager-opt
 export type { LoadContext, Loader } from './manager/run-loader.ts'
 export type { AnswerSource } from './manager/cache-metrics.ts'
 
+// Across restarts
+export { createL3Cache, L3Cache, type PersistentSetOptions } from './l3/l3-cache.ts'
+export type { L3CacheOptions } from './l3/l3-options.ts'
+export type { CleanupReport, PersistentCache, PersistentEntry, PersistentEvent, PersistentListener, PersistentMark } from './l3/persistent-cache.ts'
+
 // The port of the layer that processes share
 export type {
   ClaimReply,
