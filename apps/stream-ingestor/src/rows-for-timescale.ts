@@ -1,4 +1,4 @@
-import type { TransactionalBatchWriter } from '@smart-whale/interfaces'
+import type { ColumnBatch, TransactionalBatchWriter } from '@smart-whale/interfaces'
 import { type IngestRow, parseFieldType, type PipelineDefinition } from '@smart-whale/messaging/pipeline'
 import { asJsonText } from '@smart-whale/timescaledb'
 
@@ -11,11 +11,14 @@ export function withJsonFields(definition: PipelineDefinition, writer: Transacti
   if (fields.length === 0) return writer
   const marked = (rows: readonly IngestRow[]): IngestRow[] =>
     rows.map((row) => ({ ...row, ...Object.fromEntries(fields.map((field) => [field, typeof row[field] === 'string' ? asJsonText(row[field]) : row[field]])) }))
+  const isJson = new Set(fields)
+  const markedColumns = ({ rows, columns }: ColumnBatch): ColumnBatch => ({ rows, columns: columns.map((column) => (isJson.has(column.name) ? { ...column, isJson: true } : column)) })
   return {
     begin: async (options) => {
       const transaction = await writer.begin(options)
       return {
         write: (rows) => transaction.write(marked(rows)),
+        writeColumns: async (columns) => (await transaction.writeColumns?.(markedColumns(columns))) === true,
         complete: (claim, slice) => transaction.complete(claim, slice),
         commit: () => transaction.commit(),
         rollback: () => transaction.rollback(),

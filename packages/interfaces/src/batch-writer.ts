@@ -118,6 +118,11 @@ export interface TransactionalBatchWriter<R> {
 export interface BatchTransaction<R> extends AsyncDisposable {
   /** @throws ValidationError when a row is refused for its data; the transaction can then only be rolled back */
   write(rows: readonly R[]): Promise<void>
+  /**
+   * Like `write`, of rows that lie in columns. False when the store wants them as rows, because of their types or of a value that it may refuse:
+   * nothing was written then, and `write` is to be called. @default every batch is written as rows
+   */
+  writeColumns?(columns: ColumnBatch): Promise<boolean>
   /** Marks the slice done in this transaction. @throws OperationError `ERR_STALE_EPOCH` when a newer owner has taken over */
   complete(claim: SliceClaim, slice: Slice): Promise<void>
   commit(): Promise<void>

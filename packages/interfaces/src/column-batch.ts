@@ -13,6 +13,8 @@ export interface ColumnValues {
   /** Digits in all and behind the point, of decimals; 0 otherwise. */
   readonly precision: number
   readonly scale: number
+  /** Whether the texts are JSON, for a store that has a type for it: it keeps what they say, and not the text. @default false */
+  readonly isJson?: boolean | undefined
   /** The values, one behind the other; where there is none, zeros or an empty text. */
   readonly bytes: Uint8Array
   /** Whether `bytes` is one value, which every row has. */

@@ -11,7 +11,7 @@ export { type ReplicaOptions, TIMESCALEDB_DEFAULTS, type TimescaleDBOptions } fr
 
 // Storage
 export { TimescaleDBStorage, type TimescaleDBStorageOptions } from './storage/timescaledb-storage.ts'
-export type { BulkInsertOptions, OnConflict, TimescaleCallOptions, TimescaleStorage, TimescaleTransaction } from './timescale-storage.ts'
+export type { BulkInsertOptions, InsertColumnsOptions, OnConflict, TimescaleCallOptions, TimescaleStorage, TimescaleTransaction } from './timescale-storage.ts'
 export { quoteIdentifier, quoteLiteral, quoteTable, splitTable } from './quote-identifier.ts'
 
 // What the server can do
@@ -33,6 +33,7 @@ export { INGEST_LEDGER_TABLE, ingestLedgerDefinition } from './ledger/ingest-led
 export {
   type BatchWriterStorage,
   createTransactionalBatchWriter,
+  type RoomMaker,
   type TransactionalBatchWriterOptions,
 } from './ledger/transactional-batch-writer.ts'
 export { createStoredRows, sourceIndexDefinition, type StoredRowsOptions, type StoredRowsStorage } from './ledger/stored-rows.ts'

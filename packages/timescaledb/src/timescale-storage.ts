@@ -1,4 +1,4 @@
-import type { CallOptions, Row, StorageInterface, TableDefinition, Transaction } from '@smart-whale/interfaces'
+import type { CallOptions, ColumnBatch, Row, StorageInterface, TableDefinition, Transaction } from '@smart-whale/interfaces'
 import type { TimescaleCapabilities } from './capabilities.ts'
 import type { SqlResult } from './sql-driver.ts'
 
@@ -18,12 +18,23 @@ export interface BulkInsertOptions extends CallOptions {
   transaction?: TimescaleTransaction | undefined
 }
 
+/** What bounds and steers an insert of columns. */
+export interface InsertColumnsOptions extends CallOptions {
+  /** Columns of the table to fill; others get their defaults. @default those of the batch */
+  columns?: readonly string[] | undefined
+}
+
 /** A {@link Transaction} of {@link TimescaleDBStorage}. */
 export interface TimescaleTransaction extends Transaction {
   /** Like `execute`, with the column types and the row count. */
   query<T extends Row = Row>(query: string, params?: readonly unknown[], options?: CallOptions): Promise<SqlResult<T>>
   /** Rows as objects by binary COPY; returns how many were inserted or updated. */
   bulkInsert(table: string, rows: readonly Row[], options?: Omit<BulkInsertOptions, 'transaction'>): Promise<number>
+  /**
+   * Rows that lie in columns by binary COPY, as {@link bulkInsert} stores them, for a fraction of the time; returns how many. Null, and nothing
+   * is sent, when the table has other types for them than their memory is of, or would refuse one of their values: then they have to be given as rows.
+   */
+  insertColumns(table: string, batch: ColumnBatch, options?: InsertColumnsOptions): Promise<number | null>
   stream<T extends Row = Row>(query: string, params?: readonly unknown[], options?: CallOptions): AsyncIterable<T>
 }
 

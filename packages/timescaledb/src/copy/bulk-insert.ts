@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import type { CallOptions, Row } from '@smart-whale/interfaces'
+import type { CallOptions, ColumnBatch, Row } from '@smart-whale/interfaces'
 import { TimescaleOperationError, TimescaleValidationError } from '../errors.ts'
 import { quoteIdentifier } from '../quote-identifier.ts'
 import type { SqlConnection } from '../sql-driver.ts'
 import type { OnConflict } from '../timescale-storage.ts'
+import { type ColumnPair, encodeColumns } from './columns/encode-columns.ts'
 import type { TargetColumn, TargetTable } from './describe-table.ts'
 import { encodeRows } from './encode-rows.ts'
 
@@ -67,6 +68,39 @@ export async function bulkInsert(connection: SqlConnection, insert: BulkInsert, 
   } catch (error) {
     throw withRowIndex(error)
   }
+}
+
+/**
+ * Sends rows that lie in columns. Returns how many, or null when they have to be given as rows; nothing was sent then.
+ *
+ * @param names of the table's columns to fill @default those of the batch
+ */
+export async function insertColumns(connection: SqlConnection, target: TargetTable, batch: ColumnBatch, names: readonly string[] | undefined, options: CallOptions): Promise<number | null> {
+  const pairs = pairColumns(target, batch, names)
+  const chunks = pairs && encodeColumns(batch, pairs)
+  if (!chunks) return null
+  const list = pairs.map((pair) => quoteIdentifier(pair.target.name)).join(', ')
+  try {
+    await connection.copyIn(`copy ${target.sql} (${list}) from stdin with (format binary)`, chunks, options)
+    return batch.rows
+  } catch (error) {
+    throw withRowIndex(error)
+  }
+}
+
+/** What the table or the batch lacks, or is named twice, is for rows to complain of. */
+function pairColumns(target: TargetTable, { columns }: ColumnBatch, names: readonly string[] | undefined): ColumnPair[] | null {
+  const byName = new Map(columns.map((values) => [values.name, values]))
+  const chosen = new Set(names ?? byName.keys())
+  if (chosen.size === 0 || chosen.size < (names ?? columns).length) return null
+  const pairs: ColumnPair[] = []
+  for (const name of chosen) {
+    const values = byName.get(name)
+    const column = target.columns.get(name)
+    if (values === undefined || column === undefined) return null
+    pairs.push({ values, target: column })
+  }
+  return pairs
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { CallOptions, Row } from '@smart-whale/interfaces'
 import { TimescaleOperationError } from '../errors.ts'
 import { quoteTable } from '../quote-identifier.ts'
-import { findCodec } from './find-codec.ts'
+import { type ColumnType, findCodec } from './find-codec.ts'
 import type { Codec } from './codec.ts'
 
 /** A column that rows can be written to. */
@@ -12,6 +12,7 @@ export interface TargetColumn {
   readonly notNull: boolean
   /** Whether the server computes it; such a column can't be written. */
   readonly generated: boolean
+  readonly type: ColumnType
   /** `undefined` when the type is only known to the server; its values are then sent as text. */
   readonly codec: Codec | undefined
 }
@@ -89,6 +90,6 @@ export async function describeTable(reader: TableReader, table: string, options?
 
 function columnOf(row: ColumnRow): TargetColumn {
   const element = row.element_id === null ? null : { typeId: row.element_id, name: row.element_name ?? '', kind: row.element_kind ?? '' }
-  const codec = findCodec({ typeId: row.type_id, name: row.type_name, kind: row.kind, modifier: row.modifier, element })
-  return { name: row.name, sqlType: row.sql_type, notNull: row.not_null, generated: row.generated, codec }
+  const type = { typeId: row.type_id, name: row.type_name, kind: row.kind, modifier: row.modifier, element }
+  return { name: row.name, sqlType: row.sql_type, notNull: row.not_null, generated: row.generated, type, codec: findCodec(type) }
 }

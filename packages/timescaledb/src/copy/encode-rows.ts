@@ -3,6 +3,7 @@ import { encodeParameter } from '../drivers/encode-parameter.ts'
 import { TimescaleValidationError } from '../errors.ts'
 import { BinaryWriter } from './binary-writer.ts'
 import { Unfit } from './codec.ts'
+import { SIGNATURE, TRAILER } from './copy-format.ts'
 import type { TargetColumn } from './describe-table.ts'
 
 /** Data of a COPY, and in which format it is. */
@@ -11,9 +12,7 @@ export interface CopyData {
   readonly format: 'binary' | 'text'
 }
 
-const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
 const NULL_LENGTH = -1
-const TRAILER = -1
 /** Enough to see what is wrong; a report of a million rows helps nobody. */
 const MOST_ISSUES = 20
 const TEXT_ROWS_AT_ONCE = 1_000
@@ -46,7 +45,7 @@ function encodeBinary(rows: readonly Row[], columns: readonly TargetColumn[], or
     if (issues.length >= MOST_ISSUES) break
   }
   refuse(issues)
-  writer.int16(TRAILER)
+  writer.bytes(TRAILER)
   return writer.chunks()
 }
 

@@ -1,7 +1,7 @@
 import { arrayCodec } from './array-codec.ts'
 import type { Codec } from './codec.ts'
 import { jsonCodec } from './json-codec.ts'
-import { numericCodec } from './numeric-codec.ts'
+import { numericCodec, type NumericLimit } from './numeric-codec.ts'
 import { booleanCodec, bytesCodec, floatCodec, int8Codec, integerCodec, textCodec, uuidCodec } from './scalar-codecs.ts'
 import { dateCodec, timestampCodec } from './time-codecs.ts'
 
@@ -30,7 +30,7 @@ export function findCodec(type: ColumnType): Codec | undefined {
 }
 
 function scalarCodec(name: string, kind: string, modifier: number): Codec | undefined {
-  if (kind === 'e') return textCodec()
+  if (isText({ name, kind })) return textCodec(lengthLimit({ name, modifier }))
   switch (name) {
     case 'bool':
       return booleanCodec
@@ -46,12 +46,6 @@ function scalarCodec(name: string, kind: string, modifier: number): Codec | unde
       return floatCodec(64)
     case 'numeric':
       return numericCodec(numericLimit(modifier))
-    case 'text':
-    case 'citext':
-      return textCodec()
-    case 'varchar':
-    case 'bpchar':
-      return textCodec(modifier < 0 ? undefined : modifier - MODIFIER_OFFSET)
     case 'timestamptz':
     case 'timestamp':
       return timestampCodec
@@ -70,8 +64,20 @@ function scalarCodec(name: string, kind: string, modifier: number): Codec | unde
   }
 }
 
+const TEXTS: readonly string[] = ['text', 'citext', 'varchar', 'bpchar']
+
+/** Whether values of a type are sent as the text that they are. */
+export function isText({ name, kind }: Pick<ColumnType, 'name' | 'kind'>): boolean {
+  return kind === 'e' || TEXTS.includes(name)
+}
+
+/** The most characters of a text; `undefined` for any. */
+export function lengthLimit({ name, modifier }: Pick<ColumnType, 'name' | 'modifier'>): number | undefined {
+  return (name === 'varchar' || name === 'bpchar') && modifier >= 0 ? modifier - MODIFIER_OFFSET : undefined
+}
+
 /** numeric packs precision and a scale of eleven bits, with a sign, into its modifier. */
-function numericLimit(modifier: number): { precision: number; scale: number } | undefined {
+export function numericLimit(modifier: number): NumericLimit | undefined {
   if (modifier < MODIFIER_OFFSET) return undefined
   const packed = modifier - MODIFIER_OFFSET
   const scale = ((packed & 0x7ff) ^ 1024) - 1024

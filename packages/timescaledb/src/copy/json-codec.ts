@@ -3,7 +3,8 @@ import { type Codec, Unfit } from './codec.ts'
 
 /** Escapes that JSON allows and jsonb can't store: a zero character, half of a surrogate pair. */
 const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/i
-const JSONB_VERSION = 1
+/** The first byte of each jsonb. */
+export const JSONB_VERSION = 1
 
 /** json and jsonb. A value is written as the JSON value that it is: a string becomes a JSON string, not JSON text. */
 export function jsonCodec(binary: boolean): Codec {

@@ -1,12 +1,12 @@
 import { type Codec, Unfit, wanted } from './codec.ts'
 
 /** Milliseconds from 1970 to 2000, where PostgreSQL counts from. */
-const EPOCH_MS = 946_684_800_000
+export const EPOCH_MS = 946_684_800_000
 const DAY_MS = 86_400_000
 const ISO_TIME = /^([+-]\d{6}|\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d(?::?\d\d)?)?)?$/i
 const ISO_DAY = /^([+-]\d{6}|\d{4})-(\d\d)-(\d\d)$/
 /** PostgreSQL's calendar: from 4713 BC; its last year is beyond what a Date holds. */
-const EARLIEST_MS = Date.UTC(-4712, 0, 1)
+export const EARLIEST_MS: number = Date.UTC(-4712, 0, 1)
 const INFINITE: Readonly<Record<string, bigint>> = { infinity: 2n ** 63n - 1n, '-infinity': -(2n ** 63n) }
 const INFINITE_DAY: Readonly<Record<string, number>> = { infinity: 2 ** 31 - 1, '-infinity': -(2 ** 31) }
 

@@ -1,6 +1,7 @@
 import {
   type BatchTransaction,
   type CallOptions,
+  type ColumnBatch,
   type RefusalSearchOptions,
   type RefusedRow,
   type Row,
@@ -25,7 +26,7 @@ export interface TransactionalBatchWriterOptions {
   /** Columns to fill; a row that lacks one gets null there. @default every key that a row of the batch has */
   columns?: readonly string[]
   /** Makes the partitions that rows need. @default the storage's */
-  partitions?: Pick<PartitionManager, 'makeRoomFor' | 'forget'>
+  partitions?: RoomMaker
   /** How long one statement may take; more than the storage's own limit costs two round trips a batch. @default 30_000 */
   timeoutMs?: number
   /**
@@ -36,6 +37,9 @@ export interface TransactionalBatchWriterOptions {
   /** How long `lastStored` may look. A table without the index of `sourceIndexDefinition` is read as a whole. @default 300_000 */
   lookupTimeoutMs?: number
 }
+
+/** What makes partitions; columns whose partitions it can't make are written as rows. */
+export type RoomMaker = Pick<PartitionManager, 'makeRoomFor' | 'forget'> & Partial<Pick<PartitionManager, 'ensureForColumns'>>
 
 /** What the writer needs of the storage. */
 export type BatchWriterStorage = PartitionStorage & Pick<TimescaleStorage, 'beginTransaction'> & { readonly partitions?: PartitionManager }
@@ -76,7 +80,7 @@ interface WriterSettings {
   readonly table: string
   readonly ledger: Pick<IngestLedger, 'completeWithin'>
   readonly columns: readonly string[] | undefined
-  readonly partitions: Pick<PartitionManager, 'makeRoomFor' | 'forget'>
+  readonly partitions: RoomMaker
   readonly timeoutMs: number
   readonly idleTimeoutMs: number
 }
@@ -85,6 +89,7 @@ class CopyTransaction<R extends object> implements BatchTransaction<R> {
   readonly #settings: WriterSettings
   readonly #call: CallOptions & Signalled
   #transaction: TimescaleTransaction | undefined
+  #hasRows = false
   #state: 'open' | 'completed' | 'failed' | 'ended' = 'open'
 
   constructor(settings: WriterSettings, signal: AbortSignal | undefined) {
@@ -96,16 +101,12 @@ class CopyTransaction<R extends object> implements BatchTransaction<R> {
     this.#mustBe('open')
     if (rows.length === 0) return
     const batch = rows as readonly Row[]
-    await this.#orFail(async () => {
-      const isFirst = this.#transaction === undefined
-      await this.#copy(batch).catch(async (error: unknown) => {
-        // A partition was dropped after it was last seen. Nothing else is in the transaction yet: begin again, and make it.
-        if (!isFirst || !isPartitionMissing(error)) throw error
-        await this.#abandon()
-        this.#settings.partitions.forget(this.#settings.table)
-        await this.#copy(batch)
-      })
-    })
+    await this.#orFail(() => this.#makingRoom(() => this.#copy(batch)))
+  }
+
+  async writeColumns(columns: ColumnBatch): Promise<boolean> {
+    this.#mustBe('open')
+    return this.#orFail(() => this.#makingRoom(() => this.#copyColumns(columns)))
   }
 
   async complete(claim: SliceClaim, slice: Slice): Promise<void> {
@@ -142,6 +143,29 @@ class CopyTransaction<R extends object> implements BatchTransaction<R> {
     }
     const transaction = await this.#open()
     await transaction.bulkInsert(table, batch, { columns: columns ?? columnsOf(batch), ...this.#call })
+    this.#hasRows = true
+  }
+
+  async #copyColumns(batch: ColumnBatch): Promise<boolean> {
+    const { partitions, table, columns } = this.#settings
+    if (batch.rows === 0) return true
+    if ((await partitions.ensureForColumns?.(table, batch, this.#call)) !== true) return false
+    const transaction = await this.#open()
+    const stored = await transaction.insertColumns(table, batch, { columns, ...this.#call })
+    this.#hasRows ||= stored !== null
+    return stored !== null
+  }
+
+  /** A partition may have been dropped after it was last seen. As long as nothing else is in the transaction: begin again, and make it. */
+  async #makingRoom<T>(copy: () => Promise<T>): Promise<T> {
+    try {
+      return await copy()
+    } catch (error) {
+      if (this.#hasRows || !isPartitionMissing(error)) throw error
+      await this.#abandon()
+      this.#settings.partitions.forget(this.#settings.table)
+      return copy()
+    }
   }
 
   /** The connection is taken as late as that, so that making partitions never waits for one that this very transaction holds. */
@@ -151,9 +175,9 @@ class CopyTransaction<R extends object> implements BatchTransaction<R> {
   }
 
   /** Whatever fails ends the transaction at once: nothing of it may stay, and its locks would be in the way of `findRefused`. */
-  async #orFail(work: () => Promise<void>): Promise<void> {
+  async #orFail<T>(work: () => Promise<T>): Promise<T> {
     try {
-      await work()
+      return await work()
     } catch (error) {
       this.#state = 'failed'
       await this.#abandon()

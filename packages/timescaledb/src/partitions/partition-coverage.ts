@@ -1,4 +1,4 @@
-import type { RefusedRow, Row } from '@smart-whale/interfaces'
+import type { ColumnBatch, ColumnLayout, ColumnValues, RefusedRow, Row } from '@smart-whale/interfaces'
 import type { PartitionBounds, PartitionedTable } from './partition-catalog.ts'
 import { stepAround } from '../time-series/time-interval.ts'
 import { kindOf, parseIsoTime, readTime } from '../time-series/parse-time.ts'
@@ -55,6 +55,22 @@ export class PartitionCoverage {
     return { missingMs: this.missing(timesMs), refused }
   }
 
+  /** What a batch of columns lacks: a moment for each partition that has to be made. Null when only its rows tell. */
+  ofColumns({ rows, columns }: ColumnBatch): readonly number[] | null {
+    const times = columns.find(({ name }) => name === this.table.timeColumn)
+    const unitMs = times && UNITS_MS[times.layout]
+    if (unitMs === undefined || times?.nulls?.includes(1) === true) return null
+    const { bytes, isConstant } = times as ColumnValues
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const uncovered: number[] = []
+    for (let row = 0; row < (isConstant ? Math.min(rows, 1) : rows); row++) {
+      const timeMs = unitMs === 1 ? readInt64(view, 8 * row) : view.getInt32(4 * row, true) * unitMs
+      if (timeMs < EARLIEST_MS || timeMs > LATEST_MS) return null
+      if (!this.covers(timeMs)) uncovered.push(timeMs)
+    }
+    return this.missing(uncovered)
+  }
+
   #find(timeMs: number): PartitionBounds | undefined {
     const after = this.#firstAfter(timeMs)
     const candidate = this.#bounds[after - 1]
@@ -81,6 +97,15 @@ export class PartitionCoverage {
 
 /** PostgreSQL's calendar begins in 4713 BC. */
 const EARLIEST_MS = Date.UTC(-4712, 0, 1)
+/** What a Date holds at most. */
+const LATEST_MS = 8.64e15
+/** What the numbers of a column of moments count. */
+const UNITS_MS: Partial<Readonly<Record<ColumnLayout, number>>> = { milliseconds: 1, days: 86_400_000 }
+
+/** Near enough: what is not exact lies far beyond the range. */
+function readInt64(view: DataView, at: number): number {
+  return view.getInt32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true)
+}
 
 function momentOf(value: unknown): number | undefined {
   const time = typeof value === 'string' ? parseIsoTime(value, 'cut') : readTime(value)

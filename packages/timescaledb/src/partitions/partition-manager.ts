@@ -1,4 +1,4 @@
-import { type CallOptions, type Clock, type RefusedRow, type Row, systemClock } from '@smart-whale/interfaces'
+import { type CallOptions, type Clock, type ColumnBatch, type RefusedRow, type Row, systemClock } from '@smart-whale/interfaces'
 import { TimescaleOperationError, TimescaleValidationError } from '../errors.ts'
 import { findTableKind, keepInterval, partitionedName, type PartitionedTable, readBounds } from './partition-catalog.ts'
 import { convertToHypertable } from './convert-to-hypertable.ts'
@@ -128,6 +128,16 @@ export class PartitionManager {
     const { missingMs, refused } = coverage.ofRows(rows)
     await this.#create(table, coverage.table, missingMs, options)
     return refused
+  }
+
+  /** Like {@link ensureForRows}, of rows that lie in columns. False, and nothing is made, when only the rows themselves tell what they need. */
+  async ensureForColumns(table: string, batch: ColumnBatch, options: Signalled = {}): Promise<boolean> {
+    const coverage = await this.#coverageOf(table, options)
+    if (!coverage) return true
+    const missingMs = coverage.ofColumns(batch)
+    if (missingMs === null) return false
+    await this.#create(table, coverage.table, missingMs, options)
+    return true
   }
 
   /** Makes the partition of now and of the `count` steps to come. Chunks of a hypertable need no making. */

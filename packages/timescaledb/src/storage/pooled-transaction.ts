@@ -1,8 +1,8 @@
-import type { CallOptions, Clock, Logger, Row } from '@smart-whale/interfaces'
+import type { CallOptions, Clock, ColumnBatch, Logger, Row } from '@smart-whale/interfaces'
 import { TimescaleOperationError } from '../errors.ts'
 import type { PooledConnection } from '../pool/connection-pool.ts'
 import type { SqlConnection, SqlResult } from '../sql-driver.ts'
-import type { BulkInsertOptions, TimescaleTransaction } from '../timescale-storage.ts'
+import type { BulkInsertOptions, InsertColumnsOptions, TimescaleTransaction } from '../timescale-storage.ts'
 import type { CallBudget } from './call-budget.ts'
 
 /** What a transaction works with. */
@@ -14,6 +14,7 @@ export interface TransactionParts {
   readonly logger: Logger
   readonly clock: Clock
   insert(connection: SqlConnection, table: string, rows: readonly Row[], options: BulkInsertOptions): Promise<number>
+  insertColumns(connection: SqlConnection, table: string, batch: ColumnBatch, options: InsertColumnsOptions): Promise<number | null>
 }
 
 type End = 'committed' | 'rolled back' | 'dropped'
@@ -97,6 +98,10 @@ export class PooledTransaction implements TimescaleTransaction {
 
   async bulkInsert(table: string, rows: readonly Row[], options: Omit<BulkInsertOptions, 'transaction'> = {}): Promise<number> {
     return this.#session.parts.insert(this.#session.use(), table, rows, { ...options, ...this.#session.bounds(options) })
+  }
+
+  async insertColumns(table: string, batch: ColumnBatch, options: InsertColumnsOptions = {}): Promise<number | null> {
+    return this.#session.parts.insertColumns(this.#session.use(), table, batch, { ...options, ...this.#session.bounds(options) })
   }
 
   async *stream<T extends Row = Row>(sql: string, params: readonly unknown[] = [], options?: CallOptions): AsyncGenerator<T, void, undefined> {

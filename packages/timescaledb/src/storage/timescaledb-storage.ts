@@ -1,14 +1,14 @@
-import { type CallOptions, type Clock, type Logger, type MetricsSink, type Policy, type Row, silentLogger, systemClock, type TableDefinition } from '@smart-whale/interfaces'
+import { type CallOptions, type Clock, type ColumnBatch, type Logger, type MetricsSink, type Policy, type Row, silentLogger, systemClock, type TableDefinition } from '@smart-whale/interfaces'
 import { withDeadline } from '@smart-whale/core-resilience'
 import type { TimescaleCapabilities } from '../capabilities.ts'
-import { bulkInsert, chooseColumns } from '../copy/bulk-insert.ts'
+import { bulkInsert, chooseColumns, insertColumns } from '../copy/bulk-insert.ts'
 import { describeTable, type TargetTable } from '../copy/describe-table.ts'
 import { PartitionManager } from '../partitions/partition-manager.ts'
 import { isPartitionMissing, partitionMissingError } from '../partitions/partition-missing.ts'
 import type { ConnectionPool, PooledConnection } from '../pool/connection-pool.ts'
 import { quoteIdentifier, quoteTable } from '../quote-identifier.ts'
 import type { SqlConnection, SqlResult } from '../sql-driver.ts'
-import type { BulkInsertOptions, TimescaleCallOptions, TimescaleStorage } from '../timescale-storage.ts'
+import type { BulkInsertOptions, InsertColumnsOptions, TimescaleCallOptions, TimescaleStorage } from '../timescale-storage.ts'
 import { CallBudget } from './call-budget.ts'
 import { createTableStatement } from './create-table.ts'
 import { createDefaultPolicies, type StoragePolicies } from './default-policy.ts'
@@ -151,18 +151,34 @@ export class TimescaleDBStorage implements TimescaleStorage {
     try {
       return await this.#send(connection, target, rows, options)
     } catch (error) {
-      if (isPartitionMissing(error)) {
-        this.partitions.forget(table)
-        throw partitionMissingError(table, error)
-      }
+      this.#learnFrom(error, table)
       if (!mayBeStale(error)) throw error
-      this.#tables.forget(table)
       // After a refusal by the server a transaction takes no more questions.
       if (connection.inTransaction && !wasChecked(error)) throw error
       const fresh = await this.#tables.get(table, describe)
       if (fresh.shape === target.shape) throw error
       return this.#send(connection, fresh, rows, options)
     }
+  }
+
+  /** In a transaction: with a description that is out of date it fails, and the next attempt has another one. */
+  async #insertColumns(connection: SqlConnection, table: string, batch: ColumnBatch, options: InsertColumnsOptions): Promise<number | null> {
+    if (batch.rows === 0) return 0
+    const target = await this.#tables.get(table, () => describeTable(connection, table, options))
+    try {
+      return await insertColumns(connection, target, batch, options.columns, { signal: options.signal, timeoutMs: options.timeoutMs })
+    } catch (error) {
+      this.#learnFrom(error, table)
+      throw error
+    }
+  }
+
+  /** Forgets what a failed insert shows to be no longer so. @throws TimescaleOperationError in place of the error, for a partition that is missing */
+  #learnFrom(error: unknown, table: string): void {
+    if (mayBeStale(error)) this.#tables.forget(table)
+    if (!isPartitionMissing(error)) return
+    this.partitions.forget(table)
+    throw partitionMissingError(table, error)
   }
 
   #send(connection: SqlConnection, target: TargetTable, rows: readonly Row[], options: BulkInsertOptions): Promise<number> {
@@ -202,8 +218,8 @@ export class TimescaleDBStorage implements TimescaleStorage {
           held.release()
           throw error
         }
-        const insert = this.#insert.bind(this)
-        return new PooledTransaction({ held, budget: whole, signal, logger: this.#logger, clock: this.#clock, insert })
+        const inserts = { insert: this.#insert.bind(this), insertColumns: this.#insertColumns.bind(this) }
+        return new PooledTransaction({ held, budget: whole, signal, logger: this.#logger, clock: this.#clock, ...inserts })
       },
       { signal: options?.signal },
     )
