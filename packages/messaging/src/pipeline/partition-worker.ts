@@ -5,6 +5,7 @@ import { cutSlice, releaseRecords, rereadRange } from './cut-slices.ts'
 import type { SliceDecoder } from './decode-batch.ts'
 import type { DeadLetterSink } from './dead-letter-outbox.ts'
 import type { FloodGuard } from './flood-guard.ts'
+import { foreseeRefusals } from './foresee-refusals.ts'
 import { graceAfter } from './grace-after.ts'
 import { createGroupOffsetLedger } from './group-offset-ledger.ts'
 import { endOf, type PartitionHold, takePartition } from './partition-hold.ts'
@@ -112,11 +113,11 @@ function tellLoss({ reader, progress, logger }: HeldWork, position: bigint, earl
   logger.error(range, 'the topic removed records before they were stored: its retention is shorter than the pipeline was away or behind')
 }
 
-/** The main loop: while one slice is written, the next one is read and decoded. */
+/** The main loop: while one slice is written, the next one is read and decoded, and ClickHouse asked about it where that is worth it. */
 async function moveOn(work: HeldWork, hold: PartitionHold, from: bigint, signal: AbortSignal): Promise<void> {
   const room = new PartitionRoom(work.budget, work.limits.maxBytes, work.clock, work.reader.signal)
   const cut = (): Promise<readonly SliceRecord[]> => {
-    const reading = cutWithin(work, room)
+    const reading = cutWithin(work, hold, room)
     // Awaited a round later, or never when the partition is revoked: until then a rejection must not count as unhandled.
     reading.catch(() => {})
     return reading
@@ -134,7 +135,8 @@ async function moveOn(work: HeldWork, hold: PartitionHold, from: bigint, signal:
       if (records.length === 0) await untilItWorks(work, signal, () => refuseLostCommits(work, hold, signal))
       lookedAt = work.clock.monotonic()
       if (records.length === 0) continue
-      work.flood.admit(records.length, records.filter((record) => record.refusal !== null).length)
+      // What a store was found to refuse is counted when it is sure that it goes to the dead letters.
+      work.flood.admit(records.length, records.filter(({ refusal }) => refusal !== null && refusal.code !== 'refused-by-store').length)
       await store(work, hold, records, null, signal)
       done(work, room)
     }
@@ -146,12 +148,12 @@ async function moveOn(work: HeldWork, hold: PartitionHold, from: bigint, signal:
 }
 
 /** The next slice, no larger than there is room for. */
-async function cutWithin(work: HeldWork, room: PartitionRoom): Promise<readonly SliceRecord[]> {
+async function cutWithin(work: HeldWork, hold: PartitionHold, room: PartitionRoom): Promise<readonly SliceRecord[]> {
   const maxBytes = await room.begin()
   try {
     const { records, bytes } = await cutSlice(work.reader, { ...work.limits, maxBytes }, work.decode, work.clock, () => room.grow())
     room.cut(bytes)
-    return withinSpan(work, records)
+    return await foreseeRefusals(withinSpan(work, records), { ...work, hold, signal: work.reader.signal })
   } catch (error) {
     room.drop()
     throw error

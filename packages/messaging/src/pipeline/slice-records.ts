@@ -23,6 +23,11 @@ export function goesTo(record: SliceRecord, sink: PipelineSink): boolean {
   return record.refusal === null && (record.sinks === undefined || record.sinks.includes(sink))
 }
 
+/** Whether the store may have rows of these, from slices that the ledger has forgotten. */
+export function liesBehindLedger(records: readonly SliceRecord[], { storedUpTo }: { readonly storedUpTo: bigint | null }): boolean {
+  return storedUpTo !== null && (records[0]?.offset ?? 0n) <= storedUpTo
+}
+
 /**
  * The slice of these records, which must not be empty: every record that has a refusal is excluded.
  * @param fingerprint of the definition: another one may make other rows, or none, of the same records

@@ -9,12 +9,13 @@ import {
   type TurnBatchWriter,
   ValidationError,
 } from '@smart-whale/interfaces'
-import { rowsOfRecords } from './columns/slice-columns.ts'
+import { writeRecords } from './columns/write-records.ts'
 import type { IngestRow } from './decode-record.ts'
 import type { DeadLetterSink, LetterSender } from './dead-letter-outbox.ts'
+import { findCulprits, type JudgingStore, type Refusals } from './find-culprits.ts'
 import type { FloodGuard } from './flood-guard.ts'
 import type { PartitionHold } from './partition-hold.ts'
-import { goesTo, isRecut, recut, sliceOf, type SliceRecord, underEpoch, withNewToken, withRefusals } from './slice-records.ts'
+import { goesTo, isRecut, liesBehindLedger, recut, sliceOf, type SliceRecord, underEpoch, withNewToken, withRefusals } from './slice-records.ts'
 import { batchOf, storeWhatIsMissing } from './store-what-is-missing.ts'
 
 /** Where a pipeline's rows go: one of the two stores, or both. */
@@ -43,7 +44,7 @@ export interface WriteSliceOptions {
   /** Gives the slice up; what it recorded is repeated later. @default none, required */
   readonly signal: AbortSignal
   /** Counts rows that a store refused, before they are dead-lettered; throws when they are a flood. @default none, required */
-  readonly flood: Pick<FloodGuard, 'admitRefused' | 'expectRefused' | 'expectsRefusals'>
+  readonly flood: Pick<FloodGuard, 'admitRefused' | 'expectRefused'>
   /** The slice as the ledger has it in flight, when these records were sent before. @default none, required */
   readonly recorded: Slice | null
   /** Of the definition that made the rows; see {@link sliceOf}. @default none, required */
@@ -71,7 +72,7 @@ export interface SliceOutcome {
 export async function writeSlice(given: readonly SliceRecord[], options: WriteSliceOptions): Promise<SliceOutcome> {
   const { ledger, signal, recorded } = options
   const { claim } = options.hold
-  let records = recorded === null ? await foreseeRefusals(given, options) : given
+  let records = given
   let slice = recorded ?? (await sliceToRecord(records, options))
   let inLedger = recorded !== null
   // Each round excludes at least one record more, and a slice without any left can't be refused: the loop ends.
@@ -83,24 +84,6 @@ export async function writeSlice(given: readonly SliceRecord[], options: WriteSl
     slice = await sliceToRecord(records, options)
     inLedger = false
   }
-}
-
-/**
- * Where ClickHouse refused rows of the latest slices, it is asked before PostgreSQL gets the rest: that would have to give it all back, and take
- * it again. A row that may be stored already is not asked about, since it could not be excluded any more.
- */
-async function foreseeRefusals(records: readonly SliceRecord[], { stores, hold, flood, signal }: WriteSliceOptions): Promise<readonly SliceRecord[]> {
-  const { clickhouse, timescaledb } = stores
-  if (clickhouse === null || timescaledb === null || !flood.expectsRefusals || liesBehindLedger(records, hold)) return records
-  const { forClickHouse } = partRecords(records)
-  if (forClickHouse.length === 0) return records
-  const refused = await findCulprits(clickhouse, forClickHouse, signal, flood)
-  return refused.size === 0 ? records : withRefusals(records, refused)
-}
-
-/** Whether the store may have rows of these, from slices that the ledger has forgotten. */
-function liesBehindLedger(records: readonly SliceRecord[], { storedUpTo }: Pick<PartitionHold, 'storedUpTo'>): boolean {
-  return storedUpTo !== null && (records[0]?.offset ?? 0n) <= storedUpTo
 }
 
 /** The slice as it goes into the ledger: with the place where its dead letters are to be looked for, as it was recorded first, if it was. */
@@ -141,9 +124,6 @@ function partRecords(records: readonly SliceRecord[]): Omit<PartedSlice, 'slice'
   }
 }
 
-/** Records that a store refused, by offset, with the reason. */
-type Refusals = ReadonlyMap<bigint, string>
-
 /**
  * One attempt at all of it. Answers the records that a store refused for their data. Of a first attempt nothing is stored then;
  * of a repeat ClickHouse may have the rest, and never a row that is refused: that would be for somebody to look at.
@@ -160,7 +140,7 @@ async function attempt(parted: PartedSlice, options: WriteSliceOptions): Promise
   }
   try {
     let refused: Refusals = new Map()
-    if (transaction !== null && timescaledb !== null) refused = await refusedBy(timescaledb, forTimescale, signal, () => transaction.write(rowsOfRecords(forTimescale).rows), { flood, giveUp })
+    if (transaction !== null && timescaledb !== null) refused = await refusedBy(timescaledb, forTimescale, signal, () => writeRecords(transaction, forTimescale), { flood, giveUp })
     if (clickhouse !== null && refused.size === 0) {
       const write = async (): Promise<void> => {
         if (isRepeat(slice, options)) slice = await storeWhatIsMissing(clickhouse, parted, { turn: hold.turn(), renewToken: recorded === null ? null : renewToken(options), signal })
@@ -223,7 +203,7 @@ async function refuseTakenOver(ledger: SliceLedger, { scope, epoch, owner }: Sli
 
 /** Runs a write; when the store refuses it for its data, finds out which records are to blame. */
 async function refusedBy(
-  store: Pick<RecoverableBatchWriter<IngestRow>, 'findRefused'>,
+  store: JudgingStore,
   records: readonly SliceRecord[],
   signal: AbortSignal,
   write: () => Promise<unknown>,
@@ -241,30 +221,6 @@ async function refusedBy(
     // The store refuses the rows together and none alone: no record is to blame, so none may be dead-lettered.
     throw new OperationError('a store refuses a batch for its data, but none of its rows alone', { code: 'ERR_MESSAGING_BATCH_REFUSED', cause: error })
   }
-}
-
-/** Fewer refused rows than these are no flood: the search for them need not be prepared. */
-const FEW = 16
-
-/** The records whose rows a store refuses, each tried alone. */
-async function findCulprits(store: Pick<RecoverableBatchWriter<IngestRow>, 'findRefused'>, records: readonly SliceRecord[], signal: AbortSignal, flood: WriteSliceOptions['flood']): Promise<Refusals> {
-  const { rows } = rowsOfRecords(records)
-  const few = await store.findRefused(rows, { signal, atMost: FEW })
-  if (few.length >= FEW) await refuseFlood(store, rows, signal, flood)
-  const refused = few.length < FEW ? few : await store.findRefused(rows, { signal })
-  return new Map(refused.map(({ index, reason }) => [records[index]?.offset ?? -1n, reason]))
-}
-
-/** How many rows are tried alone before a search that would try them all, and how many of them must be refused to call it a flood. */
-const SAMPLE = { rows: 64, flood: 48 }
-
-/** Finding each of thousands of refused rows takes thousands of attempts. Where a sample says that most are, the pipeline halts instead. */
-async function refuseFlood(store: Pick<RecoverableBatchWriter<IngestRow>, 'findRefused'>, rows: readonly IngestRow[], signal: AbortSignal, flood: WriteSliceOptions['flood']): Promise<void> {
-  if (rows.length < 8 * SAMPLE.rows) return
-  const step = Math.floor(rows.length / SAMPLE.rows)
-  const sample = rows.filter((_row, index) => index % step === 0).slice(0, SAMPLE.rows)
-  const refused = await store.findRefused(sample, { signal })
-  if (refused.length >= SAMPLE.flood) flood.expectRefused(Math.round((rows.length * refused.length) / SAMPLE.rows))
 }
 
 /**
