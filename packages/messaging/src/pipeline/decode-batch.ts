@@ -45,12 +45,12 @@ export function batchDecoder(definition: PipelineDefinition, observer: DecodeObs
 }
 
 /**
- * Compiles the same for slices that are to be stored. Where ClickHouse is the only store and a row is what an event's fields say, plain events
- * go into columns, and rows are made only for whoever reads them.
+ * Compiles the same for slices that are to be stored. Where a row is what an event's fields say, plain events go into columns, and rows are made
+ * only for whoever reads them: a store that takes no columns, or the search for rows that one refuses.
  * @param pool of columns that decoders of the same definition share
  */
 export function sliceDecoder(definition: PipelineDefinition, observer: DecodeObserver | null = null, pool: ColumnPool = new ColumnPool()): SliceDecoder {
-  const columns = definition.sinks.every((sink) => sink === 'clickhouse') ? columnsDecoder(definition, observer?.onUndeclared ?? null, pool) : null
+  const columns = columnsDecoder(definition, observer?.onUndeclared ?? null, pool)
   if (columns === null) return rowDecoder(recordDecoder(definition, observer))
   return plainEventsFirst(columns, recordDecoder(definition, observer), recordDecoder(definition, null))
 }
