@@ -1,4 +1,5 @@
-import { startRedis, type RedisServers, ServiceError, type StartRedisOptions } from '../../../tools/services/src/index.ts'
+import { Redis } from 'ioredis'
+import { type ManagedServer, startRedis, type RedisServers, ServiceError, type StartRedisOptions } from '../../../tools/services/src/index.ts'
 
 /** Servers of a test's own, which it may kill; or why this machine has none. */
 export async function ownRedis(options?: StartRedisOptions): Promise<{ readonly found: RedisServers } | { readonly found: null; readonly remedy: string }> {
@@ -8,6 +9,14 @@ export async function ownRedis(options?: StartRedisOptions): Promise<{ readonly 
     if (error instanceof ServiceError) return { found: null, remedy: error.message }
     throw error
   }
+}
+
+/** Lets no replica follow a server any more: what is written to it from now on is lost when it dies. */
+export async function keepReplicasAway({ address }: ManagedServer): Promise<void> {
+  const raw = new Redis(`redis://${address}`)
+  await raw.call('ACL', 'SETUSER', 'default', '-psync', '-sync', '-replconf')
+  await raw.call('CLIENT', 'KILL', 'TYPE', 'replica')
+  raw.disconnect()
 }
 
 /** Waits for a condition, and fails with what it is called when it doesn't come. */

@@ -42,17 +42,22 @@ export interface CacheLock extends AsyncDisposable {
  */
 export class CacheService implements CachingInterface {
   readonly #connection: RedisConnection
+  /** Another one, where locks wait for copies: nothing else is to stand behind these waits. */
+  readonly #locks: RedisConnection
   readonly #gets: GetBatch
   readonly #prefix: string
   readonly #lockPrefix: string
   readonly #defaultTtlSeconds: number | null
   readonly #timeoutMs: number
+  readonly #waitForReplicas: number
 
   constructor(config: RedisConfig, { defaultTtlSeconds = 60, timeoutMs = 1_000, logger = silentLogger }: CacheServiceOptions = {}) {
     if (defaultTtlSeconds !== null && !(defaultTtlSeconds > 0)) throw optionError('defaultTtlSeconds', defaultTtlSeconds, 'a number of seconds above 0, or null')
     if (!(timeoutMs > 0)) throw optionError('timeoutMs', timeoutMs, 'a number of milliseconds above 0')
     const checked = checkRedisConfig(config)
     this.#connection = new RedisConnection(checked, logger)
+    this.#waitForReplicas = checked.waitForReplicas ?? 0
+    this.#locks = this.#waitForReplicas === 0 ? this.#connection : new RedisConnection(checked, logger)
     this.#gets = new GetBatch(this.#connection)
     this.#prefix = `${checked.prefix}:c:`
     this.#lockPrefix = `${checked.prefix}:lock:`
@@ -62,12 +67,12 @@ export class CacheService implements CachingInterface {
 
   /** Dials. @throws ConnectionError `ERR_CACHE_REDIS` when there is no answer */
   async connect(): Promise<void> {
-    await this.#connection.open()
+    await Promise.all([...new Set([this.#connection, this.#locks])].map((connection) => connection.open()))
     await this.#ask('answer', () => this.#connection.commands.ping())
   }
 
   async disconnect(): Promise<void> {
-    this.#connection.close()
+    for (const connection of [this.#connection, this.#locks]) connection.close()
   }
 
   /** What is there for the key; a payload that nobody of ours wrote is a miss. */
@@ -124,15 +129,29 @@ export class CacheService implements CachingInterface {
     }
   }
 
-  /** A lock of that name, or `undefined` when somebody has it. It ends by itself after its life. */
+  /**
+   * A lock of that name, or `undefined` when somebody has it. It ends by itself after its life. With `waitForReplicas` it is there on copies before it is
+   * given: a failover then doesn't give it to a second holder.
+   */
   async lock(name: string, lifeMs: number): Promise<CacheLock | undefined> {
     requireKey(name)
     const key = `${this.#lockPrefix}{${name}}`
     const holder = newToken()
-    const number = await this.#ask('lock', () => this.#connection.run('swCacheLock', key, `${key}:number`, holder, lifeMs))
+    const number = await this.#ask('lock', () => this.#locks.run('swCacheLock', key, `${key}:number`, holder, lifeMs))
     if (typeof number !== 'string') return undefined
-    const keep = async (ms: number): Promise<boolean> => (await this.#ask('keep a lock', () => this.#connection.run('swCacheKeepLock', key, holder, ms))) === 1
+    const keep = async (ms: number): Promise<boolean> => (await this.#ask('keep a lock', () => this.#locks.run('swCacheKeepLock', key, holder, ms))) === 1
+    if (this.#waitForReplicas > 0) await this.#copied(() => keep(0))
     return { fencingToken: BigInt(number), prolong: keep, release: () => keep(0), [Symbol.asyncDispose]: async () => void (await keep(0)) }
+  }
+
+  /** Gives back what isn't copied: nobody is to lean on it. */
+  async #copied(giveBack: () => Promise<unknown>): Promise<void> {
+    try {
+      await this.#ask('copy a lock', () => this.#locks.waitForCopies(this.#waitForReplicas))
+    } catch (error) {
+      await giveBack().catch(() => {})
+      throw error
+    }
   }
 
   async #ask<R>(what: string, request: () => Promise<R>): Promise<R> {

@@ -20,7 +20,10 @@ export interface RedisConfig {
   prefix?: string | undefined
   /** How long dialling may take, in milliseconds. @default 1_000 */
   connectTimeoutMs?: number | undefined
-  /** Copies that a deletion waits for before an invalidation is recorded; see the decision on cache layers. @default 0 */
+  /**
+   * Replicas of each server that must have an invalidation, or a lock, before it is acknowledged: a failover then loses none, and the values outlive it. With
+   * 0 every failover begins with an empty cache, and a shard of a cluster may bring back what a node that starts right then can't know to be invalid. @default 0
+   */
   waitForReplicas?: number | undefined
 }
 

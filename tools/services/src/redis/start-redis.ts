@@ -18,13 +18,15 @@ export interface StartRedisOptions {
   readonly build?: RedisBuild | undefined
   /** How many servers, and what they are to each other. @default 'single' */
   readonly layout?: RedisLayout | undefined
+  /** Replicas of each master of a cluster. @default 0 */
+  readonly replicas?: number | undefined
   /** Told what takes its time. @default silent */
   readonly progress?: Progress | undefined
 }
 
 /** Running servers of one layout. They keep nothing on disk: one that was killed comes back empty. */
 export interface RedisServers extends AsyncDisposable {
-  /** The servers that hold data; of a master and its replica, the master first. */
+  /** The servers that hold data; masters first, then replicas in the order of their masters. */
   readonly nodes: readonly ManagedServer[]
   /** Empty unless the layout is `sentinel`. */
   readonly sentinels: readonly ManagedServer[]
@@ -33,16 +35,18 @@ export interface RedisServers extends AsyncDisposable {
 }
 
 const SLOTS = 16_384
+const MASTERS = 3
 const AGREED_MS = 30_000
 const POLL_MS = 50
 
 /** Starts real Redis or Valkey on this machine. It ends with this process, however that ends. */
-export async function startRedis({ build = 'redis-8', layout = 'single', progress }: StartRedisOptions = {}): Promise<RedisServers> {
+export async function startRedis({ build = 'redis-8', layout = 'single', replicas = 0, progress }: StartRedisOptions = {}): Promise<RedisServers> {
   const program = await findRedis(build, progress)
   const folder = await openDataFolder(undefined, 'redis')
   const started: ManagedServer[] = []
   const crew: Crew = {
     folder,
+    replicas,
     launch: async (port, lines, sentinel = false) => {
       const server = await launchRedis({ program, folder: folder.path, port, lines, sentinel })
       started.push(server)
@@ -64,6 +68,7 @@ export async function startRedis({ build = 'redis-8', layout = 'single', progres
 
 interface Crew {
   readonly folder: DataFolder
+  readonly replicas: number
   launch(port: number, lines: readonly string[], sentinel?: boolean): Promise<ManagedServer>
 }
 
@@ -76,24 +81,32 @@ async function startSingle({ launch }: Crew): Promise<Servers> {
   return { nodes: [await launch(port, [])], sentinels: [] }
 }
 
-async function startCluster({ launch }: Crew): Promise<Servers> {
-  const free = await findFreePorts(6)
-  const ports = [0, 1, 2].map((index) => ({ port: free[2 * index] as number, bus: free[2 * index + 1] as number }))
+async function startCluster({ launch, replicas }: Crew): Promise<Servers> {
+  const count = MASTERS * (1 + replicas)
+  const free = await findFreePorts(2 * count)
+  const all = Array.from({ length: count }, (_, index) => ({ port: free[2 * index] as number, bus: free[2 * index + 1] as number }))
+  const ports = all.slice(0, MASTERS)
   const lines = ({ bus }: { bus: number }): string[] => ['cluster-enabled yes', `cluster-port ${bus}`, 'cluster-node-timeout 2000', 'cluster-announce-ip 127.0.0.1', 'cluster-config-file nodes.conf']
-  const nodes = await Promise.all(ports.map((node) => launch(node.port, lines(node))))
+  const nodes = await Promise.all(all.map((node) => launch(node.port, lines(node))))
   for (const [index, { port }] of ports.entries()) {
     const [from, to] = [index, index + 1].map((part) => Math.floor((part * SLOTS) / ports.length)) as [number, number]
     await askRedis(port, ['CLUSTER', 'SET-CONFIG-EPOCH', index + 1])
     await askRedis(port, ['CLUSTER', 'ADDSLOTSRANGE', from, to - 1])
   }
-  const [first, ...others] = ports as [(typeof ports)[number], ...typeof ports]
+  const [first, ...others] = all as [(typeof all)[number], ...typeof all]
   for (const { port, bus } of others) await askRedis(first.port, ['CLUSTER', 'MEET', '127.0.0.1', port, bus])
   const isWhole = async ({ port }: { port: number }): Promise<boolean> => {
     const state = await askRedis(port, ['CLUSTER', 'INFO'])
-    return /cluster_state:ok/.test(state) && /cluster_known_nodes:3/.test(state) && /cluster_slots_ok:16384/.test(state)
+    return /cluster_state:ok/.test(state) && state.includes(`cluster_known_nodes:${count}`) && /cluster_slots_ok:16384/.test(state)
   }
-  await until('the cluster', async () => (await Promise.all(ports.map(isWhole))).every(Boolean))
+  await until('the cluster', async () => (await Promise.all(all.map(isWhole))).every(Boolean))
+  await Promise.all(all.slice(MASTERS).map((replica, index) => follow(replica.port, (ports[index % MASTERS] as { port: number }).port)))
   return { nodes, sentinels: [] }
+}
+
+async function follow(replica: number, master: number): Promise<void> {
+  await askRedis(replica, ['CLUSTER', 'REPLICATE', await askRedis(master, ['CLUSTER', 'MYID'])])
+  await until('a replica', async () => /master_link_status:up/.test(await askRedis(replica, ['INFO', 'replication'])))
 }
 
 async function startSentinel({ launch }: Crew): Promise<Servers> {
