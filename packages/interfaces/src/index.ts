@@ -20,6 +20,7 @@ export type {
   WriteTurn,
 } from './batch-writer.ts'
 export type { ColumnBatch, ColumnLayout, ColumnValues } from './column-batch.ts'
+export { pickRows, type RowRange } from './pick-rows.ts'
 export {
   type ClaimOptions,
   type DeadLetterPosition,

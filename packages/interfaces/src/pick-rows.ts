@@ -1,0 +1,54 @@
+import type { ColumnBatch, ColumnLayout, ColumnValues } from './column-batch.ts'
+
+/** Rows of a batch from one on, up to another one that isn't among them. */
+export interface RowRange {
+  readonly from: number
+  readonly to: number
+}
+
+/** Bytes of a value; a text has its own length. */
+const WIDTHS: Readonly<Record<ColumnLayout, number | null>> = { text: null, int32: 4, int64: 8, float64: 8, boolean: 1, milliseconds: 8, days: 4, uuid: 16, decimal32: 4, decimal64: 8 }
+
+/**
+ * Some rows of a batch, as a batch of their own that lies elsewhere in memory.
+ * @param ranges ascending, without overlap, within the batch
+ */
+export function pickRows({ columns }: ColumnBatch, ranges: readonly RowRange[]): ColumnBatch {
+  const rows = ranges.reduce((sum, { from, to }) => sum + to - from, 0)
+  return { rows, columns: columns.map((column) => (column.isConstant ? column : pickValues(column, ranges))) }
+}
+
+function pickValues(column: ColumnValues, ranges: readonly RowRange[]): ColumnValues {
+  const width = WIDTHS[column.layout]
+  const bytes = width === null ? textsOf(column.bytes, ranges) : valuesOf(column.bytes, width, ranges)
+  return { ...column, bytes: Buffer.concat(bytes), nulls: column.nulls === null ? null : Buffer.concat(valuesOf(column.nulls, 1, ranges)) }
+}
+
+const valuesOf = (bytes: Uint8Array, width: number, ranges: readonly RowRange[]): Uint8Array[] => ranges.map(({ from, to }) => bytes.subarray(from * width, to * width))
+
+function textsOf(bytes: Uint8Array, ranges: readonly RowRange[]): Uint8Array[] {
+  let row = 0
+  let at = 0
+  return ranges.map(({ from, to }) => {
+    const start = behindTexts(bytes, at, from - row)
+    at = behindTexts(bytes, start, to - from)
+    row = to
+    return bytes.subarray(start, at)
+  })
+}
+
+/** Where so many texts end that begin here, each behind its length as LEB128. */
+function behindTexts(bytes: Uint8Array, start: number, count: number): number {
+  let at = start
+  for (let left = count; left > 0; left--) {
+    let length = 0
+    let factor = 1
+    let byte = bytes[at++] as number
+    for (; byte >= 0x80; byte = bytes[at++] as number) {
+      length += (byte & 0x7f) * factor
+      factor *= 0x80
+    }
+    at += length + byte * factor
+  }
+  return at
+}
