@@ -22,7 +22,7 @@ export class IngestorCrew {
   /** Starts so many more and waits until their pipelines run. */
   async add(count: number): Promise<void> {
     const added = Array.from({ length: count }, () => this.#start())
-    await Promise.all(added.map(async ({ serving }) => untilReady(await serving)))
+    await Promise.all(added.map((member) => untilReady(member)))
   }
 
   /** Kills one as a crash would, at whatever it is doing, and starts another in its place at once. */
@@ -71,9 +71,14 @@ export class IngestorCrew {
 
 const READY_DEADLINE_MS = 60_000
 
-async function untilReady(address: string): Promise<void> {
-  await waitUntil(`${address} is ready`, READY_DEADLINE_MS, async () => {
-    const { status } = await fetch(`${address}/health/ready`)
-    return status === 200 || `answered ${status}`
+async function untilReady(member: IngestorProcess): Promise<void> {
+  const address = await member.serving
+  const ended = member.exited.then(({ code, signal }) => {
+    throw new TypeError(`the ingestor ended (${code ?? signal}) before it was ready:\n${member.output()}`)
   })
+  const becomesReady = waitUntil(`${address} is ready`, READY_DEADLINE_MS, async () => {
+    const { status } = await fetch(`${address}/health/ready`)
+    return status === 200 || `answered ${status}\n${member.output()}`
+  })
+  await Promise.race([becomesReady, ended])
 }

@@ -63,6 +63,12 @@ export const SCENARIOS: readonly Scenario[] = [
     load: async () => (await import('./scenarios/clean-stops.ts')).cleanStops,
   },
   {
+    name: 'partitions-added',
+    title: 'partitions added to the topic under load, again and again, while 2 ingestors read it',
+    hasShortForm: true,
+    load: async () => (await import('./scenarios/partitions-added.ts')).partitionsAdded,
+  },
+  {
     name: 'models',
     title: 'policies beside their models, 100,000 random histories of each; a dead dependency, a burst, half-open (no engine needed)',
     // `npm test` runs a shorter one among the unit tests: without an engine there is nothing to wait for.

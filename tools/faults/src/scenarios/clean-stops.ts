@@ -23,6 +23,7 @@ export async function cleanStops(run: FaultRun): Promise<readonly Finding[]> {
   await crew.add(1)
   const sent = new SentEvents()
   const stopSending = new AbortController()
+  run.atEnd(async () => stopSending.abort())
   const producing = sendSteadily({ transport: await world.connect(), topic: world.topic, rate, total: 10_000_000, sent, until: stopSending.signal })
 
   const ends: Awaited<ReturnType<IngestorCrew['stopOldest']>>[] = []

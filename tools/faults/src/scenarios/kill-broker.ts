@@ -19,6 +19,7 @@ export async function killBroker(run: FaultRun): Promise<readonly Finding[]> {
   await transports[0]?.topics.create(TOPIC, { partitions: 6, replication: 3 })
   const sent = new SentEvents(PRODUCERS * EVENTS_EACH)
   const stop = new AbortController()
+  run.atEnd(async () => stop.abort())
   const producing = transports.map((transport, index) =>
     sendSteadily({ transport, topic: TOPIC, rate: RATE, total: EVENTS_EACH, first: index * EVENTS_EACH, sent, timeoutMs: 60_000, until: stop.signal }),
   )

@@ -51,6 +51,7 @@ async function suspendWorkersOf(stream: Stream, world: FaultWorld, run: FaultRun
 
   const sent = new SentEvents()
   const stop = new AbortController()
+  run.atEnd(async () => stop.abort())
   const producing = sendSteadily({ transport: await world.connect(), topic, rate, total: Number.MAX_SAFE_INTEGER, sent, event: (sequence) => poisonedRecord(sequence, plan).record, until: stop.signal })
   for (let round = 0; round < rounds; round++) {
     await pause(500 + random.below(2500))

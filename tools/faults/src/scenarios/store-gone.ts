@@ -27,6 +27,7 @@ export async function storeGone(run: FaultRun): Promise<readonly Finding[]> {
   const [worker] = crew.members as [IngestorProcess]
   const sent = new SentEvents()
   const stopSending = new AbortController()
+  run.atEnd(async () => stopSending.abort())
   const producing = sendSteadily({ transport: await world.connect(), topic: world.topic, rate, total: 10_000_000, sent, until: stopSending.signal })
 
   const findings: Finding[] = []

@@ -19,6 +19,7 @@ export async function transactions(run: FaultRun): Promise<readonly Finding[]> {
   for (const { topic, partitions } of [ORDERS, LINES, { ...ORDERS, topic: COPIES }]) await reader.topics.create(topic, { partitions, replication: 3, configs })
   const outcomes: TransactionOutcomes = { committed: new Set(), aborted: new Set(), unknown: new Set() }
   const stop = new AbortController()
+  run.atEnd(async () => stop.abort())
   const copying = await Promise.all([world.connect(), world.connect()].map(async (transport) => copyOrders(await transport)))
   const writing = Promise.all(WRITERS.map(async (id) => writeTransactions(await world.connect(), id, [ORDERS, LINES], outcomes, stop.signal)))
   for (const broker of world.kafka.nodes) {
