@@ -11,7 +11,9 @@ const cache = createCacheManager({ shared: createRedisLayer({ url, prefix }), sh
 async function load(): Promise<string> {
   const loads = await raw.incr(`${prefix}-loads`)
   if (mode === 'die' && loads === 1) process.kill(process.pid, 'SIGKILL')
-  await new Promise((resolve) => setTimeout(resolve, 300))
+  // Who asks after a failure loads anew: all have to be there before it.
+  await new Promise((resolve) => setTimeout(resolve, mode === 'fail' ? 1_500 : 300))
+  if (mode === 'fail') throw new RangeError('the source is away')
   return 'value'
 }
 

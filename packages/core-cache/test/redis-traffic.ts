@@ -1,7 +1,8 @@
 import type { CacheManager } from '@smart-whale/core-cache'
 
 const KEYS = 40
-const TAG_OF_EACH = 4
+/** Keys that nobody reads by himself: what a server brings back of them is in no memory. */
+const QUIET_KEYS = Array.from({ length: 60 }, (_, index) => `quiet${index}`)
 const READERS_A_NODE = 6
 const READ_EVERY_MS = 3
 /** Each with keys of its own. In a run that has just begun each invalidation takes a whole lease. */
@@ -35,6 +36,19 @@ export class Traffic {
     for (const [index, node] of this.#nodes.entries()) for (let key = 0; key < KEYS; key++) await this.#read(node, index, `k${key}`)
   }
 
+  /** Reads the quiet keys, on all nodes. */
+  async readQuiet(): Promise<void> {
+    for (const [index, node] of this.#nodes.entries()) await Promise.all(QUIET_KEYS.map((key) => this.#read(node, index, key)))
+  }
+
+  /** Invalidates the quiet keys; resolves when that is acknowledged. */
+  async invalidateQuiet(): Promise<void> {
+    const version = (this.#promised.get('quiet0') ?? 0) + 1
+    for (const key of QUIET_KEYS) this.#written.set(key, version)
+    await this.#nodes[0]?.batchInvalidate(QUIET_KEYS)
+    for (const key of QUIET_KEYS) this.#promised.set(key, version)
+  }
+
   async #keepOn(everyMs: number, act: (turn: number) => Promise<void>): Promise<void> {
     for (let turn = 0; this.#isRunning; turn++) {
       await act(turn)
@@ -46,7 +60,7 @@ export class Traffic {
     const atLeast = this.#promised.get(key) ?? 0
     this.reads += 1
     try {
-      const version = await node.smartGet(key, () => this.#written.get(key) ?? 0, { tags: [tagOf(key)] })
+      const version = await node.smartGet(key, () => this.#written.get(key) ?? 0, { tags: tagsOf(key) })
       if (version < atLeast) this.stale.push(`node ${index} read ${key} version ${version} though ${atLeast} was acknowledged`)
     } catch (error) {
       this.errors.push(error)
@@ -59,7 +73,7 @@ export class Traffic {
     const version = (this.#written.get(key) ?? 0) + 1
     this.#written.set(key, version)
     try {
-      if (writer % 3 === 0) await node.invalidateTags([tagOf(key)])
+      if (tagsOf(key).length > 0) await node.invalidateTags(tagsOf(key))
       else if (writer % 10 === 1) await node.patternInvalidate(key)
       else await node.invalidate(key)
       this.#promised.set(key, version)
@@ -71,4 +85,8 @@ export class Traffic {
   }
 }
 
-const tagOf = (key: string): string => `t${Number(key.slice(1)) % TAG_OF_EACH}`
+/** Those of every third writer are invalidated by tag. */
+function tagsOf(key: string): string[] {
+  const writer = Number(key.slice(1)) % WRITERS
+  return writer % 3 === 0 ? [`t${writer}`] : []
+}

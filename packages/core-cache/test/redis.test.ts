@@ -123,6 +123,14 @@ describe('A cold key', () => {
     expect(await raw.get(`processes${process.pid}-loads`)).toBe('1')
   })
 
+  it('is loaded once by four processes with 500 callers each when the loader fails', { timeout: 90_000 }, async (context) => {
+    if (servers === null) return context.skip(`needs Redis: ${remedy}`)
+    const outcomes = await callersInProcesses(4, 'fail', `failing${process.pid}`)
+
+    expect(outcomes).toEqual(Array.from({ length: 4 }, () => ({ values: 0, failures: 500 })))
+    expect(await raw.get(`failing${process.pid}-loads`)).toBe('1')
+  })
+
   it('is loaded by another process when the one that loads it dies', { timeout: 90_000 }, async (context) => {
     if (servers === null) return context.skip(`needs Redis: ${remedy}`)
     const outcomes = await callersInProcesses(3, 'die', `dying${process.pid}`)

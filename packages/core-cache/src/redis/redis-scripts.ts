@@ -38,7 +38,7 @@ local node, known, followed, mark = ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7]
 local lost = false
 if run == known then
   local there = followed > 0 and followed <= newest and markOf(followed) or ''
-  lost = followed > newest or (there ~= '' and there ~= mark)
+  lost = followed > newest or (there ~= '' and mark ~= '' and there ~= mark)
 elseif run then
   lost = timeOf(known) >= timeOf(run)
 end

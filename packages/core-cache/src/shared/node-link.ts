@@ -1,7 +1,7 @@
 import { type Clock, type Logger, OperationError, type TimerHandle } from '@smart-whale/interfaces'
 import { within } from './within.ts'
 import { CLOCK_DRIFT, LEASE_MS, RENEW_EVERY_MS, RENEWAL_TIMEOUT_MS } from './lease-times.ts'
-import type { Invalidation, RecordedInvalidation, RecordReply, RenewalReply, SharedCache, SharedListener } from './shared-cache.ts'
+import type { Invalidation, RecordedInvalidation, RecordReply, Renewal, RenewalReply, SharedCache, SharedListener } from './shared-cache.ts'
 
 /** What a link tells its node. Both are carried out at once, before the link goes on. */
 export interface LinkFollower {
@@ -55,6 +55,11 @@ export class NodeLink implements SharedListener {
     return this.#followed
   }
 
+  /** The mark of the newest invalidation that it has followed. */
+  get mark(): string {
+    return this.#mark
+  }
+
   /** Whether memory may be answered from at this moment of the clock. */
   isLeased(nowMs: number): boolean {
     return nowMs < this.#leasedUntilMs
@@ -68,6 +73,14 @@ export class NodeLink implements SharedListener {
   /** Whether the shared layer is worth asking. */
   isUsable(nowMs: number): boolean {
     return this.#answers && this.isLeased(nowMs)
+  }
+
+  /** Goes on where this node has been before: what was invalidated since then is followed with the first lease, or everything forgotten if that isn't known any more. */
+  resumeFrom({ run, followed, mark }: Pick<Renewal, 'run' | 'followed' | 'mark'>): void {
+    if (this.#isOpen) return
+    this.#run = run
+    this.#followed = followed
+    this.#mark = mark
   }
 
   /** Connects and asks for the first lease; doesn't wait for a server that isn't there. */
@@ -204,6 +217,7 @@ export class NodeLink implements SharedListener {
     }
     // Messages may have come meanwhile, and further than the reply.
     for (const recorded of missed) if (recorded.number === this.#followed + 1) this.#follow(recorded)
+    if (this.#followed === newest) this.#mark = mark
   }
 
   #follow({ number, mark, origin, invalidation }: RecordedInvalidation): void {

@@ -177,7 +177,7 @@ export class MemorySharedServer {
 
   #renew({ node, run, followed, mark, tell }: Renewal): RenewalReply {
     const known = this.#ensured()
-    if (known.run === run && (followed > known.newest || (known.log.get(followed)?.mark ?? mark) !== mark)) this.#coordination = undefined
+    if (known.run === run && (followed > known.newest || (mark !== '' && (known.log.get(followed)?.mark ?? mark) !== mark))) this.#coordination = undefined
     const current = this.#ensured()
     const isSame = current.run === run && (followed === current.newest || current.log.has(followed + 1))
     current.nodes.set(node, { followed: isSame ? followed : -1, renewals: (current.nodes.get(node)?.renewals ?? 0) + 1 })
