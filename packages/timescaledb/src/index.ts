@@ -42,11 +42,11 @@ export { createStoredRows, sourceIndexDefinition, type StoredRowsOptions, type S
 export {
   createPartitionManager,
   type DroppedPartitions,
-  type PartitionAdvice,
   PartitionManager,
   type PartitionManagerOptions,
   type PartitionStorage,
 } from './partitions/partition-manager.ts'
+export type { PartitionAdvice } from './partitions/partition-advice.ts'
 export type { PartitionInfo } from './partitions/list-partitions.ts'
 
 // Migrations

@@ -27,7 +27,7 @@ async function supervise(job: SupervisorJob): Promise<void> {
   const startSignal = AbortSignal.any([stopping.signal, AbortSignal.timeout(job.startTimeoutMs)])
   let server: ServerProcess | undefined
   try {
-    const deadline = Date.now() + job.startTimeoutMs * 0.9
+    const deadline = performance.now() + job.startTimeoutMs * 0.9
     await prepareDataDir(job.dataDir, job.account)
     await awaitFolderFree(folder, deadline, startSignal)
     const skipSync = job.settings['fsync'] === 'off'
@@ -68,7 +68,7 @@ async function startServer(folder: ServerFolder, port: number, job: SupervisorJo
       return server
     } catch (error) {
       await endServer(server, folder, job, PATIENCE_ORPHANED_MS)
-      if (signal.aborted || !isStillHeld(server.lastLines) || Date.now() > deadline) throw error
+      if (signal.aborted || !isStillHeld(server.lastLines) || performance.now() > deadline) throw error
       await awaitFolderFree(folder, deadline, signal)
     }
   }

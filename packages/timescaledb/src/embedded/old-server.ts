@@ -28,17 +28,17 @@ export async function noteOwner(folder: ServerFolder, serverPid: number, parentP
  * @throws StartFailure `ERR_TIMESCALEDB_FOLDER_BUSY` at once when its owner lives, or at the deadline
  */
 export async function awaitFolderFree(folder: ServerFolder, deadline: number, signal: AbortSignal): Promise<void> {
-  const began = Date.now()
+  const began = performance.now()
   for (;;) {
     const pid = await runningServer(folder)
     if (pid === undefined) return
     const owner = await readOwner(folder)
     const ours = owner?.server.pid === pid ? owner : undefined
     if (ours && isSameProcess(ours.parent)) throw busy(folder, pid, `process ${ours.parent.pid} is using it`)
-    if (Date.now() > deadline) throw busy(folder, pid, 'it did not end in time')
+    if (performance.now() > deadline) throw busy(folder, pid, 'it did not end in time')
     // Without a supervisor nobody else will end it. Only one that we started is ended.
-    if (ours && !isSameProcess(ours.supervisor)) endOrphan(pid, Date.now() - began)
-    if (!ours && Date.now() - began > PATIENCE_MS) throw busy(folder, pid, 'it was not started by this package')
+    if (ours && !isSameProcess(ours.supervisor)) endOrphan(pid, performance.now() - began)
+    if (!ours && performance.now() - began > PATIENCE_MS) throw busy(folder, pid, 'it was not started by this package')
     await sleep(POLL_MS, undefined, { signal })
   }
 }

@@ -4,7 +4,7 @@ import { findTableKind, keepInterval, partitionedName, type PartitionedTable, re
 import { convertToHypertable } from './convert-to-hypertable.ts'
 import { convertToPartitioned } from './convert-to-partitioned.ts'
 import { PartitionCoverage } from './partition-coverage.ts'
-import { adviseLonger } from './choose-interval.ts'
+import { adviseOn, type PartitionAdvice } from './partition-advice.ts'
 import { createMissing, lockPartitioning, type PartitionLimits } from './create-partitions.ts'
 import { dropChunksOf, findHypertable, type Hypertable, listChunks, setChunkInterval, timeTypeOf } from './hypertable-chunks.ts'
 import { listNativePartitions, type PartitionInfo } from './list-partitions.ts'
@@ -39,14 +39,6 @@ export interface DroppedPartitions {
   readonly dryRun: boolean
 }
 
-/** How many partitions there are, how big, and what would be better. */
-export interface PartitionAdvice {
-  readonly partitions: number
-  readonly averageBytes: bigint
-  /** An interval that would serve better, with the reason; `null` when the present one is fine. */
-  readonly advice: { readonly chunkInterval: string; readonly reason: string } | null
-}
-
 /** What this class needs of the storage. */
 export type PartitionStorage = Pick<TimescaleStorage, 'execute' | 'withTransaction' | 'capabilities'>
 
@@ -57,9 +49,6 @@ interface TableCut {
   readonly partitioned: PartitionedTable | null
   readonly hypertable: Hypertable | null
 }
-
-const LARGE_BYTES = 20n * 1024n ** 3n
-const SMALL_BYTES = 1024n ** 2n
 
 /**
  * Cuts tables along time: as hypertables where the server has TimescaleDB, else as native range partitions,
@@ -184,31 +173,12 @@ export class PartitionManager {
 
   /** Whether the partitions are of a good size. */
   async advise(table: string, options: Signalled = {}): Promise<PartitionAdvice> {
-    const partitions = await this.list(table, options)
-    const bytes = partitions.reduce((sum, partition) => sum + partition.bytes, 0n)
-    const averageBytes = partitions.length === 0 ? 0n : bytes / BigInt(partitions.length)
-    return { partitions: partitions.length, averageBytes, advice: this.#adviceFor(partitions, averageBytes) }
+    return adviseOn(await this.list(table, options), this.#limits.maxPartitions)
   }
 
   /** Forgets what it knows of a table's partitions, after a write found one missing. */
   forget(table: string): void {
     this.#known.delete(table)
-  }
-
-  #adviceFor(partitions: readonly PartitionInfo[], averageBytes: bigint): PartitionAdvice['advice'] {
-    const [first] = partitions
-    if (!first?.from || !first.to) return null
-    const interval = { months: 0, milliseconds: first.to.getTime() - first.from.getTime() }
-    const many = partitions.length > this.#limits.maxPartitions / 2
-    if (many && averageBytes < LARGE_BYTES / 10n) {
-      return { chunkInterval: adviseLonger(interval, 4), reason: `${partitions.length} partitions make plans slow; fewer, longer ones would do` }
-    }
-    if (partitions.length > 50 && averageBytes < SMALL_BYTES) {
-      return { chunkInterval: adviseLonger(interval, 10), reason: 'the partitions are almost empty; longer ones would do' }
-    }
-    if (averageBytes <= LARGE_BYTES) return null
-    const shorter = formatTimeInterval({ months: 0, milliseconds: Math.max(3_600_000, Math.floor(interval.milliseconds / 4 / 3_600_000) * 3_600_000) })
-    return { chunkInterval: shorter, reason: 'a partition and its indexes should fit into a quarter of the memory' }
   }
 
   async #coverageOf(table: string, options: Signalled): Promise<PartitionCoverage | null> {

@@ -22,16 +22,15 @@ export function decimalFields(values: ColumnValues, limit: NumericLimit | undefi
 class DecimalFields implements ColumnFields {
   readonly #source: DataView
   readonly #nulls: Uint8Array | null
-  readonly #scale: number
   readonly #width: number
   readonly #step: number
-  readonly #decimal = new Decimal()
+  readonly #decimal: Decimal
 
-  constructor({ bytes, isConstant, nulls, scale }: ColumnValues, width: number) {
+  constructor({ bytes, isConstant, nulls, precision, scale }: ColumnValues, width: number) {
     this.#source = viewOf(bytes)
     this.#nulls = nulls
-    this.#scale = scale
     this.#width = width
+    this.#decimal = new Decimal(precision, scale)
     this.#step = isConstant ? 0 : width
   }
 
@@ -40,7 +39,7 @@ class DecimalFields implements ColumnFields {
     const decimal = this.#decimal
     for (let row = 0; row < rows; row++) {
       const isNull = nulls !== null && nulls[first + row] === 1
-      if (!isNull) this.#read(first + row)
+      if (!isNull && !this.#read(first + row)) return false
       places[row] = (places[row] as number) + LENGTH_BYTES + (isNull ? 0 : decimal.bytes)
     }
     return true
@@ -60,11 +59,11 @@ class DecimalFields implements ColumnFields {
     return true
   }
 
-  #read(row: number): void {
+  #read(row: number): boolean {
     const at = row * this.#step
     const low = this.#source.getInt32(at, true)
     const high = this.#width === 8 ? this.#source.getInt32(at + 4, true) : low >> 31
-    this.#decimal.read(high, low, this.#scale)
+    return this.#decimal.read(high, low)
   }
 }
 
@@ -76,23 +75,38 @@ class Decimal {
   #from = 0
   #to = 0
   #isNegative = false
-  #scale = 0
+  /** Without its sign, in two words; then what of it is not in groups yet. */
   #high = 0
   #low = 0
+  /** Digits behind the point, and the most that there may be. */
+  #scale = 0
+  readonly #mostScale: number
+  /** One more than the most that it may be. */
+  readonly #limitHigh: number
+  readonly #limitLow: number
+
+  constructor(precision: number, scale: number) {
+    const limit = 10n ** BigInt(precision)
+    this.#mostScale = scale
+    this.#limitHigh = Number(limit / BigInt(WORD))
+    this.#limitLow = Number(limit % BigInt(WORD))
+  }
 
   get bytes(): number {
     return HEAD_BYTES + GROUP_BYTES * (this.#to - this.#from)
   }
 
-  /** Takes an unscaled value in two words. */
-  read(high: number, low: number, scale: number): void {
+  /** Takes an unscaled value in two words; false when it has more digits than it may have. */
+  read(high: number, low: number): boolean {
     this.#isNegative = high < 0
     // Without its sign: the complement, and one more.
     this.#low = this.#isNegative ? -low >>> 0 : low >>> 0
     this.#high = (this.#isNegative ? (low === 0 ? -high : ~high) : high) >>> 0
-    this.#scale = scale
+    if (this.#high > this.#limitHigh || (this.#high === this.#limitHigh && this.#low >= this.#limitLow)) return false
+    this.#scale = this.#mostScale
     this.#stripZeros()
     this.#group()
+    return true
   }
 
   write(view: DataView, at: number): void {

@@ -38,7 +38,7 @@ function bothWays(rows: number, given: readonly GivenColumn[], types: readonly T
 const text = fc.string({ unit: 'binary', maxLength: 40 }).map((value) => value.replaceAll('\0', ''))
 const longText = fc.nat({ max: 700 }).map((length) => 'é'.repeat(length))
 const time = fc.date({ min: new Date(Date.UTC(-4712, 0, 1)), max: new Date(8.64e15), noInvalidDate: true })
-const decimal = (bits: number, scale: number): fc.Arbitrary<string> => fc.bigInt({ min: -(2n ** BigInt(bits - 1)), max: 2n ** BigInt(bits - 1) - 1n }).map((value) => decimalText(value, scale))
+const decimal = (precision: number, scale: number): fc.Arbitrary<string> => fc.bigInt({ min: 1n - 10n ** BigInt(precision), max: 10n ** BigInt(precision) - 1n }).map((value) => decimalText(value, scale))
 const smallDecimal = (scale: number): fc.Arbitrary<string> => fc.integer({ min: -20_000, max: 20_000 }).map((value) => decimalText(BigInt(value), scale))
 
 /** Every layout into a type that takes it, with the values that it may have. */
@@ -58,11 +58,11 @@ const FORMS: readonly (readonly [layout: ColumnLayout, type: Type, values: fc.Ar
   ['milliseconds', { name: 'timestamp' }, time],
   ['days', { name: 'date' }, fc.date({ min: new Date('0001-01-01'), max: new Date('9999-12-31'), noInvalidDate: true }).map((day) => day.toISOString().slice(0, 10))],
   ['uuid', { name: 'uuid' }, fc.uuid()],
-  ['decimal32', numeric(12, 2), fc.oneof(decimal(32, 2), smallDecimal(2)), { precision: 9, scale: 2 }],
+  ['decimal32', numeric(9, 2), fc.oneof(decimal(9, 2), smallDecimal(2)), { precision: 9, scale: 2 }],
   ['decimal32', { name: 'numeric' }, smallDecimal(4), { precision: 9, scale: 4 }],
-  ['decimal64', numeric(30, 6), fc.oneof(decimal(64, 6), smallDecimal(6)), { precision: 18, scale: 6 }],
-  ['decimal64', { name: 'numeric' }, fc.oneof(decimal(64, 13), smallDecimal(13)), { precision: 18, scale: 13 }],
-  ['decimal64', { name: 'numeric' }, fc.oneof(decimal(64, 0), decimal(40, 0)), { precision: 18, scale: 0 }],
+  ['decimal64', numeric(18, 6), fc.oneof(decimal(18, 6), smallDecimal(6)), { precision: 18, scale: 6 }],
+  ['decimal64', { name: 'numeric' }, fc.oneof(decimal(18, 13), smallDecimal(13)), { precision: 18, scale: 13 }],
+  ['decimal64', { name: 'numeric' }, fc.oneof(decimal(18, 0), decimal(11, 0)), { precision: 18, scale: 0 }],
 ]
 
 const columns = (rows: number): fc.Arbitrary<GivenColumn[]> =>
@@ -115,6 +115,8 @@ describe('encodeColumns', () => {
     ['a text that is too long', { layout: 'text', values: ['four', 'fifth'] }, { name: 'varchar', modifier: 8 }],
     ['a time before the calendar begins', { layout: 'milliseconds', values: [new Date(Date.UTC(-4712, 0, 1) - 1)] }, { name: 'timestamptz' }],
     ['an escape that jsonb has no character for', { layout: 'text', values: ['"\\u001f"', '"\\u0000"'], isJson: true }, { name: 'jsonb' }],
+    ['a decimal of more digits than the batch says', { layout: 'decimal32', values: ['9.99', '10'], precision: 3, scale: 2 }, numeric(3, 2)],
+    ['a negative decimal of more digits', { layout: 'decimal64', values: ['-10000000000'], precision: 12, scale: 2 }, numeric(12, 2)],
     ['half of a surrogate pair in an escape', { layout: 'text', values: ['"\\uD83d"'], isJson: true }, { name: 'jsonb' }],
   ])('leaves %s to the rows, which are refused', (_what, given, type) => {
     const { byColumns, byRows } = bothWays(given.values.length, [{ name: 'c', ...given }], [type])
