@@ -42,6 +42,12 @@ export function unacknowledgedError(cause: unknown, timeoutMs: number): Operatio
   return new OperationError(message, { code: 'ERR_CACHE_UNACKNOWLEDGED', cause, retryable: true, status: 503, context: { timeoutMs } })
 }
 
+/** An invalidation that would be undone by a restart, as the persistent layer doesn't take it. It is carried on with. */
+export function notRemovedError(cause: unknown, timeoutMs: number): OperationError<'ERR_CACHE_UNACKNOWLEDGED'> {
+  const message = `the persistent layer has not removed the entries within ${timeoutMs} ms; this process has forgotten them, and they are removed as soon as the layer works`
+  return new OperationError(message, { code: 'ERR_CACHE_UNACKNOWLEDGED', cause, retryable: true, status: 503, context: { timeoutMs } })
+}
+
 /** A load in another process, that this one waited for, failed. */
 export function loadFailedElsewhereError(key: string, failure: string): OperationError<'ERR_CACHE_LOAD'> {
   return new OperationError(`the load of ${JSON.stringify(key)} failed in the process that did it: ${failure}`, { code: 'ERR_CACHE_LOAD', retryable: true, status: 502, context: { key } })

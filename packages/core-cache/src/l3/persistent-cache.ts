@@ -15,6 +15,8 @@ export interface PersistentMark {
   /** Empty where no processes share a layer. */
   readonly run: string
   readonly followed: number
+  /** The mark of that invalidation: by it, a server that has lost it, and numbers others like it, is noticed. */
+  readonly mark: string
 }
 
 /** What a round of cleaning has done. */
@@ -64,4 +66,4 @@ export interface PersistentCache {
 }
 
 /** For a layer that is alone. */
-export const NO_MARK: PersistentMark = { run: '', followed: 0 }
+export const NO_MARK: PersistentMark = { run: '', followed: 0, mark: '' }

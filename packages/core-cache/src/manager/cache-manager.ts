@@ -1,41 +1,35 @@
 import { randomUUID } from 'node:crypto'
 import { type Clock, compileGlob } from '@smart-whale/interfaces'
 import { requireKey, requireValue } from '../check-entry.ts'
+import { notRemovedError } from '../errors.ts'
 import type { L1CacheStats } from '../l1/entry-store.ts'
 import { LEAST_SHARE } from '../l1/memory-pressure.ts'
+import type { PersistentCache } from '../l3/persistent-cache.ts'
+import { PersistentLink } from '../l3/persistent-link.ts'
+import { persistentMetrics } from '../l3/persistent-metrics.ts'
 import { Invalidator } from '../shared/invalidator.ts'
 import { NodeLink } from '../shared/node-link.ts'
 import type { Invalidation } from '../shared/shared-cache.ts'
+import { within } from '../shared/within.ts'
 import { answerOf, type CacheAnswer } from './cache-answer.ts'
-import { type AnswerSource, type CacheMetrics, cacheMetrics } from './cache-metrics.ts'
+import { type CacheMetrics, cacheMetrics } from './cache-metrics.ts'
 import { CacheNamespace } from './cache-namespace.ts'
+import { FetchValue, type Landing } from './fetch-value.ts'
 import { type Flight, Flights } from './flights.ts'
 import { LoadOnce } from './load-once.ts'
 import { type CacheManagerOptions, managerSettings, type ManagerSettings, type ReadSettings, readSettings, type SmartGetOptions } from './manager-options.ts'
 import { type MemoryEntry, MemoryLayer, valueFor } from './memory-layer.ts'
+import { PersistentValues } from './persistent-values.ts'
 import { type Loader, unlessAborted } from './run-loader.ts'
-import { type FoundValue, SharedValues } from './shared-values.ts'
+import { SharedValues } from './shared-values.ts'
 
-/** What a flight brings home. */
-interface Landing {
-  readonly found: FoundValue
-  readonly source: AnswerSource
-  readonly isStale: boolean
-}
-
-/** What the shared layer had for a flight. */
-interface SharedLook {
-  readonly landing: Landing | undefined
-  /** Also when it is too old to land. */
-  readonly shared: FoundValue | undefined
-  /** Token of what is there; empty for nothing. */
-  readonly token: string
-  readonly isUsable: (found: FoundValue) => boolean
-}
+/** What a value that was set is taken to cost: nobody may be able to load it. */
+const SET_COST_MS = 60_000
 
 /**
  * A cache of layers: memory, what processes share, and the loader. A key is loaded once however many ask for it, here and elsewhere; and after an invalidation is
  * acknowledged, no node answers with anything that was loaded before it. A layer that is away costs its deadline once, and no error.
+ * What survives a restart was followed up to a number of the shared layer's, and is brought up to date before it is read.
  */
 export class CacheManager implements AsyncDisposable {
   readonly #settings: ManagerSettings
@@ -44,11 +38,13 @@ export class CacheManager implements AsyncDisposable {
   readonly #metrics: CacheMetrics
   readonly #flights = new Flights<Landing | undefined>()
   readonly #link: NodeLink | undefined
-  readonly #values: SharedValues | undefined
+  readonly #persistent: PersistentLink | undefined
   readonly #invalidator: Invalidator | undefined
   readonly #loads: LoadOnce
+  readonly #values: FetchValue
   readonly #unfollowPressure: (() => void) | undefined
   #opening: Promise<void> | undefined
+  #isOpened = false
 
   constructor(options: CacheManagerOptions = {}) {
     const settings = managerSettings(options)
@@ -58,22 +54,23 @@ export class CacheManager implements AsyncDisposable {
     this.#metrics = cacheMetrics(settings.metrics)
     this.#memory = new MemoryLayer(settings)
     this.#unfollowPressure = settings.memoryPressure?.follow((share) => this.#memory.useShare(Math.min(1, Math.max(LEAST_SHARE, share))))
-    const { shared } = options
-    if (shared === undefined) {
-      this.#loads = new LoadOnce(settings, this.#metrics, undefined)
-      return
-    }
+    const { shared, persistent } = options
     const node = randomUUID()
     const follower = { follow: (invalidation: Invalidation) => this.#follow(invalidation), forgetAll: () => this.#follow({ all: true }), onSettled: (key: string) => this.#loads.onSettled(key) }
-    this.#link = new NodeLink({ node, shared, follower, clock, logger })
-    this.#values = new SharedValues({ shared, link: this.#link, clock, timeoutMs: settings.sharedTimeoutMs, metrics: this.#metrics })
-    this.#invalidator = new Invalidator({ node, shared, link: this.#link, clock, logger }, follower.follow)
-    this.#loads = new LoadOnce(settings, this.#metrics, { shared, values: this.#values, link: this.#link })
+    this.#link = shared && new NodeLink({ node, shared, follower, clock, logger })
+    const values = shared && this.#link && new SharedValues({ shared, link: this.#link, clock, timeoutMs: settings.sharedTimeoutMs, metrics: this.#metrics })
+    this.#invalidator = shared && this.#link && new Invalidator({ node, shared, link: this.#link, clock, logger }, follower.follow)
+    this.#loads = new LoadOnce(settings, this.#metrics, shared && values && this.#link && { shared, values, link: this.#link, places: settings.places })
+    this.#persistent = persistent && this.#persistentLink(persistent)
+    const kept = this.#persistent && new PersistentValues({ link: this.#persistent, clock, metrics: this.#metrics })
+    this.#values = new FetchValue({ settings, memory: this.#memory, loads: this.#loads, link: this.#link, shared: values, persistent: kept })
   }
 
-  /** Opens the shared layer. The first read does it as well. A server that isn't there is no error: it is asked again until it is. */
+  /** Opens the layers. The first read does it as well. A server that isn't there is no error: it is asked again until it is. */
   connect(): Promise<void> {
-    this.#opening ??= this.#link?.open().catch((error: unknown) => this.#settings.logger.warn({ error }, 'the shared layer of the cache could not be opened')) ?? Promise.resolve()
+    this.#opening ??= this.#open()
+      .catch((error: unknown) => this.#settings.logger.warn({ error }, 'the shared layer of the cache could not be opened'))
+      .then(() => void (this.#isOpened = true))
     return this.#opening
   }
 
@@ -82,9 +79,11 @@ export class CacheManager implements AsyncDisposable {
     this.#unfollowPressure?.()
     this.#invalidator?.close()
     await this.#loads.settle()
-    if (this.#opening !== undefined) await this.#link?.close()
+    if (this.#opening !== undefined) await Promise.all([this.#link?.close(), this.#persistent?.close()])
     this.#opening = undefined
-    this.#follow({ all: true })
+    this.#isOpened = false
+    this.#memory.clear()
+    this.#flights.follow({ all: true })
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -98,7 +97,7 @@ export class CacheManager implements AsyncDisposable {
    */
   smartGet<T>(key: string, loader: Loader<T>, options?: SmartGetOptions<T>): Promise<T> {
     const nowMs = this.#clock.monotonic()
-    const entry = this.#mayReadMemory(nowMs) ? this.#memory.read(key, nowMs) : undefined
+    const entry = this.#mayReadOwn(nowMs) ? this.#memory.read(key, nowMs) : undefined
     if (entry !== undefined && nowMs < entry.refreshAtMs) return Promise.resolve((entry.isNothing ? undefined : valueFor(entry.copy)) as T)
     return this.#lookFurther(key, loader, options, entry, nowMs).then(({ value }) => value)
   }
@@ -106,7 +105,7 @@ export class CacheManager implements AsyncDisposable {
   /** The same, with where it comes from, its age, and whether it is stale. */
   smartGetDetailed<T>(key: string, loader: Loader<T>, options?: SmartGetOptions<T>): Promise<CacheAnswer<T>> {
     const nowMs = this.#clock.monotonic()
-    const entry = this.#mayReadMemory(nowMs) ? this.#memory.read(key, nowMs) : undefined
+    const entry = this.#mayReadOwn(nowMs) ? this.#memory.read(key, nowMs) : undefined
     if (entry !== undefined && nowMs < entry.refreshAtMs) return Promise.resolve(answerOf<T>(entry, 'memory', false, nowMs))
     return this.#lookFurther(key, loader, options, entry, nowMs)
   }
@@ -118,19 +117,19 @@ export class CacheManager implements AsyncDisposable {
     await this.invalidate(key)
     // Nor do loads that began meanwhile on this node count.
     this.#flights.follow({ keys: [key] })
-    await this.smartGet(key, () => value, options)
+    await this.smartGet(key, () => value, { loadCostMs: SET_COST_MS, ...options })
   }
 
-  /** Brings a value from the shared layer into memory; whether there is one. */
+  /** Brings a fresh value from a lower layer into memory, however large it is; whether there is one. */
   async promote(key: string): Promise<boolean> {
     requireKey(key)
     await this.connect()
-    return (await this.#flights.alone(key, async (flight) => (await this.#askShared(flight)).landing)) !== undefined
+    return (await this.#flights.alone(key, (flight) => this.#values.promote(flight))) !== undefined
   }
 
-  /** Lets memory forget a value; the shared layer keeps it. Whether there was one. */
+  /** Lets memory forget a value; the layers below keep it. Whether there was one. */
   demote(key: string): boolean {
-    return this.#memory.forget(key)
+    return this.#mayReadOwn(this.#clock.monotonic()) ? this.#values.demote(key) : this.#memory.forget(key)
   }
 
   /**
@@ -188,14 +187,32 @@ export class CacheManager implements AsyncDisposable {
     return this.#link === undefined || this.#link.isUsable(this.#clock.monotonic())
   }
 
-  #mayReadMemory(nowMs: number): boolean {
-    return this.#link === undefined || this.#link.isLeased(nowMs) || (this.#settings.unlinkedStaleMs > 0 && this.#link.unleasedMs(nowMs) < this.#settings.unlinkedStaleMs)
+  /** Whether the persistent layer works at the moment; without one, `true`. */
+  isPersistent(): boolean {
+    return this.#persistent?.isUsable !== false
+  }
+
+  #mayReadOwn(nowMs: number): boolean {
+    return this.#link === undefined || this.#values.mayReadOwn(nowMs)
+  }
+
+  /** The persistent layer first: from where it has followed to, the node goes on. */
+  async #open(): Promise<void> {
+    const mark = await this.#persistent?.open()
+    if (mark !== undefined && mark.run !== '') this.#link?.resumeFrom(mark)
+    await this.#link?.open()
+  }
+
+  #persistentLink(layer: PersistentCache): PersistentLink {
+    const { clock, logger, persistentTimeoutMs: timeoutMs, persistentOpenTimeoutMs: openTimeoutMs, onPersistentEvent: onEvent, metrics } = this.#settings
+    const link = this.#link
+    return new PersistentLink({ layer, clock, logger, timeoutMs, openTimeoutMs, onEvent, metrics: persistentMetrics(metrics), markNow: link && (() => ({ run: link.run, followed: link.followed, mark: link.mark })) })
   }
 
   async #lookFurther<T>(key: string, loader: Loader<T>, options: SmartGetOptions<T> | undefined, entry: MemoryEntry | undefined, askedAtMs: number): Promise<CacheAnswer<T>> {
     requireKey(key)
     const read = options === undefined ? this.#settings.read : readSettings(options, this.#settings.read)
-    if (this.#opening === undefined) await this.connect()
+    if (!this.#isOpened) await this.connect()
     const nowMs = this.#clock.monotonic()
     const landing = this.#fly(key, loader as Loader<unknown>, read, nowMs)
     if (entry !== undefined && askedAtMs < entry.freshUntilMs + (entry.isNothing ? 0 : read.revalidateMs)) {
@@ -214,72 +231,28 @@ export class CacheManager implements AsyncDisposable {
 
   /** One flight for all who ask. Without a lease nobody knows what has been invalidated: each caller then gets one that begins after his call. */
   #fly(key: string, loader: Loader<unknown>, read: ReadSettings, nowMs: number): Promise<Landing> {
-    const begin = (flight: Flight<Landing | undefined>): Promise<Landing> => this.#fetch(flight, loader, read)
+    const begin = (flight: Flight<Landing | undefined>): Promise<Landing> => this.#values.fetch(flight, loader, read)
     const knowsAll = this.#link === undefined || this.#link.isLeased(nowMs)
     return (knowsAll ? this.#flights.join(key, begin) : this.#flights.joinNext(key, begin)) as Promise<Landing>
   }
 
-  /** Asks the shared layer, then loads. */
-  async #fetch(flight: Flight<Landing | undefined>, loader: Loader<unknown>, read: ReadSettings): Promise<Landing> {
-    const { key } = flight
-    const { landing, shared, token, isUsable } = await this.#askShared(flight)
-    if (landing !== undefined) return landing
-    try {
-      const found = await this.#loads.load({ key, loader, read, unusable: token, isUsable })
-      return this.#land(flight, { found, source: 'loader', isStale: false })
-    } catch (error) {
-      const stale = this.#lastResort(flight, read, shared)
-      if (stale === undefined) throw error
-      return stale
-    }
-  }
-
-  async #askShared(flight: Flight<Landing | undefined>): Promise<SharedLook> {
-    const nowMs = this.#clock.monotonic()
-    const held = this.#mayReadMemory(nowMs) ? this.#memory.peek(flight.key, nowMs) : undefined
-    const isUsable = (found: FoundValue): boolean => found.token !== held?.token && !flight.isPassedBy(found.tags) && this.#clock.monotonic() - found.loadedAtMs < found.freshMs
-    if (this.#values === undefined || this.#link?.isUsable(nowMs) !== true) return { token: '', isUsable, shared: undefined, landing: undefined }
-    const { found, token } = await this.#values.read(flight.key)
-    const landing = found !== undefined && isUsable(found) ? this.#land(flight, { found, source: 'shared', isStale: false }) : undefined
-    return { token, isUsable, shared: found, landing }
-  }
-
-  /** What may serve when the loader has failed: nothing that was invalidated, and nothing too old. */
-  #lastResort(flight: Flight<Landing | undefined>, { ifErrorMs }: ReadSettings, shared: FoundValue | undefined): Landing | undefined {
-    const nowMs = this.#clock.monotonic()
-    if (ifErrorMs === 0 || !this.#mayReadMemory(nowMs)) return undefined
-    const retryAtMs = nowMs + this.#settings.retryAfterFailureMs
-    const held = this.#memory.peek(flight.key, nowMs)
-    if (held !== undefined && !held.isNothing && nowMs < held.freshUntilMs + ifErrorMs) {
-      held.refreshAtMs = retryAtMs
-      const { copy, loadedAtMs, freshUntilMs, token } = held
-      return { found: { copy, loadedAtMs, freshMs: freshUntilMs - loadedAtMs, staleMs: ifErrorMs, tags: held.tags?.map(({ tag }) => tag) ?? [], isNothing: false, token }, source: 'memory', isStale: nowMs >= freshUntilMs }
-    }
-    if (shared === undefined || shared.isNothing || flight.isPassedBy(shared.tags) || nowMs >= shared.loadedAtMs + shared.freshMs + ifErrorMs) return undefined
-    return this.#land(flight, { found: shared, source: 'shared', isStale: nowMs >= shared.loadedAtMs + shared.freshMs }, retryAtMs)
-  }
-
-  /** Keeps in memory what a flight has brought, unless it was passed. */
-  #land(flight: Flight<Landing | undefined>, landing: Landing, refreshAtMs?: number): Landing {
-    const { found } = landing
-    const { copy, loadedAtMs, freshMs, staleMs, tags, isNothing, token } = found
-    if (freshMs > 0 && !flight.isPassedBy(tags)) {
-      const freshUntilMs = loadedAtMs + freshMs
-      const early = freshMs * this.#settings.refreshShare * Math.random()
-      this.#memory.put(flight.key, { copy, loadedAtMs, freshUntilMs, refreshAtMs: refreshAtMs ?? freshUntilMs - early, keepUntilMs: freshUntilMs + staleMs, tags, isNothing, token })
-    }
-    return landing
-  }
-
   async #invalidate(invalidation: Invalidation): Promise<void> {
-    if (this.#invalidator === undefined) return this.#follow(invalidation)
-    await this.connect()
-    await this.#invalidator.invalidate(invalidation, this.#settings.invalidationTimeoutMs)
+    const { invalidationTimeoutMs: timeoutMs } = this.#settings
+    if (this.#link !== undefined || this.#persistent !== undefined) await this.connect()
+    if (this.#invalidator !== undefined) return this.#invalidator.invalidate(invalidation, timeoutMs)
+    const removed = this.#follow(invalidation)
+    try {
+      // What would be there again after a restart isn't gone yet.
+      if (removed !== undefined) await within(this.#clock, timeoutMs, 'an invalidation', removed)
+    } catch (error) {
+      throw notRemovedError(error, timeoutMs)
+    }
   }
 
-  #follow(invalidation: Invalidation): void {
+  #follow(invalidation: Invalidation): Promise<void> | undefined {
     this.#memory.follow(invalidation)
     this.#flights.follow(invalidation)
+    return this.#persistent?.remove(invalidation)
   }
 }
 

@@ -1,7 +1,7 @@
 import type { MetricsSink } from '@smart-whale/interfaces'
 
 /** Where an answer came from. */
-export type AnswerSource = 'memory' | 'shared' | 'loader'
+export type AnswerSource = 'memory' | 'shared' | 'persistent' | 'loader'
 
 /** What a manager counts. */
 export interface CacheMetrics {

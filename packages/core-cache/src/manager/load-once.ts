@@ -1,14 +1,15 @@
 import type { Clock, TimerHandle } from '@smart-whale/interfaces'
-import { encodeValue } from '../codec/encode-value.ts'
 import { loadFailedElsewhereError } from '../errors.ts'
 import { copyForCache } from '../l1/copy-value.ts'
 import type { NodeLink } from '../shared/node-link.ts'
 import type { SharedCache } from '../shared/shared-cache.ts'
 import type { CacheMetrics } from './cache-metrics.ts'
+import { factsOf, type FoundValue, textOf } from './found-value.ts'
 import { newToken } from './load-token.ts'
 import type { ManagerSettings, ReadSettings } from './manager-options.ts'
+import { belongsInShared, type Places } from './place-value.ts'
 import { type Loader, runLoader } from './run-loader.ts'
-import type { FoundValue, SharedValues } from './shared-values.ts'
+import type { SharedValues } from './shared-values.ts'
 
 /** Life of a load token whose holder doesn't prolong it: what the others wait when a holder dies. */
 const TOKEN_LIFE_MS = 2_000
@@ -35,6 +36,7 @@ export interface LoadThroughShared {
   readonly shared: SharedCache
   readonly values: SharedValues
   readonly link: NodeLink
+  readonly places: Places
 }
 
 /** Loads a key: here, if nobody else does; else takes what the others get. */
@@ -55,8 +57,8 @@ export class LoadOnce {
 
   /** The loaded value, or the loader's error. */
   async load(request: LoadRequest): Promise<FoundValue> {
-    const { link, shared, values } = this.#through ?? {}
-    if (link === undefined || shared === undefined || values === undefined) return this.#loadHere(request, newToken())
+    if (this.#through === undefined) return this.#loadHere(request, newToken())
+    const { link, shared, values } = this.#through
     const waitUntilMs = this.#clock.monotonic() + this.#settings.waitTimeoutMs
     const token = newToken()
     let { unusable } = request
@@ -65,7 +67,7 @@ export class LoadOnce {
     while (link.isUsable(this.#clock.monotonic()) && this.#clock.monotonic() < waitUntilMs) {
       const reply = await values.ask('claim', shared.claim({ key: request.key, token, lifeMs: TOKEN_LIFE_MS, unusable, waitedFor }))
       if (reply === undefined) break
-      if (reply.kind === 'granted') return this.#loadUnderToken(request, token, { link, shared, values })
+      if (reply.kind === 'granted') return this.#loadUnderToken(request, token, this.#through)
       if (reply.kind === 'failed') throw loadFailedElsewhereError(request.key, reply.failure)
       if (reply.kind === 'value') {
         const answer = await values.judge(reply.payload)
@@ -92,21 +94,18 @@ export class LoadOnce {
     await Promise.allSettled([...this.#fills])
   }
 
-  async #loadUnderToken(request: LoadRequest, token: string, { link, shared, values }: LoadThroughShared): Promise<FoundValue> {
+  async #loadUnderToken(request: LoadRequest, token: string, { link, shared, values, places }: LoadThroughShared): Promise<FoundValue> {
     const { key } = request
     const { run, followed } = link
     const stop = this.#prolong(key, token, shared)
     try {
-      const startedAtMs = this.#clock.monotonic()
       const found = await this.#loadHere(request, token)
-      const body = encodeValue(found.copy.value)
-      if (found.freshMs <= 0) {
+      const text = textOf(found)
+      if (found.freshMs <= 0 || !belongsInShared(text, places)) {
         this.#inBackground(values.ask('give up', shared.giveUp(key, token, undefined, 1)))
         return found
       }
-      const { freshMs, staleMs, tags, isNothing } = found
-      const loadMs = Math.max(0, this.#clock.monotonic() - startedAtMs)
-      this.#inBackground(values.fill(key, { token, run, followed, loadedAtMs: this.#clock.now(), freshMs, staleMs, loadMs, tags, isNothing }, body))
+      this.#inBackground(values.fill(key, factsOf(found, run, followed, this.#clock), text))
       return found
     } catch (error) {
       this.#inBackground(values.ask('give up', shared.giveUp(key, token, describeFailure(error), FAILURE_MS)))
@@ -117,6 +116,7 @@ export class LoadOnce {
   }
 
   async #loadHere({ key, loader, read }: LoadRequest, token: string): Promise<FoundValue> {
+    const startedAtMs = this.#clock.monotonic()
     try {
       const value = await runLoader(loader, key, this.#settings.loadTimeoutMs, this.#clock)
       const isNothing = value === undefined
@@ -124,7 +124,8 @@ export class LoadOnce {
       const tags = typeof read.tags === 'function' ? (isNothing ? [] : read.tags(value as never)) : (read.tags ?? [])
       this.#metrics.countLoad('loaded')
       const staleMs = isNothing ? 0 : Math.max(read.revalidateMs, read.ifErrorMs)
-      return { copy, loadedAtMs: this.#clock.monotonic(), freshMs: isNothing ? read.negativeMs : read.freshMs, staleMs, tags, isNothing, token }
+      const loadedAtMs = this.#clock.monotonic()
+      return { copy, loadedAtMs, freshMs: isNothing ? read.negativeMs : read.freshMs, staleMs, loadMs: read.loadCostMs ?? loadedAtMs - startedAtMs, tags, isNothing, token }
     } catch (error) {
       this.#metrics.countLoad('failed')
       throw error

@@ -1,12 +1,16 @@
 import { type Clock, type Logger, type MetricsSink, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
 import { optionError } from '../errors.ts'
 import type { MemoryPressure } from '../l1/memory-pressure.ts'
+import type { PersistentCache, PersistentListener } from '../l3/persistent-cache.ts'
 import type { SharedCache } from '../shared/shared-cache.ts'
+import type { Places } from './place-value.ts'
 
 /** What a {@link CacheManager} is made of. */
 export interface CacheManagerOptions {
   /** The layer that processes share: `createRedisLayer(…)`. @default none: memory alone */
   shared?: SharedCache | undefined
+  /** The layer of this node that survives its restart: `createFileLayer(…)` of `@smart-whale/core-cache/sqlite`, `createStorageLayer(…)`. @default none */
+  persistent?: PersistentCache | undefined
   /** Entries that memory holds at most. @default 10_000 */
   maxEntries?: number | undefined
   /** Memory that they may take, as estimated. @default 67_108_864 (64 MiB) */
@@ -29,6 +33,16 @@ export interface CacheManagerOptions {
   waitTimeoutMs?: number | undefined
   /** How long the shared layer may take to answer. The first request that takes longer closes it until it answers again. @default 100 */
   sharedTimeoutMs?: number | undefined
+  /** Largest value, as text, that the shared layer gets; a larger one is loaded once a node. @default 1_048_576 (1 MiB) */
+  sharedMaxBytes?: number | undefined
+  /** How long the persistent layer may take to answer. The first request that takes longer closes it until it answers again. @default 50 */
+  persistentTimeoutMs?: number | undefined
+  /** How long the persistent layer may take to open; the first read waits for it. One that takes longer begins empty. @default 1_000 */
+  persistentOpenTimeoutMs?: number | undefined
+  /** A load that took at least this long is kept in the persistent layer. @default 5 */
+  persistentMinLoadMs?: number | undefined
+  /** Told when the persistent layer was rebuilt, an entry in it was damaged, or its thread was lost. @default nobody */
+  onPersistentEvent?: PersistentListener | undefined
   /** How long an invalidation may take until all nodes have confirmed it. @default 5_000 */
   invalidationTimeoutMs?: number | undefined
   /** How long a node that lost the shared layer goes on answering from memory. Above 0 it may answer with what others have invalidated meanwhile. @default 0 */
@@ -55,6 +69,8 @@ export interface SmartGetOptions<T = unknown> {
   negativeTtlSeconds?: number | undefined
   /** Tags to invalidate it by; known beforehand, or found from the value. @default none */
   tags?: readonly string[] | ((value: T) => readonly string[]) | undefined
+  /** What it costs to load it, in milliseconds: what is dear is kept where it survives. @default what the load took */
+  loadCostMs?: number | undefined
   /** Ends this caller's wait; the load goes on for the others. @default never aborted */
   signal?: AbortSignal | undefined
 }
@@ -74,19 +90,26 @@ export interface ReadSettings {
   readonly negativeMs: number
   /** Tags to invalidate it by. @default none */
   readonly tags: SmartGetOptions['tags']
+  /** What it costs to load it, in milliseconds. @default what the load took */
+  readonly loadCostMs: number | undefined
 }
 
 /** @throws ConfigurationError naming the option that is wrong */
 export function managerSettings(options: CacheManagerOptions) {
   const { maxEntries = 10_000, maxBytes = 67_108_864, refreshShare = 0.2, loadTimeoutMs = 30_000, waitTimeoutMs = 10_000, sharedTimeoutMs = 100, invalidationTimeoutMs = 5_000 } = options
+  const { sharedMaxBytes = 1_048_576, persistentTimeoutMs = 50, persistentOpenTimeoutMs = 1_000, persistentMinLoadMs = 5 } = options
   if (!(Number.isInteger(maxEntries) && maxEntries >= 1)) throw optionError('maxEntries', maxEntries, 'a whole number above 0')
   if (!(maxBytes > 0)) throw optionError('maxBytes', maxBytes, 'a number of bytes above 0')
   if (!(refreshShare >= 0 && refreshShare <= 1)) throw optionError('refreshShare', refreshShare, 'a share from 0 to 1')
-  for (const [name, value] of Object.entries({ loadTimeoutMs, waitTimeoutMs, sharedTimeoutMs, invalidationTimeoutMs })) {
+  for (const [name, value] of Object.entries({ loadTimeoutMs, waitTimeoutMs, sharedTimeoutMs, invalidationTimeoutMs, persistentTimeoutMs, persistentOpenTimeoutMs })) {
     if (!(value > 0 && value < 2 ** 31)) throw optionError(name, value, 'a number of milliseconds above 0')
   }
+  if (!(sharedMaxBytes >= 1)) throw optionError('sharedMaxBytes', sharedMaxBytes, 'a number of bytes above 0')
+  if (!(persistentMinLoadMs >= 0)) throw optionError('persistentMinLoadMs', persistentMinLoadMs, 'a number of milliseconds, 0 or more')
   return {
-    maxEntries, maxBytes, refreshShare, loadTimeoutMs, waitTimeoutMs, sharedTimeoutMs, invalidationTimeoutMs,
+    maxEntries, maxBytes, refreshShare, loadTimeoutMs, waitTimeoutMs, sharedTimeoutMs, invalidationTimeoutMs, persistentTimeoutMs, persistentOpenTimeoutMs,
+    places: { memoryBytes: maxBytes, sharedMaxBytes: options.shared === undefined ? 0 : sharedMaxBytes, persistentMinLoadMs: options.persistent === undefined ? Infinity : persistentMinLoadMs } satisfies Places,
+    onPersistentEvent: options.onPersistentEvent ?? (() => {}),
     retryAfterFailureMs: millisecondsOf('retryAfterFailureSeconds', options.retryAfterFailureSeconds ?? 1),
     unlinkedStaleMs: millisecondsOf('unlinkedStaleSeconds', options.unlinkedStaleSeconds ?? 0),
     read: readSettings(options, undefined),
@@ -99,8 +122,9 @@ export function managerSettings(options: CacheManagerOptions) {
 
 /** Options over settings. @throws ConfigurationError naming the option that is wrong */
 export function readSettings(options: Omit<SmartGetOptions<never>, 'tags'> & { tags?: SmartGetOptions<never>['tags'] }, otherwise: ReadSettings | undefined): ReadSettings {
-  const { ttlSeconds, staleWhileRevalidateSeconds, staleIfErrorSeconds, negativeTtlSeconds, tags } = options
+  const { ttlSeconds, staleWhileRevalidateSeconds, staleIfErrorSeconds, negativeTtlSeconds, tags, loadCostMs } = options
   if (ttlSeconds !== undefined && !(ttlSeconds > 0)) throw optionError('ttlSeconds', ttlSeconds, 'a number of seconds above 0')
+  if (loadCostMs !== undefined && !(loadCostMs >= 0 && loadCostMs < Infinity)) throw optionError('loadCostMs', loadCostMs, 'a number of milliseconds, 0 or more')
   const pick = (name: string, seconds: number | undefined, inherited: number): number => (seconds === undefined ? inherited : millisecondsOf(name, seconds))
   return {
     freshMs: pick('ttlSeconds', ttlSeconds, otherwise?.freshMs ?? 60_000),
@@ -108,6 +132,7 @@ export function readSettings(options: Omit<SmartGetOptions<never>, 'tags'> & { t
     ifErrorMs: pick('staleIfErrorSeconds', staleIfErrorSeconds, otherwise?.ifErrorMs ?? 0),
     negativeMs: pick('negativeTtlSeconds', negativeTtlSeconds, otherwise?.negativeMs ?? 0),
     tags: tags as SmartGetOptions['tags'],
+    loadCostMs,
   }
 }
 

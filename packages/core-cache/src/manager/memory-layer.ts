@@ -11,6 +11,7 @@ export interface MemoryEntry {
   readonly freshUntilMs: number
   /** From here on, whoever reads it has it loaded anew. Moves when that fails. */
   refreshAtMs: number
+  readonly keepUntilMs: number
   readonly tags: readonly TagMark[] | undefined
   /** Whether the loader found nothing. */
   readonly isNothing: boolean
@@ -21,14 +22,13 @@ export interface MemoryEntry {
 /** What is to be kept in memory. */
 export interface NewMemoryEntry extends Omit<MemoryEntry, 'tags'> {
   readonly tags: readonly string[]
-  readonly keepUntilMs: number
 }
 
 /** Tags may be twice as many as entries before those without an entry are looked for. */
 const TAGS_AN_ENTRY = 2
 const FEWEST_TAGS = 1024
 /** What an entry takes besides its value. */
-const FACTS_BYTES = 120
+const FACTS_BYTES = 128
 
 /** The entries of this node, and what is done to them by invalidations. */
 export class MemoryLayer {
@@ -59,8 +59,8 @@ export class MemoryLayer {
     return areAlive(entry.tags) ? entry : undefined
   }
 
-  put(key: string, { tags, keepUntilMs, ...facts }: NewMemoryEntry): void {
-    const lifeMs = keepUntilMs - this.#clock.monotonic()
+  put(key: string, { tags, ...facts }: NewMemoryEntry): void {
+    const lifeMs = facts.keepUntilMs - this.#clock.monotonic()
     if (!(lifeMs > 0)) return
     this.#forgetUnusedTags()
     const entry: MemoryEntry = { ...facts, tags: this.#tags.marksOf(tags) }

@@ -1,23 +1,11 @@
 import type { Clock } from '@smart-whale/interfaces'
 import { decodeValue } from '../codec/decode-value.ts'
 import { type EnvelopeFacts, openEnvelope, sealEnvelope, TOKEN_LENGTH, TOKEN_START } from '../codec/envelope.ts'
-import { copyForCache, type ValueCopy } from '../l1/copy-value.ts'
 import type { NodeLink } from '../shared/node-link.ts'
 import type { SharedCache } from '../shared/shared-cache.ts'
 import { within } from '../shared/within.ts'
 import type { CacheMetrics } from './cache-metrics.ts'
-
-/** A value that came from another layer or from a loader, ready to be kept. Times are monotonic milliseconds. */
-export interface FoundValue {
-  readonly copy: ValueCopy
-  readonly loadedAtMs: number
-  readonly freshMs: number
-  /** How long after that it is kept. */
-  readonly staleMs: number
-  readonly tags: readonly string[]
-  readonly isNothing: boolean
-  readonly token: string
-}
+import { foundIn, type FoundValue } from './found-value.ts'
 
 /** What the shared layer holds for a key. */
 export interface SharedAnswer {
@@ -58,10 +46,7 @@ export class SharedValues {
       return { found: undefined, token }
     }
     if (!(await this.#isValid(envelope))) return { found: undefined, token }
-    const ageMs = Math.max(0, this.#clock.now() - envelope.loadedAtMs)
-    const copy = copyForCache(decoded.value)
-    const { freshMs, staleMs, tags, isNothing } = envelope
-    return { found: { copy, loadedAtMs: this.#clock.monotonic() - ageMs, freshMs, staleMs, tags, isNothing, token }, token }
+    return { found: foundIn(envelope, decoded.value, this.#clock), token }
   }
 
   /** Stores a value that was loaded under a token; whether it was still there. */

@@ -8,13 +8,19 @@ describe('Several nodes, a network that fails, and a server that forgets', () =>
   it('never answer with what was invalidated and acknowledged before', { timeout: 60_000 }, async () => {
     let reads = 0
     let acknowledged = 0
+    let kept = 0
+    let restarts = 0
     for (let seed = 1; seed <= HISTORIES; seed++) {
-      const outcome = await playHistory({ seed, steps: 40 })
+      const outcome = await playHistory({ seed, steps: 80 })
       expect({ seed, stale: outcome.stale, failures: outcome.failures, first: outcome.first }).toEqual({ seed, stale: 0, failures: 0, first: undefined })
       reads += outcome.reads
       acknowledged += outcome.acknowledged
+      kept += outcome.kept
+      restarts += outcome.restarts
     }
     expect(reads).toBeGreaterThan(HISTORIES * 15)
     expect(acknowledged).toBeGreaterThan(HISTORIES * 3)
+    expect(kept).toBeGreaterThan(HISTORIES / 4)
+    expect(restarts).toBeGreaterThan(HISTORIES / 2)
   })
 })

@@ -1,6 +1,7 @@
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import { type CacheManager, createCacheManager } from '../manager/cache-manager.ts'
 import { seededFractions } from '../l1/synthetic-traces.ts'
+import { MemoryPersistentLayer } from '../testing/memory-persistent-layer.ts'
 import { MemorySharedServer, type ServerCopy } from '../testing/memory-shared-server.ts'
 
 /** One history of nodes, a source of truth, and a network that delays, loses and cuts. */
@@ -18,6 +19,9 @@ export interface HistoryOutcome {
   readonly reads: number
   readonly loads: number
   readonly acknowledged: number
+  /** Reads that the persistent layer answered, and restarts. */
+  readonly kept: number
+  readonly restarts: number
   /** The first stale read, for whoever looks for the reason. */
   readonly first: string | undefined
 }
@@ -43,12 +47,15 @@ class World {
   /** What the replica has got. */
   #replica: ServerCopy
   readonly #nodes: CacheManager[] = []
+  readonly #disks: MemoryPersistentLayer[] = []
+  readonly #lives: { isOver: boolean }[] = []
   readonly #isCut: boolean[] = []
   /** The source of truth, and the newest version of each key whose invalidation has been acknowledged. */
   readonly #written = new Map<string, number>()
   readonly #acknowledged = new Map<string, number>()
   readonly #pending = new Set<Promise<unknown>>()
-  #outcome = { stale: 0, failures: 0, reads: 0, loads: 0, acknowledged: 0, first: undefined as string | undefined }
+  readonly #dead: CacheManager[] = []
+  #outcome = { stale: 0, failures: 0, reads: 0, loads: 0, acknowledged: 0, kept: 0, restarts: 0, first: undefined as string | undefined }
 
   constructor(seed: number) {
     this.#fraction = seededFractions(seed)
@@ -56,9 +63,30 @@ class World {
     this.#replica = this.#server.copy()
     for (let index = 0; index < NODES; index++) {
       this.#isCut.push(false)
-      const shared = this.#server.layerFor((what) => this.#carry(index, what))
-      this.#nodes.push(createCacheManager({ shared, clock: this.clock, ttlSeconds: 30, refreshShare: 0.5, staleWhileRevalidateSeconds: 30, staleIfErrorSeconds: 30, waitTimeoutMs: 1500 }))
+      this.#disks.push(new MemoryPersistentLayer({ nowMs: () => this.clock.now(), carry: () => this.#carryToDisk() }))
+      this.#nodes.push(this.#start(index))
     }
+  }
+
+  #start(index: number): CacheManager {
+    const life = { isOver: false }
+    this.#lives[index] = life
+    const shared = this.#server.layerFor((what) => (life.isOver ? Promise.reject(new TypeError('dead')) : this.#carry(index, what)))
+    // For some, everything is too large for the shared layer: what they keep is on their disks alone.
+    const sharedMaxBytes = this.#fraction() < 0.7 ? 1 : undefined
+    return createCacheManager({
+      shared, persistent: this.#disks[index], persistentMinLoadMs: 0, sharedMaxBytes, clock: this.clock,
+      ttlSeconds: 30, refreshShare: 0.5, staleWhileRevalidateSeconds: 30, staleIfErrorSeconds: 30, waitTimeoutMs: 1500,
+    })
+  }
+
+  /** The node dies where it stands, and starts again with what is on its disk; it forgets who waits. */
+  #restart(index: number): void {
+    this.#outcome.restarts += 1
+    ;(this.#lives[index] as { isOver: boolean }).isOver = true
+    this.#disks[index] = (this.#disks[index] as MemoryPersistentLayer).crash()
+    this.#dead.push(this.#nodes[index] as CacheManager)
+    this.#nodes[index] = this.#start(index)
   }
 
   upTo(most: number): number {
@@ -70,11 +98,13 @@ class World {
     const dice = this.#fraction()
     const node = this.upTo(NODES)
     const key = KEYS[this.upTo(KEYS.length)] as string
-    if (dice < 0.6) this.#track(this.#read(node, key))
+    if (dice < 0.5) this.#track(this.#read(node, key))
+    else if (dice < 0.6) this.#nodes[node]?.demote(key)
     else if (dice < 0.85) this.#track(this.#write(node, key))
     else if (dice < 0.95) this.#isCut[node] = this.#isCut[node] !== true
-    else if (dice < 0.97) this.#isCut.fill(false)
-    else if (dice < 0.98) this.#replica = this.#server.copy()
+    else if (dice < 0.96) this.#isCut.fill(false)
+    else if (dice < 0.98) this.#restart(node)
+    else if (dice < 0.985) this.#replica = this.#server.copy()
     else if (dice < 0.99) this.#server.failOver(this.#replica)
     else this.#server.restartEmpty()
   }
@@ -85,7 +115,7 @@ class World {
     // After all that, everybody sees the newest.
     for (let node = 0; node < NODES; node++) for (const key of KEYS) this.#track(this.#read(node, key))
     await this.clock.advance(8_000)
-    const closing = Promise.all(this.#nodes.map((node) => node.disconnect()))
+    const closing = Promise.all([...this.#nodes, ...this.#dead].map((node) => node.disconnect()))
     await this.clock.advance(10_000)
     await closing
     await Promise.all(this.#pending)
@@ -96,19 +126,20 @@ class World {
     const atLeast = this.#acknowledged.get(key) ?? 0
     this.#outcome.reads += 1
     let loaderFailed = false
-    const loader = async (): Promise<number> => {
+    const loader = async (): Promise<{ readonly version: number }> => {
       this.#outcome.loads += 1
       const version = this.#written.get(key) ?? 0
       await this.#delay(this.#fraction() < 0.1 ? 3000 : 60)
       loaderFailed = this.#fraction() < 0.05
       if (loaderFailed) throw new TypeError('the source is away')
-      return version
+      return { version }
     }
     try {
-      const version = await (this.#nodes[node] as CacheManager).smartGet(key, loader, key === 'a' ? { tags: [TAG] } : undefined)
+      const { value: { version }, source } = await (this.#nodes[node] as CacheManager).smartGetDetailed(key, loader, key === 'a' ? { tags: [TAG] } : undefined)
+      if (source === 'persistent') this.#outcome.kept += 1
       if (version >= atLeast) return
       this.#outcome.stale += 1
-      this.#outcome.first ??= `node ${node} read ${key} version ${version} though ${atLeast} was acknowledged`
+      this.#outcome.first ??= `node ${node} read ${key} version ${version} from ${source} though ${atLeast} was acknowledged`
     } catch (error) {
       // A loader's failure is handed to all who wait for it, also elsewhere.
       if (!(error instanceof TypeError) && (error as { code?: unknown }).code !== 'ERR_CACHE_LOAD') this.#outcome.failures += 1
@@ -139,6 +170,13 @@ class World {
       if (what !== 'message') await this.#delay(2500)
       throw new TypeError('lost')
     }
+  }
+
+  /** A disk is quick, now and then slow, and seldom broken. */
+  async #carryToDisk(): Promise<void> {
+    const dice = this.#fraction()
+    await this.#delay(dice < 0.02 ? 200 : 3)
+    if (dice > 0.99) throw new TypeError('the disk is broken')
   }
 
   #delay(mostMs: number): Promise<void> {

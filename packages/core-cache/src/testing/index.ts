@@ -1,5 +1,6 @@
 // For tests of code that runs on several nodes
 export { type Carry, MemorySharedServer, ServerCopy } from './memory-shared-server.ts'
+export { MemoryPersistentLayer } from './memory-persistent-layer.ts'
 
 // The model that tries to make a cache answer with what was invalidated
 export { type History, type HistoryOutcome, playHistory } from '../model/stale-model.ts'

@@ -59,8 +59,7 @@ export class FileDatabase {
       if (event !== undefined) this.#tell(event)
       this.#count()
     }
-    const { run, followed } = this.#statement('select run, followed from mark').get() as { run: string; followed: number }
-    return { run, followed }
+    return { ...(this.#statement('select run, followed, mark from mark').get() as unknown as PersistentMark) }
   }
 
   close(): void {
@@ -277,8 +276,8 @@ export class FileDatabase {
     this.#bytes -= bytes
   }
 
-  #setMark({ run, followed }: PersistentMark): void {
-    this.#statement('update mark set run = ?, followed = ? where run <> ? or followed <> ?').run(run, followed, run, followed)
+  #setMark({ run, followed, mark }: PersistentMark): void {
+    this.#statement('update mark set run = ?, followed = ?, mark = ? where run <> ? or followed <> ?').run(run, followed, mark, run, followed)
   }
 
   #begin(): void {

@@ -25,8 +25,8 @@ create table entries (
 );
 create index entries_expiry on entries (expires_at) where expires_at is not null;
 create table removed_tags (tag text primary key, seq integer not null) without rowid;
-create table mark (only_one integer primary key check (only_one = 1), run text not null, followed integer not null);
-insert into mark values (1, '', 0);
+create table mark (only_one integer primary key check (only_one = 1), run text not null, followed integer not null, mark text not null);
+insert into mark values (1, '', 0, '');
 `
 
 /** What a file turned out to be. */

@@ -1,0 +1,219 @@
+import type { Clock, Logger, TimerHandle } from '@smart-whale/interfaces'
+import { persistentError } from '../errors.ts'
+import type { Invalidation } from '../shared/shared-cache.ts'
+import { within } from '../shared/within.ts'
+import type { PersistentMetrics } from './persistent-metrics.ts'
+import { NO_MARK, type PersistentCache, type PersistentEntry, type PersistentEvent, type PersistentMark } from './persistent-cache.ts'
+
+/** Pauses before a layer that failed is tried again. */
+const FIRST_PAUSE_MS = 250
+const LONGEST_PAUSE_MS = 10_000
+const REMOVAL_TIMEOUT_MS = 2_000
+/** A pattern has every key looked at. */
+const LONG_REMOVAL_TIMEOUT_MS = 120_000
+/** Keys, tags and patterns that may be owed to a layer that is away; above it, everything is removed when it is back. */
+const MOST_OWED = 50_000
+const CLEAN_EVERY_MS = 300_000
+
+/** What a link is made of. */
+export interface PersistentLinkParts {
+  readonly layer: PersistentCache
+  readonly clock: Clock
+  readonly timeoutMs: number
+  readonly openTimeoutMs: number
+  readonly logger: Logger
+  readonly metrics: PersistentMetrics
+  readonly onEvent: (event: PersistentEvent) => void
+  /** How far the node has followed at this moment; `undefined` for a node that shares nothing. */
+  readonly markNow: (() => PersistentMark) | undefined
+}
+
+/** What is to be removed together. */
+interface Removal {
+  readonly keys: Set<string>
+  readonly tags: Set<string>
+  readonly patterns: Set<string>
+  all: boolean
+  readonly done: PromiseWithResolvers<void>
+}
+
+/**
+ * A node's way to its persistent layer: never in its way. Nobody waits longer than the deadline, and none does once it has passed: the layer is left alone until an
+ * attempt behind everybody's back succeeds. What was to be removed meanwhile is owed, and is removed before anything is read again.
+ */
+export class PersistentLink {
+  readonly #parts: PersistentLinkParts
+  #isUsable = false
+  #isOpen = false
+  #attempt: Promise<void> | undefined
+  #timer: TimerHandle | undefined
+  #pauseMs = FIRST_PAUSE_MS
+  /** Asked for, and not answered. */
+  readonly #underWay = new Set<Removal>()
+  /** Not asked for yet: what comes while another removal is under way goes together, at the latest before the next read. */
+  #next = newRemoval()
+  #cleanedAtMs: number
+
+  constructor(parts: PersistentLinkParts) {
+    this.#parts = parts
+    this.#cleanedAtMs = parts.clock.monotonic()
+  }
+
+  /** Whether it is worth asking. */
+  get isUsable(): boolean {
+    return this.#isUsable
+  }
+
+  /** Opens the layer; how far it has followed. Never fails: a layer that can't be opened is tried again, and what it holds is removed then. */
+  async open(): Promise<PersistentMark> {
+    this.#isOpen = true
+    try {
+      const mark = await this.#openLayer()
+      await this.#payOff(mark)
+      return mark
+    } catch (error) {
+      this.#fail('open', error)
+      return NO_MARK
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isOpen = false
+    this.#parts.clock.clearTimeout(this.#timer)
+    if (this.#isUsable) this.#send()
+    this.#isUsable = false
+    await this.#parts.layer.close().catch((error: unknown) => this.#parts.logger.warn({ error }, 'the persistent layer of the cache could not be closed'))
+    await this.#attempt
+    for (const { done } of [...this.#underWay, this.#next]) done.reject(persistentError('remove, as it was closed', undefined))
+    this.#underWay.clear()
+    this.#next = newRemoval()
+  }
+
+  /** What is there; nothing when the layer is away, or takes too long. */
+  async read(key: string): Promise<PersistentEntry | undefined> {
+    if (!this.#isUsable) return undefined
+    this.#send()
+    return this.#ask('read', this.#parts.layer.read(key))
+  }
+
+  /** Has an entry stored, behind the caller's back. Whether it may be is the caller's to know, at this very moment. */
+  write(key: string, entry: PersistentEntry): void {
+    if (!this.#isUsable) return
+    this.#send()
+    void this.#ask('write', this.#parts.layer.write(key, entry, this.#markNow()))
+    this.#cleanNowAndThen()
+  }
+
+  /** From now on, nothing that this matches is read. Resolves when it is gone for good, however long that takes; rejects when the link is closed before. */
+  remove({ keys = [], tags = [], patterns = [], all = false }: Invalidation): Promise<void> {
+    const removal = this.#next
+    for (const key of keys) removal.keys.add(key)
+    for (const tag of tags) removal.tags.add(tag)
+    for (const pattern of patterns) removal.patterns.add(pattern)
+    if (all || removal.keys.size + removal.tags.size + removal.patterns.size > MOST_OWED) removal.all = true
+    if (removal.all) for (const list of [removal.keys, removal.tags, removal.patterns]) list.clear()
+    if (this.#isUsable && this.#underWay.size === 0) this.#send()
+    return removal.done.promise
+  }
+
+  /** Asks for what is to be removed. What is read after this doesn't see it, as requests take effect in their order. */
+  #send(): void {
+    const removal = this.#next
+    if (isEmpty(removal)) return
+    this.#next = newRemoval()
+    this.#underWay.add(removal)
+    void this.#carryOut(removal).then(
+      () => this.#isUsable && this.#underWay.size === 0 && this.#send(),
+      (error: unknown) => this.#fail('remove', error),
+    )
+  }
+
+  async #carryOut(removal: Removal, mark = this.#markNow()): Promise<void> {
+    const { layer, clock } = this.#parts
+    const isLong = removal.all || removal.patterns.size > 0
+    const invalidation: Invalidation = removal.all ? { all: true } : { keys: [...removal.keys], tags: [...removal.tags], patterns: [...removal.patterns] }
+    await within(clock, isLong ? LONG_REMOVAL_TIMEOUT_MS : REMOVAL_TIMEOUT_MS, 'removing from the persistent layer', layer.remove(invalidation, mark))
+    this.#underWay.delete(removal)
+    removal.done.resolve()
+  }
+
+  async #ask<R>(what: string, request: Promise<R>): Promise<R | undefined> {
+    try {
+      return await within(this.#parts.clock, this.#parts.timeoutMs, `the persistent layer's answer to ${what}`, request)
+    } catch (error) {
+      this.#fail(what, error)
+      return undefined
+    }
+  }
+
+  #fail(what: string, error: unknown): void {
+    const { logger, metrics, clock } = this.#parts
+    metrics.countFailure(what)
+    if (!this.#isOpen || (!this.#isUsable && this.#timer !== undefined)) return
+    logger.warn({ error }, 'the persistent layer of the cache does not work, and is tried again')
+    this.#isUsable = false
+    this.#timer = clock.setTimeout(() => {
+      this.#timer = undefined
+      this.#attempt ??= this.#tryAgain().finally(() => (this.#attempt = undefined))
+    }, this.#pauseMs)
+    this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2)
+  }
+
+  async #tryAgain(): Promise<void> {
+    try {
+      await this.#payOff(await this.#openLayer())
+    } catch (error) {
+      this.#fail('open', error)
+    }
+  }
+
+  async #openLayer(): Promise<PersistentMark> {
+    const { layer, clock, openTimeoutMs, markNow, metrics, onEvent } = this.#parts
+    const mark = await within(
+      clock, openTimeoutMs, 'opening the persistent layer',
+      layer.open((event) => {
+        metrics.countEvent(event.kind)
+        onEvent(event)
+      }),
+    )
+    // It was part of a cache that others share: what they have invalidated since, nobody here can know.
+    if (markNow === undefined && mark.run !== '') void this.remove({ all: true }).catch(() => {})
+    return mark
+  }
+
+  /** Removes what is owed, in the order in which it came; only then is the layer used again. */
+  async #payOff(found: PersistentMark): Promise<void> {
+    // What is owed hasn't all been removed: until it has, the layer has followed no further than before.
+    const mark = this.#parts.markNow === undefined ? NO_MARK : found
+    for (;;) {
+      for (const removal of [...this.#underWay]) await this.#carryOut(removal, mark)
+      if (isEmpty(this.#next)) break
+      this.#underWay.add(this.#next)
+      this.#next = newRemoval()
+    }
+    if (!this.#isOpen) return
+    this.#isUsable = true
+    this.#pauseMs = FIRST_PAUSE_MS
+  }
+
+  #cleanNowAndThen(): void {
+    const nowMs = this.#parts.clock.monotonic()
+    if (nowMs - this.#cleanedAtMs < CLEAN_EVERY_MS) return
+    this.#cleanedAtMs = nowMs
+    this.#parts.layer.cleanup().catch((error: unknown) => this.#fail('clean up', error))
+  }
+
+  #markNow(): PersistentMark {
+    return this.#parts.markNow?.() ?? NO_MARK
+  }
+
+}
+
+function newRemoval(): Removal {
+  const done = Promise.withResolvers<void>()
+  // Not everybody waits for it.
+  done.promise.catch(() => {})
+  return { keys: new Set(), tags: new Set(), patterns: new Set(), all: false, done }
+}
+
+const isEmpty = ({ keys, tags, patterns, all }: Removal): boolean => !all && keys.size + tags.size + patterns.size === 0
