@@ -9,11 +9,14 @@ export const MAX_MESSAGE_BYTES = 'max.message.bytes'
 const RETENTION_MS = 'retention.ms'
 const MIN_IN_SYNC = 'min.insync.replicas'
 
+/** The broker says when it took a message. By the sender's clock, one of a machine whose clock is more than an hour ahead would be refused: a bad message that nobody could put aside. */
+const BY_BROKERS_CLOCK = { 'message.timestamp.type': 'LogAppendTime' } as const
+
 /**
  * Kafka's configuration of a topic of dead letters. A letter is the only copy of an event that nothing else has stored: it stays until somebody
  * takes it away, whatever the cluster does with topics in general.
  */
-export const DEAD_LETTER_CONFIGS: Readonly<Record<string, string>> = { 'cleanup.policy': 'delete', [RETENTION_MS]: '-1', 'retention.bytes': '-1' }
+export const DEAD_LETTER_CONFIGS: Readonly<Record<string, string>> = { 'cleanup.policy': 'delete', [RETENTION_MS]: '-1', 'retention.bytes': '-1', ...BY_BROKERS_CLOCK }
 
 /** How the topic is made that the dead letters of another one go to. */
 export function deadLetterSettings(topic: TopicDescription | null, partitions: number = topic?.partitions ?? 1): TopicSettings {
@@ -24,7 +27,7 @@ export function deadLetterSettings(topic: TopicDescription | null, partitions: n
 export function retryTopicSettings(topic: TopicDescription | null, delayMs: number): TopicSettings {
   const retentionMs = Number(topic?.configs[RETENTION_MS] ?? -1)
   const retention = retentionMs < 0 ? '-1' : String(Math.ceil(retentionMs + delayMs))
-  const configs = { ...takingAsMuch(topic), 'cleanup.policy': 'delete', [RETENTION_MS]: retention, 'retention.bytes': '-1' }
+  const configs = { ...takingAsMuch(topic), 'cleanup.policy': 'delete', [RETENTION_MS]: retention, 'retention.bytes': '-1', ...BY_BROKERS_CLOCK }
   return { partitions: topic?.partitions ?? 1, replication: topic?.replication ?? 1, configs }
 }
 

@@ -8,6 +8,7 @@ import { PartitionFlow } from './consume/partition-flow.ts'
 import type { ReadRecord } from './consume/read-record.ts'
 import { type Delivery, RecordHandler, type RecordHandlerOptions } from './consume/record-handler.ts'
 import { readRetried, retryDelays, retryTopic } from './consume/retry-topic.ts'
+import { RetryWait } from './consume/retry-wait.ts'
 import type { SubscribeOptions } from './consume/subscribe-options.ts'
 import type { TransformWork } from './consume/transform-options.ts'
 import { transformPartition } from './consume/transform-partition.ts'
@@ -148,6 +149,7 @@ export class Subscription {
     const { concurrency, ...flow } = this.#flowOptions
     const { clock } = this.#options.settings
     const deliveryOf = (record: ReadRecord): Delivery => ({ record, retried: source.attempt === 0 ? { origin: record, attempt: 0, groupId: undefined, dueAtMs: undefined } : readRetried(record, source.topic, source.attempt) })
+    const retryWait = new RetryWait(source.delayMs, clock)
     const isOurs = ({ retried }: Delivery): boolean => retried.groupId === undefined || retried.groupId === this.#options.groupId
     await new PartitionFlow({
       ...flow,
@@ -158,8 +160,7 @@ export class Subscription {
       waitBefore: (record) => {
         if (source.attempt === 0) return 0
         const delivery = deliveryOf(record)
-        // Never longer than the topic's own delay: the sender's clock may be wrong.
-        return isOurs(delivery) ? Math.min((delivery.retried.dueAtMs ?? 0) - clock.now(), source.delayMs) : 0
+        return isOurs(delivery) ? retryWait.before(delivery.retried.dueAtMs ?? 0) : 0
       },
       handle: async (records, signals) => this.#handler?.handle(records.map(deliveryOf).filter(isOurs), signals) ?? new Set(records),
     }).run()

@@ -69,6 +69,12 @@ export const SCENARIOS: readonly Scenario[] = [
     load: async () => (await import('./scenarios/partitions-added.ts')).partitionsAdded,
   },
   {
+    name: 'clock-jumps',
+    title: '3 ingestors: the clock of one jumps by an hour twice a second, one is a day ahead, one a day behind',
+    hasShortForm: true,
+    load: async () => (await import('./scenarios/clock-jumps.ts')).clockJumps,
+  },
+  {
     name: 'models',
     title: 'policies beside their models, 100,000 random histories of each; a dead dependency, a burst, half-open (no engine needed)',
     // `npm test` runs a shorter one among the unit tests: without an engine there is nothing to wait for.

@@ -159,6 +159,6 @@ const REMEDIES = new Map<number, string>([
   [BROKER.GROUP_MAX_SIZE_REACHED, "the group has as many members as the broker's group.max.size"],
   [BROKER.INVALID_GROUP_ID, 'give a groupId that is not empty'],
   [BROKER.NOT_ENOUGH_REPLICAS, 'fewer replicas are in sync than min.insync.replicas: bring the brokers back'],
-  [BROKER.INVALID_TIMESTAMP, "the record's timestamp is further from the broker's clock than the topic allows"],
+  [BROKER.INVALID_TIMESTAMP, "the record's timestamp is further from the broker's clock than the topic allows: set this machine's clock right, or the topic's message.timestamp.type to LogAppendTime"],
   [BROKER.TOPIC_DELETION_DISABLED, "the broker's delete.topic.enable is false"],
 ])
