@@ -39,6 +39,8 @@ export interface RefusalSearchOptions {
 export interface RecoverableBatchWriter<R> extends BatchWriter<R> {
   /** Indexes of the rows that the store refuses for their data, with the reason. Has no lasting effect. */
   findRefused(rows: readonly R[], options?: RefusalSearchOptions): Promise<readonly RefusedRow[]>
+  /** Like `findRefused`, of rows that lie in columns; null when the store wants them as rows. @default it always does */
+  findRefusedColumns?(columns: ColumnBatch, options?: RefusalSearchOptions): Promise<readonly RefusedRow[] | null>
   /** Which offsets of the range (both ends included) are stored, ascending, one entry a stored row. */
   storedOffsets(source: SliceSource, options?: { signal?: AbortSignal | undefined }): Promise<readonly bigint[]>
   /** Whether the store derives other tables from these rows, which may lack them although the rows are stored. @default never */

@@ -1,4 +1,5 @@
 import {
+  type ColumnBatch,
   type Batch,
   type BatchReceipt,
   type Clock,
@@ -18,7 +19,7 @@ import type { ClickHouseAdapter } from '../adapter-options.ts'
 import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
 import { checkDeduplicates } from './check-deduplicates.ts'
 import { expiryOf } from './expiry-of.ts'
-import { findRefusedRows } from './find-refused-rows.ts'
+import { findRefusedColumns, findRefusedRows } from './find-refused-rows.ts'
 import { wouldDropRepeat } from './would-drop-repeat.ts'
 import { WriteTurns } from './write-turns.ts'
 
@@ -68,6 +69,7 @@ export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, tab
       }
     },
     findRefused: (rows: readonly R[], { signal, atMost }: RefusalSearchOptions = {}): Promise<readonly RefusedRow[]> => findRefusedRows(adapter, table, rows, { signal, timeoutMs }, atMost),
+    findRefusedColumns: (columns: ColumnBatch, { signal, atMost }: RefusalSearchOptions = {}): Promise<readonly RefusedRow[] | null> => findRefusedColumns(adapter, table, columns, { signal, timeoutMs }, atMost),
     storedOffsets: async ({ topic, partition, firstOffset, lastOffset }: SliceSource, { signal }: Call = {}): Promise<readonly bigint[]> => {
       const { rows } = await adapter.execute<Row & { offset: bigint }>(
         `SELECT toInt64(source_offset) AS offset FROM ${quoted} WHERE source_topic = {topic:String} AND source_partition = {partition:Int32} AND source_offset BETWEEN {first:Int64} AND {last:Int64} ORDER BY offset`,

@@ -1,4 +1,4 @@
-import type { Row } from '@smart-whale/interfaces'
+import type { ColumnBatch, ColumnLayout, Row } from '@smart-whale/interfaces'
 import { batchWriterContract, type BatchWriterFixture } from '@smart-whale/interfaces/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createBatchWriter, createTable } from '../../src/index.ts'
@@ -79,5 +79,29 @@ describe('createBatchWriter', () => {
 
     expect(refused.map(({ index }) => index)).toEqual([0, 1, 4711, 5000, 9999])
     expect(attempts).toBeLessThanOrEqual(3 * 5 + 1)
+  })
+
+  it('finds the same in columns, and says which ones it wants as rows', async () => {
+    const table = `columns_${made++}`
+    await createTable(database.owner, table, { columns: { n: 'Int32', name: 'String' }, primaryKey: ['n'] })
+    await database.owner.execute(`ALTER TABLE ${table} ADD CONSTRAINT known CHECK name != '', ADD CONSTRAINT low CHECK n < 1000000`)
+    const names = Array.from({ length: 5000 }, (_value, index) => (index === 4000 ? '' : `n${index}`))
+    const numbers = Int32Array.from(names, (_name, index) => ([0, 1, 2500, 4999].includes(index) ? 1_000_000 : index))
+    const writer = createBatchWriter(database.owner, table)
+    const usual = { isConstant: false, nulls: null, precision: 0, scale: 0 }
+    const batch = (layout: ColumnLayout): ColumnBatch => ({
+      rows: names.length,
+      columns: [
+        { ...usual, name: 'n', layout, bytes: new Uint8Array(numbers.buffer) },
+        { ...usual, name: 'name', layout: 'text', bytes: Buffer.concat(names.flatMap((name) => [Buffer.of(name.length), Buffer.from(name)])) },
+      ],
+    })
+
+    const [byColumns, byRows, otherType] = [await writer.findRefusedColumns?.(batch('int32')), await writer.findRefused(names.map((name, index) => ({ n: numbers[index], name }))), await writer.findRefusedColumns?.(batch('days'))]
+
+    expect(byColumns?.map(({ index }) => index)).toEqual([0, 1, 2500, 4000, 4999])
+    expect(byColumns).toEqual(byRows)
+    expect(otherType).toBeNull()
+    expect((await database.owner.execute(`SELECT count() AS n FROM ${table}`)).rows).toEqual([{ n: 0n }])
   })
 })

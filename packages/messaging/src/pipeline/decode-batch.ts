@@ -74,23 +74,25 @@ function plainEventsFirst(columns: ColumnsDecoder, decode: RecordDecoder, decode
   const makeRow = (batch: RecordBatch, index: number): IngestRow | null => decodeAgain(batch, index).row
   // While the records of one slice are written, those of the next one are read; the one after it has the first one's again.
   let [plain, next] = [new PlainRecords(makeRow), new PlainRecords(makeRow)]
+  let rows = 0
   const place: ValuePlace = { bytes: Buffer.alloc(0), start: 0, end: 0, offset: 0 }
   return {
     begin: () => {
       ;[plain, next] = [next, plain]
       plain.begin()
       columns.begin()
+      rows = 0
     },
     decode: (batch, records) => {
       plain.add(batch, records.length)
       for (let index = 0; index < batch.length; index++) {
         if (locate(batch, index, place) && columns.addEvent(place, batch)) {
-          records.push(plain.at(records.length))
+          records.push(plain.at(records.length, rows++))
           continue
         }
         const record = decode(batch, index)
         if (record.row !== null) columns.addRow(record.row, batch)
-        records.push(record.row === null ? record : { ...record, columns: plain.columns })
+        records.push(record.row === null ? record : { ...record, columns: plain.columns, columnRow: rows++ })
       }
     },
     end: () => void Object.assign(plain.columns, columns.collected()),

@@ -110,7 +110,8 @@ function expectOnce(world: World, { sinks, hasViews }: Setup): void {
   const bad = world.kinds.flatMap((kind, offset) => (refusing.has(kind) ? [BigInt(offset)] : []))
   const isKept = (offset: bigint): boolean => world.kinds[Number(offset)] !== 'old'
   if (sinks !== 'timescaledb') expect(world.clickhouse.filter(isKept).sort(ascending), 'rows in ClickHouse').toEqual(good.filter(isKept))
-  if (sinks !== 'timescaledb') expect([...new Set(world.clickhouse)].sort(ascending), 'rows that came to ClickHouse').toEqual(good)
+  // Of a slice that no ledger knows of any more, an old row that isn't there counts as one that the store has removed already.
+  if (sinks !== 'timescaledb' && !world.hasLostCommits) expect([...new Set(world.clickhouse)].sort(ascending), 'rows that came to ClickHouse').toEqual(good)
   if (sinks !== 'clickhouse') expect([...(world.postgres?.rows ?? [])].sort(ascending), 'rows in PostgreSQL').toEqual(good)
   if (sinks !== 'timescaledb' && hasViews && !world.hasLostCommits) expect(world.view.sort(ascending), 'rows in the view').toEqual(good)
   // What was cut in one process and is not done is finished under its definition, or is made anew as a whole.
@@ -138,5 +139,18 @@ describe('partition workers, killed, suspended, failed and held up at any step',
       }),
       { numRuns: 300, endOnFailure: true },
     )
+  })
+
+  it('send no letter twice when the ledger lost the commit that knew of the first one', async () => {
+    const fate = (at: number, what: Fate, delay = 0): [number, PlannedFate] => [at, { fate: what, delay }]
+    const odd = new Map([fate(8, 'fails-after'), fate(10, 'replica-takes-over'), fate(17, 'pauses-before'), fate(19, 'fails-after'), fate(20, 'replica-takes-over', 15)])
+    const planned = Array.from({ length: 21 }, (_, step): PlannedFate => odd.get(step) ?? { fate: 'works', delay: 0 })
+    const world = new World(['refused-by-timescaledb', 'good'], planned, { window: 1, mayLoseCommits: true })
+    const how: Setup = { sinks: 'timescaledb', chunk: 1, maxRows: 1, hasViews: false, isRedefined: false }
+
+    await play(world, how)
+
+    expect(world.hasLostCommits).toBe(true)
+    expectOnce(world, how)
   })
 })

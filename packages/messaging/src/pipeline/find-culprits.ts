@@ -1,11 +1,11 @@
-import type { RecoverableBatchWriter } from '@smart-whale/interfaces'
+import type { RecoverableBatchWriter, RefusalSearchOptions, RefusedRow } from '@smart-whale/interfaces'
 import { rowsOfRecords } from './columns/slice-columns.ts'
 import type { IngestRow } from './decode-record.ts'
 import type { FloodGuard } from './flood-guard.ts'
 import type { SliceRecord } from './slice-records.ts'
 
 /** A store that can say which rows it refuses. */
-export type JudgingStore = Pick<RecoverableBatchWriter<IngestRow>, 'findRefused'>
+export type JudgingStore = Pick<RecoverableBatchWriter<IngestRow>, 'findRefused' | 'findRefusedColumns'>
 
 /** Records that a store refused, by offset, with the reason. */
 export type Refusals = ReadonlyMap<bigint, string>
@@ -15,21 +15,27 @@ const FEW = 16
 
 /** The records whose rows a store refuses, each tried alone. @throws OperationError `ERR_MESSAGING_PIPELINE_HALTED` when they are a flood */
 export async function findCulprits(store: JudgingStore, records: readonly SliceRecord[], signal: AbortSignal, flood: Pick<FloodGuard, 'expectRefused'>): Promise<Refusals> {
-  const { rows } = rowsOfRecords(records)
-  const few = await store.findRefused(rows, { signal, atMost: FEW })
-  if (few.length >= FEW) await refuseFlood(store, rows, signal, flood)
-  const refused = few.length < FEW ? few : await store.findRefused(rows, { signal })
+  const few = await findRefused(store, records, { signal, atMost: FEW })
+  if (few.length >= FEW) await refuseFlood(store, records, signal, flood)
+  const refused = few.length < FEW ? few : await findRefused(store, records, { signal })
   return new Map(refused.map(({ index, reason }) => [records[index]?.offset ?? -1n, reason]))
+}
+
+/** By column where the records lie so: no row has to be made. */
+async function findRefused(store: JudgingStore, records: readonly SliceRecord[], options: RefusalSearchOptions): Promise<readonly RefusedRow[]> {
+  const given = rowsOfRecords(records)
+  const refused = given.columns === undefined ? null : await store.findRefusedColumns?.(given.columns, options)
+  return refused ?? store.findRefused(given.rows, options)
 }
 
 /** How many rows are tried alone before a search that would try them all, and how many of them must be refused to call it a flood. */
 const SAMPLE = { rows: 64, flood: 48 }
 
 /** Finding each of thousands of refused rows takes thousands of attempts. Where a sample says that most are, the pipeline halts instead. */
-async function refuseFlood(store: JudgingStore, rows: readonly IngestRow[], signal: AbortSignal, flood: Pick<FloodGuard, 'expectRefused'>): Promise<void> {
-  if (rows.length < 8 * SAMPLE.rows) return
-  const step = Math.floor(rows.length / SAMPLE.rows)
-  const sample = rows.filter((_row, index) => index % step === 0).slice(0, SAMPLE.rows)
-  const refused = await store.findRefused(sample, { signal })
-  if (refused.length >= SAMPLE.flood) flood.expectRefused(Math.round((rows.length * refused.length) / SAMPLE.rows))
+async function refuseFlood(store: JudgingStore, records: readonly SliceRecord[], signal: AbortSignal, flood: Pick<FloodGuard, 'expectRefused'>): Promise<void> {
+  if (records.length < 8 * SAMPLE.rows) return
+  const step = Math.floor(records.length / SAMPLE.rows)
+  const sample = records.filter((_record, index) => index % step === 0).slice(0, SAMPLE.rows)
+  const refused = await findRefused(store, sample, { signal })
+  if (refused.length >= SAMPLE.flood) flood.expectRefused(Math.round((records.length * refused.length) / SAMPLE.rows))
 }

@@ -225,7 +225,7 @@ async function store(work: HeldWork, hold: PartitionHold, records: readonly Slic
   const outcome = await untilItWorks<SliceOutcome>(work, signal, async () => {
     if (failedBefore && (await isDoneAfterAll(work, hold, sent, signal))) return outcomeOf(sent.records)
     failedBefore = true
-    return writeSlice(sent.records, { stores, ledger, deadLetters, flood, hold, signal, recorded: sent.recorded, fingerprint })
+    return writeSlice(sent.records, { stores, ledger, deadLetters, flood, hold, signal, recorded: sent.recorded, isTakenOver: inFlight !== null, fingerprint })
   })
   hold.doneUpTo = lastOffset + 1n
   work.progress.done(lastOffset + 1n, outcome, ageOf(records[0], work.clock))

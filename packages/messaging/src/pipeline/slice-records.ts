@@ -16,6 +16,8 @@ export interface SliceRecord {
   readonly sinks?: readonly PipelineSink[]
   /** Columns that have the row among others', in the order of their records. @default none */
   readonly columns?: ColumnBatch
+  /** Which of the columns' rows it is. @default none */
+  readonly columnRow?: number
 }
 
 /** Whether a record's row belongs into a store. */

@@ -1,4 +1,5 @@
 import {
+  type DeadLetterPosition,
   OperationError,
   type RecoverableBatchWriter,
   type Slice,
@@ -47,6 +48,8 @@ export interface WriteSliceOptions {
   readonly flood: Pick<FloodGuard, 'admitRefused' | 'expectRefused'>
   /** The slice as the ledger has it in flight, when these records were sent before. @default none, required */
   readonly recorded: Slice | null
+  /** Whether another hold of the partition recorded it first, and may have done more with it than the ledger says. @default none, required */
+  readonly isTakenOver: boolean
   /** Of the definition that made the rows; see {@link sliceOf}. @default none, required */
   readonly fingerprint: string
 }
@@ -87,12 +90,22 @@ export async function writeSlice(given: readonly SliceRecord[], options: WriteSl
 }
 
 /** The slice as it goes into the ledger: with the place where its dead letters are to be looked for, as it was recorded first, if it was. */
-async function sliceToRecord(records: readonly SliceRecord[], { deadLetters, hold, recorded, fingerprint, signal }: WriteSliceOptions): Promise<Slice> {
+async function sliceToRecord(records: readonly SliceRecord[], options: WriteSliceOptions): Promise<Slice> {
+  const { hold, recorded, fingerprint } = options
   const cut = underEpoch(sliceOf(hold.claim.scope, records, fingerprint), hold.claim.epoch)
   const isCutAnew = recorded === null ? liesBehindLedger(records, hold) : isRecut(recorded)
   const slice = isCutAnew ? recut(cut) : cut
   if (slice.excluded.length === 0) return slice
-  return { ...slice, deadLettersFrom: recorded?.deadLettersFrom ?? (await deadLetters.position({ signal })) }
+  return { ...slice, deadLettersFrom: recorded?.deadLettersFrom ?? (await lettersFrom(options)) }
+}
+
+/**
+ * Before the first letter that the slice may have. Where the ledger knows of none of a slice that was taken over, it may have lost the commit that
+ * did: then they may lie anywhere.
+ */
+async function lettersFrom({ deadLetters, isTakenOver, signal }: WriteSliceOptions): Promise<DeadLetterPosition> {
+  const now = await deadLetters.position({ signal })
+  return isTakenOver ? { ...now, offset: 0n } : now
 }
 
 /** What a slice comes to once it is done. */

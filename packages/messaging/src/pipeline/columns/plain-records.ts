@@ -40,10 +40,12 @@ export class PlainRecords {
     this.#starts.push(start)
   }
 
-  /** The record at a place of the slice. */
-  at(place: number): SliceRecord {
+  /** The record at a place of the slice, whose row is one of the columns'. */
+  at(place: number, columnRow: number): SliceRecord {
     while (this.#records.length <= place) this.#records.push(new PlainRecord(this, this.#records.length))
-    return this.#records[place] as PlainRecord
+    const record = this.#records[place] as PlainRecord
+    record.columnRow = columnRow
+    return record
   }
 
   batchOf(place: number): RecordBatch {
@@ -69,6 +71,7 @@ export class PlainRecords {
 }
 
 class PlainRecord implements SliceRecord {
+  columnRow = 0
   readonly #slice: PlainRecords
   readonly #place: number
 

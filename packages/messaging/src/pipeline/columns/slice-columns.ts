@@ -1,4 +1,4 @@
-import type { ColumnBatch, ColumnValues } from '@smart-whale/interfaces'
+import { type ColumnBatch, pickRows, type RowRange } from '@smart-whale/interfaces'
 import type { IngestRow } from '../event-types.ts'
 import type { SliceRecord } from '../slice-records.ts'
 
@@ -19,24 +19,20 @@ export function rowsOfRecords(records: readonly SliceRecord[]): RecordRows {
   }
 }
 
-/** The columns of exactly these records; undefined when some record has none, or when the columns have rows of others too. */
+/** The columns of exactly these records; null when some record has none. All records of a slice that have columns have the same. */
 function columnsOfRecords(records: readonly SliceRecord[]): ColumnBatch | null {
-  const chunks: ColumnBatch[] = []
-  let expected = 0
-  for (const { columns } of records) {
-    if (columns === undefined) return null
-    if (columns === chunks.at(-1)) continue
-    chunks.push(columns)
-    expected += columns.rows
-  }
-  const [first] = chunks
-  if (first === undefined || expected !== records.length) return null
-  return chunks.length === 1 ? first : { rows: expected, columns: first.columns.map((column, index) => joined(column, chunks, index)) }
+  const columns = records[0]?.columns
+  if (columns === undefined || !records.every((record) => record.columns === columns)) return null
+  return columns.rows === records.length ? columns : pickRows(columns, rangesOf(records))
 }
 
-/** The batches of a slice are of one topic and partition, so that constants are the same in all of them. */
-function joined(column: ColumnValues, chunks: readonly ColumnBatch[], index: number): ColumnValues {
-  if (column.isConstant) return column
-  const parts = chunks.map(({ columns }) => columns[index] as ColumnValues)
-  return { ...column, bytes: Buffer.concat(parts.map(({ bytes }) => bytes)), nulls: column.nulls === null ? null : Buffer.concat(parts.map(({ nulls }) => nulls as Uint8Array)) }
+/** Where the rows of these records lie: mostly in few places, with one row or another left out between them. */
+function rangesOf(records: readonly SliceRecord[]): RowRange[] {
+  const ranges: { from: number; to: number }[] = []
+  for (const { columnRow = 0 } of records) {
+    const last = ranges.at(-1)
+    if (last?.to === columnRow) last.to++
+    else ranges.push({ from: columnRow, to: columnRow + 1 })
+  }
+  return ranges
 }
