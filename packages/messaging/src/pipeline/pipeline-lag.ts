@@ -1,5 +1,6 @@
 import { topicNotFound } from '../errors.ts'
 import type { MessagingTransport } from '../transport.ts'
+import { nextRecordOf } from './next-record.ts'
 import type { PipelineDefinition } from './pipeline-definition.ts'
 import type { PipelineProgress } from './pipeline-progress.ts'
 
@@ -10,6 +11,7 @@ export interface PartitionPipelineLag {
   readonly nextOffset: bigint | null
   /** The offset that the next record will get. */
   readonly latest: bigint
+  /** Offsets up to there, from the next record on: 0 where only transactions that were taken back, or their ends, follow. */
   readonly lag: bigint
   /** The worker that has it, or had it last. */
   readonly owner: string | null
@@ -43,14 +45,12 @@ export async function readPipelineLag({ definition, transport, progress, signal 
   if (described === null) throw topicNotFound(topic)
   const partitions = await Promise.all(
     Array.from({ length: described.partitions }, async (_, partition): Promise<PartitionPipelineLag> => {
-      const [state, bounds] = await Promise.all([progress.inspect({ pipeline: name, topic, topicId: described.id, partition }, { signal }), boundsOf(transport, topic, partition, signal)])
-      const from = state === null || state.nextOffset < bounds.earliest ? bounds.earliest : state.nextOffset
+      const state = await progress.inspect({ pipeline: name, topic, topicId: described.id, partition }, { signal })
       const { inFlight = null } = state ?? {}
       return {
         partition,
         nextOffset: state?.nextOffset ?? null,
-        latest: bounds.latest,
-        lag: bounds.latest > from ? bounds.latest - from : 0n,
+        ...(await whatIsLeft(transport, { topic, partition, nextOffset: state?.nextOffset ?? 0n, signal })),
         owner: state?.owner ?? null,
         inFlight: inFlight === null ? null : { firstOffset: inFlight.firstOffset, lastOffset: inFlight.lastOffset },
       }
@@ -59,10 +59,20 @@ export async function readPipelineLag({ definition, transport, progress, signal 
   return { pipeline: name, topic, total: partitions.reduce((sum, { lag }) => sum + lag, 0n), partitions }
 }
 
-async function boundsOf(transport: Pick<MessagingTransport, 'openPartition'>, topic: string, partition: number, signal: AbortSignal | undefined): Promise<{ earliest: bigint; latest: bigint }> {
+interface Place {
+  readonly topic: string
+  readonly partition: number
+  readonly nextOffset: bigint
+  readonly signal: AbortSignal | undefined
+}
+
+async function whatIsLeft(transport: Pick<MessagingTransport, 'openPartition'>, { topic, partition, nextOffset, signal }: Place): Promise<Pick<PartitionPipelineLag, 'latest' | 'lag'>> {
   const reader = await transport.openPartition(topic, partition, { signal })
   try {
-    return await reader.bounds({ signal })
+    const { earliest, latest } = await reader.bounds({ signal })
+    const from = nextOffset < earliest ? earliest : nextOffset
+    const next = await nextRecordOf(reader, from, latest, signal)
+    return { latest, lag: latest > next ? latest - next : 0n }
   } finally {
     await reader.close()
   }
