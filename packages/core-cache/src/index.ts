@@ -17,6 +17,12 @@ export { createL3Cache, L3Cache, type PersistentSetOptions } from './l3/l3-cache
 export type { L3CacheOptions } from './l3/l3-options.ts'
 export type { CleanupReport, PersistentCache, PersistentEntry, PersistentEvent, PersistentListener, PersistentMark } from './l3/persistent-cache.ts'
 
+// How it is used
+export { createUsageTracker, type PredictOptions, type UsageForecast, UsageTracker } from './usage/usage-tracker.ts'
+export type { UsageTrackerOptions } from './usage/usage-options.ts'
+export type { PeriodicKey, Scan, UsageInsights } from './usage/usage-insights.ts'
+export type { CountedKey } from './usage/top-keys.ts'
+
 // The port of the layer that processes share
 export type {
   ClaimReply,
