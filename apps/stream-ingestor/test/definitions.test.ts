@@ -17,7 +17,7 @@ const RIDES = {
   tables: { clickhouse: 'rides_ch', timescaledb: 'rides_ts' },
   clickhouse: { orderBy: ['city', 'time'], partitionBy: 'month', ttlDays: 36_500 },
 } as const
-/** ClickHouse alone and nothing but fields: read into columns. */
+/** Nothing but fields: read into columns. */
 const VISITS = { topic: 'visits', fields: { id: 'uuid', time: 'timestamp', path: 'string', price: 'decimal(10,2)?', tags: 'json?' }, time: 'time', id: 'id', sinks: ['clickhouse'] } as const
 
 let bench: IngestorBench
