@@ -9,6 +9,7 @@ export { CacheManager, createCacheManager } from './manager/cache-manager.ts'
 export type { CacheAnswer } from './manager/cache-answer.ts'
 export type { CacheNamespace } from './manager/cache-namespace.ts'
 export type { CacheManagerOptions, SmartGetOptions } from './manager/manager-options.ts'
+export type { PrefetchOptions } from './manager/prefetcher.ts'
 export type { LoadContext, Loader } from './manager/run-loader.ts'
 export type { AnswerSource } from './manager/cache-metrics.ts'
 

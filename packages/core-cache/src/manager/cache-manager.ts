@@ -11,6 +11,7 @@ import { Invalidator } from '../shared/invalidator.ts'
 import { NodeLink } from '../shared/node-link.ts'
 import type { Invalidation } from '../shared/shared-cache.ts'
 import { within } from '../shared/within.ts'
+import type { UsageTracker } from '../usage/usage-tracker.ts'
 import { answerOf, type CacheAnswer } from './cache-answer.ts'
 import { type CacheMetrics, cacheMetrics } from './cache-metrics.ts'
 import { CacheNamespace } from './cache-namespace.ts'
@@ -20,6 +21,7 @@ import { LoadOnce } from './load-once.ts'
 import { type CacheManagerOptions, managerSettings, type ManagerSettings, type ReadSettings, readSettings, type SmartGetOptions } from './manager-options.ts'
 import { type MemoryEntry, MemoryLayer, valueFor } from './memory-layer.ts'
 import { PersistentValues } from './persistent-values.ts'
+import { Prefetcher } from './prefetcher.ts'
 import { type Loader, unlessAborted } from './run-loader.ts'
 import { SharedValues } from './shared-values.ts'
 
@@ -42,6 +44,8 @@ export class CacheManager implements AsyncDisposable {
   readonly #invalidator: Invalidator | undefined
   readonly #loads: LoadOnce
   readonly #values: FetchValue
+  readonly #usage: UsageTracker | undefined
+  readonly #prefetcher: Prefetcher | undefined
   readonly #unfollowPressure: (() => void) | undefined
   #opening: Promise<void> | undefined
   #isOpened = false
@@ -64,6 +68,9 @@ export class CacheManager implements AsyncDisposable {
     this.#persistent = persistent && this.#persistentLink(persistent)
     const kept = this.#persistent && new PersistentValues({ link: this.#persistent, clock, metrics: this.#metrics })
     this.#values = new FetchValue({ settings, memory: this.#memory, loads: this.#loads, link: this.#link, shared: values, persistent: kept })
+    this.#usage = settings.usage
+    const isInMemory = (key: string): boolean => (this.#memory.peek(key, clock.monotonic())?.refreshAtMs ?? 0) > clock.monotonic()
+    this.#prefetcher = settings.prefetch && new Prefetcher(settings.prefetch, clock, { isInMemory, promote: (key) => this.promote(key) })
   }
 
   /** Opens the layers. The first read does it as well. A server that isn't there is no error: it is asked again until it is. */
@@ -77,6 +84,7 @@ export class CacheManager implements AsyncDisposable {
   /** Ends everything; the entries in memory are gone. */
   async disconnect(): Promise<void> {
     this.#unfollowPressure?.()
+    await this.#prefetcher?.close()
     this.#invalidator?.close()
     await this.#loads.settle()
     if (this.#opening !== undefined) await Promise.all([this.#link?.close(), this.#persistent?.close()])
@@ -98,7 +106,10 @@ export class CacheManager implements AsyncDisposable {
   smartGet<T>(key: string, loader: Loader<T>, options?: SmartGetOptions<T>): Promise<T> {
     const nowMs = this.#clock.monotonic()
     const entry = this.#mayReadOwn(nowMs) ? this.#memory.read(key, nowMs) : undefined
-    if (entry !== undefined && nowMs < entry.refreshAtMs) return Promise.resolve((entry.isNothing ? undefined : valueFor(entry.copy)) as T)
+    if (entry !== undefined && nowMs < entry.refreshAtMs) {
+      if (this.#usage !== undefined) this.#usage.trackUsage(key, !entry.isNothing)
+      return Promise.resolve((entry.isNothing ? undefined : valueFor(entry.copy)) as T)
+    }
     return this.#lookFurther(key, loader, options, entry, nowMs).then(({ value }) => value)
   }
 
@@ -106,7 +117,10 @@ export class CacheManager implements AsyncDisposable {
   smartGetDetailed<T>(key: string, loader: Loader<T>, options?: SmartGetOptions<T>): Promise<CacheAnswer<T>> {
     const nowMs = this.#clock.monotonic()
     const entry = this.#mayReadOwn(nowMs) ? this.#memory.read(key, nowMs) : undefined
-    if (entry !== undefined && nowMs < entry.refreshAtMs) return Promise.resolve(answerOf<T>(entry, 'memory', false, nowMs))
+    if (entry !== undefined && nowMs < entry.refreshAtMs) {
+      if (this.#usage !== undefined) this.#usage.trackUsage(key, !entry.isNothing)
+      return Promise.resolve(answerOf<T>(entry, 'memory', false, nowMs))
+    }
     return this.#lookFurther(key, loader, options, entry, nowMs)
   }
 
@@ -117,7 +131,7 @@ export class CacheManager implements AsyncDisposable {
     await this.invalidate(key)
     // Nor do loads that began meanwhile on this node count.
     this.#flights.follow({ keys: [key] })
-    await this.smartGet(key, () => value, { loadCostMs: SET_COST_MS, ...options })
+    await this.#find(key, () => value, { loadCostMs: SET_COST_MS, ...options }, undefined, this.#clock.monotonic())
   }
 
   /** Brings a fresh value from a lower layer into memory, however large it is; whether there is one. */
@@ -201,6 +215,7 @@ export class CacheManager implements AsyncDisposable {
     const mark = await this.#persistent?.open()
     if (mark !== undefined && mark.run !== '') this.#link?.resumeFrom(mark)
     await this.#link?.open()
+    this.#prefetcher?.open()
   }
 
   #persistentLink(layer: PersistentCache): PersistentLink {
@@ -209,12 +224,16 @@ export class CacheManager implements AsyncDisposable {
     return new PersistentLink({ layer, clock, logger, timeoutMs, openTimeoutMs, onEvent, metrics: persistentMetrics(metrics), markNow: link && (() => ({ run: link.run, followed: link.followed, mark: link.mark })) })
   }
 
-  async #lookFurther<T>(key: string, loader: Loader<T>, options: SmartGetOptions<T> | undefined, entry: MemoryEntry | undefined, askedAtMs: number): Promise<CacheAnswer<T>> {
+  #lookFurther<T>(key: string, loader: Loader<T>, options: SmartGetOptions<T> | undefined, entry: MemoryEntry | undefined, askedAtMs: number): Promise<CacheAnswer<T>> {
+    this.#prefetcher?.remember(key, () => this.#fly(key, loader as Loader<unknown>, this.#readSettings(options), this.#clock.monotonic()))
+    return this.#find(key, loader, options, entry, askedAtMs)
+  }
+
+  async #find<T>(key: string, loader: Loader<T>, options: SmartGetOptions<T> | undefined, entry: MemoryEntry | undefined, askedAtMs: number): Promise<CacheAnswer<T>> {
     requireKey(key)
-    const read = options === undefined ? this.#settings.read : readSettings(options, this.#settings.read)
+    const read = this.#readSettings(options)
     if (!this.#isOpened) await this.connect()
-    const nowMs = this.#clock.monotonic()
-    const landing = this.#fly(key, loader as Loader<unknown>, read, nowMs)
+    const landing = this.#fly(key, loader as Loader<unknown>, read, this.#clock.monotonic())
     if (entry !== undefined && askedAtMs < entry.freshUntilMs + (entry.isNothing ? 0 : read.revalidateMs)) {
       // It still serves; the flight is for whoever comes next.
       landing.catch(() => {
@@ -222,11 +241,17 @@ export class CacheManager implements AsyncDisposable {
       })
       const isStale = askedAtMs >= entry.freshUntilMs
       this.#metrics.countAnswer('memory', isStale)
+      this.#usage?.trackUsage(key, !entry.isNothing)
       return answerOf<T>(entry, 'memory', isStale, askedAtMs)
     }
     const { found, source, isStale } = await (options?.signal === undefined ? landing : unlessAborted(landing, options.signal))
     this.#metrics.countAnswer(source, isStale)
+    this.#usage?.trackUsage(key, !found.isNothing)
     return answerOf<T>(found, source, isStale, this.#clock.monotonic())
+  }
+
+  #readSettings<T>(options: SmartGetOptions<T> | undefined): ReadSettings {
+    return options === undefined ? this.#settings.read : readSettings(options, this.#settings.read)
   }
 
   /** One flight for all who ask. Without a lease nobody knows what has been invalidated: each caller then gets one that begins after his call. */

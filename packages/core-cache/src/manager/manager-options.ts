@@ -3,7 +3,9 @@ import { optionError } from '../errors.ts'
 import type { MemoryPressure } from '../l1/memory-pressure.ts'
 import type { PersistentCache, PersistentListener } from '../l3/persistent-cache.ts'
 import type { SharedCache } from '../shared/shared-cache.ts'
+import type { UsageTracker } from '../usage/usage-tracker.ts'
 import type { Places } from './place-value.ts'
+import type { PrefetchOptions } from './prefetcher.ts'
 
 /** What a {@link CacheManager} is made of. */
 export interface CacheManagerOptions {
@@ -41,6 +43,10 @@ export interface CacheManagerOptions {
   persistentOpenTimeoutMs?: number | undefined
   /** A load that took at least this long is kept in the persistent layer. @default 5 */
   persistentMinLoadMs?: number | undefined
+  /** Who is told of each read, to find out how the cache is used: `createUsageTracker()`. @default that of `prefetch`, or nobody */
+  usage?: UsageTracker | undefined
+  /** Has what is foreseen loaded before it is asked for. @default not at all */
+  prefetch?: PrefetchOptions | undefined
   /** Told when the persistent layer was rebuilt, an entry in it was damaged, or its thread was lost. @default nobody */
   onPersistentEvent?: PersistentListener | undefined
   /** How long an invalidation may take until all nodes have confirmed it. @default 5_000 */
@@ -114,10 +120,19 @@ export function managerSettings(options: CacheManagerOptions) {
     unlinkedStaleMs: millisecondsOf('unlinkedStaleSeconds', options.unlinkedStaleSeconds ?? 0),
     read: readSettings(options, undefined),
     memoryPressure: options.memoryPressure,
+    usage: options.usage ?? options.prefetch?.usage,
+    prefetch: options.prefetch && checkPrefetch(options.prefetch),
     metrics: options.metrics ?? silentMetrics,
     logger: options.logger ?? silentLogger,
     clock: options.clock ?? systemClock,
   }
+}
+
+function checkPrefetch(options: PrefetchOptions): PrefetchOptions {
+  const { usage, loadsPerMinute = 60, horizonSeconds = 60, maxErrorShare = 0.5, maxLoaders = 1_000 } = options
+  if (typeof usage?.predictUsage !== 'function') throw optionError('prefetch.usage', usage, 'a tracker: createUsageTracker()')
+  for (const [name, value] of Object.entries({ loadsPerMinute, horizonSeconds, maxErrorShare, maxLoaders })) if (!(value > 0 && value < 2 ** 31)) throw optionError(`prefetch.${name}`, value, 'a number above 0')
+  return options
 }
 
 /** Options over settings. @throws ConfigurationError naming the option that is wrong */
