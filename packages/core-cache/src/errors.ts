@@ -10,6 +10,7 @@ export type CacheErrorCode =
   | 'ERR_CACHE_UNACKNOWLEDGED'
   | 'ERR_CACHE_LOAD'
   | 'ERR_CACHE_REDIS'
+  | 'ERR_CACHE_REBALANCE'
   | 'ERR_CACHE_PERSISTENT'
   | 'ERR_CACHE_SQLITE_MISSING'
 
@@ -69,6 +70,11 @@ export function persistentError(what: string, cause: unknown): ConnectionError<'
 export function sqliteMissingError(version: string): ConfigurationError<'ERR_CACHE_SQLITE_MISSING'> {
   const message = `Node.js ${version} has no node:sqlite; run Node.js 22.13 or newer, or use createStorageLayer of @smart-whale/core-cache`
   return new ConfigurationError(message, { code: 'ERR_CACHE_SQLITE_MISSING', context: { version } })
+}
+
+/** Entries could not all be brought to where they belong. Nothing is lost: they are still found where they were. */
+export function rebalanceError(why: string, cause?: unknown): OperationError<'ERR_CACHE_REBALANCE'> {
+  return new OperationError(`the cache's nodes could not be rebalanced: ${why}; call sync() to go on`, { code: 'ERR_CACHE_REBALANCE', cause, retryable: true, status: 503 })
 }
 
 const describe = (value: unknown): string => (typeof value === 'number' ? String(value) : value === null ? 'null' : typeof value)

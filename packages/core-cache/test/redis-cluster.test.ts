@@ -1,4 +1,5 @@
 import type { CacheManager } from '@smart-whale/core-cache'
+import { createCacheDistribution } from '@smart-whale/core-cache/redis'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ManagedServer, RedisServers } from '../../../tools/services/src/index.ts'
@@ -36,6 +37,28 @@ async function shardOf({ nodes }: RedisServers, name: string): Promise<number> {
 }
 
 describeOn('a cluster', () => reached)
+
+describe('A distribution over a cluster', () => {
+  it('leaves to the cluster where the entries are, and knows it', async (context) => {
+    const servers = serversOf(reached, context)
+    const cache = createCacheDistribution({ ...reached.config, prefix: 'spread' })
+    await cache.connect()
+    const keys = Array.from({ length: 200 }, (_, index) => `key {${index % 7}} ${index}`)
+    await Promise.all(keys.map((key) => cache.set(key, key)))
+
+    await cache.sync()
+    const places = cache.distribute(keys)
+
+    expect([...places.keys()].sort()).toEqual(servers.nodes.slice(0, MASTERS).map(({ address }) => address).sort())
+    for (const [node, there] of places) {
+      const raw = new Redis(`redis://${node}`)
+      expect(await Promise.all(there.map((key) => raw.exists(`spread:c:${key}`)))).toEqual(there.map(() => 1))
+      raw.disconnect()
+    }
+    await expect(cache.rebalance(['a:1'])).rejects.toMatchObject({ code: 'ERR_CACHE_CONFIGURATION' })
+    await cache.disconnect()
+  })
+})
 
 describe('A failover in a cluster, to a replica without the last acknowledged writes,', () => {
   it('brings nothing back that was invalidated, and costs no caller an error', { timeout: 90_000 }, async (context) => {

@@ -71,7 +71,7 @@ export function describeOn(name: string, reached: () => Reached): void {
         return ++loads
       }
 
-      const values = await Promise.all(Array.from({ length: 100 }, (_, index) => nodes[index % 2]?.smartGet('k', loader)))
+      const values = await Promise.all(Array.from({ length: 100 }, (_, index) => (nodes[index % 2] as CacheManager).smartGet('k', loader)))
 
       expect(values).toEqual(Array.from({ length: 100 }, () => 1))
     })

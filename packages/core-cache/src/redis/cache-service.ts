@@ -1,7 +1,6 @@
 import { type CachingInterface, compileGlob, type Logger, silentLogger, systemClock } from '@smart-whale/interfaces'
 import { requireKey, requireTtl, requireValue } from '../check-entry.ts'
-import { decodeValue } from '../codec/decode-value.ts'
-import { encodeValue } from '../codec/encode-value.ts'
+import { readServicePayload, sealServicePayload } from '../codec/service-payload.ts'
 import { optionError, redisError } from '../errors.ts'
 import { within } from '../shared/within.ts'
 import { newToken } from '../manager/load-token.ts'
@@ -9,9 +8,6 @@ import { GetBatch } from './get-batch.ts'
 import { checkRedisConfig, type RedisConfig } from './redis-config.ts'
 import { RedisConnection } from './redis-connection.ts'
 import { scanKeysOf } from './scan-keys.ts'
-
-/** What a payload begins with: another form is a miss. */
-const FORM = 'SWV1|'
 
 /** What a {@link CacheService} may be told besides where Redis is. */
 export interface CacheServiceOptions {
@@ -79,15 +75,14 @@ export class CacheService implements CachingInterface {
   async distributedGet<T = unknown>(key: string): Promise<T | undefined> {
     requireKey(key)
     const payload = await this.#ask('read', () => this.#gets.get(this.#prefix + key))
-    return payload === undefined ? undefined : (readPayload(payload) as T | undefined)
+    return payload === undefined ? undefined : (readServicePayload(payload) as T | undefined)
   }
 
   async distributedSet(key: string, value: unknown, ttlSeconds?: number): Promise<void> {
     requireKey(key)
     requireValue(value)
     requireTtl(ttlSeconds)
-    const body = encodeValue(value)
-    const payload = `${FORM}${body.length.toString(36)}|${body}`
+    const payload = sealServicePayload(value)
     const seconds = ttlSeconds ?? this.#defaultTtlSeconds
     const { commands } = this.#connection
     await this.#ask('write', () => (seconds === null || seconds === Infinity ? commands.set(this.#prefix + key, payload) : commands.set(this.#prefix + key, payload, 'PX', Math.max(1, Math.ceil(seconds * 1000)))))
@@ -144,6 +139,16 @@ export class CacheService implements CachingInterface {
     return { fencingToken: BigInt(number), prolong: keep, release: () => keep(0), [Symbol.asyncDispose]: async () => void (await keep(0)) }
   }
 
+  /** The connection, for who knows more about its servers. */
+  protected get connection(): RedisConnection {
+    return this.#connection
+  }
+
+  /** What a key is called in Redis. */
+  protected nameOf(key: string): string {
+    return this.#prefix + key
+  }
+
   /** Gives back what isn't copied: nobody is to lean on it. */
   async #copied(giveBack: () => Promise<unknown>): Promise<void> {
     try {
@@ -166,11 +171,4 @@ export class CacheService implements CachingInterface {
 /** A ready cache on Redis. */
 export function createCacheService(config: RedisConfig, options?: CacheServiceOptions): CacheService {
   return new CacheService(config, options)
-}
-
-function readPayload(payload: string): unknown {
-  const bodyAt = payload.indexOf('|', FORM.length) + 1
-  if (!payload.startsWith(FORM) || bodyAt === 0) return undefined
-  const body = payload.slice(bodyAt)
-  return body.length === Number.parseInt(payload.slice(FORM.length, bodyAt - 1), 36) ? decodeValue(body)?.value : undefined
 }

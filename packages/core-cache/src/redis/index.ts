@@ -2,5 +2,10 @@
 export { createRedisLayer, type RedisLayerOptions } from './redis-layer.ts'
 export type { RedisAddress, RedisConfig } from './redis-config.ts'
 
+// Entries spread over several servers
+export { type CacheDistributionConfig, createCacheDistribution } from './create-distribution.ts'
+export type { CacheDistribution, RebalanceOptions } from '../distribution/distributed-cache.ts'
+export type { RebalanceReport } from '../distribution/move-entries.ts'
+
 // Redis alone, behind the caching contract
 export { CacheService, type CacheLock, type CacheServiceOptions, createCacheService } from './cache-service.ts'

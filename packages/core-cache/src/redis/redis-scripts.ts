@@ -1,3 +1,5 @@
+import { SHARD_SCRIPTS } from './shard-scripts.ts'
+
 /**
  * Reads what is known; the rest of the script finds the run in `run` and its newest invalidation in `newest`. Runs are named in their order, also over a server
  * that has forgotten the last ones: milliseconds, and a token. A hash that another server wrote into last came here by a failover or from a file, and may lack
@@ -145,6 +147,7 @@ export const REDIS_SCRIPTS = {
   swCacheGiveUp: { keys: 3, lua: GIVE_UP },
   swCacheLock: { keys: 2, lua: LOCK },
   swCacheKeepLock: { keys: 1, lua: KEEP_LOCK },
+  ...SHARD_SCRIPTS,
 } as const
 
 /** Name of a script. */
