@@ -4,6 +4,20 @@ export type { L1CacheOptions } from './l1/l1-options.ts'
 export type { L1CacheStats } from './l1/entry-store.ts'
 export type { MemoryPressure } from './l1/memory-pressure.ts'
 
+// What another size would do
+export {
+  CacheAnalyzer,
+  type CacheAnalyzerOptions,
+  type CacheSize,
+  createCacheAnalyzer,
+  type CurvePoint,
+  type HitRateAnalysis,
+  type MemoryAnalysis,
+  type OptimizeOptions,
+  type ResizableCache,
+  type SizeSuggestion,
+} from './analyzer/cache-analyzer.ts'
+
 // In layers
 export { CacheManager, createCacheManager } from './manager/cache-manager.ts'
 export type { CacheAnswer } from './manager/cache-answer.ts'
@@ -16,6 +30,8 @@ export type { AnswerSource } from './manager/cache-metrics.ts'
 // Across restarts
 export { createL3Cache, L3Cache, type PersistentSetOptions } from './l3/l3-cache.ts'
 export type { L3CacheOptions } from './l3/l3-options.ts'
+export { createStorageLayer, StorageLayer, type StorageLayerOptions } from './l3/storage-layer.ts'
+export type { StorageDialectName } from './l3/storage-rows.ts'
 export type { CleanupReport, PersistentCache, PersistentEntry, PersistentEvent, PersistentListener, PersistentMark } from './l3/persistent-cache.ts'
 
 // How it is used

@@ -21,6 +21,8 @@ export interface L1CacheStats {
   readonly entries: number
   /** Estimated memory of these entries. */
   readonly bytes: number
+  /** Entries that it may hold. */
+  readonly maxEntries: number
   /** Memory that they may take at the moment: `maxBytes`, or less under memory pressure. */
   readonly maxBytes: number
 }
@@ -39,8 +41,10 @@ export interface NewEntry {
 export class EntryStore {
   readonly slots = new EntrySlots()
   readonly #clock: Clock
-  readonly #maxEntries: number
-  readonly #mostBytes: number
+  #maxEntries: number
+  #mostBytes: number
+  /** Share of the memory that may be used at the moment. */
+  #share = 1
   #maxBytes: number
   #bytes = 0
   /** Reads that were answered. */
@@ -120,8 +124,17 @@ export class EntryStore {
 
   /** Gives the store a share of its memory budget; entries leave until they fit. */
   useShare(share: number): void {
+    this.#share = share
     this.#maxBytes = Math.max(1, this.#mostBytes * share)
     while (this.#bytes > this.#maxBytes) this.#evict()
+  }
+
+  /** Gives the store other bounds; entries leave until they fit. */
+  resize(maxEntries: number, maxBytes: number): void {
+    this.#maxEntries = maxEntries
+    this.#mostBytes = maxBytes
+    while (this.slots.slotOf.size > maxEntries) this.#evict()
+    this.useShare(this.#share)
   }
 
   stats(): L1CacheStats {
@@ -133,6 +146,7 @@ export class EntryStore {
       rejections: this.#rejections,
       entries: this.slots.slotOf.size,
       bytes: this.#bytes,
+      maxEntries: this.#maxEntries,
       maxBytes: this.#maxBytes,
     }
   }

@@ -96,6 +96,16 @@ export class L1Cache implements CachingInterface {
     this.#store.useShare(Number.isFinite(share) ? Math.min(1, Math.max(LEAST_SHARE, share)) : 1)
   }
 
+  /**
+   * Gives the cache other bounds; entries leave until they fit. What `memoryPressure` takes, it takes of these.
+   *
+   * @throws ConfigurationError `ERR_CACHE_CONFIGURATION`
+   */
+  resize({ maxEntries, maxBytes }: Required<Pick<L1CacheOptions, 'maxEntries' | 'maxBytes'>>): void {
+    const checked = settingsOf({ maxEntries, maxBytes })
+    this.#store.resize(checked.maxEntries, checked.maxBytes)
+  }
+
   /** Forgets every entry; the statistics go on. */
   clear(): void {
     this.#store.clear()
