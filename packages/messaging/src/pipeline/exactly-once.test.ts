@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Clock, InfrastructureError, silentLogger, silentMetrics } from '@smart-whale/interfaces'
+import { Comebacks } from './comebacks.ts'
 import { DeadLetterOutbox } from './dead-letter-outbox.ts'
 import { sliceDecoder } from './decode-batch.ts'
 import { definePipelines } from './define-pipelines.ts'
@@ -67,6 +68,7 @@ async function live(world: World, life: ProcessLife, setup: Setup): Promise<void
     limits: { maxRows: 1 + ((setup.maxRows + life.generation) % 6), maxBytes: 1_000_000, maxAgeMs: 1 },
     budget: new SliceBudget(),
     flood: new FloodGuard({ window: 1_000_000 }),
+    comebacks: new Comebacks(),
     progress: new PartitionProgress({ name: 'model', table: 'model' }, 0, pipelineMetrics(silentMetrics), { stored: 0, deadLettered: 0, leftOut: 0, lost: [] }),
     clock: hastyClock(world),
     logger: silentLogger,

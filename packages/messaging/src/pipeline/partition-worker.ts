@@ -3,6 +3,7 @@ import { sleep } from '@smart-whale/core-resilience'
 import type { PartitionReader } from '../transport.ts'
 import { cutSlice, releaseRecords, rereadRange } from './cut-slices.ts'
 import type { SliceDecoder } from './decode-batch.ts'
+import type { Comebacks } from './comebacks.ts'
 import type { DeadLetterSink } from './dead-letter-outbox.ts'
 import type { FloodGuard } from './flood-guard.ts'
 import { foreseeRefusals } from './foresee-refusals.ts'
@@ -33,6 +34,8 @@ export interface PartitionWork {
   /** Shared with all other partitions of the process. */
   readonly budget: SliceBudget
   readonly flood: FloodGuard
+  /** Shared with the pipeline's other partitions. */
+  readonly comebacks: Comebacks
   readonly progress: PartitionProgress
   readonly clock: Clock
   readonly logger: Logger

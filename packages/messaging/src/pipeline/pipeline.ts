@@ -4,6 +4,7 @@ import type { GroupMembership, MessagingTransport, PartitionReader } from '../tr
 import { ColumnPool } from './columns/column-pool.ts'
 import { sliceDecoder } from './decode-batch.ts'
 import { checkTopic } from './check-topic.ts'
+import { Comebacks } from './comebacks.ts'
 import { DeadLetterOutbox } from './dead-letter-outbox.ts'
 import { FloodGuard, type FloodOptions } from './flood-guard.ts'
 import { runPartition } from './partition-worker.ts'
@@ -57,6 +58,7 @@ export class Pipeline implements Lifecycle {
   readonly #flood: FloodGuard
   readonly #budget: SliceBudget
   readonly #pool = new ColumnPool()
+  readonly #comebacks = new Comebacks()
   readonly #drift: SchemaDrift
   readonly #presence: TopicPresence
   #membership: GroupMembership | null = null
@@ -160,6 +162,7 @@ export class Pipeline implements Lifecycle {
         limits: definition.limits,
         budget: this.#budget,
         flood: this.#flood,
+        comebacks: this.#comebacks,
         progress,
         clock,
         logger: this.#logger,

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
+import { Comebacks } from './comebacks.ts'
 import { DeadLetterOutbox } from './dead-letter-outbox.ts'
 import { sliceDecoder } from './decode-batch.ts'
 import { definePipelines } from './define-pipelines.ts'
@@ -40,6 +41,7 @@ it('goes on behind what the topic has removed, and names topic, partition and of
       limits: { maxRows: 100, maxBytes: 1_000_000, maxAgeMs: 1 },
       budget: new SliceBudget(),
       flood: new FloodGuard(),
+      comebacks: new Comebacks(),
       progress,
       clock: systemClock,
       logger,

@@ -1,12 +1,14 @@
-import { sleep } from '@smart-whale/core-resilience'
 import { type Clock, InfrastructureError, type Logger } from '@smart-whale/interfaces'
 import type { PartitionReader } from '../transport.ts'
+import type { Comebacks } from './comebacks.ts'
 import type { PartitionProgress } from './pipeline-status.ts'
 
 /** Whose step it is. */
 export interface PausableWork {
   readonly reader: Pick<PartitionReader, 'partition' | 'signal'>
   readonly progress: Pick<PartitionProgress, 'paused' | 'resumed'>
+  /** Shared with the partitions that wait for the same. */
+  readonly comebacks: Comebacks
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -19,16 +21,21 @@ export async function untilItWorks<T>(work: PausableWork, signal: AbortSignal, s
   for (let failures = 0; ; failures++) {
     try {
       const result = await step()
-      if (failures > 0) work.logger.info({ partition: work.reader.partition, failures }, 'partition goes on')
+      if (failures > 0) goesOn(work, failures)
       work.progress.resumed()
       return result
     } catch (error) {
       if (signal.aborted || work.reader.signal.aborted || isFatal(error)) throw error
       if (failures === 0) work.logger.warn({ err: error, partition: work.reader.partition }, 'partition paused: a slice could not be written')
       work.progress.paused(error)
-      await sleep(pauseMs(failures), { signal: work.reader.signal, clock: work.clock })
+      await work.comebacks.pause(pauseMs(failures), { signal: work.reader.signal, clock: work.clock })
     }
   }
+}
+
+function goesOn({ comebacks, logger, reader }: PausableWork, failures: number): void {
+  logger.info({ partition: reader.partition, failures }, 'partition goes on')
+  comebacks.announce()
 }
 
 /** What waiting can't mend: the pipeline halts and says so. */
