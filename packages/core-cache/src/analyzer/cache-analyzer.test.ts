@@ -34,7 +34,7 @@ const TRACES: readonly [string, Int32Array, number][] = [
   ['popular keys, all of them watched', zipfTrace({ keys: 20_000, exponent: 0.9, accesses: 60_000 }), 1_000],
   ['popular keys, one in ten watched', zipfTrace({ keys: 80_000, exponent: 0.9, accesses: 160_000 }), 20_000],
   ['popular keys and scans', zipfTrace({ keys: 30_000, exponent: 0.9, accesses: 100_000, scanShare: 0.3 }), 4_000],
-  ['a loop', loopTrace(6_000, 60_000), 4_000],
+  ['a loop', loopTrace(6_000, 120_000), 4_000],
   ['a popular set that moves on', driftingTrace(8_000, 80_000), 2_000],
 ]
 

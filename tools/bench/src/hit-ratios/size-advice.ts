@@ -2,23 +2,30 @@ import { parseArgs } from 'node:util'
 import { createCacheAnalyzer, createL1Cache, type L1Cache } from '@smart-whale/core-cache'
 import { type Cell, readCells } from './read-traces.ts'
 
-/** `node --conditions=@smart-whale/source tools/bench/src/hit-ratios/size-advice.ts --traces FOLDER`: what the analyzer expects of sizes, against replays of recorded traffic. */
+/**
+ * `node --conditions=@smart-whale/source tools/bench/src/hit-ratios/size-advice.ts --traces FOLDER [--share 0.25]`: what the analyzer expects of sizes, against
+ * replays of recorded traffic; with all keys of these small caches watched, as by default, or a share of them.
+ */
 function run(): void {
-  const { traces } = parseArgs({ options: { traces: { type: 'string' } } }).values
+  const { traces, share } = parseArgs({ options: { traces: { type: 'string' }, share: { type: 'string' } } }).values
   if (traces === undefined) {
     process.stderr.write('size-advice: --traces must name the folder of the traces that are bundled with the Caffeine simulator\n')
     process.exitCode = 1
     return
   }
   const errors: number[] = []
-  for (const cell of readCells(traces)) errors.push(...errorsOn(cell))
+  for (const cell of readCells(traces)) errors.push(...errorsOn(cell, share === undefined ? undefined : Number(share)))
   print(`largest error ${Math.max(...errors).toFixed(2)} points, mean ${(errors.reduce((sum, error) => sum + error, 0) / errors.length).toFixed(2)}, of ${errors.length} sizes`)
 }
 
+/** Of the sizes that the analyzer tries, against the present one; and the fewest entries that it takes for a sample. */
+const LARGEST_SIZE = 8
+const FEWEST_SAMPLED = 1_000
+
 /** How far, in points, expected hit ratios are from those of replays: at half, the same and twice the size, and at the one suggested. */
-function errorsOn({ name, capacity, keys }: Cell): number[] {
+function errorsOn({ name, capacity, keys }: Cell, share: number | undefined): number[] {
   const cache = cacheOf(capacity)
-  const analyzer = createCacheAnalyzer({ cache })
+  const analyzer = createCacheAnalyzer({ cache, sampledEntries: share && Math.max(FEWEST_SAMPLED, Math.round(share * LARGEST_SIZE * capacity)) })
   replay(keys, cache, (key) => analyzer.record(key))
   const suggested = analyzer.optimize()?.maxEntries
   const points = analyzer.analyzeHitRate().curve.filter(({ maxEntries }) => [capacity / 2, capacity, capacity * 2, suggested].includes(maxEntries))
