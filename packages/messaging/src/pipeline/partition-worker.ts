@@ -1,4 +1,4 @@
-import { type Clock, InfrastructureError, type Logger, OperationError, type Slice, type SliceClaim, type SliceLedger, staleEpochError } from '@smart-whale/interfaces'
+import { type Clock, InfrastructureError, type Logger, type Slice, type SliceLedger, staleEpochError } from '@smart-whale/interfaces'
 import { sleep } from '@smart-whale/core-resilience'
 import type { PartitionReader } from '../transport.ts'
 import { cutSlice, releaseRecords, rereadRange } from './cut-slices.ts'
@@ -14,7 +14,8 @@ import type { SliceLimits } from './pipeline-definition.ts'
 import { PartitionRoom, type SliceBudget } from './slice-budget.ts'
 import type { PartitionProgress } from './pipeline-status.ts'
 import type { SentLetters } from './sent-letters.ts'
-import { asRecorded, type SliceRecord } from './slice-records.ts'
+import { isDoneAfterAll, rememberTokens, type SentSlice, wentBack } from './sent-slice.ts'
+import type { SliceRecord } from './slice-records.ts'
 import { takeUpSlice } from './take-up-slice.ts'
 import { untilItWorks } from './until-it-works.ts'
 import { outcomeOf, type PipelineStores, type SliceOutcome, writeSlice } from './write-slice.ts'
@@ -176,10 +177,6 @@ async function refuseLostCommits({ ledger }: HeldWork, { claim, doneUpTo }: Part
   if (state.nextOffset !== doneUpTo) throw wentBack(claim)
 }
 
-function wentBack({ scope }: SliceClaim): OperationError {
-  return new OperationError(`the ledger of partition ${scope.partition} has lost what it had confirmed: the partition is claimed anew`, { code: 'ERR_MESSAGING_LEDGER_WENT_BACK' })
-}
-
 /** As much of a slice as the ledger has room for; the rest is read again. */
 function withinSpan({ ledger, reader }: HeldWork, records: readonly SliceRecord[]): readonly SliceRecord[] {
   const first = records[0]?.offset
@@ -237,53 +234,6 @@ async function store(work: HeldWork, hold: PartitionHold, records: readonly Slic
   if (work.stores.ledger === null) return
   // The ledger decides where to go on; the group's offset is for those who watch the lag, so failing to store it stops nothing.
   await work.reader.commit(lastOffset + 1n, { signal }).catch((error: unknown) => work.logger.warn({ err: error, partition: hold.claim.scope.partition }, 'the group offset was not committed'))
-}
-
-/** A slice as it was sent, for as long as it is not known to be done. */
-interface SentSlice {
-  readonly asRead: readonly SliceRecord[]
-  /** Parted as the ledger has the slice. */
-  records: readonly SliceRecord[]
-  /** As the ledger has it in flight. */
-  recorded: Slice | null
-  /** Every token that it was to be recorded under, in order, and how many of them the ledger has confirmed. */
-  readonly tokens: string[]
-  confirmed: number
-}
-
-/** The ledger, and with it what became of each record of this slice. */
-function rememberTokens(ledger: SliceLedger, sent: SentSlice): SliceLedger {
-  return {
-    claim: (scope, owner, options) => ledger.claim(scope, owner, options),
-    record: async (claim, slice, options) => {
-      const place = sent.tokens.push(slice.token)
-      await ledger.record(claim, slice, options)
-      sent.confirmed = place
-    },
-    complete: (claim, slice, options) => ledger.complete(claim, slice, options),
-    inspect: (scope, options) => ledger.inspect(scope, options),
-  }
-}
-
-/**
- * After a failure: whether the commit came through and only its answer was lost. If not, the slice is to be sent again as the ledger has it.
- * @throws `ERR_STALE_EPOCH` when somebody else holds the partition, or when the ledger has lost what it had confirmed
- */
-async function isDoneAfterAll(work: HeldWork, hold: PartitionHold, sent: SentSlice, signal: AbortSignal): Promise<boolean> {
-  const { claim, doneUpTo } = hold
-  await hold.renewTurn(signal)
-  const state = await work.ledger.inspect(claim.scope, { signal })
-  const last = sent.records.at(-1)?.offset ?? 0n
-  if (state === null || state.epoch !== claim.epoch || state.owner !== claim.owner) throw staleEpochError(claim.scope, claim.epoch)
-  if (state.nextOffset === last + 1n) return true
-  // An earlier token than the last confirmed one, or none at all, is what a ledger has that went back.
-  const known = state.inFlight === null ? 0 : sent.tokens.lastIndexOf(state.inFlight.token) + 1
-  if (state.nextOffset !== doneUpTo || known < sent.confirmed || (state.inFlight !== null && known === 0)) throw wentBack(claim)
-  // Also where the answer was lost: what is sent next rests on it.
-  sent.confirmed = known
-  sent.recorded = state.inFlight
-  sent.records = state.inFlight === null ? sent.asRead : asRecorded(sent.asRead, state.inFlight, claim.scope, work.fingerprint)
-  return false
 }
 
 /** Resolves when the partition is revoked, or when that would have happened by now. */
