@@ -1,8 +1,9 @@
 import { sleep } from '@smart-whale/core-resilience'
 import { messagingError } from '../../errors.ts'
-import type { CommittedOffset, GroupMembership, JoinOptions, PartitionReader, TransportCallOptions } from '../../transport.ts'
+import type { GroupMembership, JoinOptions, PartitionReader, TransportCallOptions } from '../../transport.ts'
 import { assignAsLeader } from './assign-as-leader.ts'
 import { decodeAssignment, encodeSubscription, type TopicPartitions } from './group-protocol.ts'
+import type { GroupStanding } from './group-progress.ts'
 import { GroupSession, type Taken } from './group-session.ts'
 import { HeldPartition, type TopicIdentity } from './held-partition.ts'
 import { HeldPartitions } from './held-partitions.ts'
@@ -10,11 +11,10 @@ import type { KafkaClient } from './kafka-client.ts'
 import type { PartitionGrant } from './kafka-partition-reader.ts'
 
 /** A partition that a member got. */
-export interface GrantedPartition {
+export interface GrantedPartition extends GroupStanding {
   readonly grant: PartitionGrant
   readonly topic: TopicIdentity
   readonly partition: number
-  readonly committed: CommittedOffset | null
 }
 
 /** What a member is made from. */
@@ -257,7 +257,7 @@ export class GroupMember implements GroupMembership {
       isTopicThere: () => client.view.known(topic.name)?.id === topic.id,
       right: { groupId: this.groupId, current: () => session.right },
       commit: (nextOffset, checkHeld, options) => session.progress.commit(position, nextOffset, checkHeld, options),
-      makeReader: async (grant) => makeReader({ grant, topic, partition, committed: await session.progress.committed(position, { signal: grant.signal }) }),
+      makeReader: async (grant) => makeReader({ grant, topic, partition, ...(await session.progress.standing(position, { signal: grant.signal })) }),
       onPartition: join.onPartition,
       onFailure: (error) => this.#giveUpMembership(error),
       onTopicGone: () => {

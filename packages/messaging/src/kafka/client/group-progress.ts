@@ -30,6 +30,19 @@ export interface GroupPosition {
   readonly partition: number
 }
 
+/** What a group's progress is known to be. */
+export interface GroupStanding {
+  readonly committed: CommittedOffset | null
+  /** Whether a transaction that hasn't ended may move it. */
+  readonly isPending: boolean
+}
+
+interface StoredQuestion {
+  readonly requireStable: boolean
+  /** Whether it is an answer that a transaction hasn't ended; else it is asked for again. */
+  readonly mayBePending?: boolean
+}
+
 /** One commit among those of its partition. */
 interface CommitOrder {
   readonly checkHeld: () => void
@@ -68,18 +81,33 @@ export class GroupProgress {
     })
   }
 
-  /** What the group has committed last; null when it is nothing. */
-  async committed({ topic, partition }: GroupPosition, options: TransportCallOptions | undefined): Promise<CommittedOffset | null> {
+  /** What the group has committed last, once every transaction that stores progress here has ended; null when it is nothing. */
+  async committed(position: GroupPosition, options: TransportCallOptions | undefined): Promise<CommittedOffset | null> {
+    return (await this.#stored(position, options, { requireStable: true })).committed
+  }
+
+  /**
+   * What the group has committed last, at once. It is pending while a transaction may yet move it, and whoever asks may be the one who can end that:
+   * the next owner of its id. To wait here would be to wait until the broker gives the transaction up.
+   */
+  async standing(position: GroupPosition, options: TransportCallOptions): Promise<GroupStanding> {
+    const stable = await this.#stored(position, options, { requireStable: true, mayBePending: true })
+    return stable.isPending ? { ...(await this.#stored(position, options, { requireStable: false })), isPending: true } : stable
+  }
+
+  async #stored({ topic, partition }: GroupPosition, options: TransportCallOptions | undefined, { requireStable, mayBePending = false }: StoredQuestion): Promise<GroupStanding> {
     const { client, groupId, coordinator } = this.#options
     const what = `asking for the progress of group "${groupId}"`
     return runCall(what, this.#whileMember(options), client.clock, async (signal) => {
       const found = await coordinator.call(signal, async (target) => {
-        const question = { groupId, topic, partitions: [partition], requireStable: true }
-        const { errorCode, offsets } = await client.api.offsetFetch(target, question, this.#request(signal))
-        return { offset: -1n, metadata: null, ...offsets[0], errorCode: errorCode === BROKER.NONE ? (offsets[0]?.errorCode ?? BROKER.NONE) : errorCode }
+        const question = { groupId, topic, partitions: [partition], requireStable }
+        const { errorCode: ofGroup, offsets } = await client.api.offsetFetch(target, question, this.#request(signal))
+        const errorCode = ofGroup === BROKER.NONE ? (offsets[0]?.errorCode ?? BROKER.NONE) : ofGroup
+        const isPending = mayBePending && errorCode === BROKER.UNSTABLE_OFFSET_COMMIT
+        return { offset: -1n, metadata: null, ...offsets[0], errorCode: isPending ? BROKER.NONE : errorCode, isPending }
       })
       if (found.errorCode !== BROKER.NONE) throw brokerError(found.errorCode, what)
-      return found.offset < 0n ? null : { offset: found.offset, metadata: found.metadata ?? '' }
+      return { committed: found.offset < 0n ? null : { offset: found.offset, metadata: found.metadata ?? '' }, isPending: found.isPending }
     })
   }
 

@@ -38,6 +38,8 @@ export interface ReaderPlace {
   readonly topic: { readonly name: string; readonly id: string }
   readonly partition: number
   readonly startOffset: bigint
+  /** Whether a transaction that hasn't ended may move the beginning. @default false */
+  readonly isPending?: boolean
   readonly grant: PartitionGrant
 }
 
@@ -52,8 +54,12 @@ export class KafkaPartitionReader implements PartitionReader {
   readonly #grant: PartitionGrant
   readonly #feed: PartitionFeed
   #isReading = false
+  /** Whether it isn't known yet where reading begins, as long as nobody has said so by {@link seek}. */
+  #isPending: boolean
+  #isSettling = false
 
-  constructor(client: KafkaClient, fetcher: Fetcher, { topic, partition, startOffset, grant }: ReaderPlace) {
+  constructor(client: KafkaClient, fetcher: Fetcher, { topic, partition, startOffset, isPending = false, grant }: ReaderPlace) {
+    this.#isPending = isPending
     this.#client = client
     this.#fetcher = fetcher
     this.#grant = grant
@@ -84,6 +90,7 @@ export class KafkaPartitionReader implements PartitionReader {
 
   seek(offset: bigint): void {
     if (typeof offset !== 'bigint' || offset < 0n) throw invalidOffset(offset)
+    this.#isPending = false
     this.#feed.moveTo(offset)
     // A read that waits goes on waiting, for the new place.
     this.#fetcher.schedule()
@@ -129,10 +136,34 @@ export class KafkaPartitionReader implements PartitionReader {
   /** The next records, if there are any and they are surely ours. */
   #take(options: ReadOptions): RecordBatch | null {
     if (!this.#grant.isCurrent()) return null
+    if (this.#isPending) return this.#settle()
     const batch = this.#feed.take(options.maxBytes, options.maxRecords)
     this.#fetcher.schedule()
     if (batch === null && this.#feed.failure !== undefined) this.#throwFailure(options, this.#feed.failure)
     return batch
+  }
+
+  /** Nothing is handed out before it is known where to begin; whoever reads meanwhile waits for it. */
+  #settle(): null {
+    if (this.#isSettling) return null
+    this.#isSettling = true
+    const settled = this.#grant.committed({ signal: this.signal }).then(
+      (committed) => {
+        if (this.#isPending && committed !== null) this.seek(committed.offset)
+        this.#isPending = false
+      },
+      (error: unknown) => {
+        // The transaction still hasn't ended: it is asked again.
+        if (!this.#isPending || (InfrastructureError.isInstance(error) && error.retryable)) return
+        this.#isPending = false
+        this.#feed.fail(error, this.#feed.fetchOffset)
+      },
+    )
+    void settled.finally(() => {
+      this.#isSettling = false
+      this.#feed.wake()
+    })
+    return null
   }
 
   /** Nothing will come from here. */

@@ -235,14 +235,17 @@ export class KafkaTransport implements MessagingTransport {
     }
   }
 
-  async #groupReader({ grant, topic, partition, committed }: GrantedPartition, { startFrom }: JoinOptions): Promise<PartitionReader> {
+  async #groupReader(granted: GrantedPartition, { startFrom }: JoinOptions): Promise<PartitionReader> {
+    const { grant, topic, partition, isPending } = granted
+    // Only where there surely is no progress may it be stored where reading begins.
+    const committed = granted.committed === null && isPending && startFrom === 'latest' ? await grant.committed({ signal: grant.signal }) : granted.committed
     const { earliest, latest } = await offsetBounds(this.#client, { topic: topic.name, topicId: topic.id, partition, signal: grant.signal })
-    const reader = new KafkaPartitionReader(this.#client, this.#fetcher, { topic, partition, startOffset: committed?.offset ?? earliest, grant })
+    const reader = new KafkaPartitionReader(this.#client, this.#fetcher, { topic, partition, startOffset: committed?.offset ?? earliest, isPending, grant })
     if (committed === null && startFrom === 'latest') {
       reader.seek(latest)
       // Otherwise whoever gets the partition next would begin at the end once more, behind what came in between.
       await grant.commit(latest, { signal: grant.signal })
-    } else if (committed !== null && committed.offset < earliest) {
+    } else if (committed !== null && committed.offset < earliest && !isPending) {
       const context = { topic: topic.name, partition, committed: String(committed.offset), earliest: String(earliest) }
       this.#client.settings.logger.warn(context, 'the committed offset is no longer there; reading begins at the first one that is')
       reader.seek(earliest)
