@@ -11,9 +11,10 @@ import { readRetried, retryDelays, retryTopic } from './consume/retry-topic.ts'
 import { RetryWait } from './consume/retry-wait.ts'
 import type { SubscribeOptions } from './consume/subscribe-options.ts'
 import type { TransformWork } from './consume/transform-options.ts'
-import { transformPartition } from './consume/transform-partition.ts'
+import { type TransactionalHandler, transformPartition } from './consume/transform-partition.ts'
 import { WorkSlots } from './consume/work-slots.ts'
 import { DEFAULT_PRIORITY } from './constants.ts'
+import { messagingValidationError } from './errors.ts'
 import type { MessageTracing } from './message-tracing.ts'
 import { type KafkaServiceSettings, numberOption } from './service-options.ts'
 import type { GroupMembership, MessagingTransport, PartitionReader } from './transport.ts'
@@ -75,6 +76,7 @@ export class Subscription {
 
   constructor(options: SubscriptionOptions) {
     const { settings, topic, topics, groupId, subscribe, transport } = options
+    refuseOnceWhereItCanNotBe(options)
     const delaysMs = subscribe.retryTopics === undefined ? [] : retryDelays(subscribe.retryTopics)
     this.#options = options
     this.#logger = settings.logger.child({ topic, groupId })
@@ -136,11 +138,11 @@ export class Subscription {
   }
 
   async #consume(reader: PartitionReader): Promise<void> {
-    const { handler } = this.#options
-    if (typeof handler === 'function') return this.#handlePartition(reader)
+    const transactional = transactionalHandler(this.#options)
+    if (transactional === null) return this.#handlePartition(reader)
     const { batchSize, bufferBytes, timeoutMs, drainTimeoutMs } = this.#flowOptions
     const flow = { ...this.#options, reader, batchSize, bufferBytes, timeoutMs, drainTimeoutMs, clock: this.#options.settings.clock, logger: this.#logger }
-    await transformPartition(handler, { ...flow, handling: this.#handling, failedTo: (transport) => this.#failedTo(transport, []) })
+    await transformPartition(transactional, { ...flow, handling: this.#handling, failedTo: (transport) => this.#failedTo(transport, []) })
   }
 
   async #handlePartition(reader: PartitionReader): Promise<void> {
@@ -211,6 +213,25 @@ const onceOnly: Policy = createRetry({ name: 'retry-topics', maxAttempts: 1, bud
 function sourcesOf(subscribed: SubscribedTopic, delaysMs: readonly number[]): (readonly [string, Source])[] {
   const retries = delaysMs.map((delayMs, index) => [retryTopic(subscribed.topic, index + 1), { ...subscribed, attempt: index + 1, delayMs }] as const)
   return [[subscribed.topic, { ...subscribed, attempt: 0, delayMs: 0 }], ...retries]
+}
+
+/** How messages are handled whose batches are transactions; null for all others. */
+function transactionalHandler({ handler, subscribe }: SubscriptionOptions): TransactionalHandler | null {
+  if (typeof handler !== 'function') {
+    return async (messages, transaction, context) => {
+      await handler.transform(messages, transaction, context)
+    }
+  }
+  return subscribe.deadLettersOnce === true ? (messages, _transaction, context) => handler(messages, context) : null
+}
+
+/** A transaction has the progress of one partition in it: up to what was handled, and nothing that is elsewhere or still going on. */
+function refuseOnceWhereItCanNotBe({ subscribe, topics }: SubscriptionOptions): void {
+  if (subscribe.deadLettersOnce !== true) return
+  const conflict = subscribe.retryTopics !== undefined ? 'retryTopics' : (subscribe.concurrency ?? 1) > 1 ? 'concurrency above 1' : topics.length > 1 ? 'lanes' : null
+  if (conflict === null) return
+  const message = `deadLettersOnce can't be had together with ${conflict}: leave one of them out`
+  throw messagingValidationError('ERR_MESSAGING_INVALID_ARGUMENT', message, [{ path: ['deadLettersOnce'], message }])
 }
 
 function flowOptions({ settings, subscribe, batchSize }: SubscriptionOptions) {

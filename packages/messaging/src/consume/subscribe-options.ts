@@ -21,6 +21,12 @@ export interface SubscribeOptions {
   retry?: Policy | undefined
   /** Lets failed messages wait in topics of their own, so that others go on; they lose their place in the order. @default none */
   retryTopics?: RetryTopicsOptions | undefined
+  /**
+   * Commits each batch (of `subscribe`: each message) in one transaction with its dead letters, so that a process that dies in between leaves both or
+   * neither: a letter is there once. Otherwise it is there at least once. Not with `retryTopics`, `concurrency` above 1, or lanes.
+   * @default false
+   */
+  deadLettersOnce?: boolean | undefined
   /** What becomes of messages that came when they were of no use any more. They are counted in any case. @default 'drop' */
   expired?: 'drop' | 'dead-letter' | undefined
   /** How long one run of the handler may take, in milliseconds; then its signal aborts and it counts as failed. @default 300_000 */

@@ -7,7 +7,10 @@ import type { FailedMessages, FailedMessagesOptions } from './failed-messages.ts
 import { type Delivery, RecordHandler, type RecordHandlerOptions } from './record-handler.ts'
 import type { ReadRecord } from './read-record.ts'
 import { StagedSends, TransformFlow, type TransformFlowOptions } from './transform-flow.ts'
-import type { TransformWork } from './transform-options.ts'
+import type { MessageTransaction } from '../transactions/message-transaction.ts'
+
+/** A batch of messages, and the transaction that takes what is made of them. As with {@link BatchHandler}, those that it names failed. */
+export type TransactionalHandler = (messages: Parameters<BatchHandler>[0], transaction: MessageTransaction, context: Parameters<BatchHandler>[1]) => ReturnType<BatchHandler>
 
 /** What a transformation works with in one partition. */
 export interface TransformPartitionOptions extends Omit<TransformFlowOptions, 'handle'> {
@@ -22,7 +25,7 @@ export interface TransformPartitionOptions extends Omit<TransformFlowOptions, 'h
 }
 
 /** Transforms one partition's messages until it is revoked: handler, retries and dead letters as for any subscription, all of it into transactions. */
-export async function transformPartition({ transform }: TransformWork, options: TransformPartitionOptions): Promise<void> {
+export async function transformPartition(transform: TransactionalHandler, options: TransformPartitionOptions): Promise<void> {
   const { transport, settings, tracing, handling, failedTo } = options
   const writing = { settings, tracing, logged: logOutcomes(settings.logger) }
   let staged = new StagedSends()
@@ -31,10 +34,11 @@ export async function transformPartition({ transform }: TransformWork, options: 
     if (refused !== undefined) throw refused
     const run = new StagedSends(transport.maxRecordBytes)
     const transaction = new TransactionWriter(writing, async (topic, records) => run.add(topic, records))
-    await transform(messages, transaction, context)
+    const failures = await transform(messages, transaction, context)
     await transaction.close()
     // What a run sent that threw is dropped with it.
     staged.addAll(run)
+    return failures
   }
   const letters: FailedMessagesOptions['transport'] = {
     topics: transport.topics,

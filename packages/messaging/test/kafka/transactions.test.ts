@@ -30,6 +30,7 @@ async function connect(context: TestContext): Promise<{ transport: KafkaTranspor
 /** The requests that transactions are made of. */
 const OF_TRANSACTIONS = new Set([0, 22, 24, 25, 26, 28])
 const INIT_PRODUCER_ID = 22
+const END_TRANSACTION = 26
 
 /** Connections that lose some of those before they leave, or their answers; and some arrive long after they were given up. */
 function losing(connections: KafkaConnections, random: () => number): { connections: KafkaConnections; lost(): number } {
@@ -146,4 +147,67 @@ it.skipIf(process.platform === 'win32')('copies each message once, in its order,
   expect(copied.map(({ value }) => Number(value)).sort((a, b) => a - b)).toEqual(Array.from({ length: sent }, (_, index) => index))
   const byKey = Map.groupBy(copied, ({ key }) => key)
   for (const [, ofKey] of byKey) expect(ofKey.map(({ value }) => Number(value))).toEqual(ofKey.map(({ value }) => Number(value)).sort((a, b) => a - b))
+})
+
+it.skipIf(process.platform === 'win32')('has each dead letter of a subscription once, with deadLettersOnce, though the process is killed 10 times', { timeout: 180_000 }, async (context) => {
+  const { transport, where } = await connect(context)
+  const input = `refuse.${randomUUID()}`
+  await transport.topics.create(input, { partitions: 2 })
+  const service = new KafkaService(transport, { manageTransport: false })
+  await service.connect()
+  const random = seeded(5)
+  let sent = 0
+  for (let kill = 0; kill < 10; kill++) {
+    const child = startTransactionChild(children, 'refuse', where, input)
+    await service.sendBatch(input, Array.from({ length: 150 }, (_, index) => String(sent + index)))
+    sent += 150
+    await until('it has joined', () => child.lines().includes('joined'))
+    await pause(random() * 150)
+    await child.kill()
+  }
+  startTransactionChild(children, 'refuse', where, input)
+  await until('all is handled', async () => (await service.getConsumerLag(input, `refuse-${input}`)).total === 0n)
+  const wanted = Array.from({ length: sent / 3 }, (_, index) => index * 3)
+
+  await until('all letters are seen', async () => (await readTopic(transport, `${input}.dlq`)).length >= wanted.length)
+  expect((await readTopic(transport, `${input}.dlq`)).map(({ value }) => Number(value)).sort((a, b) => a - b)).toEqual(wanted)
+})
+
+it('hands a partition over at once, though its owner died in the middle of storing progress by a transaction; who reads on without ending that waits for it', { timeout: 60_000 }, async (context) => {
+  const { transport, where } = await connect(context)
+  const topic = `handed-over.${randomUUID()}`
+  const [groupId, transactionalId] = [randomUUID(), randomUUID()]
+  await transport.topics.create(topic, { partitions: 1 })
+  await transport.send(topic, ['a', 'b', 'c'].map((value) => ({ value })))
+  const connections = createPlatformaticConnections({ brokers: where.slice('kafka:'.length).split(',') })
+  const ending = Promise.withResolvers<void>()
+  const request: KafkaConnections['request'] = (node, asked) => {
+    if (asked.apiKey !== END_TRANSACTION) return connections.request(node, asked)
+    ending.resolve()
+    return Promise.reject(new TypeError('the process died'))
+  }
+  const dying = createKafkaTransport({ seeds: connections.seeds, request, close: () => connections.close() })
+  transports.push(dying)
+  await dying.start()
+  const first = await dying.join({ groupId, topics: [topic], onPartition: async (reader) => {
+    const producer = await dying.transactional(transactionalId, { transactionTimeoutMs: 60_000 })
+    const transaction = await producer.begin()
+    transaction.commitOffset(reader, 2n)
+    transaction.commit({ timeoutMs: 500 }).catch(() => {})
+    await ending.promise
+  } })
+  await ending.promise
+  await first.leave()
+
+  const values = Promise.withResolvers<(string | undefined)[]>()
+  const begun = performance.now()
+  await transport.join({ groupId, topics: [topic], onPartition: async (reader) => {
+    const early = await reader.read({ maxBytes: 1e6, maxRecords: 10, maxWaitMs: 300 })
+    await transport.transactional(transactionalId)
+    const later = await reader.read({ maxBytes: 1e6, maxRecords: 10, maxWaitMs: 10_000 })
+    values.resolve([String(early.length), ...Array.from({ length: later.length }, (_, index) => Buffer.from(later.valueAt(index) ?? []).toString())])
+  } })
+
+  expect(await values.promise).toEqual(['0', 'a', 'b', 'c'])
+  expect(performance.now() - begun).toBeLessThan(15_000)
 })

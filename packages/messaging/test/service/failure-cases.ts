@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { InfrastructureError, OperationError, ValidationError } from '@smart-whale/interfaces'
 import { RETRY_HEADERS, retryTopic } from '../../src/consume/retry-topic.ts'
 import { DEAD_LETTER_HEADERS } from '../../src/dead-letter.ts'
@@ -38,6 +39,42 @@ export const failureCases: readonly ServiceCase[] = [
       const { mine, [DEAD_LETTER_HEADERS.topic]: from, [DEAD_LETTER_HEADERS.offset]: offset, [DEAD_LETTER_HEADERS.retries]: retries } = letter?.headers ?? {}
       assert.deepEqual([mine, from, offset, retries], ['x', topic, '0', '2'])
       assert.ok(!Object.keys(letter?.headers ?? {}).some((name) => name.startsWith('smartwhale-retry')))
+    },
+  },
+  ...[false, true].map((deadLettersOnce): ServiceCase => ({
+    name: `has each dead letter ${deadLettersOnce ? 'once' : 'at least once'} when a process dies before it has committed, with its origin${deadLettersOnce ? ', with deadLettersOnce' : ''}`,
+    run: async (bench) => {
+      const [topic, groupId] = [await bench.topic(), randomUUID()]
+      const [first, second, client] = [await bench.service(), await bench.service(), await bench.client()]
+      const refuseBad = ({ value }: { value: unknown }): void => {
+        if (value !== 'good') throw new ValidationError('bad', { issues: [] })
+      }
+      const options = { deadLettersOnce, commitIntervalMs: 600_000, breaker: false } as const
+      const offsets = async (): Promise<(string | undefined)[]> => {
+        if (!(await client.topics.list()).includes(`${topic}.dlq`)) return []
+        return (await lettersOf(client, `${topic}.dlq`)).map(({ headers }) => headers[DEAD_LETTER_HEADERS.offset])
+      }
+
+      await first.subscribe(topic, groupId, refuseBad, options)
+      await first.sendBatch(topic, ['bad', 'good'])
+      await until('the letter is there', async () => (await offsets()).length === 1)
+      bench.crash(first)
+      await second.subscribe(topic, groupId, refuseBad, options)
+      await client.send(topic, [{ value: 'bad' }])
+      await until('the next letter is there', async () => (await offsets()).includes('2'))
+
+      assert.deepEqual(await offsets(), deadLettersOnce ? ['0', '2'] : ['0', '0', '2'])
+    },
+  })),
+  {
+    name: 'refuses to put dead letters once where it can not',
+    run: async (bench) => {
+      const [topic, service] = [await bench.topic(), await bench.service()]
+
+      const refused = { code: 'ERR_MESSAGING_INVALID_ARGUMENT', message: /deadLettersOnce can't be had together with/ }
+      await assert.rejects(service.subscribe(topic, 'g', () => {}, { deadLettersOnce: true, concurrency: 2 }), refused)
+      await assert.rejects(service.subscribe(topic, 'g', () => {}, { deadLettersOnce: true, retryTopics: { delaysMs: [5] } }), refused)
+      await assert.rejects(service.subscribeLanes(topic, 'g', () => {}, { deadLettersOnce: true }), refused)
     },
   },
   {

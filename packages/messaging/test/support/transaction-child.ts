@@ -1,5 +1,6 @@
 // A process that tests kill in the middle of transactions; prints a line for each thing that it was told is done.
 import { writeSync } from 'node:fs'
+import { ValidationError } from '@smart-whale/interfaces'
 import { KafkaService } from '../../src/kafka-service.ts'
 import { createMemoryTransport } from '../../src/memory/index.ts'
 import { createPlatformaticTransport } from '../../src/platformatic/index.ts'
@@ -17,6 +18,7 @@ function transportAt(address: string): MessagingTransport {
 const transport = transportAt(where)
 if (task === 'transact') await transactForEver()
 if (task === 'copy') await copyForEver()
+if (task === 'refuse') await refuseForEver()
 
 /** One transaction after the other: five records over two topics, all with the transaction's number; every fifth is taken back. */
 async function transactForEver(): Promise<void> {
@@ -52,4 +54,17 @@ async function copyForEver(): Promise<void> {
   say('joined')
   while ((await service.getConsumerLag(input, `copy-${input}`)).total > 0n) await new Promise((resolve) => setTimeout(resolve, 50))
   say('all')
+}
+
+/** Refuses every third message of a topic, so that it goes to the dead letters. */
+async function refuseForEver(): Promise<void> {
+  const service = new KafkaService(transport)
+  await service.connect()
+  await service.subscribeBatch(
+    input,
+    `refuse-${input}`,
+    (messages) => messages.filter(({ value }) => Number(value) % 3 === 0).map((message) => ({ message, error: new ValidationError('every third', { issues: [] }) })),
+    { batchSize: 7, deadLettersOnce: true, breaker: false },
+  )
+  say('joined')
 }
