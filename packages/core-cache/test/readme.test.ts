@@ -1,11 +1,16 @@
-import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RedisServers } from '../../../tools/services/src/index.ts'
 import { ownRedis } from './redis-servers.ts'
 
-const PACKAGE = join(import.meta.dirname, '..')
+// Here, for the libraries that people come from are installed beside the benchmarks alone.
+const BESIDE_THE_PEERS = join(import.meta.dirname, '../../../tools/bench')
+
+const programs = [...readFileSync(join(import.meta.dirname, '../README.md'), 'utf8').matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, code]) => code ?? '')
 let servers: RedisServers | null = null
 let remedy = ''
 
@@ -16,33 +21,35 @@ beforeAll(async () => {
 })
 afterAll(() => servers?.stop())
 
-/** Runs a program within the package, and answers with what it printed and how it ended. */
-async function run(source: string): Promise<{ readonly code: number | null; readonly output: string }> {
-  const folder = await mkdtemp(join(PACKAGE, 'test/readme-'))
-  const file = join(folder, 'snippet.ts')
-  await writeFile(file, source)
+/** What a program says that it prints: the comment behind each `console.log`. */
+const promised = (code: string): string[] => [...code.matchAll(/console\.log\(.*\) \/\/ (.*)$/gm)].map(([, text]) => text ?? '')
+
+const firstImport = (code: string): string => /from '([^']+)'/.exec(code)?.[1] ?? ''
+
+function isInstalled(name: string): boolean {
   try {
-    const child = spawn(process.execPath, ['--conditions=@smart-whale/source', file], { stdio: ['ignore', 'pipe', 'pipe'] })
-    let output = ''
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
-    const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
-    return { code, output }
-  } finally {
-    await rm(folder, { recursive: true, force: true })
+    createRequire(join(BESIDE_THE_PEERS, 'package.json')).resolve(name)
+    return true
+  } catch {
+    return false
   }
 }
 
-it('every program in the README runs', { timeout: 120_000 }, async (context) => {
-  if (servers === null) return context.skip(`needs Redis: ${remedy}`)
-  const readme = await readFile(join(PACKAGE, 'README.md'), 'utf8')
-  const programs = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, program]) => program as string)
+describe('The programs of the README', () => {
+  it('are there, with those of the libraries that people come from, and each says what it prints', () => {
+    expect(programs.map(firstImport).filter((name) => ['bentocache', 'cache-manager'].includes(name))).toEqual(['bentocache', 'cache-manager'])
+    expect(programs.filter((code) => promised(code).length === 0)).toEqual([])
+  })
 
-  const outcomes = []
-  for (const program of programs) {
-    const ending = program.includes('disconnect') ? '' : '\nprocess.exit(0)\n'
-    outcomes.push(await run(program.replace('redis://localhost:6379', `redis://${servers.nodes[0]?.address}`) + ending))
-  }
+  it.for(programs.map((code) => [firstImport(code), code] as const))('print what they say: %s', { timeout: 60_000 }, async ([from, code], context) => {
+    if (servers === null) return context.skip(`needs Redis: ${remedy}`)
+    if (!from.startsWith('@smart-whale/') && !isInstalled(from)) return context.skip(`needs ${from}`)
+    const [host = '', port = ''] = servers.nodes[0]?.address.split(':') ?? []
+    const here = code.replaceAll('localhost:6379', `${host}:${port}`).replaceAll("'localhost', port: 6379", `'${host}', port: ${port}`)
+    const ending = here.includes('disconnect') ? '' : '\nprocess.exit(0)\n'
 
-  expect(outcomes.map(({ code, output }) => (code === 0 ? 'ran' : output))).toEqual(programs.map(() => 'ran'))
-  expect(outcomes.map(({ output }) => output.split('\n')[0])).toEqual(['Ada', '1.08 1', '1 1'])
+    const run = promisify(execFile)(process.execPath, ['--conditions=@smart-whale/source', '--input-type=module-typescript', '--eval', here + ending], { cwd: BESIDE_THE_PEERS })
+
+    expect((await run).stdout.trim().split('\n')).toEqual(promised(code))
+  })
 })
