@@ -1,9 +1,8 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
 import { compileGlob } from '@smart-whale/interfaces'
-import { persistentError } from '../../errors.ts'
 import type { Invalidation } from '../../shared/shared-cache.ts'
 import type { CleanupReport, PersistentEntry, PersistentEvent, PersistentMark } from '../persistent-cache.ts'
+import { FileConnection } from './file-connection.ts'
 import type { FileSettings } from './file-messages.ts'
 import { isCorruption, moveAside, openDatabase, SQLITE_FULL, sqliteCodeOf } from './open-database.ts'
 
@@ -35,12 +34,10 @@ type KeyRow = Pick<Row, 'seq' | 'bytes' | 'tags' | 'expires_at'> & { readonly ke
 export class FileDatabase {
   readonly #settings: FileSettings
   readonly #tell: (event: PersistentEvent) => void
-  #database: DatabaseSync | undefined
-  #statements = new Map<string, StatementSync>()
+  readonly #connection = new FileConnection(() => this.#count())
   #entries = 0
   #bytes = 0
   #newestSeq = 0
-  #inTransaction = false
 
   constructor(settings: FileSettings, tell: (event: PersistentEvent) => void) {
     this.#settings = settings
@@ -49,29 +46,26 @@ export class FileDatabase {
 
   /** Whether writes wait for their commit. */
   get hasUncommitted(): boolean {
-    return this.#inTransaction
+    return this.#connection.isInTransaction
   }
 
   open(): PersistentMark {
-    if (this.#database === undefined) {
+    if (!this.#connection.isOpen) {
       const { database, event } = openDatabase(this.#settings.path, this.#settings.maxBytes)
-      this.#database = database
+      this.#connection.use(database)
       if (event !== undefined) this.#tell(event)
       this.#count()
     }
-    return { ...(this.#statement('select run, followed, mark from mark').get() as unknown as PersistentMark) }
+    return { ...(this.#connection.statement('select run, followed, mark from mark').get() as unknown as PersistentMark) }
   }
 
   close(): void {
-    const database = this.#database
-    if (database === undefined) return
-    this.#commit()
-    this.#forget()
-    database.close()
+    this.#connection.commit()
+    this.#connection.close()
   }
 
   read(key: string, nowMs: number): PersistentEntry | undefined {
-    const row = this.#statement('select seq, payload, tags, bytes, expires_at, checksum from entries where key = ?').get(textOf(key)) as Row | undefined
+    const row = this.#connection.statement('select seq, payload, tags, bytes, expires_at, checksum from entries where key = ?').get(textOf(key)) as Row | undefined
     if (row === undefined) return undefined
     if (!this.#isLive(row, nowMs)) {
       this.#deleteRow(row)
@@ -88,15 +82,15 @@ export class FileDatabase {
   /** Whether there is room for it at all. */
   write(key: string, { payload, expiresAtMs, tags }: PersistentEntry, mark: PersistentMark, nowMs: number): boolean {
     const bytes = ROW_BYTES + 2 * Buffer.byteLength(key) + Buffer.byteLength(payload)
-    this.#begin()
-    const old = this.#statement('select seq, bytes from entries where key = ?').get(textOf(key)) as Pick<Row, 'seq' | 'bytes'> | undefined
+    this.#connection.begin()
+    const old = this.#connection.statement('select seq, bytes from entries where key = ?').get(textOf(key)) as Pick<Row, 'seq' | 'bytes'> | undefined
     if (old !== undefined) this.#deleteRow(old)
     this.#setMark(mark)
     if (bytes > this.#settings.maxBytes) return false
     this.#makeRoom(bytes, nowMs)
     const seq = ++this.#newestSeq
     const insert = (): unknown =>
-      this.#statement('insert into entries values (?, ?, ?, ?, ?, ?, ?)').run(seq, textOf(key), payload, tags.length === 0 ? null : JSON.stringify(tags), bytes, expiresAtMs, checksumOf(key, payload))
+      this.#connection.statement('insert into entries values (?, ?, ?, ?, ?, ?, ?)').run(seq, textOf(key), payload, tags.length === 0 ? null : JSON.stringify(tags), bytes, expiresAtMs, checksumOf(key, payload))
     this.#evictingWhenFull(insert, nowMs)
     this.#entries += 1
     this.#bytes += bytes
@@ -105,23 +99,23 @@ export class FileDatabase {
 
   /** How many of the keys there were. Holds when it returns; without a mark that has it made up for, also on the disk. */
   remove({ keys = [], tags = [], patterns = [], all = false }: Invalidation, mark: PersistentMark, nowMs: number): number {
-    this.#commit()
-    if (mark.run === '') this.#run('pragma synchronous = full')
+    this.#connection.commit()
+    if (mark.run === '') this.#connection.run('pragma synchronous = full')
     try {
-      this.#begin()
+      this.#connection.begin()
       let removed = 0
       if (all) removed = this.#removeAll()
       for (const key of keys) removed += this.#removeKey(key, nowMs)
-      for (const tag of tags) this.#statement('insert into removed_tags values (?, ?) on conflict (tag) do update set seq = excluded.seq').run(textOf(tag), this.#newestSeq)
+      for (const tag of tags) this.#connection.statement('insert into removed_tags values (?, ?) on conflict (tag) do update set seq = excluded.seq').run(textOf(tag), this.#newestSeq)
       for (const pattern of patterns) this.#removeMatching(pattern)
       this.#setMark(mark)
-      this.#commit()
+      this.#connection.commit()
       return removed
     } catch (error) {
-      this.#rollBack()
+      this.#connection.rollBack()
       throw error
     } finally {
-      this.#run('pragma synchronous = normal')
+      this.#connection.run('pragma synchronous = normal')
     }
   }
 
@@ -141,36 +135,35 @@ export class FileDatabase {
   }
 
   cleanup(nowMs: number): CleanupReport {
-    this.#begin()
+    this.#connection.begin()
     const expired = this.#removeExpired(nowMs)
     const evicted = this.#makeRoom(0, nowMs)
     this.#dropUnusedTags()
-    this.#commit()
-    this.#run('pragma incremental_vacuum; pragma wal_checkpoint(passive)')
+    this.#connection.commit()
+    this.#connection.run('pragma incremental_vacuum; pragma wal_checkpoint(passive)')
     return { expired, evicted, entries: this.#entries, bytes: this.#bytes }
   }
 
   /** Stores what was written. @throws when that fails; what was written since the last commit is gone then, removals aside */
   commit(): void {
-    this.#commit()
+    this.#connection.commit()
   }
 
   /** Whether an error means that the file is no use: it was moved aside then, and the next `open` begins anew. */
   rebuildAfter(error: unknown): boolean {
     if (!isCorruption(error)) return false
     try {
-      this.#database?.close()
+      this.#connection.close()
     } catch {
       // It is broken already; what is left of it is moved aside.
     }
-    this.#forget()
     this.#tell({ kind: 'rebuilt', reason: 'corrupt', movedTo: moveAside(this.#settings.path, 'corrupt') })
     return true
   }
 
   #count(): void {
-    const totals = this.#statement('select count(*) as entries, coalesce(sum(bytes), 0) as bytes, coalesce(max(seq), 0) as newest from entries').get() as { entries: number; bytes: number; newest: number }
-    const { newest } = this.#statement('select coalesce(max(seq), 0) as newest from removed_tags').get() as { newest: number }
+    const totals = this.#connection.statement('select count(*) as entries, coalesce(sum(bytes), 0) as bytes, coalesce(max(seq), 0) as newest from entries').get() as { entries: number; bytes: number; newest: number }
+    const { newest } = this.#connection.statement('select coalesce(max(seq), 0) as newest from removed_tags').get() as { newest: number }
     this.#entries = totals.entries
     this.#bytes = totals.bytes
     // A number below one that a tag was removed at would be taken for removed.
@@ -179,13 +172,13 @@ export class FileDatabase {
 
   #isRemovedByTag(seq: number, tags: readonly string[]): boolean {
     return tags.some((tag) => {
-      const removed = this.#statement('select seq from removed_tags where tag = ?').get(textOf(tag)) as { seq: number } | undefined
+      const removed = this.#connection.statement('select seq from removed_tags where tag = ?').get(textOf(tag)) as { seq: number } | undefined
       return removed !== undefined && removed.seq >= seq
     })
   }
 
   #removeKey(key: string, nowMs: number): number {
-    const row = this.#statement('select seq, key, bytes, tags, expires_at from entries where key = ?').get(textOf(key)) as KeyRow | undefined
+    const row = this.#connection.statement('select seq, key, bytes, tags, expires_at from entries where key = ?').get(textOf(key)) as KeyRow | undefined
     if (row === undefined) return 0
     this.#deleteRow(row)
     return this.#isLive(row, nowMs) ? 1 : 0
@@ -197,7 +190,7 @@ export class FileDatabase {
 
   #removeAll(): number {
     const entries = this.#entries
-    this.#run('delete from entries; delete from removed_tags')
+    this.#connection.run('delete from entries; delete from removed_tags')
     this.#entries = 0
     this.#bytes = 0
     return entries
@@ -217,14 +210,14 @@ export class FileDatabase {
   /** In the order of the kept texts, which is any. */
   #page(after: string | undefined, limit: number): KeyRow[] {
     const columns = 'select seq, key, bytes, tags, expires_at from entries'
-    const rows = after === undefined ? this.#statement(`${columns} order by key limit ?`).all(limit) : this.#statement(`${columns} where key > ? order by key limit ?`).all(after, limit)
+    const rows = after === undefined ? this.#connection.statement(`${columns} order by key limit ?`).all(limit) : this.#connection.statement(`${columns} where key > ? order by key limit ?`).all(after, limit)
     return rows as unknown as KeyRow[]
   }
 
   #removeExpired(nowMs: number): number {
     let expired = 0
     for (;;) {
-      const rows = this.#statement('select seq, bytes from entries where expires_at <= ? limit ?').all(nowMs, KEYS_AT_ONCE) as unknown as Row[]
+      const rows = this.#connection.statement('select seq, bytes from entries where expires_at <= ? limit ?').all(nowMs, KEYS_AT_ONCE) as unknown as Row[]
       for (const row of rows) this.#deleteRow(row)
       expired += rows.length
       if (rows.length < KEYS_AT_ONCE) return expired
@@ -243,7 +236,7 @@ export class FileDatabase {
   }
 
   #evictOldest(): number {
-    const rows = this.#statement('select seq, bytes from entries order by seq limit ?').all(Math.min(EVICTED_AT_ONCE, Math.ceil(this.#entries / 8))) as unknown as Row[]
+    const rows = this.#connection.statement('select seq, bytes from entries order by seq limit ?').all(Math.min(EVICTED_AT_ONCE, Math.ceil(this.#entries / 8))) as unknown as Row[]
     for (const row of rows) this.#deleteRow(row)
     return rows.length
   }
@@ -264,71 +257,20 @@ export class FileDatabase {
 
   /** A tag that was removed matters to older entries alone. */
   #dropUnusedTags(): void {
-    const { tags } = this.#statement('select count(*) as tags from removed_tags').get() as { tags: number }
+    const { tags } = this.#connection.statement('select count(*) as tags from removed_tags').get() as { tags: number }
     if (tags > MOST_REMOVED_TAGS) this.#removeAll()
-    else this.#run('delete from removed_tags where seq < (select coalesce(min(seq), 9007199254740991) from entries)')
+    else this.#connection.run('delete from removed_tags where seq < (select coalesce(min(seq), 9007199254740991) from entries)')
   }
 
   #deleteRow({ seq, bytes }: Pick<Row, 'seq' | 'bytes'>): void {
-    this.#begin()
-    this.#statement('delete from entries where seq = ?').run(seq)
+    this.#connection.begin()
+    this.#connection.statement('delete from entries where seq = ?').run(seq)
     this.#entries -= 1
     this.#bytes -= bytes
   }
 
   #setMark({ run, followed, mark }: PersistentMark): void {
-    this.#statement('update mark set run = ?, followed = ?, mark = ? where run <> ? or followed <> ?').run(run, followed, mark, run, followed)
-  }
-
-  #begin(): void {
-    if (this.#inTransaction) return
-    this.#run('begin immediate')
-    this.#inTransaction = true
-  }
-
-  #commit(): void {
-    if (!this.#inTransaction) return
-    try {
-      this.#run('commit')
-      this.#inTransaction = false
-    } catch (error) {
-      this.#rollBack()
-      throw error
-    }
-  }
-
-  #rollBack(): void {
-    if (!this.#inTransaction) return
-    this.#inTransaction = false
-    try {
-      this.#run('rollback')
-      this.#count()
-    } catch {
-      // SQLite has rolled it back by itself, or the file is broken: the next request finds out.
-    }
-  }
-
-  #forget(): void {
-    this.#database = undefined
-    this.#statements = new Map()
-    this.#inTransaction = false
-  }
-
-  #run(sql: string): void {
-    this.#opened.exec(sql)
-  }
-
-  #statement(sql: string): StatementSync {
-    const known = this.#statements.get(sql)
-    if (known !== undefined) return known
-    const made = this.#opened.prepare(sql)
-    this.#statements.set(sql, made)
-    return made
-  }
-
-  get #opened(): DatabaseSync {
-    if (this.#database === undefined) throw persistentError('be used before it is open', undefined)
-    return this.#database
+    this.#connection.statement('update mark set run = ?, followed = ?, mark = ? where run <> ? or followed <> ?').run(run, followed, mark, run, followed)
   }
 }
 
