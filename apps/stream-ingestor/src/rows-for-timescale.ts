@@ -26,6 +26,7 @@ export function withJsonFields(definition: PipelineDefinition, writer: Transacti
       }
     },
     findRefused: (rows, options) => writer.findRefused(marked(rows), options),
+    findRefusedColumns: async (columns, options) => (await writer.findRefusedColumns?.(markedColumns(columns), options)) ?? null,
     lastStored: (source, options) => writer.lastStored(source, options),
   }
 }

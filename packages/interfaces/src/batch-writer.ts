@@ -109,6 +109,8 @@ export interface SliceSource {
 export interface TransactionalBatchWriter<R> {
   begin(options?: { signal?: AbortSignal | undefined }): Promise<BatchTransaction<R>>
   findRefused(rows: readonly R[], options?: RefusalSearchOptions): Promise<readonly RefusedRow[]>
+  /** Like `findRefused`, of rows that lie in columns; null when the store wants them as rows. @default it always does */
+  findRefusedColumns?(columns: ColumnBatch, options?: RefusalSearchOptions): Promise<readonly RefusedRow[] | null>
   /**
    * The largest stored offset that is not below `firstOffset`; null when there is none. Rows and ledger entry are one commit: a row behind what
    * the ledger has done tells that the ledger is not the one that it was committed with.

@@ -2,9 +2,11 @@ import {
   type BatchTransaction,
   type CallOptions,
   type ColumnBatch,
+  pickRows,
   type RefusalSearchOptions,
   type RefusedRow,
   type Row,
+  type RowRange,
   type Slice,
   type SliceClaim,
   type TransactionalBatchWriter,
@@ -15,7 +17,7 @@ import { type PartitionManager, partitionsOf, type PartitionStorage } from '../p
 import { isPartitionMissing, partitionMissingError } from '../partitions/partition-missing.ts'
 import { quoteTable } from '../quote-identifier.ts'
 import type { TimescaleStorage, TimescaleTransaction } from '../timescale-storage.ts'
-import { findRefusedRows } from './find-refused-rows.ts'
+import { findRefusedRows, type RefusalSearch } from './find-refused-rows.ts'
 import type { IngestLedger } from './ingest-ledger.ts'
 import { lastStoredOffset } from './stored-rows.ts'
 
@@ -70,7 +72,8 @@ export function createTransactionalBatchWriter<R extends object = Row>(
   }
   return {
     begin: async ({ signal } = {}) => new CopyTransaction<R>(settings, signal),
-    findRefused: (rows, options = {}) => findRefused(settings, rows as readonly Row[], options),
+    findRefused: (rows, options = {}) => searchTwice(settings, () => findRefused(settings, rows as readonly Row[], options)),
+    findRefusedColumns: (columns, options = {}) => searchTwice(settings, () => findRefusedColumns(settings, columns, options)),
     lastStored: (source, { signal } = {}) => lastStoredOffset(storage, table, source, { signal, timeoutMs: options.lookupTimeoutMs ?? 300_000 }),
   }
 }
@@ -219,25 +222,54 @@ async function beginWriting(settings: WriterSettings, call: CallOptions): Promis
   }
 }
 
-async function findRefused(settings: WriterSettings, rows: readonly Row[], options: RefusalSearchOptions): Promise<readonly RefusedRow[]> {
-  if (rows.length === 0) return []
+/** Searches once more when a partition was dropped after it was last seen. */
+async function searchTwice<T>({ partitions, table }: WriterSettings, search: () => Promise<T>): Promise<T> {
   try {
-    return await searchRefused(settings, rows, options)
+    return await search()
   } catch (error) {
     if (!isPartitionMissing(error)) throw error
-    settings.partitions.forget(settings.table)
-    return searchRefused(settings, rows, options)
+    partitions.forget(table)
+    return search()
   }
 }
 
-async function searchRefused(settings: WriterSettings, rows: readonly Row[], { signal, atMost = Infinity }: RefusalSearchOptions): Promise<readonly RefusedRow[]> {
+async function findRefused(settings: WriterSettings, rows: readonly Row[], { signal, atMost = Infinity }: RefusalSearchOptions): Promise<readonly RefusedRow[]> {
+  if (rows.length === 0) return []
+  const { partitions, table } = settings
   const call = { signal, timeoutMs: settings.timeoutMs }
   const columns = settings.columns ?? columnsOf(rows)
-  const known = await settings.partitions.makeRoomFor(settings.table, rows, call)
-  const transaction = await beginWriting(settings, call)
+  const known = await partitions.makeRoomFor(table, rows, call)
+  // Where each of the rows stands that are left to be tried.
+  const places = [...rows.keys()]
+  for (const { index } of known.toReversed()) places.splice(index, 1)
+  const found = await searchRefused(settings, places.length, { call, atMost: atMost - known.length }, (transaction, { from, to }) =>
+    transaction.bulkInsert(table, places.slice(from, to).map((place) => rows[place] as Row), { columns, ...call }),
+  )
+  return [...known, ...found.map(({ index, reason }) => ({ index: places[index] as number, reason }))].sort((a, b) => a.index - b.index)
+}
+
+async function findRefusedColumns(settings: WriterSettings, batch: ColumnBatch, { signal, atMost = Infinity }: RefusalSearchOptions): Promise<readonly RefusedRow[] | null> {
+  if (batch.rows === 0) return []
+  const { partitions, table, columns } = settings
+  const call = { signal, timeoutMs: settings.timeoutMs }
+  if ((await partitions.ensureForColumns?.(table, batch, call)) !== true) return null
+  let isTaken = true
+  const found = await searchRefused(settings, batch.rows, { call, atMost }, async (transaction, part) => {
+    const rows = part.to - part.from === batch.rows ? batch : pickRows(batch, [part])
+    isTaken &&= (await transaction.insertColumns(table, rows, { columns, ...call })) !== null
+  })
+  return isTaken ? found : null
+}
+
+async function searchRefused(
+  settings: WriterSettings,
+  rows: number,
+  search: Pick<RefusalSearch, 'call' | 'atMost'>,
+  store: (transaction: TimescaleTransaction, part: RowRange) => Promise<unknown>,
+): Promise<RefusedRow[]> {
+  const transaction = await beginWriting(settings, search.call)
   try {
-    const store = async (part: readonly Row[]): Promise<void> => void (await transaction.bulkInsert(settings.table, part, { columns, ...call }))
-    return await findRefusedRows(transaction, rows, { store, known, isRefusal, call, atMost })
+    return await findRefusedRows(transaction, rows, { ...search, isRefusal, store: (part) => store(transaction, part) })
   } finally {
     await transaction.rollback().catch(() => {})
   }

@@ -1,4 +1,4 @@
-import { type BatchTransaction, type ColumnBatch, InfrastructureError, type Row, type Slice, type SliceClaim, ValidationError } from '@smart-whale/interfaces'
+import { type BatchTransaction, type ColumnBatch, InfrastructureError, type RefusedRow, type Row, type Slice, type SliceClaim, ValidationError } from '@smart-whale/interfaces'
 import { createMigrationManager, createPartitionManager, createTransactionalBatchWriter, IngestLedger, type TimescaleStorage, type TransactionalBatchWriterOptions } from '@smart-whale/timescaledb'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -20,7 +20,7 @@ const COLUMNS: readonly (Omit<GivenColumn, 'values'> & { readonly types: readonl
   { name: 'seen', layout: 'milliseconds', types: ['timestamptz', 'timestamp', 'date'], cell: fc.date({ min: new Date('1900-01-01'), max: new Date('2299-12-31'), noInvalidDate: true }) },
   { name: 'day', layout: 'days', types: ['date', 'timestamptz', 'text'], cell: fc.date({ min: new Date('1900-01-01'), max: new Date('2299-12-31'), noInvalidDate: true }).map((day) => day.toISOString().slice(0, 10)) },
   { name: 'price', layout: 'decimal32', precision: 9, scale: 2, types: ['numeric(9, 2)', 'numeric', 'numeric(5, 1)', 'numeric(14, 4)', 'float8'], cell: fc.integer({ min: -999_999_999, max: 999_999_999 }).map((value) => decimalText(BigInt(value), 2)) },
-  { name: 'rate', layout: 'decimal64', precision: 18, scale: 6, types: ['numeric(18, 6)', 'numeric', 'positive'], cell: fc.bigInt({ min: -(10n ** 18n), max: 10n ** 18n }).map((value) => decimalText(value, 6)) },
+  { name: 'rate', layout: 'decimal64', precision: 18, scale: 6, types: ['numeric(18, 6)', 'numeric', 'positive'], cell: fc.bigInt({ min: 1n - 10n ** 18n, max: 10n ** 18n - 1n }).map((value) => decimalText(value, 6)) },
   { name: 'data', layout: 'text', isJson: false, types: ['text', 'jsonb', 'json'], cell: fc.constantFrom('{"a": 1}', 'no JSON', '"\\u0000"') },
 ]
 
@@ -232,6 +232,44 @@ describeEngines((engine) => {
 
       expect(InfrastructureError.isInstance(first)).toBe(true)
       expect(await write(ridesOn(days(1)))).toBe(true)
+    })
+  })
+
+  describe('rows that the store refuses, of columns', () => {
+    // A chunk that was made and rolled back has another number the next time.
+    const named = ({ index, reason }: RefusedRow): string => `${index} ${reason.replaceAll(/\d+_/g, '')}`
+
+    it('are exactly those that fail when rows are stored one after the other, as they are of rows', async () => {
+      const row = fc.record({ key: fc.integer({ min: 0, max: 3000 }), small: fc.oneof({ weight: 60, arbitrary: fc.constant(1) }, { weight: 1, arbitrary: fc.constant(5000) }) })
+      await fc.assert(
+        fc.asyncProperty(fc.array(row, { maxLength: 500, size: 'max' }), async (given) => {
+          const values = { time: given.map(() => days(1)[0]), name: given.map(({ key }) => `r${key}`), small: given.map(({ small }) => small) }
+          const seen = new Set<number>()
+          const expected = given.flatMap(({ key, small }, index) => {
+            if (small === 5000 || seen.has(key)) return [index]
+            seen.add(key)
+            return []
+          })
+
+          const byColumns = await writerOf('rides').findRefusedColumns?.(columnBatchOf(given.length, rides(values)))
+
+          const byRows = await writerOf('rides').findRefused(rowsOfColumns(given.length, rides(values)))
+          expect(byColumns?.map(({ index }) => index)).toEqual(expected)
+          expect(byColumns?.map(named)).toEqual(byRows.map(named))
+        }),
+        { numRuns: 6 },
+      )
+    })
+
+    it('are not looked for where only rows say what is refused, and only as far as is asked', async () => {
+      const times = [...days(3), ...days(3)]
+      const batch = columnBatchOf(6, rides({ time: times, name: times.map(() => 'same') }))
+
+      expect(await writerOf('rides').findRefusedColumns?.(batch, { atMost: 2 })).toMatchObject([{ index: 3 }, { index: 4 }])
+      expect(await writerOf('rides').findRefusedColumns?.(ridesOn([null]))).toBeNull()
+      expect(await writerOf('rides').findRefusedColumns?.(columnBatchOf(1, [...rides({ time: days(1) }), { name: 'other', layout: 'int32', values: [1] }]))).toBeNull()
+      expect(await writerOf('rides').findRefusedColumns?.(ridesOn([]))).toEqual([])
+      expect(await read('rides')).toEqual([])
     })
   })
 })

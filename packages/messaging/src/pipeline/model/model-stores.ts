@@ -35,6 +35,9 @@ function rowsIn({ rows, columns }: ColumnBatch): IngestRow[] {
   return Array.from({ length: rows }, (_, row) => ({ source_offset: offsets.getBigInt64(8 * row, true), ...note }))
 }
 
+/** Now and then a batch has something that only rows decide on. */
+const isTaken = ({ rows }: ColumnBatch): boolean => rows % 3 !== 0
+
 function isBefore(one: WriteTurn, other: WriteTurn): boolean {
   if (one.epoch !== other.epoch) return one.epoch < other.epoch
   return one.attempt < other.attempt
@@ -146,10 +149,8 @@ function beginModelTransaction(world: World, life: ProcessLife): BatchTransactio
     write: (given) => life.step(() => take(given)),
     writeColumns: (columns) =>
       life.step(() => {
-        // Now and then a batch has something that only rows decide on.
-        const isTaken = columns.rows % 3 !== 0
-        if (isTaken) take(rowsIn(columns))
-        return isTaken
+        if (isTaken(columns)) take(rowsIn(columns))
+        return isTaken(columns)
       }),
     complete: (claim, slice) =>
       life.step(() => {
@@ -209,7 +210,13 @@ export function modelPostgres(world: World, life: ProcessLife): { timescaledb: T
     complete: () => Promise.reject(new TypeError('the transaction completes')),
     inspect: () => life.step(() => world.postgres),
   }
-  return { ledger, timescaledb: { begin: async () => beginModelTransaction(world, life), findRefused: (rows) => life.step(() => refusals(world, 'refused-by-timescaledb', rows)), lastStored: ({ firstOffset }) => life.step(() => lastOf(world.postgres?.rows ?? [], firstOffset)) } }
+  const timescaledb: TransactionalBatchWriter<IngestRow> = {
+    begin: async () => beginModelTransaction(world, life),
+    findRefused: (rows) => life.step(() => refusals(world, 'refused-by-timescaledb', rows)),
+    findRefusedColumns: (columns) => life.step(() => (isTaken(columns) ? refusals(world, 'refused-by-timescaledb', rowsIn(columns)) : null)),
+    lastStored: ({ firstOffset }) => life.step(() => lastOf(world.postgres?.rows ?? [], firstOffset)),
+  }
+  return { ledger, timescaledb }
 }
 
 function lastOf(rows: readonly bigint[], firstOffset: bigint): bigint | null {
