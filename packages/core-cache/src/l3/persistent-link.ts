@@ -9,11 +9,15 @@ import { NO_MARK, type PersistentCache, type PersistentEntry, type PersistentEve
 const FIRST_PAUSE_MS = 250
 const LONGEST_PAUSE_MS = 10_000
 const REMOVAL_TIMEOUT_MS = 2_000
+/** Nobody waits for a write. */
+const WRITE_TIMEOUT_MS = 2_000
 /** A pattern has every key looked at. */
 const LONG_REMOVAL_TIMEOUT_MS = 120_000
 /** Keys, tags and patterns that may be owed to a layer that is away; above it, everything is removed when it is back. */
 const MOST_OWED = 50_000
 const CLEAN_EVERY_MS = 300_000
+/** Text that may be on its way to the disk; what comes above it isn't kept. */
+const MOST_UNWRITTEN = 33_554_432
 
 /** What a link is made of. */
 export interface PersistentLinkParts {
@@ -52,6 +56,7 @@ export class PersistentLink {
   readonly #underWay = new Set<Removal>()
   /** Not asked for yet: what comes while another removal is under way goes together, at the latest before the next read. */
   #next = newRemoval()
+  #unwritten = 0
   #cleanedAtMs: number
 
   constructor(parts: PersistentLinkParts) {
@@ -98,9 +103,11 @@ export class PersistentLink {
 
   /** Has an entry stored, behind the caller's back. Whether it may be is the caller's to know, at this very moment. */
   write(key: string, entry: PersistentEntry): void {
-    if (!this.#isUsable) return
+    const { length } = entry.payload
+    if (!this.#isUsable || this.#unwritten + length > MOST_UNWRITTEN) return
     this.#send()
-    void this.#ask('write', this.#parts.layer.write(key, entry, this.#markNow()))
+    this.#unwritten += length
+    void this.#ask('write', this.#parts.layer.write(key, entry, this.#markNow()), WRITE_TIMEOUT_MS).finally(() => (this.#unwritten -= length))
     this.#cleanNowAndThen()
   }
 
@@ -137,9 +144,9 @@ export class PersistentLink {
     removal.done.resolve()
   }
 
-  async #ask<R>(what: string, request: Promise<R>): Promise<R | undefined> {
+  async #ask<R>(what: string, request: Promise<R>, timeoutMs = this.#parts.timeoutMs): Promise<R | undefined> {
     try {
-      return await within(this.#parts.clock, this.#parts.timeoutMs, `the persistent layer's answer to ${what}`, request)
+      return await within(this.#parts.clock, timeoutMs, `the persistent layer's answer to ${what}`, request)
     } catch (error) {
       this.#fail(what, error)
       return undefined

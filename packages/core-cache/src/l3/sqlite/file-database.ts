@@ -140,7 +140,7 @@ export class FileDatabase {
     const evicted = this.#makeRoom(0, nowMs)
     this.#dropUnusedTags()
     this.#connection.commit()
-    this.#connection.run('pragma incremental_vacuum; pragma wal_checkpoint(passive)')
+    this.#connection.run('pragma incremental_vacuum(1000); pragma wal_checkpoint(passive)')
     return { expired, evicted, entries: this.#entries, bytes: this.#bytes }
   }
 
