@@ -1,24 +1,12 @@
-import {
-  type BatchTransaction,
-  type CallOptions,
-  type ColumnBatch,
-  pickRows,
-  type RefusalSearchOptions,
-  type RefusedRow,
-  type Row,
-  type RowRange,
-  type Slice,
-  type SliceClaim,
-  type TransactionalBatchWriter,
-  ValidationError,
-} from '@smart-whale/interfaces'
+import type { BatchTransaction, CallOptions, ColumnBatch, Row, Slice, SliceClaim, TransactionalBatchWriter } from '@smart-whale/interfaces'
 import { TimescaleOperationError, TimescaleValidationError } from '../errors.ts'
-import { type PartitionManager, partitionsOf, type PartitionStorage } from '../partitions/partition-manager.ts'
+import { partitionsOf } from '../partitions/partition-manager.ts'
 import { isPartitionMissing, partitionMissingError } from '../partitions/partition-missing.ts'
 import { quoteTable } from '../quote-identifier.ts'
-import type { TimescaleStorage, TimescaleTransaction } from '../timescale-storage.ts'
-import { findRefusedRows, type RefusalSearch } from './find-refused-rows.ts'
+import type { TimescaleTransaction } from '../timescale-storage.ts'
+import { beginWriting, type BatchWriterStorage, columnsOf, type RoomMaker, type WriterSettings } from './begin-writing.ts'
 import type { IngestLedger } from './ingest-ledger.ts'
+import { refusalFinder } from './search-refused.ts'
 import { lastStoredOffset } from './stored-rows.ts'
 
 /** How {@link createTransactionalBatchWriter} writes. */
@@ -39,12 +27,6 @@ export interface TransactionalBatchWriterOptions {
   /** How long `lastStored` may look. A table without the index of `sourceIndexDefinition` is read as a whole. @default 300_000 */
   lookupTimeoutMs?: number
 }
-
-/** What makes partitions; columns whose partitions it can't make are written as rows. */
-export type RoomMaker = Pick<PartitionManager, 'makeRoomFor' | 'forget'> & Partial<Pick<PartitionManager, 'ensureForColumns'>>
-
-/** What the writer needs of the storage. */
-export type BatchWriterStorage = PartitionStorage & Pick<TimescaleStorage, 'beginTransaction'> & { readonly partitions?: PartitionManager }
 
 type Signalled = { signal?: AbortSignal | undefined }
 
@@ -72,20 +54,9 @@ export function createTransactionalBatchWriter<R extends object = Row>(
   }
   return {
     begin: async ({ signal } = {}) => new CopyTransaction<R>(settings, signal),
-    findRefused: (rows, options = {}) => searchTwice(settings, () => findRefused(settings, rows as readonly Row[], options)),
-    findRefusedColumns: (columns, options = {}) => searchTwice(settings, () => findRefusedColumns(settings, columns, options)),
+    ...refusalFinder<R>(settings),
     lastStored: (source, { signal } = {}) => lastStoredOffset(storage, table, source, { signal, timeoutMs: options.lookupTimeoutMs ?? 300_000 }),
   }
-}
-
-interface WriterSettings {
-  readonly storage: BatchWriterStorage
-  readonly table: string
-  readonly ledger: Pick<IngestLedger, 'completeWithin'>
-  readonly columns: readonly string[] | undefined
-  readonly partitions: RoomMaker
-  readonly timeoutMs: number
-  readonly idleTimeoutMs: number
 }
 
 class CopyTransaction<R extends object> implements BatchTransaction<R> {
@@ -209,86 +180,8 @@ class CopyTransaction<R extends object> implements BatchTransaction<R> {
   }
 }
 
-/** Begins a transaction that the server ends when its owner falls silent, and that checks constraints with each statement. */
-async function beginWriting(settings: WriterSettings, call: CallOptions): Promise<TimescaleTransaction> {
-  const transaction = await settings.storage.beginTransaction(call)
-  try {
-    await transaction.execute(`select set_config('idle_in_transaction_session_timeout', $1, true)`, [`${settings.idleTimeoutMs}ms`], call)
-    await transaction.execute('set constraints all immediate', [], call)
-    return transaction
-  } catch (error) {
-    await transaction.rollback().catch(() => {})
-    throw error
-  }
-}
-
-/** Searches once more when a partition was dropped after it was last seen. */
-async function searchTwice<T>({ partitions, table }: WriterSettings, search: () => Promise<T>): Promise<T> {
-  try {
-    return await search()
-  } catch (error) {
-    if (!isPartitionMissing(error)) throw error
-    partitions.forget(table)
-    return search()
-  }
-}
-
-async function findRefused(settings: WriterSettings, rows: readonly Row[], { signal, atMost = Infinity }: RefusalSearchOptions): Promise<readonly RefusedRow[]> {
-  if (rows.length === 0) return []
-  const { partitions, table } = settings
-  const call = { signal, timeoutMs: settings.timeoutMs }
-  const columns = settings.columns ?? columnsOf(rows)
-  const known = await partitions.makeRoomFor(table, rows, call)
-  // Where each of the rows stands that are left to be tried.
-  const places = [...rows.keys()]
-  for (const { index } of known.toReversed()) places.splice(index, 1)
-  const found = await searchRefused(settings, places.length, { call, atMost: atMost - known.length }, (transaction, { from, to }) =>
-    transaction.bulkInsert(table, places.slice(from, to).map((place) => rows[place] as Row), { columns, ...call }),
-  )
-  return [...known, ...found.map(({ index, reason }) => ({ index: places[index] as number, reason }))].sort((a, b) => a.index - b.index)
-}
-
-async function findRefusedColumns(settings: WriterSettings, batch: ColumnBatch, { signal, atMost = Infinity }: RefusalSearchOptions): Promise<readonly RefusedRow[] | null> {
-  if (batch.rows === 0) return []
-  const { partitions, table, columns } = settings
-  const call = { signal, timeoutMs: settings.timeoutMs }
-  if ((await partitions.ensureForColumns?.(table, batch, call)) !== true) return null
-  let isTaken = true
-  const found = await searchRefused(settings, batch.rows, { call, atMost }, async (transaction, part) => {
-    const rows = part.to - part.from === batch.rows ? batch : pickRows(batch, [part])
-    isTaken &&= (await transaction.insertColumns(table, rows, { columns, ...call })) !== null
-  })
-  return isTaken ? found : null
-}
-
-async function searchRefused(
-  settings: WriterSettings,
-  rows: number,
-  search: Pick<RefusalSearch, 'call' | 'atMost'>,
-  store: (transaction: TimescaleTransaction, part: RowRange) => Promise<unknown>,
-): Promise<RefusedRow[]> {
-  const transaction = await beginWriting(settings, search.call)
-  try {
-    return await findRefusedRows(transaction, rows, { ...search, isRefusal, store: (part) => store(transaction, part) })
-  } finally {
-    await transaction.rollback().catch(() => {})
-  }
-}
-
-/** A partition that is missing looks like a refused row, but says nothing about the row. */
-function isRefusal(error: unknown): boolean {
-  return ValidationError.isInstance(error) && !isPartitionMissing(error)
-}
-
 function explained(error: unknown, { partitions, table }: WriterSettings): unknown {
   if (!isPartitionMissing(error)) return error
   partitions.forget(table)
   return partitionMissingError(table, error)
-}
-
-/** Every key that one of the rows has, in the order of appearance. */
-function columnsOf(rows: readonly Row[]): string[] {
-  const columns = new Set<string>()
-  for (const row of rows) for (const column of Object.keys(row)) columns.add(column)
-  return [...columns]
 }
