@@ -3,9 +3,13 @@ import type { PersistentEntry, PersistentEvent, PersistentMark } from '../persis
 
 /** What a thread is told when it starts. */
 export interface FileSettings {
+  /** Where the file is, from the root. @default see `FileLayerOptions` */
   readonly path: string
+  /** What its entries may take, in bytes. @default see `FileLayerOptions` */
   readonly maxBytes: number
+  /** Entries that it holds at most. @default see `FileLayerOptions` */
   readonly maxEntries: number
+  /** How long written entries may wait for others to be stored with, in milliseconds. @default see `FileLayerOptions` */
   readonly commitEveryMs: number
 }
 

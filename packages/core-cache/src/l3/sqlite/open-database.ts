@@ -9,7 +9,8 @@ const APPLICATION_ID = 0x53_57_43_33
 /** Form of the tables; one of ours in another form is as good as corrupt. */
 const FORM = 1
 
-export const SQLITE_CORRUPT = 11
+const SQLITE_CORRUPT = 11
+/** SQLite's number for a file, or a disk, without room. */
 export const SQLITE_FULL = 13
 const SQLITE_NOTADB = 26
 
