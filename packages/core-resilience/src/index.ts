@@ -1,5 +1,6 @@
 // Composition
 export { compose } from './compose.ts'
+export { outsideOfCalls } from './executor/scope.ts'
 
 // Breaker
 export { type BreakerEvent, type BreakerOptions } from './breaker/breaker-options.ts'

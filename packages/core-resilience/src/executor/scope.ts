@@ -70,22 +70,59 @@ export class Scope implements PolicyContext, LayersAbove {
 /** A signal that one of our layers made tells of that layer, also when only the signal is handed on. */
 const scopeOfSignal = new WeakMap<AbortSignal, Scope>()
 
-const ambient = new AsyncLocalStorage<Scope>()
+/** A scope that work runs in, and the one around it. */
+interface AmbientLayer {
+  readonly scope: Scope
+  readonly around: AmbientLayer | undefined
+  /** What goes on after the work has ended was begun by it and is no part of it: a loop, a timer, a connection that is kept. */
+  isOver: boolean
+}
+
+const ambient = new AsyncLocalStorage<AmbientLayer | undefined>()
 let isAmbientInUse = false
 
-/** Runs work so that calls below know of the scope without being handed it. */
-export function runAmbient<T>(scope: Scope, work: (context: PolicyContext) => T): T {
+/** Runs work so that calls below know of the scope without being handed it, until the work has ended. */
+export function runAmbient<T>(scope: Scope, work: (context: PolicyContext) => Promise<T>): Promise<T> {
   isAmbientInUse = true
-  return ambient.run(scope, work, scope)
+  const layer: AmbientLayer = { scope, around: ambientLayer(), isOver: false }
+  const end = (): void => {
+    layer.isOver = true
+  }
+  try {
+    const answer = ambient.run(layer, work, scope)
+    if (typeof (answer as Partial<Promise<T>> | undefined)?.then === 'function') void answer.then(end, end)
+    else end()
+    return answer
+  } catch (error) {
+    end()
+    throw error
+  }
+}
+
+/**
+ * Runs what goes on by itself, such as a loop, a timer or a connection that many calls share, so that it belongs to no call: a layer above that is
+ * `ambient` would lend it its deadline and the number of its attempt until the call it was begun in has ended.
+ *
+ * @example
+ * outsideOfCalls(() => void keepAlive())
+ */
+export function outsideOfCalls<T>(begin: () => T): T {
+  return isAmbientInUse ? ambient.run(undefined, begin) : begin()
+}
+
+function ambientLayer(): AmbientLayer | undefined {
+  let layer = isAmbientInUse ? ambient.getStore() : undefined
+  while (layer?.isOver === true) layer = layer.around
+  return layer
 }
 
 /** The layers above a call: by the context or signal it was handed, or else by the asynchronous context. */
 export function layersAbove(call: PolicyCall | undefined): LayersAbove | undefined {
-  if (call === undefined) return isAmbientInUse ? ambient.getStore() : undefined
+  if (call === undefined) return ambientLayer()?.scope
   if (call instanceof Scope) return call
   const { signal } = call
   const bySignal = signal === undefined ? undefined : scopeOfSignal.get(signal)
-  return bySignal ?? (isAmbientInUse ? ambient.getStore() : undefined)
+  return bySignal ?? ambientLayer()?.scope
 }
 
 /** The context for work that runs under the caller's signal and nothing more. */

@@ -9,6 +9,7 @@ import {
   exponentialBackoff,
   type GiveUpEvent,
   linearBackoff,
+  outsideOfCalls,
   parseRetryAfter,
   RetryManager,
   withDeadline,
@@ -98,6 +99,66 @@ describe('retries in layers', () => {
     )
 
     expect(retry.trackAttempts()).toMatchObject({ executions: 1, retries: 2, recovered: 1 })
+  })
+})
+
+describe('what goes on by itself', () => {
+  /** Begins a loop within a call; answers how often the loop's own retry tries once the call is over, or while it is not. */
+  async function triesOfLoop(begin: (loop: () => void) => void, isCallOver: boolean): Promise<number> {
+    const clock = new FakeClock()
+    const retry = createRetry({ clock, maxAttempts: 3, budget: false })
+    const [callEnds, loopGoesOn, loopEnds] = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    let tries = 0
+    const call = createRetry({ clock, ambient: true }).execute(async () => {
+      begin(() => {
+        const trying = loopGoesOn.promise.then(() => retry.execute(async () => {
+          tries += 1
+          throw away
+        }))
+        trying.catch(() => loopEnds.resolve())
+      })
+      await callEnds.promise
+    }, { deadlineAtMs: 100 })
+    if (isCallOver) {
+      callEnds.resolve()
+      await call
+    }
+    loopGoesOn.resolve()
+    await clock.runUntilSettled(loopEnds.promise)
+    callEnds.resolve()
+    await call
+    return tries
+  }
+
+  it('belongs to no ambient call any more once that is over', async () => {
+    expect(await triesOfLoop((loop) => loop(), true)).toBe(3)
+  })
+
+  it('belongs to an ambient call until that is over, and with outsideOfCalls never', async () => {
+    expect(await triesOfLoop((loop) => loop(), false)).toBe(1)
+    expect(await triesOfLoop((loop) => outsideOfCalls(loop), false)).toBe(3)
+  })
+
+  it('belongs to the ambient call around one that is over', async () => {
+    const clock = new FakeClock()
+    const innerIsOver = Promise.withResolvers<void>()
+    let looking: Promise<number | undefined> | undefined
+
+    await createRetry({ clock, ambient: true }).execute(
+      async () => {
+        await createRetry({ clock, ambient: true }).execute(async () => {
+          looking = innerIsOver.promise.then(() => createTimeout({ timeoutMs: 1_000, clock }).execute(async ({ deadlineAtMs }) => deadlineAtMs))
+        }, { deadlineAtMs: 50 })
+        innerIsOver.resolve()
+        expect(await looking).toBe(100)
+      },
+      { deadlineAtMs: 100 },
+    )
+  })
+
+  it('is begun as it is where no call is ambient, with its answer and its error', () => {
+    expect(outsideOfCalls(() => 7)).toBe(7)
+    expect(() => outsideOfCalls(() => JSON.parse('{'))).toThrow(SyntaxError)
   })
 })
 

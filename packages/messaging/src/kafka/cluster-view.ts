@@ -1,3 +1,4 @@
+import { outsideOfCalls } from '@smart-whale/core-resilience'
 import { InfrastructureError } from '@smart-whale/interfaces'
 import { topicNotFound } from '../errors.ts'
 import { checkTopicName } from '../topic-name.ts'
@@ -77,7 +78,7 @@ export class ClusterView {
   async refresh(name: string, signal: AbortSignal): Promise<TopicMetadata> {
     let asking = this.#asking.get(name)
     if (asking === undefined) {
-      asking = this.#askForTopic(name).finally(() => this.#asking.delete(name))
+      asking = outsideOfCalls(() => this.#askForTopic(name)).finally(() => this.#asking.delete(name))
       asking.catch(() => {})
       this.#asking.set(name, asking)
     }

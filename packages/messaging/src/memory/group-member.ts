@@ -1,3 +1,4 @@
+import { outsideOfCalls } from '@smart-whale/core-resilience'
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '@smart-whale/interfaces'
 import { runCall } from '../run-call.ts'
@@ -45,7 +46,7 @@ export class GroupMember implements GroupMembership {
   }
 
   onPartition(reader: PartitionReader): Promise<void> {
-    return this.#options.join.onPartition(reader)
+    return outsideOfCalls(() => this.#options.join.onPartition(reader))
   }
 
   begin(): void {

@@ -1,3 +1,4 @@
+import { outsideOfCalls } from '@smart-whale/core-resilience'
 import { type Clock, type HealthProbe, type Lifecycle, type Logger, type MetricsSink, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
 import type { MessagingTransport, PartitionLag } from '../transport.ts'
 import { nextRecord } from './next-record.ts'
@@ -63,7 +64,7 @@ class TimedLagMonitor implements LagMonitor {
   async start(): Promise<void> {
     if (this.#isRunning) return
     this.#isRunning = true
-    this.#later()
+    outsideOfCalls(() => this.#later())
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Clock, Logger } from '@smart-whale/interfaces'
-import { createRetry } from '@smart-whale/core-resilience'
+import { createRetry, outsideOfCalls } from '@smart-whale/core-resilience'
 import { type ReadRecord, recordAt } from '../consume/read-record.ts'
 import { isMessagingError } from '../errors.ts'
 import type { MessagingTransport, PartitionReader } from '../transport.ts'
@@ -40,7 +40,7 @@ export class ReplyInbox {
     const { transport, topic, timeoutMs } = this.#options
     const { partitions } = (await transport.topics.describe(topic, { timeoutMs })) ?? { partitions: 0 }
     const readers = await Promise.all(Array.from({ length: partitions }, (_, partition) => this.#openAtEnd(partition)))
-    this.#reading = Promise.all(readers.map((reader) => this.#readOn(reader)))
+    this.#reading = outsideOfCalls(() => Promise.all(readers.map((reader) => this.#readOn(reader))))
   }
 
   /** Twice is a no-op. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createRetry } from '@smart-whale/core-resilience'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type ReceivedMessage, ValidationError } from '@smart-whale/interfaces'
 import { DEAD_LETTER_HEADERS } from '../../src/dead-letter.ts'
@@ -9,6 +10,32 @@ const range = (length: number): number[] => Array.from({ length }, (_, index) =>
 
 /** What handlers are given, in which order, and what is committed. */
 export const consumptionCases: readonly ServiceCase[] = [
+  {
+    name: 'handles and sends by its own rules, whatever call it was subscribed in',
+    run: async (bench) => {
+      const topic = await bench.topic()
+      const [service, client] = [await bench.service(), await bench.client()]
+      const runs: unknown[] = []
+      const enough = Promise.withResolvers<void>()
+      const call = createRetry({ maxAttempts: 2, ambient: true, budget: false })
+
+      // The call goes on meanwhile: how often it tries, and until when, is not the handler's affair.
+      await call.execute(
+        async () => {
+          await service.subscribe(topic, 'g', ({ value }) => {
+            if (runs.push(value) === 3) enough.resolve()
+            throw new Error('not yet')
+          })
+          await service.sendMessage(topic, 'x')
+          await enough.promise
+        },
+        { deadlineAtMs: performance.now() + 15_000 },
+      )
+      await until('it is a dead letter', async () => (await client.topics.list()).includes(`${topic}.dlq`))
+
+      assert.deepEqual(runs, ['x', 'x', 'x'])
+    },
+  },
   {
     name: 'hands over batches of all keys at a time, each key in its order, and commits to the end',
     run: async (bench) => {

@@ -1,5 +1,5 @@
 import { InfrastructureError } from '@smart-whale/interfaces'
-import { sleep } from '@smart-whale/core-resilience'
+import { outsideOfCalls, sleep } from '@smart-whale/core-resilience'
 import { messagingError } from '../../errors.ts'
 import { BROKER, brokerError, isLeadershipError } from '../broker-errors.ts'
 import type { FetchedPartition, FetchRequestPartition, KafkaNode } from '../kafka-api.ts'
@@ -58,12 +58,12 @@ export class Fetcher {
     for (const feed of this.#feeds) {
       if (!isWanting(feed, isFull)) continue
       const leader = this.#leaderOf(feed)
-      if (leader === undefined) void this.#lookUp(feed.topic.name)
+      if (leader === undefined) void outsideOfCalls(() => this.#lookUp(feed.topic.name))
       else nodes.set(leader.node.nodeId, leader.node)
     }
     for (const node of nodes.values()) {
       const channel = this.#freeChannel(node)
-      if (channel !== null) void this.#fetchFrom(node, channel)
+      if (channel !== null) void outsideOfCalls(() => this.#fetchFrom(node, channel))
     }
   }
 

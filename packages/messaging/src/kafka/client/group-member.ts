@@ -1,4 +1,4 @@
-import { sleep } from '@smart-whale/core-resilience'
+import { outsideOfCalls, sleep } from '@smart-whale/core-resilience'
 import { messagingError } from '../../errors.ts'
 import type { GroupMembership, JoinOptions, PartitionReader, TransportCallOptions } from '../../transport.ts'
 import { assignAsLeader } from './assign-as-leader.ts'
@@ -91,7 +91,7 @@ export class GroupMember implements GroupMembership {
     const giveUp = (): void => void this.leave({ timeoutMs: 1 })
     signal.addEventListener('abort', giveUp, { once: true })
     join.signal?.addEventListener('abort', this.#onAbort, { once: true })
-    void this.#session.keepAlive()
+    void outsideOfCalls(() => this.#session.keepAlive())
     const joined = this.#joinAndSync()
     try {
       await joined
@@ -101,7 +101,7 @@ export class GroupMember implements GroupMembership {
     } finally {
       signal.removeEventListener('abort', giveUp)
     }
-    void this.#live()
+    void outsideOfCalls(() => this.#live())
     if (signal.aborted || join.signal?.aborted === true) void this.leave()
   }
 

@@ -1,3 +1,4 @@
+import { outsideOfCalls } from '@smart-whale/core-resilience'
 import { InfrastructureError } from '@smart-whale/interfaces'
 import { messagingError } from '../../errors.ts'
 import type { CommitOptions, CommittedOffset, PartitionReader, TransportCallOptions } from '../../transport.ts'
@@ -54,7 +55,7 @@ export class HeldPartition implements PartitionGrant {
     this.topic = options.topic
     this.partition = options.partition
     this.#options = options
-    this.returned = this.#handle()
+    this.returned = outsideOfCalls(() => this.#handle())
   }
 
   get signal(): AbortSignal {

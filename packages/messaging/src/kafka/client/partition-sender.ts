@@ -1,5 +1,5 @@
 import { InfrastructureError } from '@smart-whale/interfaces'
-import { sleep } from '@smart-whale/core-resilience'
+import { outsideOfCalls, sleep } from '@smart-whale/core-resilience'
 import { kafkaError } from '../../errors.ts'
 import type { OutgoingRecord } from '../../transport.ts'
 import { BROKER, brokerError, isLeadershipError } from '../broker-errors.ts'
@@ -84,7 +84,7 @@ export class PartitionSender {
   send(records: readonly OutgoingRecord[], bytes: number, signal: AbortSignal): Promise<readonly ParcelRun[]> {
     const { parcel, outcome } = openParcel(records, bytes, signal)
     this.#waiting.push(parcel)
-    if (!this.#isRunning) void this.#run()
+    if (!this.#isRunning) void outsideOfCalls(() => this.#run())
     return outcome
   }
 

@@ -1,3 +1,4 @@
+import { outsideOfCalls } from '@smart-whale/core-resilience'
 import { abortedError, TimeoutError } from '@smart-whale/interfaces'
 import { notConnected } from '../../errors.ts'
 import { runCall } from '../../run-call.ts'
@@ -100,7 +101,8 @@ class LinkPool implements KafkaConnections {
   }
 
   #openPooled(key: string, broker: KafkaTarget): PooledLink {
-    const link = this.#openLink(key, broker)
+    // Others will share it.
+    const link = outsideOfCalls(() => this.#openLink(key, broker))
     const pooled: PooledLink = { broker, link, requests: 0, hasAnswered: false, usedAtMs: this.#settings.clock.monotonic() }
     this.#pooled.set(key, pooled)
     this.#untilEnded(
