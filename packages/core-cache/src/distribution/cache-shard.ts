@@ -40,6 +40,6 @@ export interface CacheShard {
   peek(key: string): Promise<MovingEntry | undefined>
 
   readTopology(): Promise<Topology | undefined>
-  /** Tells the shard of a topology; the newest that it knows then. */
-  tellTopology(topology: Topology): Promise<Topology>
+  /** Tells the shard of a topology, which it takes if it is newer, and comes right after that version if one is given. The one that it knows then. */
+  tellTopology(topology: Topology, after?: number): Promise<Topology | undefined>
 }

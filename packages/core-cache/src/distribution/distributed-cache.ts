@@ -4,7 +4,7 @@ import { optionError, rebalanceError } from '../errors.ts'
 import { readServicePayload, sealServicePayload } from '../codec/service-payload.ts'
 import type { CacheShard, ShardAnswer } from './cache-shard.ts'
 import { moveEntriesOf, type RebalanceReport } from './move-entries.ts'
-import { isNewer, membersOf, type Place, placeOf, type Topology, topologyAfter } from './topology.ts'
+import { isNewer, membersOf, type Place, placeOf, settled, type Topology, topologyAfter } from './topology.ts'
 
 /** How often a call looks for a newer list of nodes before it gives up. */
 const MOST_REFRESHES = 8
@@ -109,7 +109,7 @@ export class DistributedCache implements CacheDistribution {
     const matches = compileGlob(pattern)
     const seen = new Set<string>()
     // Those that leave first: what moves meanwhile is then met at its new place.
-    for (const name of membersOf(await this.#current()).reverse()) {
+    for (const name of membersOf(await this.#current())) {
       for await (const keys of (await this.#shard(name)).scan()) {
         const found = new Set(keys.filter((key) => !seen.has(key) && matches(key)))
         for (const key of found) seen.add(key)
@@ -137,7 +137,8 @@ export class DistributedCache implements CacheDistribution {
     const { version, nodes: previous } = await this.#current()
     // Entries that a newcomer holds are of an earlier time, when it was part of it.
     for (const name of nodes) if (!previous.includes(name)) await (await this.#shard(name)).clear()
-    return this.#finish(topologyAfter(version, nodes, previous, lost.filter((name) => previous.includes(name))), signal)
+    const next = topologyAfter(version, nodes, previous, lost.filter((name) => previous.includes(name)))
+    return this.#finish(next, signal, version)
   }
 
   async sync({ signal }: Pick<RebalanceOptions, 'signal'> = {}): Promise<RebalanceReport> {
@@ -148,27 +149,30 @@ export class DistributedCache implements CacheDistribution {
   }
 
   /** Has all members know of a topology, moves the entries, and says that they have moved. */
-  async #finish(topology: Topology, signal: AbortSignal | undefined): Promise<RebalanceReport> {
+  async #finish(topology: Topology, signal: AbortSignal | undefined, after?: number): Promise<RebalanceReport> {
     const sum = { moved: 0, strays: 0 }
     try {
-      await this.#tellAll(topology)
+      await this.#tellAll(topology, membersOf(topology), after)
       for (const name of membersOf(topology)) {
         const { moved, strays } = await moveEntriesOf(name, topology, (shard) => this.#opened(shard), signal)
         sum.moved += moved
         sum.strays += strays
       }
-      await this.#tellAll(topologyAfter(topology.version, topology.nodes), membersOf(topology))
+      await this.#tellAll(settled(topology), membersOf(topology))
       return sum
     } catch (error) {
       throw (error as { readonly code?: unknown }).code === 'ERR_CACHE_REBALANCE' ? error : rebalanceError(error instanceof Error ? error.message : String(error), error)
     }
   }
 
-  /** Every one of them must know it before anybody works by it. */
-  async #tellAll(topology: Topology, members = membersOf(topology)): Promise<void> {
-    for (const name of members) {
-      const known = await (await this.#shard(name)).tellTopology(topology)
-      if (known.version !== topology.version || known.mark !== topology.mark) throw rebalanceError('another process has changed the list of nodes meanwhile')
+  /**
+   * Every one of them must know it before anybody works by it. Of several processes that would have another one at the same time, the first node decides: it
+   * takes none but the next after the one that it knows.
+   */
+  async #tellAll(topology: Topology, members: readonly string[], after?: number): Promise<void> {
+    for (const [index, name] of members.entries()) {
+      const known = await (await this.#shard(name)).tellTopology(topology, index === 0 ? after : undefined)
+      if (known?.version !== topology.version || known.mark !== topology.mark) throw rebalanceError('another process has changed the list of nodes meanwhile')
     }
     this.#topology = topology
   }
@@ -226,26 +230,35 @@ export class DistributedCache implements CacheDistribution {
     await this.#refresh()
     if (this.#topology !== undefined) return
     const first = topologyAfter(0, this.#parts.nodes)
-    for (const name of first.nodes) await (await this.#shard(name)).tellTopology(first)
-    // Others may have begun at the same time: one topology has won.
+    // One that is away may know of a list that the others have forgotten.
+    const [shard] = await Promise.all(first.nodes.map((name) => this.#shard(name)))
+    // Others may begin at the same time: the first node knows who was first.
+    await shard?.tellTopology(first, 0)
     await this.#refresh()
   }
 
-  /** Learns the newest topology that any node knows, and tells those that know less. */
+  /** Learns the newest topology that any node knows, and works by it when all others know it as well. */
   async #refresh(): Promise<void> {
-    const asked = new Set<string>()
     let newest = this.#topology
-    for (let names = [...new Set([...this.#parts.nodes, ...(newest ? membersOf(newest) : [])])]; names.length > 0; names = newest ? membersOf(newest).filter((name) => !asked.has(name)) : []) {
-      const answers = await Promise.all(names.map(async (name) => ({ name, known: await this.#shard(name).then((shard) => shard.readTopology()).catch(() => undefined) })))
-      for (const { name, known } of answers) {
-        asked.add(name)
-        if (known !== undefined && isNewer(known, newest)) newest = known
-      }
+    let isKnownToAll = false
+    for (let names = new Set([...this.#parts.nodes, ...(newest ? membersOf(newest) : [])]); !isKnownToAll; names = new Set(newest && membersOf(newest))) {
+      const topology: Topology | undefined = newest
+      const answers = await Promise.all([...names].map((name) => this.#exchange(name, topology)))
+      for (const known of answers) if (known !== undefined && isNewer(known, newest)) newest = known
+      // One that was learnt here is told in the next round.
+      isKnownToAll = newest === topology
     }
-    if (newest === undefined) return
-    const topology = newest
-    await Promise.all(membersOf(topology).map((name) => this.#shard(name).then((shard) => shard.tellTopology(topology)).catch(() => {})))
-    this.#topology = topology
+    if (newest !== undefined) this.#topology = newest
+  }
+
+  /** Tells a node of a topology; what it knows then. A node that is away knows nothing, and is told when it is asked again. */
+  async #exchange(name: string, topology: Topology | undefined): Promise<Topology | undefined> {
+    try {
+      const shard = await this.#shard(name)
+      return topology === undefined ? await shard.readTopology() : await shard.tellTopology(topology)
+    } catch {
+      return undefined
+    }
   }
 
   #opened(name: string): CacheShard {

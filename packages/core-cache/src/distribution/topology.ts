@@ -32,8 +32,11 @@ export function placeOf({ nodes, previous, lost }: Topology, key: string): Place
   return { owner, previous: before === owner || lost.includes(before) ? undefined : before }
 }
 
-/** Nodes that take part, now or until the entries have moved. */
-export const membersOf = ({ nodes, previous, lost }: Topology): string[] => [...new Set([...nodes, ...previous])].filter((node) => !lost.includes(node))
+/** The same when all entries have moved: whoever comes to that end comes to the same one. */
+export const settled = ({ version, mark, nodes }: Topology): Topology => ({ version: version + 1, mark, nodes, previous: [], lost: [] })
+
+/** Nodes that take part, now or until the entries have moved; those from before first. */
+export const membersOf = ({ nodes, previous, lost }: Topology): string[] => [...new Set([...previous, ...nodes])].filter((node) => !lost.includes(node))
 
 /** Whether one takes the place of another. */
 export const isNewer = (topology: Topology, than: Topology | undefined): boolean =>

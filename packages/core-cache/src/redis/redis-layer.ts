@@ -61,9 +61,9 @@ class RedisLayer implements SharedCache {
     for (const connection of new Set([this.#connection, this.#writes])) connection.redial()
   }
 
-  async read(key: string): Promise<string | undefined> {
-    const payload = await this.#gets.get(this.#keys.value(key))
-    return payload === undefined || this.#wasBroughtBack(key, payload) ? undefined : payload
+  read(key: string): Promise<string | undefined> {
+    const found = this.#gets.get(this.#keys.value(key))
+    return this.#connection.isCluster ? found.then((payload) => (payload === undefined || this.#wasBroughtBack(key, payload) ? undefined : payload)) : found
   }
 
   async tagNumbers(tags: readonly string[]): Promise<{ readonly run: string; readonly numbers: readonly number[] }> {

@@ -97,9 +97,9 @@ export class RedisShard implements CacheShard {
     return readTopology(await this.#ask('read', () => this.#connection.commands.hget(this.#topology, 'topology')))
   }
 
-  async tellTopology(topology: Topology): Promise<Topology> {
-    const known = await this.#run('write', 'swShardTell', this.#version, this.#topology, topology.version, topology.mark, JSON.stringify(topology))
-    return readTopology(String(known)) ?? topology
+  async tellTopology(topology: Topology, after?: number): Promise<Topology | undefined> {
+    const known = await this.#run('write', 'swShardTell', this.#version, this.#topology, topology.version, topology.mark, JSON.stringify(topology), after ?? '')
+    return readTopology(known as string | null)
   }
 
   #value(key: string): string {

@@ -36,12 +36,12 @@ return { known, 1 }`
 /** KEYS: version, value. */
 const LOOK = `return { tonumber(redis.call('GET', KEYS[1]) or '0'), redis.call('EXISTS', KEYS[2]), redis.call('PTTL', KEYS[2]) }`
 
-/** KEYS: version, topology. ARGV: version, mark, topology. Answers the newest topology. */
+/** KEYS: version, topology. ARGV: version, mark, topology, the version that it comes after if that is to be checked. Answers the newest topology. */
 const TELL = `
 local version, mark = unpack(redis.call('HMGET', KEYS[2], 'version', 'mark'))
 version, mark = tonumber(version or '0'), tonumber(mark or '-1')
 local told, toldMark = tonumber(ARGV[1]), tonumber(ARGV[2])
-if told > version or (told == version and toldMark > mark) then
+if (told > version or (told == version and toldMark > mark)) and (ARGV[4] == '' or tonumber(ARGV[4]) == version) then
   redis.call('HSET', KEYS[2], 'version', ARGV[1], 'mark', ARGV[2], 'topology', ARGV[3])
   if told > tonumber(redis.call('GET', KEYS[1]) or '0') then redis.call('SET', KEYS[1], ARGV[1]) end
 end
