@@ -1,5 +1,5 @@
 import { fork } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -117,6 +117,28 @@ describe('A cache in a file', () => {
     open.push(second)
 
     await expect(second.connect()).rejects.toMatchObject({ code: 'ERR_CACHE_PERSISTENT', retryable: true, message: expect.stringContaining('locked') as string })
+  })
+
+  it('says that it can’t be opened, and can when the reason is gone', async () => {
+    mkdirSync(path)
+    const cache = createL3Cache({ layer: createFileLayer({ path }) })
+    open.push(cache)
+    await expect(cache.connect()).rejects.toMatchObject({ code: 'ERR_CACHE_PERSISTENT', retryable: true })
+    await expect(cache.get('k')).rejects.toMatchObject({ code: 'ERR_CACHE_PERSISTENT' })
+    rmdirSync(path)
+
+    await cache.set('k', 1)
+
+    expect(await cache.get('k')).toBe(1)
+  })
+
+  it('refuses wrong options by name', () => {
+    for (const [option, value] of Object.entries({ path: '', maxBytes: 0, maxEntries: 1.5, commitEveryMs: -1, maxPending: 0 })) {
+      expect(() => createFileLayer({ path, [option]: value })).toThrow(expect.objectContaining({ code: 'ERR_CACHE_CONFIGURATION', context: { option } }) as Error)
+    }
+    for (const [option, value] of Object.entries({ layer: null, defaultTtlSeconds: 0, timeoutMs: 0, openTimeoutMs: -1, cleanupEverySeconds: Number.NaN })) {
+      expect(() => createL3Cache({ layer: createFileLayer({ path }), [option]: value } as L3CacheOptions)).toThrow(expect.objectContaining({ code: 'ERR_CACHE_CONFIGURATION', context: { option } }) as Error)
+    }
   })
 
   it('leaves nothing running when it is closed', async () => {

@@ -224,9 +224,11 @@ export class CacheManager implements AsyncDisposable {
     return new PersistentLink({ layer, clock, logger, timeoutMs, openTimeoutMs, onEvent, metrics: persistentMetrics(metrics), markNow: link && (() => ({ run: link.run, followed: link.followed, mark: link.mark })) })
   }
 
-  #lookFurther<T>(key: string, loader: Loader<T>, options: SmartGetOptions<T> | undefined, entry: MemoryEntry | undefined, askedAtMs: number): Promise<CacheAnswer<T>> {
+  async #lookFurther<T>(key: string, loader: Loader<T>, options: SmartGetOptions<T> | undefined, entry: MemoryEntry | undefined, askedAtMs: number): Promise<CacheAnswer<T>> {
     this.#prefetcher?.remember(key, () => this.#fly(key, loader as Loader<unknown>, this.#readSettings(options), this.#clock.monotonic()))
-    return this.#find(key, loader, options, entry, askedAtMs)
+    const answer = await this.#find(key, loader, options, entry, askedAtMs)
+    this.#usage?.trackUsage(key, answer.value !== undefined)
+    return answer
   }
 
   async #find<T>(key: string, loader: Loader<T>, options: SmartGetOptions<T> | undefined, entry: MemoryEntry | undefined, askedAtMs: number): Promise<CacheAnswer<T>> {
@@ -241,12 +243,10 @@ export class CacheManager implements AsyncDisposable {
       })
       const isStale = askedAtMs >= entry.freshUntilMs
       this.#metrics.countAnswer('memory', isStale)
-      this.#usage?.trackUsage(key, !entry.isNothing)
       return answerOf<T>(entry, 'memory', isStale, askedAtMs)
     }
     const { found, source, isStale } = await (options?.signal === undefined ? landing : unlessAborted(landing, options.signal))
     this.#metrics.countAnswer(source, isStale)
-    this.#usage?.trackUsage(key, !found.isNothing)
     return answerOf<T>(found, source, isStale, this.#clock.monotonic())
   }
 

@@ -198,4 +198,53 @@ describe('A node of several with a persistent layer', () => {
     expect(await settled(clock, single.smartGet('k', () => 'new'))).toBe('new')
     await settled(clock, Promise.all([cutOff.disconnect(), single.disconnect()]))
   })
+
+  it('keeps nothing when the shared layer has lost what it had followed, and counts on', async () => {
+    const { clock, server, near, far } = await pair()
+    const replica = server.copy()
+    const followed = near.invalidate('other')
+    await clock.advance(4_000)
+    await followed
+    await settled(clock, far.cache.smartGet('k', dear(clock, 'old')))
+    await settled(clock, Promise.all([far.cache.disconnect(), near.disconnect()]))
+    server.failOver(replica)
+    const newcomer = createCacheManager({ shared: server.layerFor(), clock, refreshShare: 0 })
+    const invalidated = newcomer.invalidate('k')
+    await clock.advance(4_000)
+    await invalidated
+
+    const again = createCacheManager({ shared: server.layerFor(), persistent: far.disk.crash(), clock, refreshShare: 0 })
+
+    expect(await settled(clock, again.smartGet('k', () => 'new'))).toBe('new')
+  })
+
+  it('lets no later write claim that a removal which failed was done', async () => {
+    const clock = new FakeClock()
+    const server = new MemorySharedServer(clock)
+    let fails = false
+    const carry = async (request: string): Promise<void> => {
+      if (!fails) return
+      await new Promise<void>((resolve) => clock.setTimeout(resolve, 20))
+      if (request === 'remove') throw new TypeError('no space')
+    }
+    const disk = new MemoryPersistentLayer({ nowMs: () => clock.now(), carry })
+    const options = { clock, sharedMaxBytes: 1, refreshShare: 0, ttlSeconds: 600 }
+    const far = createCacheManager({ ...options, shared: server.layerFor(), persistent: disk })
+    const near = createCacheManager({ ...options, shared: server.layerFor() })
+    await settled(clock, Promise.all([far.connect(), near.connect()]))
+    for (const key of ['k', 'other']) await settled(clock, far.smartGet(key, dear(clock, 'old')))
+
+    fails = true
+    const invalidated = near.invalidate('k')
+    await clock.advance(5)
+    expect(far.demote('other')).toBe(true)
+    await clock.advance(50)
+    const left = disk.crash(async () => {})
+    await clock.advance(4_000)
+    await invalidated
+    const again = createCacheManager({ ...options, shared: server.layerFor(), persistent: left })
+
+    expect(await settled(clock, again.smartGet('k', () => 'new'))).toBe('new')
+    expect(await settled(clock, again.smartGet('other', () => 'new'))).toBe('old')
+  })
 })
