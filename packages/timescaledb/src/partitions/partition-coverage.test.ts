@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { columnBatchOf, type GivenColumn } from '../../test/fixtures/column-batch-of.ts'
 import { parseTimeInterval } from '../time-series/time-interval.ts'
 import { planMissing, toPostgresTime } from './create-partitions.ts'
 import { PartitionCoverage } from './partition-coverage.ts'
@@ -45,6 +46,35 @@ describe('PartitionCoverage', () => {
     expect(refused[2]?.reason).toMatch(/^column "at" must be a moment/)
     expect(refused.map(({ reason }) => reason).join()).not.toContain('infinity')
     expect(missingMs).toEqual([0])
+  })
+
+  it('asks for the same of columns as of their rows', () => {
+    fc.assert(
+      fc.property(times, times, intervals, intervals, (before, moments, first, second) => {
+        const existing = planMissing([], before, parseTimeInterval(first)).map(({ fromMs, toMs }) => bounds(fromMs, toMs))
+        const coverage = new PartitionCoverage(table(second), existing)
+        const dates = moments.map((moment) => new Date(moment))
+        const dayTexts = dates.map((date) => date.toISOString().slice(0, 10))
+
+        expect(coverage.ofColumns(columnBatchOf(dates.length, [{ name: 'at', layout: 'milliseconds', values: dates }]))).toEqual(coverage.ofRows(dates.map((at) => ({ at }))).missingMs)
+        expect(coverage.ofColumns(columnBatchOf(dayTexts.length, [{ name: 'at', layout: 'days', values: dayTexts }]))).toEqual(coverage.ofRows(dayTexts.map((at) => ({ at }))).missingMs)
+      }),
+    )
+  })
+
+  it.each<[string, GivenColumn]>([
+    ['that lack the time', { name: 'other', layout: 'milliseconds', values: [new Date(0)] }],
+    ['with a row without time', { name: 'at', layout: 'milliseconds', values: [null], nullable: true }],
+    ['of times as texts', { name: 'at', layout: 'text', values: ['1970-01-01'] }],
+    ['with a time before the calendar begins', { name: 'at', layout: 'milliseconds', values: [new Date(-8.64e15)] }],
+  ])('leaves columns %s to their rows', (_what, column) => {
+    expect(new PartitionCoverage(table('1 day'), []).ofColumns(columnBatchOf(1, [column]))).toBeNull()
+  })
+
+  it('looks once at a time that all rows have', () => {
+    const batch = columnBatchOf(1000, [{ name: 'at', layout: 'milliseconds', values: [new Date(HOUR)], isConstant: true }])
+
+    expect(new PartitionCoverage(table('1 day'), []).ofColumns(batch)).toEqual([HOUR])
   })
 })
 

@@ -1,4 +1,4 @@
-import type { ColumnBatch, ColumnLayout, ColumnValues, RefusedRow, Row } from '@smart-whale/interfaces'
+import type { ColumnBatch, ColumnLayout, RefusedRow, Row } from '@smart-whale/interfaces'
 import type { PartitionBounds, PartitionedTable } from './partition-catalog.ts'
 import { stepAround } from '../time-series/time-interval.ts'
 import { kindOf, parseIsoTime, readTime } from '../time-series/parse-time.ts'
@@ -58,9 +58,10 @@ export class PartitionCoverage {
   /** What a batch of columns lacks: a moment for each partition that has to be made. Null when only its rows tell. */
   ofColumns({ rows, columns }: ColumnBatch): readonly number[] | null {
     const times = columns.find(({ name }) => name === this.table.timeColumn)
-    const unitMs = times && UNITS_MS[times.layout]
-    if (unitMs === undefined || times?.nulls?.includes(1) === true) return null
-    const { bytes, isConstant } = times as ColumnValues
+    if (times === undefined || times.nulls?.includes(1) === true) return null
+    const { bytes, isConstant, layout } = times
+    const unitMs = UNITS_MS[layout]
+    if (unitMs === undefined) return null
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const uncovered: number[] = []
     for (let row = 0; row < (isConstant ? Math.min(rows, 1) : rows); row++) {

@@ -1,5 +1,5 @@
 /** Rows that are measured, and then written, together: as many as a processor keeps near while column after column goes over them. */
-const BLOCK_BYTES = 64 * 1024
+const BLOCK_BYTES = 128 * 1024
 const MOST_ROWS = 2_048
 /** Before each field stands its length, before each row the count of its fields. */
 export const LENGTH_BYTES = 4
