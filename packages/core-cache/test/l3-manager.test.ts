@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { type CacheManager, type CacheManagerOptions, createCacheManager, type PersistentEvent } from '@smart-whale/core-cache'
 import { createFileLayer } from '@smart-whale/core-cache/sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { cacheThreads } from './l3-threads.ts'
 import { until } from './redis-servers.ts'
 
 let folder = ''
@@ -115,11 +116,13 @@ describe('A manager over a file', () => {
     }
   })
 
-  it('leaves no thread and no timer behind', async () => {
+  it('leaves no thread behind', async (context) => {
+    if (cacheThreads() === undefined) return context.skip('needs a system that names its threads')
     const cache = manager()
     await cache.smartGet('k', () => 1)
+    const whileOpen = cacheThreads()
     await cache.disconnect()
 
-    expect(process.getActiveResourcesInfo().filter((name) => /Worker|MessagePort/.test(name))).toEqual([])
+    expect([whileOpen, cacheThreads()]).toEqual([1, 0])
   })
 })
