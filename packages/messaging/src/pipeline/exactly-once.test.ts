@@ -155,4 +155,14 @@ describe('partition workers, killed, suspended, failed and held up at any step',
     expect(world.hasLostCommits).toBe(true)
     expectOnce(world, how)
   })
+  it('make nothing anew of which a view may have been fed, though the row has expired and its neighbour was excluded', async () => {
+    const odd = new Map<number, PlannedFate>([[0, { fate: 'replica-takes-over', delay: 0 }], [2, { fate: 'replica-takes-over', delay: 0 }], [5, { fate: 'fails-before', delay: 0 }], [6, { fate: 'pauses-before', delay: 9 }], [10, { fate: 'pauses-after', delay: 39 }], [11, { fate: 'fails-before', delay: 0 }]])
+    const planned = Array.from({ length: 12 }, (_, step): PlannedFate => odd.get(step) ?? { fate: 'works', delay: 0 })
+    const world = new World(['old', 'refused-by-timescaledb', 'good'], planned, { window: 1000, mayLoseCommits: false })
+    const how: Setup = { sinks: 'both', chunk: 1, maxRows: 1, hasViews: true, isRedefined: true }
+
+    await play(world, how)
+
+    expectOnce(world, how)
+  })
 })

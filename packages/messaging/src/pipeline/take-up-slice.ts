@@ -58,8 +58,14 @@ async function hasBegun(records: readonly SliceRecord[], slice: Slice, { stores:
   if (origin === undefined) return true
   const { firstOffset, lastOffset } = slice
   const stored = (await clickhouse?.storedOffsets({ topic: origin.topic, partition: origin.partition, firstOffset, lastOffset }, { signal })) ?? []
-  if (stored.length > 0 || (clickhouse !== null && (await mayHaveFedViews(records, clickhouse, signal)))) return true
+  if (stored.length > 0 || (clickhouse !== null && (await mayHaveFedViews(sentOf(records, slice), clickhouse, signal)))) return true
   return (slice.deadLettersFrom !== undefined || isRecut(slice)) && letters.hasOfRange(slice, { signal })
+}
+
+/** The records whose rows may have been sent: not those that were excluded before. */
+function sentOf(records: readonly SliceRecord[], { excluded }: Slice): readonly SliceRecord[] {
+  const left = new Set(excluded)
+  return records.filter((record) => !left.has(record.offset))
 }
 
 /** Rows that have all expired may have been there. Of views alone something is left then. */
