@@ -10,7 +10,7 @@ export type RoomMaker = Pick<PartitionManager, 'makeRoomFor' | 'forget'> & Parti
 export type BatchWriterStorage = PartitionStorage & Pick<TimescaleStorage, 'beginTransaction'> & { readonly partitions?: PartitionManager }
 
 /** What a writer writes with. */
-export interface WriterSettings {
+export interface WriterParts {
   readonly storage: BatchWriterStorage
   readonly table: string
   readonly ledger: Pick<IngestLedger, 'completeWithin'>
@@ -21,10 +21,10 @@ export interface WriterSettings {
 }
 
 /** Begins a transaction that the server ends when its owner falls silent, and that checks constraints with each statement. */
-export async function beginWriting(settings: WriterSettings, call: CallOptions): Promise<TimescaleTransaction> {
-  const transaction = await settings.storage.beginTransaction(call)
+export async function beginWriting(parts: WriterParts, call: CallOptions): Promise<TimescaleTransaction> {
+  const transaction = await parts.storage.beginTransaction(call)
   try {
-    await transaction.execute(`select set_config('idle_in_transaction_session_timeout', $1, true)`, [`${settings.idleTimeoutMs}ms`], call)
+    await transaction.execute(`select set_config('idle_in_transaction_session_timeout', $1, true)`, [`${parts.idleTimeoutMs}ms`], call)
     await transaction.execute('set constraints all immediate', [], call)
     return transaction
   } catch (error) {

@@ -1,19 +1,19 @@
 import { type ColumnBatch, pickRows, type RefusalSearchOptions, type RefusedRow, type Row, type RowRange, type TransactionalBatchWriter, ValidationError } from '@smart-whale/interfaces'
 import { isPartitionMissing } from '../partitions/partition-missing.ts'
 import type { TimescaleTransaction } from '../timescale-storage.ts'
-import { beginWriting, columnsOf, type WriterSettings } from './begin-writing.ts'
+import { beginWriting, columnsOf, type WriterParts } from './begin-writing.ts'
 import { findRefusedRows, type RefusalSearch } from './find-refused-rows.ts'
 
 /** Which rows the table refuses, of rows or of columns; see {@link findRefusedRows}. Nothing stays. */
-export function refusalFinder<R extends object>(settings: WriterSettings): Required<Pick<TransactionalBatchWriter<R>, 'findRefused' | 'findRefusedColumns'>> {
+export function refusalFinder<R extends object>(parts: WriterParts): Required<Pick<TransactionalBatchWriter<R>, 'findRefused' | 'findRefusedColumns'>> {
   return {
-    findRefused: (rows, options = {}) => searchTwice(settings, () => findRefused(settings, rows as readonly Row[], options)),
-    findRefusedColumns: (columns, options = {}) => searchTwice(settings, () => findRefusedColumns(settings, columns, options)),
+    findRefused: (rows, options = {}) => searchTwice(parts, () => findRefused(parts, rows as readonly Row[], options)),
+    findRefusedColumns: (columns, options = {}) => searchTwice(parts, () => findRefusedColumns(parts, columns, options)),
   }
 }
 
 /** Searches once more when a partition was dropped after it was last seen. */
-async function searchTwice<T>({ partitions, table }: WriterSettings, search: () => Promise<T>): Promise<T> {
+async function searchTwice<T>({ partitions, table }: WriterParts, search: () => Promise<T>): Promise<T> {
   try {
     return await search()
   } catch (error) {
@@ -23,28 +23,28 @@ async function searchTwice<T>({ partitions, table }: WriterSettings, search: () 
   }
 }
 
-async function findRefused(settings: WriterSettings, rows: readonly Row[], { signal, atMost = Infinity }: RefusalSearchOptions): Promise<readonly RefusedRow[]> {
+async function findRefused(parts: WriterParts, rows: readonly Row[], { signal, atMost = Infinity }: RefusalSearchOptions): Promise<readonly RefusedRow[]> {
   if (rows.length === 0) return []
-  const { partitions, table } = settings
-  const call = { signal, timeoutMs: settings.timeoutMs }
-  const columns = settings.columns ?? columnsOf(rows)
+  const { partitions, table } = parts
+  const call = { signal, timeoutMs: parts.timeoutMs }
+  const columns = parts.columns ?? columnsOf(rows)
   const known = await partitions.makeRoomFor(table, rows, call)
   // Where each of the rows stands that are left to be tried.
   const skipped = new Set(known.map(({ index }) => index))
   const places = [...rows.keys()].filter((place) => !skipped.has(place))
-  const found = await searchRefused(settings, places.length, { call, atMost: atMost - known.length }, (transaction, { from, to }) =>
+  const found = await searchRefused(parts, places.length, { call, atMost: atMost - known.length }, (transaction, { from, to }) =>
     transaction.bulkInsert(table, places.slice(from, to).map((place) => rows[place] as Row), { columns, ...call }),
   )
   return [...known, ...found.map(({ index, reason }) => ({ index: places[index] as number, reason }))].sort((a, b) => a.index - b.index)
 }
 
-async function findRefusedColumns(settings: WriterSettings, batch: ColumnBatch, { signal, atMost = Infinity }: RefusalSearchOptions): Promise<readonly RefusedRow[] | null> {
+async function findRefusedColumns(parts: WriterParts, batch: ColumnBatch, { signal, atMost = Infinity }: RefusalSearchOptions): Promise<readonly RefusedRow[] | null> {
   if (batch.rows === 0) return []
-  const { partitions, table, columns } = settings
-  const call = { signal, timeoutMs: settings.timeoutMs }
+  const { partitions, table, columns } = parts
+  const call = { signal, timeoutMs: parts.timeoutMs }
   if ((await partitions.ensureForColumns?.(table, batch, call)) !== true) return null
   let isTaken = true
-  const found = await searchRefused(settings, batch.rows, { call, atMost }, async (transaction, part) => {
+  const found = await searchRefused(parts, batch.rows, { call, atMost }, async (transaction, part) => {
     const rows = part.to - part.from === batch.rows ? batch : pickRows(batch, [part])
     isTaken &&= (await transaction.insertColumns(table, rows, { columns, ...call })) !== null
   })
@@ -52,12 +52,12 @@ async function findRefusedColumns(settings: WriterSettings, batch: ColumnBatch, 
 }
 
 async function searchRefused(
-  settings: WriterSettings,
+  parts: WriterParts,
   rows: number,
   search: Pick<RefusalSearch, 'call' | 'atMost'>,
   store: (transaction: TimescaleTransaction, part: RowRange) => Promise<unknown>,
 ): Promise<RefusedRow[]> {
-  const transaction = await beginWriting(settings, search.call)
+  const transaction = await beginWriting(parts, search.call)
   try {
     return await findRefusedRows(transaction, rows, { ...search, isRefusal, store: (part) => store(transaction, part) })
   } finally {

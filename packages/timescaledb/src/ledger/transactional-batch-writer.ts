@@ -4,7 +4,7 @@ import { partitionsOf } from '../partitions/partition-manager.ts'
 import { isPartitionMissing, partitionMissingError } from '../partitions/partition-missing.ts'
 import { quoteTable } from '../quote-identifier.ts'
 import type { TimescaleTransaction } from '../timescale-storage.ts'
-import { beginWriting, type BatchWriterStorage, columnsOf, type RoomMaker, type WriterSettings } from './begin-writing.ts'
+import { beginWriting, type BatchWriterStorage, columnsOf, type RoomMaker, type WriterParts } from './begin-writing.ts'
 import type { IngestLedger } from './ingest-ledger.ts'
 import { refusalFinder } from './search-refused.ts'
 import { lastStoredOffset } from './stored-rows.ts'
@@ -43,7 +43,7 @@ export function createTransactionalBatchWriter<R extends object = Row>(
   options: TransactionalBatchWriterOptions,
 ): TransactionalBatchWriter<R> {
   quoteTable(table)
-  const settings: WriterSettings = {
+  const parts: WriterParts = {
     storage,
     table,
     ledger: options.ledger,
@@ -53,22 +53,22 @@ export function createTransactionalBatchWriter<R extends object = Row>(
     idleTimeoutMs: options.idleTimeoutMs ?? 30_000,
   }
   return {
-    begin: async ({ signal } = {}) => new CopyTransaction<R>(settings, signal),
-    ...refusalFinder<R>(settings),
+    begin: async ({ signal } = {}) => new CopyTransaction<R>(parts, signal),
+    ...refusalFinder<R>(parts),
     lastStored: (source, { signal } = {}) => lastStoredOffset(storage, table, source, { signal, timeoutMs: options.lookupTimeoutMs ?? 300_000 }),
   }
 }
 
 class CopyTransaction<R extends object> implements BatchTransaction<R> {
-  readonly #settings: WriterSettings
+  readonly #parts: WriterParts
   readonly #call: CallOptions & Signalled
   #transaction: TimescaleTransaction | undefined
   #hasRows = false
   #state: 'open' | 'completed' | 'failed' | 'ended' = 'open'
 
-  constructor(settings: WriterSettings, signal: AbortSignal | undefined) {
-    this.#settings = settings
-    this.#call = { signal, timeoutMs: settings.timeoutMs }
+  constructor(parts: WriterParts, signal: AbortSignal | undefined) {
+    this.#parts = parts
+    this.#call = { signal, timeoutMs: parts.timeoutMs }
   }
 
   async write(rows: readonly R[]): Promise<void> {
@@ -85,7 +85,7 @@ class CopyTransaction<R extends object> implements BatchTransaction<R> {
 
   async complete(claim: SliceClaim, slice: Slice): Promise<void> {
     this.#mustBe('open')
-    await this.#orFail(async () => this.#settings.ledger.completeWithin(await this.#open(), claim, slice, this.#call))
+    await this.#orFail(async () => this.#parts.ledger.completeWithin(await this.#open(), claim, slice, this.#call))
     this.#state = 'completed'
   }
 
@@ -109,7 +109,7 @@ class CopyTransaction<R extends object> implements BatchTransaction<R> {
   }
 
   async #copy(batch: readonly Row[]): Promise<void> {
-    const { partitions, table, columns } = this.#settings
+    const { partitions, table, columns } = this.#parts
     const [refused] = await partitions.makeRoomFor(table, batch, this.#call)
     if (refused) {
       const issues = [{ path: [refused.index], message: refused.reason }]
@@ -121,7 +121,7 @@ class CopyTransaction<R extends object> implements BatchTransaction<R> {
   }
 
   async #copyColumns(batch: ColumnBatch): Promise<boolean> {
-    const { partitions, table, columns } = this.#settings
+    const { partitions, table, columns } = this.#parts
     if (batch.rows === 0) return true
     if ((await partitions.ensureForColumns?.(table, batch, this.#call)) !== true) return false
     const transaction = await this.#open()
@@ -137,14 +137,14 @@ class CopyTransaction<R extends object> implements BatchTransaction<R> {
     } catch (error) {
       if (this.#hasRows || !isPartitionMissing(error)) throw error
       await this.#abandon()
-      this.#settings.partitions.forget(this.#settings.table)
+      this.#parts.partitions.forget(this.#parts.table)
       return copy()
     }
   }
 
   /** The connection is taken as late as that, so that making partitions never waits for one that this very transaction holds. */
   async #open(): Promise<TimescaleTransaction> {
-    this.#transaction ??= await beginWriting(this.#settings, this.#call)
+    this.#transaction ??= await beginWriting(this.#parts, this.#call)
     return this.#transaction
   }
 
@@ -155,7 +155,7 @@ class CopyTransaction<R extends object> implements BatchTransaction<R> {
     } catch (error) {
       this.#state = 'failed'
       await this.#abandon()
-      throw explained(error, this.#settings)
+      throw explained(error, this.#parts)
     }
   }
 
@@ -174,13 +174,13 @@ class CopyTransaction<R extends object> implements BatchTransaction<R> {
       failed: 'an earlier step failed, and nothing of it was stored: begin another one',
       ended: 'it was committed or rolled back: begin another one',
     }[this.#state]
-    throw new TimescaleOperationError(`the transaction on ${this.#settings.table} can't do that: ${why}`, {
+    throw new TimescaleOperationError(`the transaction on ${this.#parts.table} can't do that: ${why}`, {
       code: this.#state === 'ended' ? 'ERR_TIMESCALEDB_TRANSACTION_ENDED' : 'ERR_TIMESCALEDB_TRANSACTION_FAILED',
     })
   }
 }
 
-function explained(error: unknown, { partitions, table }: WriterSettings): unknown {
+function explained(error: unknown, { partitions, table }: WriterParts): unknown {
   if (!isPartitionMissing(error)) return error
   partitions.forget(table)
   return partitionMissingError(table, error)
