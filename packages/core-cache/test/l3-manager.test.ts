@@ -2,6 +2,7 @@ import { fork } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Worker } from 'node:worker_threads'
 import { type CacheManager, type CacheManagerOptions, createCacheManager, type PersistentEvent } from '@smart-whale/core-cache'
 import { createFileLayer } from '@smart-whale/core-cache/sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -114,6 +115,28 @@ describe('A manager over a file', () => {
       expect(kept).toBeGreaterThan(0)
       await cache.disconnect()
     }
+  })
+
+  it('goes on when its thread ends, and removes first what was to be removed meanwhile', { timeout: 30_000 }, async () => {
+    let thread: Worker | undefined
+    process.once('worker', (worker) => (thread = worker))
+    const events: PersistentEvent[] = []
+    const cache = manager({ onPersistentEvent: (event) => events.push(event), invalidationTimeoutMs: 20_000 })
+    for (const key of ['a', 'b']) await cache.smartGet(key, () => 'old')
+    await new Promise((resolve) => setTimeout(resolve, 200))
+
+    await thread?.terminate()
+    const invalidated = cache.invalidate('a')
+    await new Promise((resolve) => setImmediate(resolve))
+    const meanwhile = await cache.smartGet('a', () => 'new', { loadCostMs: 0 })
+    await invalidated
+
+    expect(meanwhile).toBe('new')
+    expect(events).toMatchObject([{ kind: 'lost' }])
+    expect(cache.isPersistent()).toBe(true)
+    await cache.disconnect()
+    const again = manager()
+    expect([await again.smartGet('a', () => 'newest'), await again.smartGet('b', never)]).toEqual(['newest', 'old'])
   })
 
   it('leaves no thread behind', async (context) => {

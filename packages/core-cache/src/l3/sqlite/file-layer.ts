@@ -37,6 +37,7 @@ interface Thread {
   readonly worker: Worker
   readonly pending: Map<number, Pending>
   readonly ended: Promise<unknown>
+  isClosing: boolean
 }
 
 /** A cache's entries in an SQLite file, which a thread of its own reads and writes: nobody here waits for the disk. */
@@ -69,6 +70,7 @@ export class FileLayer implements PersistentCache {
   async close(): Promise<void> {
     const thread = this.#thread
     if (thread === undefined) return
+    thread.isClosing = true
     try {
       await within(this.#clock, this.#closeTimeoutMs, 'closing the file', Promise.all([this.#ask({ kind: 'close' }), thread.ended]))
     } catch {
@@ -114,14 +116,14 @@ export class FileLayer implements PersistentCache {
 
   #start(): Thread {
     const { worker, ended } = startWorker(this.#settings)
-    const thread: Thread = { worker, pending: new Map(), ended }
+    const thread: Thread = { worker, pending: new Map(), ended, isClosing: false }
     let reason: unknown
     worker.unref()
     worker.on('message', (message: FileReply) => this.#hear(thread, message))
     worker.on('error', (error) => {
       reason = error
     })
-    worker.on('exit', () => this.#lose(thread, reason))
+    worker.on('exit', (code) => this.#lose(thread, reason ?? `exit code ${code}`))
     return thread
   }
 
@@ -135,12 +137,11 @@ export class FileLayer implements PersistentCache {
   }
 
   #lose(thread: Thread, reason: unknown): void {
-    const isOwn = this.#thread === thread
-    if (isOwn) this.#thread = undefined
+    if (this.#thread === thread) this.#thread = undefined
     const unanswered = [...thread.pending.values()]
     thread.pending.clear()
     for (const { reject } of unanswered) reject(persistentError('answer, as its thread has ended', reason))
-    if (isOwn && reason !== undefined) this.#listener({ kind: 'lost', message: reason instanceof Error ? reason.message : String(reason) })
+    if (!thread.isClosing) this.#listener({ kind: 'lost', message: reason instanceof Error ? reason.message : String(reason) })
   }
 }
 
