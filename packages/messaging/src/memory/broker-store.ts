@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messagingError } from '../errors.ts'
+import { onDisk } from '../map-error.ts'
 import type { TopicDescription } from '../transport.ts'
 import { readCheckedFile, writeCheckedFile } from './checked-file.ts'
 import { type FolderLock, lockFolder } from './folder-lock.ts'
@@ -72,8 +73,15 @@ export class FolderStore implements BrokerStore {
 
   async open(): Promise<void> {
     this.#lock = await lockFolder(this.#folder)
-    await mkdir(this.#topicsFolder, { recursive: true })
-    await mkdir(this.#groupsFolder, { recursive: true })
+    try {
+      await onDisk(this.#folder, 'making the data folder', async () => {
+        await mkdir(this.#topicsFolder, { recursive: true })
+        await mkdir(this.#groupsFolder, { recursive: true })
+      })
+    } catch (error) {
+      this.close()
+      throw error
+    }
   }
 
   close(): void {
@@ -83,7 +91,7 @@ export class FolderStore implements BrokerStore {
 
   async loadTopics(): Promise<readonly TopicDescription[]> {
     const stored = (await readCheckedFile(this.#topicsFile)) as { topics: TopicDescription[] } | undefined
-    const folders = await readdir(this.#topicsFolder)
+    const folders = await onDisk(this.#topicsFolder, 'reading the data folder', () => readdir(this.#topicsFolder))
     if (stored === undefined) {
       if (folders.length > 0) throw this.#topicsMissing()
       return []
@@ -100,7 +108,7 @@ export class FolderStore implements BrokerStore {
 
   async loadGroups(): Promise<ReadonlyMap<string, GroupOffsets>> {
     const groups = new Map<string, GroupOffsets>()
-    for (const name of await readdir(this.#groupsFolder)) {
+    for (const name of await onDisk(this.#groupsFolder, 'reading the data folder', () => readdir(this.#groupsFolder))) {
       if (!name.endsWith('.json')) continue
       const stored = (await readCheckedFile(join(this.#groupsFolder, name))) as { groupId: string; offsets: GroupOffsets }
       groups.set(stored.groupId, stored.offsets)
@@ -123,9 +131,11 @@ export class FolderStore implements BrokerStore {
   }
 
   /** Forgotten for good: a note that came back with a power failure would set a group's progress back. */
-  async forgetCommit(): Promise<void> {
-    await rm(this.#commitFile, { force: true })
-    if (this.#settings.durability === 'fsync') await syncFolder(this.#folder)
+  forgetCommit(): Promise<void> {
+    return onDisk(this.#commitFile, 'removing', async () => {
+      await rm(this.#commitFile, { force: true })
+      if (this.#settings.durability === 'fsync') await syncFolder(this.#folder)
+    })
   }
 
   segmentsOf(topicId: string, partition: number): SegmentStore {
@@ -134,7 +144,8 @@ export class FolderStore implements BrokerStore {
   }
 
   removeTopic(topicId: string): Promise<void> {
-    return rm(join(this.#topicsFolder, topicId), { recursive: true, force: true })
+    const folder = join(this.#topicsFolder, topicId)
+    return onDisk(folder, 'removing', () => rm(folder, { recursive: true, force: true }))
   }
 
   get #topicsFolder(): string {

@@ -176,13 +176,11 @@ export class EmbeddedBroker implements Lifecycle {
   }
 
   async #createTopic(description: TopicDescription): Promise<boolean> {
-    const { id, partitions } = description
-    for (let partition = 0; partition < partitions; partition++) {
-      const store = this.#store.segmentsOf(id, partition)
-      const segment = await store.create(0)
-      await segment.bytes.close()
-    }
-    const topic = await this.#openTopic(description)
+    const topic = await this.#makeTopic(description).catch(async (error: unknown) => {
+      // What was made of it may be what fills the disk.
+      await this.#store.removeTopic(description.id).catch(() => {})
+      throw error
+    })
     this.#topics.set(description.name, topic)
     try {
       await this.#savingTopics.request()
@@ -194,6 +192,15 @@ export class EmbeddedBroker implements Lifecycle {
     for (const group of this.#groups.values()) group.rebalance()
     this.#retention.start()
     return true
+  }
+
+  async #makeTopic(description: TopicDescription): Promise<Topic> {
+    const { id, partitions } = description
+    for (let partition = 0; partition < partitions; partition++) {
+      const segment = await this.#store.segmentsOf(id, partition).create(0)
+      await segment.bytes.close()
+    }
+    return this.#openTopic(description)
   }
 
   async #openTopic(description: TopicDescription): Promise<Topic> {

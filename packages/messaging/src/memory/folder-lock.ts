@@ -17,9 +17,7 @@ export interface FolderLock {
  * process id alone can't do that: ids are used again, and mean nothing in another container.
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
-  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
-    throw mapFileError(error, folder, 'making the data folder')
-  })
+  await makeFolder(folder)
   const ownerPath = join(folder, 'broker.owner')
   const database = openExclusively(join(folder, 'broker.lock'))
   if (database === undefined) throw busy(folder, await describeOwner(ownerPath))
@@ -30,6 +28,15 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     throw mapFileError(error, ownerPath, 'writing')
   }
   return { release: () => database.close() }
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    // Of a file system that is read-only, making folders within folders says that they are not there; making one tells the truth.
+    await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? mkdir(folder) : Promise.reject(error)))
+  } catch (error) {
+    throw mapFileError(error, folder, 'making the data folder')
+  }
 }
 
 function openExclusively(path: string): DatabaseSync | undefined {

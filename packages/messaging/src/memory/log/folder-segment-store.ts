@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { Logger } from '@smart-whale/interfaces'
 import { messagingError } from '../../errors.ts'
+import { onDisk } from '../../map-error.ts'
 import { readFileIfThere, syncFolder, writeFileAtomically } from './atomic-file.ts'
 import { type Durability, FileSegmentBytes } from './file-segment-bytes.ts'
 import { scanSegment, type ScanResult } from './scan-segment.ts'
@@ -37,7 +38,11 @@ export class FolderSegmentStore implements SegmentStore {
     this.#options = options
   }
 
-  async open(): Promise<Segment[]> {
+  open(): Promise<Segment[]> {
+    return onDisk(this.#options.folder, 'opening the log in', () => this.#openAll())
+  }
+
+  async #openAll(): Promise<Segment[]> {
     const offsets = await this.#baseOffsets()
     if (offsets.length === 0) throw this.#corrupt(this.#options.folder, 'it has no log file')
     const segments: Segment[] = []
@@ -53,25 +58,31 @@ export class FolderSegmentStore implements SegmentStore {
     return segments
   }
 
-  async create(baseOffset: number): Promise<Segment> {
+  create(baseOffset: number): Promise<Segment> {
     const { folder, durability } = this.#options
-    await mkdir(folder, { recursive: true })
-    const salt = await this.#writePreamble(baseOffset)
-    if (durability === 'fsync') await syncFolder(folder)
-    return this.#segment(baseOffset, PREAMBLE_BYTES, salt)
+    return onDisk(this.#path(baseOffset), 'making the log file', async () => {
+      await mkdir(folder, { recursive: true })
+      const salt = await this.#writePreamble(baseOffset)
+      if (durability === 'fsync') await syncFolder(folder)
+      return this.#segment(baseOffset, PREAMBLE_BYTES, salt)
+    })
   }
 
-  async seal(segment: Segment): Promise<void> {
-    await writeFileAtomically(this.#indexPath(segment.baseOffset), segment.encodeIndex(), this.#options.durability)
+  seal(segment: Segment): Promise<void> {
+    const path = this.#indexPath(segment.baseOffset)
+    return onDisk(path, 'writing', () => writeFileAtomically(path, segment.encodeIndex(), this.#options.durability))
   }
 
-  async remove(segment: Segment): Promise<void> {
-    await segment.bytes.remove()
-    await unlink(this.#indexPath(segment.baseOffset)).catch(ignoreMissing)
+  remove(segment: Segment): Promise<void> {
+    return onDisk(this.#path(segment.baseOffset), 'removing the log file', async () => {
+      await segment.bytes.remove()
+      await unlink(this.#indexPath(segment.baseOffset)).catch(ignoreMissing)
+    })
   }
 
-  async removeAll(): Promise<void> {
-    await rm(this.#options.folder, { recursive: true, force: true })
+  removeAll(): Promise<void> {
+    const { folder } = this.#options
+    return onDisk(folder, 'removing', () => rm(folder, { recursive: true, force: true }))
   }
 
   async #baseOffsets(): Promise<number[]> {
