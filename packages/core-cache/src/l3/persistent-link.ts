@@ -16,6 +16,7 @@ const LONG_REMOVAL_TIMEOUT_MS = 120_000
 /** Keys, tags and patterns that may be owed to a layer that is away; above it, everything is removed when it is back. */
 const MOST_OWED = 50_000
 const CLEAN_EVERY_MS = 300_000
+const EXCUSED_EVERY_MS = 1_000
 /** Text that may be on its way to the disk; what comes above it isn't kept. */
 const MOST_UNWRITTEN = 33_554_432
 
@@ -57,6 +58,7 @@ export class PersistentLink {
   /** Not asked for yet: what comes while another removal is under way goes together, at the latest before the next read. */
   #next = newRemoval()
   #unwritten = 0
+  #excusedAtMs = -Infinity
   #cleanedAtMs: number
 
   constructor(parts: PersistentLinkParts) {
@@ -145,12 +147,21 @@ export class PersistentLink {
   }
 
   async #ask<R>(what: string, request: Promise<R>, timeoutMs = this.#parts.timeoutMs): Promise<R | undefined> {
+    const askedAtMs = this.#parts.clock.monotonic()
     try {
       return await within(this.#parts.clock, timeoutMs, `the persistent layer's answer to ${what}`, request)
     } catch (error) {
-      this.#fail(what, error)
+      if (!this.#wasBusyItself(askedAtMs, timeoutMs)) this.#fail(what, error)
       return undefined
     }
+  }
+
+  /** A deadline that is noticed long after it passed says that this process was busy, not that the layer is: the answer may lie there. Once a second, that is excused. */
+  #wasBusyItself(askedAtMs: number, timeoutMs: number): boolean {
+    const nowMs = this.#parts.clock.monotonic()
+    if (nowMs - askedAtMs < 2 * timeoutMs || nowMs - this.#excusedAtMs < EXCUSED_EVERY_MS) return false
+    this.#excusedAtMs = nowMs
+    return true
   }
 
   #fail(what: string, error: unknown): void {

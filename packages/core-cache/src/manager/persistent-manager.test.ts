@@ -1,3 +1,4 @@
+import type { Clock } from '@smart-whale/interfaces'
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import { describe, expect, it } from 'vitest'
 import { MemoryPersistentLayer } from '../testing/memory-persistent-layer.ts'
@@ -113,6 +114,29 @@ describe('A manager with a persistent layer', () => {
     expect(await first).toBe(50)
     expect(second).toBe('at once')
     expect(cache.isPersistent()).toBe(false)
+  })
+
+  it('is not given up because this process was busy itself, once', async () => {
+    const fake = new FakeClock()
+    let stalledMs = 0
+    const clock: Clock = { now: () => fake.now(), monotonic: () => fake.monotonic() + stalledMs, setTimeout: (callback, delayMs) => fake.setTimeout(callback, delayMs), clearTimeout: (timer) => fake.clearTimeout(timer) }
+    let hangs = false
+    const disk = new MemoryPersistentLayer({ nowMs: () => fake.now(), carry: () => (hangs ? new Promise((resolve) => fake.setTimeout(() => resolve(), 60)) : Promise.resolve()) })
+    const cache = createCacheManager({ clock, persistent: disk, persistentTimeoutMs: 50 })
+    await settled(fake, cache.connect())
+    hangs = true
+
+    const states: boolean[] = []
+    for (const key of ['a', 'b']) {
+      const answer = cache.smartGet(key, () => key)
+      await fake.advance(10)
+      stalledMs += 200
+      await fake.advance(60)
+      expect(await answer).toBe(key)
+      states.push(cache.isPersistent())
+    }
+
+    expect(states).toEqual([true, false])
   })
 
   it('may answer with what it kept when the loader fails', async () => {
