@@ -100,8 +100,9 @@ export function runAmbient<T>(scope: Scope, work: (context: PolicyContext) => Pr
 }
 
 /**
- * Runs what goes on by itself, such as a loop, a timer or a connection that many calls share, so that it belongs to no call: a layer above that is
- * `ambient` would lend it its deadline and the number of its attempt until the call it was begun in has ended.
+ * Begins what goes on by itself (a loop, a timer, a connection that many share), so that it belongs to no call.
+ *
+ * Otherwise an `ambient` layer lends it its deadline and the number of its attempt, until the call that it was begun in has ended.
  *
  * @example
  * outsideOfCalls(() => void keepAlive())
