@@ -22,7 +22,7 @@ afterEach(async () => {
 
 /** Nodes of one cache, linked; they end with the test. */
 export async function linkedNodes(config: RedisConfig, count: number, prefix = `suite${process.pid}-${number++}`): Promise<CacheManager[]> {
-  const nodes = Array.from({ length: count }, () => createCacheManager({ shared: createRedisLayer({ ...config, prefix }), sharedTimeoutMs: 1_000, refreshShare: 0 }))
+  const nodes = Array.from({ length: count }, () => createCacheManager({ shared: createRedisLayer({ ...config, prefix }, { shardTimeoutMs: 900 }), sharedTimeoutMs: 1_000, refreshShare: 0 }))
   for (const node of nodes) {
     endings.push(() => node.disconnect())
     await node.connect()

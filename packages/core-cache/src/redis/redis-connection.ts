@@ -3,6 +3,7 @@ import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis'
 import type { Logger } from '@smart-whale/interfaces'
 import { redisError } from '../errors.ts'
 import type { RedisConfig } from './redis-config.ts'
+import { slotOf } from './cluster-slots.ts'
 import { REDIS_SCRIPTS, type RedisScript } from './redis-scripts.ts'
 
 type Client = Redis | Cluster
@@ -18,14 +19,17 @@ const REDIAL_EVERY_MS = 1_000
 export class RedisConnection {
   readonly #config: RedisConfig
   readonly #logger: Logger
+  readonly #waitsForFailover: boolean
   #commands: Client | undefined
   #messages: Client | undefined
   #redialledAtMs = -Infinity
   /** Told when the line to a server that holds data broke. In a cluster nobody is told: there are many, and the client keeps count of them. */
   onBroken: () => void = () => {}
 
-  constructor(config: RedisConfig, logger: Logger) {
+  /** @param waitsForFailover whether requests to a shard that is away wait for its successor; without, they fail at once */
+  constructor(config: RedisConfig, logger: Logger, waitsForFailover = true) {
     this.#config = config
+    this.#waitsForFailover = waitsForFailover
     this.#logger = logger
   }
 
@@ -60,6 +64,17 @@ export class RedisConnection {
   /** Runs a script. */
   run(script: RedisScript, ...args: (string | number)[]): Promise<unknown> {
     return (this.commands as unknown as Record<RedisScript, ScriptCall>)[script](...args)
+  }
+
+  /** The server of a cluster that holds a name, as far as the client knows; empty for none. */
+  nodeOf(name: string): string {
+    return (this.commands as Cluster).slots[slotOf(name)]?.[0] ?? ''
+  }
+
+  /** Has a cluster's client ask where the slots are by now. */
+  lookForSlots(): Promise<void> {
+    const cluster = this.commands as Cluster
+    return new Promise((resolve, reject) => cluster.refreshSlotsCache((error) => (error ? reject(redisError('tell its slots', error)) : resolve())))
   }
 
   /** The servers that hold data. */
@@ -120,6 +135,7 @@ export class RedisConnection {
       enableAutoPipelining: options.enableAutoPipelining ?? false,
       enableOfflineQueue: options.enableOfflineQueue ?? false,
       clusterRetryStrategy: pauseOf,
+      ...(this.#waitsForFailover ? {} : { retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 }),
       slotsRefreshTimeout: this.#config.connectTimeoutMs ?? 1_000,
       redisOptions: this.#options(),
     } as ClusterOptions

@@ -1,5 +1,6 @@
 import { compileGlob, type Logger, silentLogger } from '@smart-whale/interfaces'
 import { TOKEN_LENGTH, TOKEN_START } from '../codec/envelope.ts'
+import { optionError } from '../errors.ts'
 import { newToken } from '../manager/load-token.ts'
 import { LEASE_MS } from '../shared/lease-times.ts'
 import type { ClaimReply, ClaimRequest, Invalidation, RecordedInvalidation, RecordReply, RegisteredNode, Renewal, RenewalReply, SharedCache, SharedListener } from '../shared/shared-cache.ts'
@@ -9,6 +10,7 @@ import { checkRedisConfig, type RedisConfig } from './redis-config.ts'
 import { RedisConnection } from './redis-connection.ts'
 import { RedisKeys } from './redis-keys.ts'
 import { scanKeysOf } from './scan-keys.ts'
+import { ShardHealth } from './shard-health.ts'
 
 const MOST_LOGGED = 1_000
 /** Tags that are remembered; above it everything is invalidated once, and remembering begins anew. */
@@ -22,6 +24,8 @@ const MOST_TOLD = 100
 export interface RedisLayerOptions {
   /** Told of broken connections. @default silentLogger */
   logger?: Logger | undefined
+  /** How long one shard of a cluster may take before it alone is left alone until it answers again; below the manager's `sharedTimeoutMs`. @default 80 */
+  shardTimeoutMs?: number | undefined
 }
 
 /** The shared layer on Redis. */
@@ -33,12 +37,16 @@ class RedisLayer implements SharedCache {
   readonly #gets: GetBatch
   readonly #waitForReplicas: number
   readonly #recent = new RecentInvalidations()
+  /** In a cluster. */
+  readonly #health: ShardHealth | undefined
   #listener: SharedListener | undefined
   #node = ''
 
-  constructor(config: RedisConfig, { logger = silentLogger }: RedisLayerOptions) {
+  constructor(config: RedisConfig, { logger = silentLogger, shardTimeoutMs = 80 }: RedisLayerOptions) {
+    if (!(shardTimeoutMs > 0)) throw optionError('shardTimeoutMs', shardTimeoutMs, 'a number of milliseconds above 0')
     const checked = checkRedisConfig(config)
-    this.#connection = new RedisConnection(checked, logger)
+    this.#connection = new RedisConnection(checked, logger, false)
+    this.#health = this.#connection.isCluster ? new ShardHealth(shardTimeoutMs) : undefined
     this.#keys = new RedisKeys(checked.prefix ?? '')
     this.#gets = new GetBatch(this.#connection)
     this.#waitForReplicas = checked.waitForReplicas ?? 0
@@ -48,11 +56,13 @@ class RedisLayer implements SharedCache {
   async connect(listener: SharedListener): Promise<void> {
     this.#listener = listener
     this.#connection.onBroken = () => listener.onBroken()
+    this.#health?.open()
     await Promise.all([...new Set([this.#connection, this.#writes])].map((connection) => connection.open()))
   }
 
   async disconnect(): Promise<void> {
     this.#connection.onBroken = () => {}
+    this.#health?.close()
     for (const connection of [this.#connection, this.#writes]) connection.close()
     this.#node = ''
   }
@@ -62,8 +72,8 @@ class RedisLayer implements SharedCache {
   }
 
   read(key: string): Promise<string | undefined> {
-    const found = this.#gets.get(this.#keys.value(key))
-    return this.#connection.isCluster ? found.then((payload) => (payload === undefined || this.#wasBroughtBack(key, payload) ? undefined : payload)) : found
+    if (this.#health === undefined) return this.#gets.get(this.#keys.value(key))
+    return this.#ofShard(key, () => this.#gets.get(this.#keys.value(key))).then((payload) => (payload === undefined || this.#wasBroughtBack(key, payload) ? undefined : payload))
   }
 
   async tagNumbers(tags: readonly string[]): Promise<{ readonly run: string; readonly numbers: readonly number[] }> {
@@ -78,7 +88,7 @@ class RedisLayer implements SharedCache {
   }
 
   async #claim({ key, token, lifeMs, unusable, waitedFor }: ClaimRequest): Promise<ClaimReply> {
-    const reply = await this.#connection.run('swCacheClaim', ...this.#keys.all(key), token, lifeMs, unusable, waitedFor, TOKEN_START, TOKEN_START + TOKEN_LENGTH - 1)
+    const reply = await this.#ofShard(key, () => this.#connection.run('swCacheClaim', ...this.#keys.all(key), token, lifeMs, unusable, waitedFor, TOKEN_START, TOKEN_START + TOKEN_LENGTH - 1))
     const [kind, first, second] = reply as [ClaimReply['kind'], string, string | number]
     if (kind === 'value') return { kind, payload: first }
     if (kind === 'busy') return { kind, holder: first, leftMs: Number(second) }
@@ -87,15 +97,15 @@ class RedisLayer implements SharedCache {
   }
 
   async prolong(key: string, token: string, lifeMs: number): Promise<boolean> {
-    return (await this.#connection.run('swCacheProlong', this.#keys.token(key), token, lifeMs)) === 1
+    return (await this.#ofShard(key, () => this.#connection.run('swCacheProlong', this.#keys.token(key), token, lifeMs))) === 1
   }
 
   async fill(key: string, token: string, payload: string, lifeMs: number): Promise<boolean> {
-    return (await this.#connection.run('swCacheFill', ...this.#keys.all(key), token, payload, lifeMs, this.#keys.settled, key)) === 1
+    return (await this.#ofShard(key, () => this.#connection.run('swCacheFill', ...this.#keys.all(key), token, payload, lifeMs, this.#keys.settled, key))) === 1
   }
 
   async giveUp(key: string, token: string, failure: string | undefined, failureMs: number): Promise<void> {
-    await this.#connection.run('swCacheGiveUp', ...this.#keys.all(key), token, failure ?? '', failureMs, this.#keys.settled, key)
+    await this.#ofShard(key, () => this.#connection.run('swCacheGiveUp', ...this.#keys.all(key), token, failure ?? '', failureMs, this.#keys.settled, key))
   }
 
   async remove(keys: readonly string[]): Promise<void> {
@@ -144,6 +154,17 @@ class RedisLayer implements SharedCache {
   /** Where invalidations wait for copies, a failover loses none, and the values may stay. */
   get #areServersToldApart(): 0 | 1 {
     return this.#waitForReplicas === 0 ? 1 : 0
+  }
+
+  /** A request about one key: in a cluster, a shard that doesn't answer is left alone, and the others go on. */
+  async #ofShard<T>(key: string, request: () => Promise<T>): Promise<T> {
+    if (this.#health === undefined) return request()
+    const name = this.#keys.value(key)
+    const probe = async (): Promise<void> => {
+      await this.#connection.lookForSlots()
+      await this.#connection.commands.exists(name)
+    }
+    return this.#health.ask(this.#connection.nodeOf(name), request, probe)
   }
 
   /** Whether a shard gave out what was invalidated before: a failover lost its deletion, which the coordination, in another shard, can't know of. */
