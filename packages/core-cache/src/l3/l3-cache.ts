@@ -168,14 +168,14 @@ export class L3Cache implements CachingInterface {
       this.#metrics.countFailure(what)
       // Whether it works at all is asked before the next request.
       this.#opening = undefined
-      throw persistentError(what, error)
+      throw asPersistentError(what, error)
     }
   }
 
   #open(): Promise<unknown> {
     this.#opening ??= within(this.#clock, this.#settings.openTimeoutMs, 'opening the persistent layer', this.#layer.open((event) => this.#hear(event))).catch((error: unknown) => {
       this.#opening = undefined
-      throw (error as { code?: unknown }).code === 'ERR_CACHE_PERSISTENT' ? error : persistentError('be opened', error)
+      throw asPersistentError('be opened', error)
     })
     return this.#opening
   }
@@ -191,6 +191,9 @@ export class L3Cache implements CachingInterface {
     this.cleanup().catch(() => {})
   }
 }
+
+/** The layer's own word, or what else went wrong with it. */
+const asPersistentError = (what: string, error: unknown): unknown => (['ERR_CACHE_PERSISTENT', 'ERR_CACHE_SQLITE_MISSING'].includes((error as { code?: string }).code ?? '') ? error : persistentError(what, error))
 
 /** A cache that survives a restart. */
 export function createL3Cache(options: L3CacheOptions): L3Cache {

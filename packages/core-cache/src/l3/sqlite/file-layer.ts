@@ -28,6 +28,7 @@ export interface FileLayerOptions {
 }
 
 interface Pending {
+  readonly what: FileRequest['kind']
   readonly resolve: (result: unknown) => void
   readonly reject: (error: unknown) => void
 }
@@ -107,7 +108,7 @@ export class FileLayer implements PersistentCache {
     if (thread.pending.size >= this.#maxPending && request.kind !== 'close') return Promise.reject(persistentError(`${request.kind}, as ${this.#maxPending} requests are under way already`, undefined))
     const id = ++this.#lastId
     return new Promise<R>((resolve, reject) => {
-      thread.pending.set(id, { resolve: resolve as (result: unknown) => void, reject })
+      thread.pending.set(id, { what: request.kind, resolve: resolve as (result: unknown) => void, reject })
       // Whoever waits keeps the process; an idle thread doesn't.
       thread.worker.ref()
       thread.worker.postMessage({ id, request } satisfies NumberedRequest)
@@ -132,8 +133,9 @@ export class FileLayer implements PersistentCache {
     const waiting = pending.get(message.id)
     pending.delete(message.id)
     if (pending.size === 0) worker.unref()
-    if ('failure' in message) waiting?.reject(message.failure.isUnsupported ? sqliteMissingError(process.version) : persistentError('do as it was asked', message.failure.message))
-    else waiting?.resolve(message.result)
+    if (waiting === undefined) return
+    if ('failure' in message) waiting.reject(message.failure.isUnsupported ? sqliteMissingError(process.version) : persistentError(waiting.what, message.failure.message))
+    else waiting.resolve(message.result)
   }
 
   #lose(thread: Thread, reason: unknown): void {

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { persistentError } from '../../errors.ts'
 import { FileDatabase } from './file-database.ts'
 import type { FileFailure, FileReply, FileRequest, FileSettings, NumberedRequest } from './file-messages.ts'
 import { sqliteCodeOf } from './open-database.ts'
@@ -18,7 +19,7 @@ process.removeAllListeners('warning')
 
 parentPort?.on('message', ({ id, request }: NumberedRequest) => {
   try {
-    if (refuses && request.kind !== 'open' && request.kind !== 'close') throw new TypeError('it has to be opened again first')
+    if (refuses && request.kind !== 'open' && request.kind !== 'close') throw persistentError(`${request.kind} before it is opened again`, undefined)
     reply({ id, result: carryOut(request) })
   } catch (error) {
     refuses ||= request.kind !== 'read' && request.kind !== 'keys'
