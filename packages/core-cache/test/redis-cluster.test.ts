@@ -79,14 +79,14 @@ describe('A failover in a cluster, to a replica without the last acknowledged wr
 async function failOver({ nodes }: RedisServers, shard: number, traffic: Traffic, caches: readonly CacheManager[]): Promise<void> {
   const [master, replica] = [nodes[shard], nodes[shard + MASTERS]] as [ManagedServer, ManagedServer]
   await traffic.readQuiet()
-  await acknowledged(traffic, 20)
+  await acknowledged(traffic, 10)
   await keepReplicasAway(master)
-  await Promise.all([traffic.invalidateQuiet(), acknowledged(traffic, 20)])
+  await Promise.all([traffic.invalidateQuiet(), acknowledged(traffic, 10)])
   await master.kill()
   await until('the replica to take over', FAILOVER_MS, async () => String(await ask(replica, 'ROLE')).startsWith('master'))
   await until('all to be linked', FAILOVER_MS, () => caches.every((cache) => cache.isLinked()))
   await traffic.readQuiet()
-  await acknowledged(traffic, 10)
+  await acknowledged(traffic, 5)
 }
 
 async function acknowledged(traffic: Traffic, more: number): Promise<void> {
