@@ -23,6 +23,8 @@ export interface TargetTable {
   readonly sql: string
   readonly columns: ReadonlyMap<string, TargetColumn>
   readonly primaryKey: readonly string[]
+  /** The columns' names and types, as {@link refuseAltered} asks for them. */
+  readonly types: string
   /** Equal for two descriptions that come to the same. */
   readonly shape: string
 }
@@ -31,6 +33,9 @@ export interface TargetTable {
 export interface TableReader {
   query<T extends Row = Row>(sql: string, params?: readonly unknown[], options?: CallOptions): Promise<{ readonly rows: T[] }>
 }
+
+/** What the fields of a row in binary form go by. */
+const TYPES_SQL = `select string_agg(attname || ' ' || atttypid || ' ' || atttypmod, ', ' order by attnum) from pg_attribute where attrelid = $1::regclass and attnum > 0 and not attisdropped`
 
 /** Domains are followed down to what they are made of. */
 const COLUMNS_SQL = `
@@ -49,7 +54,7 @@ select d.name, d.not_null, d.generated, d.sql_type, d.modifier,
        t.oid as type_id, t.typname::text as type_name, t.typtype::text as kind,
        e.oid as element_id, e.typname::text as element_name, e.typtype::text as element_kind,
        array_position(k.conkey::int2[], d.attnum) as key_position,
-       quote_ident(n.nspname) || '.' || quote_ident(c.relname) as table_sql
+       quote_ident(n.nspname) || '.' || quote_ident(c.relname) as table_sql, (${TYPES_SQL}) as types
 from described d
 join target on true
 join pg_class c on c.oid = target.id
@@ -73,6 +78,7 @@ interface ColumnRow extends Row {
   readonly element_kind: string | null
   readonly key_position: number | null
   readonly table_sql: string
+  readonly types: string
 }
 
 /**
@@ -85,7 +91,22 @@ export async function describeTable(reader: TableReader, table: string, options?
   const [first] = rows
   if (!first) throw new TimescaleOperationError(`table ${quoteTable(table)} has no columns to write to`, { code: 'ERR_TIMESCALEDB_UNDEFINED', context: { table } })
   const key = rows.filter((row) => row.key_position !== null).sort((a, b) => Number(a.key_position) - Number(b.key_position))
-  return { sql: first.table_sql, columns: new Map(rows.map((row) => [row.name, columnOf(row)])), primaryKey: key.map((row) => row.name), shape: JSON.stringify(rows) }
+  return { sql: first.table_sql, columns: new Map(rows.map((row) => [row.name, columnOf(row)])), primaryKey: key.map((row) => row.name), types: first.types, shape: JSON.stringify(rows) }
+}
+
+/**
+ * To be called behind an insert of rows in binary form, in its transaction, whose lock keeps the table as it is by now. Where a column got another
+ * type before, the server may have taken one type's bytes for another's without a word.
+ *
+ * @throws TimescaleOperationError `ERR_TIMESCALEDB_TABLE_ALTERED` when the table's columns are no longer as described
+ */
+export async function refuseAltered(reader: TableReader, { sql, types }: Pick<TargetTable, 'sql' | 'types'>, options?: CallOptions): Promise<void> {
+  const { rows } = await reader.query<{ types: string | null }>(`select (${TYPES_SQL}) as types`, [sql], options)
+  if (rows[0]?.types === types) return
+  throw new TimescaleOperationError(`the columns of ${sql} were altered since they were looked at: nothing was stored, and the next attempt goes by what they are now`, {
+    code: 'ERR_TIMESCALEDB_TABLE_ALTERED',
+    retryable: true,
+  })
 }
 
 function columnOf(row: ColumnRow): TargetColumn {

@@ -29,7 +29,7 @@ const STALE = new Set(['42P01', '42703', '42804', '42P10', '22P03', '22P04', '08
 /** Whether a failure may come from a description that is out of date: said by the server, or by our own check of the rows. */
 export function mayBeStale(error: unknown): boolean {
   if (!InfrastructureError.isInstance(error)) return false
-  return wasChecked(error) || STALE.has(String(error.context['sqlState']))
+  return wasChecked(error) || error.code === 'ERR_TIMESCALEDB_TABLE_ALTERED' || STALE.has(String(error.context['sqlState']))
 }
 
 /** Whether our own check refused the rows, so that the server has seen nothing of them. */

@@ -2,7 +2,7 @@ import { type CallOptions, type Clock, type ColumnBatch, type Logger, type Metri
 import { withDeadline } from '@smart-whale/core-resilience'
 import type { TimescaleCapabilities } from '../capabilities.ts'
 import { bulkInsert, chooseColumns, insertColumns } from '../copy/bulk-insert.ts'
-import { describeTable, type TargetTable } from '../copy/describe-table.ts'
+import { describeTable, refuseAltered, type TargetTable } from '../copy/describe-table.ts'
 import { PartitionManager } from '../partitions/partition-manager.ts'
 import { isPartitionMissing, partitionMissingError } from '../partitions/partition-missing.ts'
 import type { ConnectionPool, PooledConnection } from '../pool/connection-pool.ts'
@@ -149,7 +149,7 @@ export class TimescaleDBStorage implements TimescaleStorage {
     const describe = (): Promise<TargetTable> => describeTable(connection, table, options)
     const target = await this.#tables.get(table, describe)
     try {
-      return await this.#send(connection, target, rows, options)
+      return await this.#checked(connection, target, options, () => this.#send(connection, target, rows, options))
     } catch (error) {
       this.#learnFrom(error, table)
       if (!mayBeStale(error)) throw error
@@ -157,7 +157,7 @@ export class TimescaleDBStorage implements TimescaleStorage {
       if (connection.inTransaction && !wasChecked(error)) throw error
       const fresh = await this.#tables.get(table, describe)
       if (fresh.shape === target.shape) throw error
-      return this.#send(connection, fresh, rows, options)
+      return this.#checked(connection, fresh, options, () => this.#send(connection, fresh, rows, options))
     }
   }
 
@@ -166,11 +166,18 @@ export class TimescaleDBStorage implements TimescaleStorage {
     if (batch.rows === 0) return 0
     const target = await this.#tables.get(table, () => describeTable(connection, table, options))
     try {
-      return await insertColumns(connection, target, batch, options.columns, { signal: options.signal, timeoutMs: options.timeoutMs })
+      return await this.#checked(connection, target, options, () => insertColumns(connection, target, batch, options.columns, { signal: options.signal, timeoutMs: options.timeoutMs }))
     } catch (error) {
       this.#learnFrom(error, table)
       throw error
     }
+  }
+
+  /** An insert, and where it can still be taken back, whether the table was what it was encoded for. */
+  async #checked<T>(connection: SqlConnection, target: TargetTable, { signal, timeoutMs }: CallOptions, insert: () => Promise<T>): Promise<T> {
+    const result = await insert()
+    if (connection.inTransaction) await refuseAltered(connection, target, { signal, timeoutMs })
+    return result
   }
 
   /** Forgets what a failed insert shows to be no longer so. @throws TimescaleOperationError in place of the error, for a partition that is missing */

@@ -1,5 +1,5 @@
 import { type BatchTransaction, type ColumnBatch, InfrastructureError, type RefusedRow, type Row, type Slice, type SliceClaim, ValidationError } from '@smart-whale/interfaces'
-import { createMigrationManager, createPartitionManager, createTransactionalBatchWriter, IngestLedger, type TimescaleStorage, type TransactionalBatchWriterOptions } from '@smart-whale/timescaledb'
+import { asJsonText, createMigrationManager, createPartitionManager, createTransactionalBatchWriter, IngestLedger, type TimescaleStorage, type TransactionalBatchWriterOptions } from '@smart-whale/timescaledb'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { describeEngines } from '../each-engine.ts'
@@ -218,6 +218,29 @@ describeEngines((engine) => {
       await using transaction = await writerOf('rides', { partitions }).begin()
 
       expect(await transaction.writeColumns?.(ridesOn(days(1)))).toBe(false)
+    })
+
+    it.each(['columns', 'rows'] as const)('is never taken for another type that looks alike (%s)', async (way) => {
+      const table = await freshTable('time timestamptz not null, data jsonb')
+      const given = (isJson: boolean): readonly GivenColumn[] => [
+        { name: 'time', layout: 'milliseconds', values: days(1) },
+        { name: 'data', layout: 'text', isJson, values: ['{"a": 1}'] },
+      ]
+      const write = (isJson: boolean): Promise<unknown> =>
+        store(table, async (transaction) => {
+          if (way === 'columns') return (await transaction.writeColumns?.(columnBatchOf(1, given(isJson)))) === true
+          return transaction.write([{ time: days(1)[0], data: isJson ? asJsonText('{"a": 1}') : '{"a": 1}' }])
+        })
+      const first = await write(true)
+      await storage.execute(`alter table ${table} alter column data type text`)
+
+      const second = await write(true).catch((error: unknown) => error)
+      await storage.execute(`update ${table} set data = 'first'`)
+      const third = await write(false)
+
+      expect(second).toMatchObject({ code: 'ERR_TIMESCALEDB_TABLE_ALTERED', retryable: true })
+      expect([first, third]).toEqual([null, null])
+      expect((await storage.execute<{ data: string }>(`select data from ${table} order by data`)).map(({ data }) => data)).toEqual(['first', '{"a": 1}'])
     })
 
     it('of a table that was altered meanwhile is refused at most once, and goes on with the table as it is', async () => {
