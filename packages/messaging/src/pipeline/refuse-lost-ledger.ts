@@ -24,10 +24,12 @@ interface StoredTo {
  * @param latestEpoch of the turns that ClickHouse has seen of the scope; null when none, or without ClickHouse
  */
 export async function refuseUnknownRows(work: Work, scope: SliceScope, known: { readonly earliest: bigint; readonly latestEpoch: bigint | null }, signal: AbortSignal): Promise<void> {
-  const stored = await firstStoreWithRows(work, known.earliest, signal)
+  // This worker may have been suspended before it looks, and somebody else have begun: what is stored was in the ledger before.
+  const stored = await lookTwice(
+    () => firstStoreWithRows(work, known.earliest, signal),
+    async () => (await work.ledger.inspect(scope, { signal })) === null,
+  )
   if (stored === null) return
-  // This worker may have been suspended meanwhile, and somebody else have begun: what is stored was in the ledger before.
-  if ((await work.ledger.inspect(scope, { signal })) !== null) return
   const beside = (await work.ledger.knownBeside?.(scope, { signal })) ?? []
   const renamed = beside.find(({ topicId }) => topicId === scope.topicId)
   if (renamed !== undefined) throw pipelineRenamed(work, scope, stored, renamed.pipeline)
@@ -41,16 +43,32 @@ export async function refuseUnknownRows(work: Work, scope: SliceScope, known: { 
  */
 export async function refuseRowsAhead(work: Work, { scope, nextOffset, epoch, owner }: SliceClaim, signal: AbortSignal): Promise<void> {
   const { topic, partition } = work.reader
-  const stored = await work.stores.timescaledb?.lastStored({ topic, partition, firstOffset: nextOffset }, { signal })
-  if (stored === null || stored === undefined) return
-  // This worker may have been suspended meanwhile, and somebody else have gone on.
-  const state = await work.ledger.inspect(scope, { signal })
-  if (state?.epoch !== epoch || state.owner !== owner) throw staleEpochError(scope, epoch)
+  // This worker may have been suspended before it looks, and somebody else have gone on.
+  const isOurs = async (): Promise<true> => {
+    const state = await work.ledger.inspect(scope, { signal })
+    if (state?.epoch !== epoch || state.owner !== owner) throw staleEpochError(scope, epoch)
+    return true
+  }
+  const stored = await lookTwice(async () => (await work.stores.timescaledb?.lastStored({ topic, partition, firstOffset: nextOffset }, { signal })) ?? null, isOurs)
+  if (stored === null) return
   throw refusal(
     'ERR_MESSAGING_LEDGER_LOST',
     `the ledger is older than the table: it has ${placeOf(work)} done up to offset ${nextOffset} for the pipeline "${scope.pipeline}", and PostgreSQL has its rows up to ${stored}, which would be stored a second time; restore ledger and table from the same backup, or have the ledger go on at offset ${stored + 1n}`,
     { topic, partition, nextOffset: String(nextOffset), stored: String(stored) },
   )
+}
+
+/**
+ * What is stored although the ledger doesn't know of it; null when there is no such thing. Between the two questions a replica may have taken over that
+ * has neither the rows nor the entry that they came with: one look could halt a pipeline for nothing.
+ */
+async function lookTwice<T>(findStored: () => Promise<T | null>, isUnknown: () => Promise<boolean>): Promise<T | null> {
+  let stored: T | null = null
+  for (let look = 0; look < 2; look++) {
+    stored = await findStored()
+    if (stored === null || !(await isUnknown())) return null
+  }
+  return stored
 }
 
 async function firstStoreWithRows({ stores, reader }: Work, firstOffset: bigint, signal: AbortSignal): Promise<StoredTo | null> {
