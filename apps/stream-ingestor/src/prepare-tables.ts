@@ -1,5 +1,5 @@
 import { type ClickHouseAdapter, createTable } from '@smart-whale/clickhouse'
-import { ConfigurationError, type Row, type TableDefinition } from '@smart-whale/interfaces'
+import { ConfigurationError, InfrastructureError, type Row, type TableDefinition } from '@smart-whale/interfaces'
 import type { PipelineDefinition } from '@smart-whale/messaging/pipeline'
 import { quoteIdentifier, quoteTable, sourceIndexDefinition, type TimescaleStorage } from '@smart-whale/timescaledb'
 import { clickhouseTable, timescaledbTable } from './table-columns.ts'
@@ -16,7 +16,7 @@ export interface TableStores {
  */
 export async function prepareTables(definition: PipelineDefinition, stores: TableStores, signal: AbortSignal | undefined): Promise<void> {
   if (stores.clickhouse !== null && definition.sinks.includes('clickhouse')) await prepareClickHouse(definition, stores.clickhouse, signal)
-  if (stores.timescaledb !== null && definition.sinks.includes('timescaledb')) await prepareTimescale(definition, stores.timescaledb, signal)
+  if (stores.timescaledb !== null && definition.sinks.includes('timescaledb')) await prepareAmongOthers(definition, stores.timescaledb, signal)
 }
 
 async function prepareClickHouse(definition: PipelineDefinition, clickhouse: ClickHouseAdapter, signal: AbortSignal | undefined): Promise<void> {
@@ -40,6 +40,25 @@ const PARTITION_FUNCTIONS: Readonly<Record<Exclude<PipelineDefinition['clickhous
 
 function partitionOf({ clickhouse: { partitionBy }, time }: PipelineDefinition): string | undefined {
   return partitionBy === 'none' ? undefined : `${PARTITION_FUNCTIONS[partitionBy]}(\`${time}\`)`
+}
+
+/** How often others may be quicker. */
+const ATTEMPTS = 5
+
+/** Workers that start at the same moment make the same tables, and "if it isn't there" doesn't keep PostgreSQL's own lists from two at once: whoever comes second finds it made the next time. */
+async function prepareAmongOthers(definition: PipelineDefinition, timescaledb: TimescaleStorage, signal: AbortSignal | undefined): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await prepareTimescale(definition, timescaledb, signal)
+    } catch (error) {
+      if (attempt === ATTEMPTS || !wasMadeMeanwhile(error)) throw error
+    }
+  }
+}
+
+function wasMadeMeanwhile(error: unknown): boolean {
+  if (!InfrastructureError.isInstance(error)) return false
+  return error.code === 'ERR_TIMESCALEDB_DUPLICATE' || error.code === 'ERR_TIMESCALEDB_CONFLICT' || (error.code === 'ERR_TIMESCALEDB_UNIQUE' && error.message.includes('"pg_'))
 }
 
 async function prepareTimescale(definition: PipelineDefinition, timescaledb: TimescaleStorage, signal: AbortSignal | undefined): Promise<void> {
