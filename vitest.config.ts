@@ -7,7 +7,6 @@ export default defineConfig({
   test: {
     // Engines are child processes and native libraries: threads would share what must stay apart.
     pool: 'forks',
-    // Most of an integration test is waiting for a server: two at a time keep two cores busy.
     maxWorkers: 2,
     projects: [
       {

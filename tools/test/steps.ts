@@ -18,7 +18,7 @@ const MINUTE = 60_000
 /** Everything that `npm test` runs, in this order: what fails fast comes first. */
 export function stepsFor({ parts, files }: Pick<Options, 'parts' | 'files'>): Step[] {
   const reporters = ['--reporter=dot', '--reporter=./tools/test/outcome-reporter.ts']
-  const vitest = (project: string): Step['command'] => ['vitest', 'run', '--project', project, '--passWithNoTests', ...reporters, ...files]
+  const vitest = (project: string, ...more: string[]): Step['command'] => ['vitest', 'run', '--project', project, '--passWithNoTests', ...more, ...reporters, ...files]
   const steps: Step[] = [
     { part: 'check', title: 'types', command: ['tsc', '-p', 'tsconfig.json', '--noEmit'], limitMs: 4 * MINUTE, counts: 'one' },
     // The boundary rule reads the graph that Nx has cached, and says nothing when there is none.
@@ -26,7 +26,8 @@ export function stepsFor({ parts, files }: Pick<Options, 'parts' | 'files'>): St
     { part: 'check', title: 'lint', command: ['eslint', '.', '--max-warnings=0'], limitMs: 4 * MINUTE, counts: 'one' },
     { part: 'check', title: 'checks', command: ['node', 'tools/checks/run.ts'], limitMs: 3 * MINUTE, counts: 'many' },
     { part: 'unit', title: 'unit tests', command: vitest('unit'), limitMs: 8 * MINUTE, counts: 'many' },
-    { part: 'integration', title: 'integration tests', command: vitest('integration'), limitMs: 45 * MINUTE, counts: 'many' },
+    // Most of an integration test is waiting for a server: three at a time keep two cores busy.
+    { part: 'integration', title: 'integration tests', command: vitest('integration', '--maxWorkers=3'), limitMs: 45 * MINUTE, counts: 'many' },
     {
       part: 'build',
       title: 'build',

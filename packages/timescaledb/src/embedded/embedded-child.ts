@@ -36,7 +36,7 @@ async function supervise(job: SupervisorJob): Promise<void> {
     server = started.server
     report({ kind: 'ready', pid: server.pid, port: started.port, password })
   } catch (error) {
-    if (!stopping.signal.aborted) report(failedReport(error, job))
+    if (!stopping.signal.aborted) report(failedReport(causeOf(error, startSignal), job))
     return
   }
   const wish = new Promise<'stop'>((resolve) => stopping.signal.addEventListener('abort', () => resolve('stop'), { once: true }))
@@ -72,6 +72,12 @@ async function startServer(folder: ServerFolder, port: number, job: SupervisorJo
       await awaitFolderFree(folder, deadline, signal)
     }
   }
+}
+
+/** Once the time is over, what is ended for it may fail in any way: that the time is over is the reason then. */
+function causeOf(error: unknown, startSignal: AbortSignal): unknown {
+  const isSpecific = error instanceof StartFailure && error.code !== 'ERR_TIMESCALEDB_START_FAILED'
+  return startSignal.aborted && !isSpecific ? startSignal.reason : error
 }
 
 function failedReport(error: unknown, job: SupervisorJob): SupervisorReport {
