@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { createCuttableProxy } from '../../../../tools/engines/cuttable-proxy.ts'
 import type { KafkaApi, KafkaRequestOptions } from '../../src/kafka/kafka-api.ts'
-import { type ConnectionCase, type ConnectionSubject, failureOf, SOON, whenQuiet, withConnections } from './connection-subject.ts'
+import { assertQuiet, type ConnectionCase, type ConnectionSubject, failureOf, SOON, whenQuiet, withConnections } from './connection-subject.ts'
 import { createSwallowingProxy } from './swallowing-proxy.ts'
 
 const LOCALHOST = '127.0.0.1'
@@ -124,7 +124,7 @@ export const connectionContract: readonly ConnectionCase[] = [
         assert.deepEqual([error.code, error.retryable], ['ERR_MESSAGING_CONNECTION', true])
         assert.match(error.message, /didn't stand within 200 ms/)
       })
-      assert.ok((await whenQuiet()) <= timers)
+      await assertQuiet(timers)
       await hole.close()
     },
   },
@@ -201,7 +201,7 @@ export const connectionContract: readonly ConnectionCase[] = [
 
         for (const error of [...(await Promise.all(waiting)), afterwards]) assert.deepEqual([error.code, error.retryable], ['ERR_MESSAGING_NOT_CONNECTED', false])
       })
-      assert.ok((await whenQuiet()) <= timers)
+      await assertQuiet(timers)
     },
   },
 ]

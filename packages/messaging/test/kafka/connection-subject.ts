@@ -73,3 +73,12 @@ export async function whenQuiet(): Promise<number> {
     await new Promise((resolve) => setImmediate(resolve))
   }
 }
+
+/** Fails when more timers stay set than were: the test runner sets some for a moment. */
+export async function assertQuiet(timers: number): Promise<void> {
+  let left = await whenQuiet()
+  for (const deadline = performance.now() + DEADLINE_MS; left > timers; left = await whenQuiet()) {
+    if (performance.now() > deadline) assert.fail(`${left} timers are set, where ${timers} were before`)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
