@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:tls'
-import { failureOf, SOON, whenQuiet, withConnections } from './connection-subject.ts'
+import { assertQuiet, failureOf, SOON, whenQuiet, withConnections } from './connection-subject.ts'
 import type { ConnectionCase } from './connection-subject.ts'
 import { assertTellsNoSecret, keepingLogger, login, PASSWORD_MECHANISMS, type SecuredSubject, unsignedToken, WRONG_PASSWORD } from './secured-subject.ts'
 
@@ -86,7 +86,7 @@ const passwordCases: readonly SecuredCase[] = PASSWORD_MECHANISMS.flatMap((mecha
         assert.match(error.message, new RegExp(`SASL ${mechanism} of user "${subject.user.username}" was refused: check username and password`))
         assertTellsNoSecret(error, text(), WRONG_PASSWORD)
       })
-      assert.ok((await whenQuiet()) <= timers)
+      await assertQuiet(timers)
     },
   },
 ])
