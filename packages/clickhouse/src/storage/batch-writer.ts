@@ -1,8 +1,8 @@
 import {
-  type ColumnBatch,
   type Batch,
   type BatchReceipt,
   type Clock,
+  type ColumnBatch,
   type RefusalSearchOptions,
   type RefusedRow,
   type Row,

@@ -1,6 +1,6 @@
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import { describe, expect, it } from 'vitest'
-import { sealServicePayload } from '../codec/service-payload.ts'
+import { sealValue } from '../codec/value-payload.ts'
 import { seededFractions } from '../l1/synthetic-traces.ts'
 import { DistributedCache } from './distributed-cache.ts'
 import { MemoryShard } from './memory-shard.ts'
@@ -32,7 +32,7 @@ class History {
     this.#rebalancers = rebalancers
     // What nodes that aren't part of it yet hold from an earlier time.
     for (const name of NODES.slice(2)) {
-      for (let key = 0; key < USERS * KEYS_A_USER; key++) this.#shards.get(name)?.entries.set(`${Math.floor(key / KEYS_A_USER)}:${key % KEYS_A_USER}`, sealServicePayload('ancient'))
+      for (let key = 0; key < USERS * KEYS_A_USER; key++) this.#shards.get(name)?.entries.set(`${Math.floor(key / KEYS_A_USER)}:${key % KEYS_A_USER}`, sealValue('ancient'))
     }
     const carry = (): Promise<void> => new Promise((resolve) => this.clock.setTimeout(resolve, this.#upTo(12)))
     const shardFor = (name: string) => (this.#shards.get(name) as MemoryShard).seenBy(carry)

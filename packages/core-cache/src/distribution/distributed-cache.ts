@@ -1,7 +1,7 @@
 import { type CachingInterface, compileGlob } from '@smart-whale/interfaces'
 import { requireKey, requireTtl, requireValue } from '../check-entry.ts'
 import { optionError, rebalanceError } from '../errors.ts'
-import { readServicePayload, sealServicePayload } from '../codec/service-payload.ts'
+import { openValue, sealValue } from '../codec/value-payload.ts'
 import type { CacheShard, ShardAnswer } from './cache-shard.ts'
 import { moveEntriesOf, type RebalanceReport } from './move-entries.ts'
 import { isNewer, membersOf, type Place, placeOf, settled, type Topology, topologyAfter } from './topology.ts'
@@ -77,14 +77,14 @@ export class DistributedCache implements CacheDistribution {
   async get<T = unknown>(key: string): Promise<T | undefined> {
     requireKey(key)
     const payload = await this.#find(key, (shard) => shard.get(key), (found) => found !== undefined)
-    return payload === undefined ? undefined : (readServicePayload(payload) as T | undefined)
+    return payload === undefined ? undefined : (openValue(payload)?.value as T | undefined)
   }
 
   async set(key: string, value: unknown, ttlSeconds?: number): Promise<void> {
     requireKey(key)
     requireValue(value)
     requireTtl(ttlSeconds)
-    const payload = sealServicePayload(value)
+    const payload = sealValue(value)
     const lifeMs = ttlSeconds === undefined ? this.#parts.defaultLifeMs : ttlSeconds === Infinity ? 0 : Math.max(1, Math.ceil(ttlSeconds * 1000))
     await this.#change(key, async (shard, { version }) => shard.set(key, payload, lifeMs, version))
   }

@@ -1,6 +1,6 @@
 import { type CachingInterface, compileGlob, type Logger, silentLogger, systemClock } from '@smart-whale/interfaces'
 import { requireKey, requireTtl, requireValue } from '../check-entry.ts'
-import { readServicePayload, sealServicePayload } from '../codec/service-payload.ts'
+import { openValue, sealValue } from '../codec/value-payload.ts'
 import { optionError, redisError } from '../errors.ts'
 import { within } from '../shared/within.ts'
 import { newToken } from '../manager/load-token.ts'
@@ -75,14 +75,14 @@ export class CacheService implements CachingInterface {
   async distributedGet<T = unknown>(key: string): Promise<T | undefined> {
     requireKey(key)
     const payload = await this.#ask('read', () => this.#gets.get(this.#prefix + key))
-    return payload === undefined ? undefined : (readServicePayload(payload) as T | undefined)
+    return payload === undefined ? undefined : (openValue(payload)?.value as T | undefined)
   }
 
   async distributedSet(key: string, value: unknown, ttlSeconds?: number): Promise<void> {
     requireKey(key)
     requireValue(value)
     requireTtl(ttlSeconds)
-    const payload = sealServicePayload(value)
+    const payload = sealValue(value)
     const seconds = ttlSeconds ?? this.#defaultTtlSeconds
     const { commands } = this.#connection
     await this.#ask('write', () => (seconds === null || seconds === Infinity ? commands.set(this.#prefix + key, payload) : commands.set(this.#prefix + key, payload, 'PX', Math.max(1, Math.ceil(seconds * 1000)))))
