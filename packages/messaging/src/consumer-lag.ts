@@ -8,7 +8,7 @@ export interface ConsumerPartitionLag {
   readonly committed: bigint | null
   /** The offset that the next record will get. */
   readonly latest: bigint
-  /** Offsets that are not done; records of transactions and removed ones count as well. */
+  /** Offsets from the first record that is not done to the end: 0 where only the ends of transactions follow, and what they took back. */
   readonly lag: bigint
 }
 
@@ -23,22 +23,8 @@ export interface ConsumerLag {
 /** Asks the broker how far a group is behind, and sets the gauge. */
 export async function consumerLag(transport: MessagingTransport, metrics: MetricsSink, topic: string, groupId: string, timeoutMs: number): Promise<ConsumerLag> {
   const found = await transport.groupLag(groupId, topic, { timeoutMs })
-  const partitions = await Promise.all(
-    found.map(async ({ partition, committed, latest }): Promise<ConsumerPartitionLag> => {
-      const from = committed ?? (await earliestOf(transport, topic, partition, timeoutMs))
-      return { partition, committed, latest, lag: latest > from ? latest - from : 0n }
-    }),
-  )
+  const partitions = found.map(({ partition, committed, latest, lag }): ConsumerPartitionLag => ({ partition, committed, latest, lag }))
   const gauge = metrics.gauge({ name: 'smart_whale_consumer_lag', help: 'Offsets that a group has not done yet', labelNames: ['topic', 'group', 'partition'] })
   for (const { partition, lag } of partitions) gauge.set({ topic, group: groupId, partition }, Number(lag))
   return { topic, groupId, total: partitions.reduce((sum, { lag }) => sum + lag, 0n), partitions }
-}
-
-async function earliestOf(transport: MessagingTransport, topic: string, partition: number, timeoutMs: number): Promise<bigint> {
-  const reader = await transport.openPartition(topic, partition, { timeoutMs })
-  try {
-    return (await reader.bounds({ timeoutMs })).earliest
-  } finally {
-    await reader.close()
-  }
 }

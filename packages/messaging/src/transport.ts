@@ -203,6 +203,11 @@ export interface PartitionLag {
   readonly metadata?: string | undefined
   /** The offset that the next record will get. */
   readonly latest: bigint
+  /**
+   * Offsets from the first record that is not done to the end: 0 where nothing follows but the ends of transactions, and what they took back.
+   * Behind a record, those count as well.
+   */
+  readonly lag: bigint
 }
 
 /** How a {@link TransactionalProducer} is opened. */

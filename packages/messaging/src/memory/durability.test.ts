@@ -169,8 +169,8 @@ describe('a data folder', () => {
         expect(await transport.topics.describe('kept')).toEqual(before)
         expect((await readTopic(transport, 'kept')).map((record) => record.value)).toEqual(['in 0', 'in 0', 'in 1'])
         expect(await transport.groupLag('readers/with any: näme', 'kept')).toEqual([
-          { partition: 0, committed: 2n, metadata: '', latest: 2n },
-          { partition: 1, committed: null, metadata: '', latest: 1n },
+          { partition: 0, committed: 2n, metadata: '', latest: 2n, lag: 0n },
+          { partition: 1, committed: null, metadata: '', latest: 1n, lag: 1n },
         ])
       })
     }))

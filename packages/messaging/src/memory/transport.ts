@@ -144,7 +144,9 @@ class BrokerTransport implements MemoryTransport {
       const group = this.#broker.findGroup(groupId)
       return source.logs.map((log, partition) => {
         const committed = group?.committed(source.id, partition) ?? null
-        return { partition, committed: committed === null ? null : BigInt(committed.nextOffset), metadata: committed?.metadata ?? '', latest: BigInt(log.latest) }
+        const next = Math.max(committed?.nextOffset ?? 0, log.earliest)
+        const lag = BigInt(Math.max(0, log.latest - next))
+        return { partition, committed: committed === null ? null : BigInt(committed.nextOffset), metadata: committed?.metadata ?? '', latest: BigInt(log.latest), lag }
       })
     })
   }

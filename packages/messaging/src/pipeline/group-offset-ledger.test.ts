@@ -107,7 +107,7 @@ describe('createGroupOffsetLedger', () => {
     const ledger = createGroupOffsetLedger(group.assign(scope))
     const claim = await ledger.claim(scope, 'worker-1', { startOffset: 5n })
     const { offset, metadata } = group.committed.get(keyOf(scope)) as CommittedOffset
-    const progress = progressOfGroup({ groupLag: async () => [{ partition: 0, committed: offset, metadata, latest: 9n }] })
+    const progress = progressOfGroup({ groupLag: async () => [{ partition: 0, committed: offset, metadata, latest: 9n, lag: 4n }] })
 
     expect(await progress.inspect({ ...scope, topic: 'events' })).toMatchObject({ nextOffset: 5n, epoch: claim.epoch })
     expect(await progress.inspect({ ...scope, topicId: 'another', topic: 'events' })).toBeNull()

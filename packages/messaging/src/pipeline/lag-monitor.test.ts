@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { FakeClock } from '@smart-whale/interfaces/testing'
-import type { PartitionLag, PartitionReader } from '../transport.ts'
+import type { PartitionLag } from '../transport.ts'
 import { createLagMonitor, type LagMonitorOptions } from './lag-monitor.ts'
 import type { Pipeline } from './pipeline.ts'
 
 function setup() {
   const clock = new FakeClock()
-  const broker: { lag: PartitionLag[]; isAway: boolean; firstRecord: bigint } = { lag: [{ partition: 0, committed: 0n, latest: 0n }], isAway: false, firstRecord: 0n }
+  const broker: { lag: PartitionLag[]; isAway: boolean } = { lag: [{ partition: 0, committed: 0n, latest: 0n, lag: 0n }], isAway: false }
   const mine = [0, 1]
   const pipeline = { definition: { name: 'rides', topic: 'rides' }, groupId: 'g', status: () => ({ partitions: mine.map((partition) => ({ partition })) }) } as unknown as Pick<Pipeline, 'definition' | 'groupId' | 'status'>
   const transport: LagMonitorOptions['transport'] = {
@@ -14,7 +14,6 @@ function setup() {
       if (broker.isAway) throw new TypeError('away')
       return broker.lag
     },
-    openPartition: async () => readerFrom(broker.firstRecord),
   }
   const monitor = createLagMonitor({ pipelines: [pipeline], transport, stallMs: 60_000, intervalMs: 5_000, clock })
   const health = () => monitor.probes[0]?.check({ signal: new AbortController().signal })
@@ -25,20 +24,8 @@ function setup() {
       await clock.advance(5_000)
     }
   }
-  const at = (committed: bigint, latest: bigint, partition = 0): PartitionLag => ({ partition, committed, latest })
+  const at = (committed: bigint, latest: bigint, partition = 0): PartitionLag => ({ partition, committed, latest, lag: latest - committed })
   return { clock, broker, monitor, health, pass, at, mine }
-}
-
-/** Reads a partition that has no record before this offset, and one at each from there on. */
-function readerFrom(firstRecord: bigint): PartitionReader {
-  let position = 0n
-  const read = async () => {
-    const isThere = position >= firstRecord
-    const found = { length: isThere ? 1 : 0, offsetAt: () => position, nextOffset: isThere ? position + 1n : firstRecord }
-    position = found.nextOffset
-    return found
-  }
-  return { seek: (offset: bigint) => (position = offset), read, close: async () => {} } as unknown as PartitionReader
 }
 
 describe('the lag monitor', () => {
@@ -79,14 +66,13 @@ describe('the lag monitor', () => {
 
   it('does not when all that comes was taken back, and does when a record comes behind that', async () => {
     const { monitor, broker, health, pass, at } = setup()
-    broker.firstRecord = 1_000n
     await monitor.start()
 
-    await pass((round) => (broker.lag = [at(5n, 10n + BigInt(round))]))
+    await pass((round) => (broker.lag = [{ ...at(5n, 10n + BigInt(round)), lag: 0n }]))
     expect(await health()).toEqual({ status: 'up' })
+    expect(monitor.lags.get('rides')).toBe(0)
 
-    broker.firstRecord = 30n
-    await pass((round) => (broker.lag = [at(5n, 40n + BigInt(round))]))
+    await pass((round) => (broker.lag = [{ ...at(5n, 40n + BigInt(round)), lag: 10n + BigInt(round) }]))
     expect(await health()).toMatchObject({ status: 'down' })
     await monitor.stop()
   })

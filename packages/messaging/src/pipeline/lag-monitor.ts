@@ -1,7 +1,6 @@
 import { outsideOfCalls } from '@smart-whale/core-resilience'
 import { type Clock, type HealthProbe, type Lifecycle, type Logger, type MetricsSink, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
 import type { MessagingTransport, PartitionLag } from '../transport.ts'
-import { nextRecord } from './next-record.ts'
 import type { Pipeline } from './pipeline.ts'
 import { StallWatch, type StalledPartition } from './stall-watch.ts'
 
@@ -9,8 +8,8 @@ import { StallWatch, type StalledPartition } from './stall-watch.ts'
 export interface LagMonitorOptions {
   /** The pipelines of this process. @default none, required */
   pipelines: readonly Pick<Pipeline, 'definition' | 'groupId' | 'status'>[]
-  /** Knows how far their groups are, and whether there is anything that they could have read. @default none, required */
-  transport: Pick<MessagingTransport, 'groupLag' | 'openPartition'>
+  /** Knows how far their groups are. @default none, required */
+  transport: Pick<MessagingTransport, 'groupLag'>
   /** How long a partition may stand still while more keeps coming, in milliseconds. @default 60000 */
   stallMs?: number | undefined
   /** How often it looks, in milliseconds. @default 5000, or a quarter of stallMs if that is less */
@@ -91,37 +90,21 @@ class TimedLagMonitor implements LagMonitor {
       if (this.#isRunning) this.#logger.warn({ err: error, pipeline: name }, 'the lag could not be looked up')
       return
     }
-    const behind = found.map(({ partition, committed, latest }) => ({ partition, lag: Number(latest - (committed ?? 0n)) }))
-    const total = behind.reduce((sum, { lag }) => sum + lag, 0)
+    const total = Number(found.reduce((sum, { lag }) => sum + lag, 0n))
     this.lags.set(name, total)
     metrics.gauge({ name: 'smart_whale_pipeline_lag_records', help: 'Records in the topic that are not yet in every store', labelNames: ['pipeline'] }).set({ pipeline: name }, total)
     const mine = new Set(pipeline.status().partitions.map(({ partition }) => partition))
-    await this.#watch({ name, topic }, found.filter(({ partition }) => mine.has(partition)))
+    this.#watch(name, found.filter(({ partition }) => mine.has(partition)))
   }
 
-  async #watch({ name, topic }: { name: string; topic: string }, partitions: readonly PartitionLag[]): Promise<void> {
+  #watch(name: string, partitions: readonly PartitionLag[]): void {
     const watch = this.#watches.get(name)
     if (watch === undefined) return
     const now = this.#clock.monotonic()
     watch.look(partitions, now)
-    const stalled: StalledPartition[] = []
-    for (const suspect of watch.stalled(now)) {
-      const end = suspect.offset + suspect.lag
-      if ((await this.#nextRecord(topic, suspect, end)) < end) stalled.push(suspect)
-      else watch.passOver(suspect.partition, end)
-    }
+    const stalled = watch.stalled(now)
     if (stalled.length > 0 && this.#stalledOf(name).length === 0) this.#logger.error({ pipeline: name, stalled: stalled.map(asText) }, 'the pipeline stands still while its lag grows')
     this.#stalled.set(name, stalled)
-  }
-
-  /** Where the partition would go on. A broker that doesn't tell leaves it under suspicion. */
-  async #nextRecord(topic: string, { partition, offset }: StalledPartition, end: bigint): Promise<bigint> {
-    try {
-      return await nextRecord(this.#options.transport, { topic, partition, from: offset, end, signal: AbortSignal.timeout(LOOK_TIMEOUT_MS) })
-    } catch (error) {
-      if (this.#isRunning) this.#logger.warn({ err: error, topic, partition }, 'it could not be looked up whether there is anything to store')
-      return offset
-    }
   }
 
   #stalledOf(name: string): readonly StalledPartition[] {

@@ -1,34 +1,13 @@
 import { InfrastructureError } from '@smart-whale/interfaces'
-import type { MessagingTransport, PartitionReader } from '../transport.ts'
+import type { PartitionReader } from '../transport.ts'
 
 /** How long a read may take that finds no record. */
 const READ_WAIT_MS = 300
 
-/** Where records are looked for. */
-export interface RecordSearch {
-  readonly topic: string
-  readonly partition: number
-  /** First offset that is looked at. */
-  readonly from: bigint
-  /** Behind the last one. */
-  readonly end: bigint
-  readonly signal?: AbortSignal | undefined
-}
-
 /**
  * The offset of the first record of a range; its end when it has none: what a transaction took back has offsets, and so has its end, so that a topic
- * can grow without anything to be stored. Where the broker brings nothing for now, how far it was looked.
+ * can grow without anything to be stored. Where the broker brings nothing for now, how far it was looked. The reader is moved.
  */
-export async function nextRecord(transport: Pick<MessagingTransport, 'openPartition'>, { topic, partition, from, end, signal }: RecordSearch): Promise<bigint> {
-  const reader = await transport.openPartition(topic, partition, { signal })
-  try {
-    return await nextRecordOf(reader, from, end, signal)
-  } finally {
-    await reader.close()
-  }
-}
-
-/** As {@link nextRecord}, by a reader that is open; it is moved. */
 export async function nextRecordOf(reader: PartitionReader, from: bigint, end: bigint, signal?: AbortSignal): Promise<bigint> {
   reader.seek(from)
   for (let at = from; at < end; ) {

@@ -123,7 +123,7 @@ export class Pipeline implements Lifecycle {
   /** Records in the topic that are not yet in every store. */
   async lag(options: { signal?: AbortSignal | undefined } = {}): Promise<number> {
     const partitions = await this.#options.transport.groupLag(this.groupId, this.definition.topic, options)
-    const lag = Number(partitions.reduce((sum, { committed, latest }) => sum + latest - (committed ?? 0n), 0n))
+    const lag = Number(partitions.reduce((sum, each) => sum + each.lag, 0n))
     this.#metrics.lag.set({ pipeline: this.definition.name }, lag)
     return lag
   }

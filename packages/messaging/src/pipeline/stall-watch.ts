@@ -18,14 +18,12 @@ interface Watched {
 }
 
 /**
- * Tells which partitions are stuck: something new keeps coming, and the position has not moved for a while. One that is idle is not, and one
- * that moves is not either, however far it is behind.
+ * Tells which partitions are stuck: something new keeps coming, and the position has not moved for a while. One that is idle is not, nor one of
+ * which only transactions were taken back; and one that moves is not either, however far it is behind.
  */
 export class StallWatch {
   readonly #stallMs: number
   readonly #watched = new Map<number, Watched>()
-  /** Up to where a partition has no record, from where it stands. */
-  readonly #empty = new Map<number, bigint>()
 
   constructor(stallMs: number) {
     this.#stallMs = stallMs
@@ -34,38 +32,18 @@ export class StallWatch {
   /** Takes note of where the partitions stand that this worker has; others are forgotten. */
   look(partitions: readonly PartitionLag[], nowMs: number): void {
     const there = new Set(partitions.map(({ partition }) => partition))
-    for (const partition of this.#watched.keys()) if (!there.has(partition)) this.#forget(partition)
-    for (const { partition, committed, latest } of partitions) {
-      const offset = this.#position(partition, committed ?? 0n, latest)
-      const lag = latest > offset ? latest - offset : 0n
+    for (const partition of this.#watched.keys()) if (!there.has(partition)) this.#watched.delete(partition)
+    for (const { partition, committed, lag } of partitions) {
+      const offset = committed ?? 0n
       const before = this.#watched.get(partition)
       const hasMoved = before === undefined || before.offset !== offset || lag === 0n
       this.#watched.set(partition, hasMoved ? { offset, since: nowMs, lagThen: lag, lagNow: lag } : { ...before, lagNow: lag })
     }
   }
 
-  /** Takes note that there is no record of a partition from where it stands up to this offset. */
-  passOver(partition: number, upTo: bigint): void {
-    this.#empty.set(partition, upTo)
-    this.#watched.delete(partition)
-  }
-
   stalled(nowMs: number): readonly StalledPartition[] {
     return [...this.#watched]
       .filter(([, { since, lagThen, lagNow }]) => nowMs - since >= this.#stallMs && lagNow > lagThen)
       .map(([partition, { offset, since, lagNow }]) => ({ partition, offset, lag: lagNow, standsForMs: nowMs - since }))
-  }
-
-  #position(partition: number, committed: bigint, latest: bigint): bigint {
-    const empty = this.#empty.get(partition)
-    if (empty === undefined) return committed
-    if (committed <= empty && empty <= latest) return empty
-    this.#empty.delete(partition)
-    return committed
-  }
-
-  #forget(partition: number): void {
-    this.#watched.delete(partition)
-    this.#empty.delete(partition)
   }
 }

@@ -200,12 +200,12 @@ export const groupCases: readonly TransportCase[] = [
       )
 
       assert.deepEqual(await transport.groupLag(behind, topic), [
-        { partition: 0, committed: 1n, metadata: '', latest: 3n },
-        { partition: 1, committed: null, metadata: '', latest: 2n },
+        { partition: 0, committed: 1n, metadata: '', latest: 3n, lag: 2n },
+        { partition: 1, committed: null, metadata: '', latest: 2n, lag: 2n },
       ])
       assert.deepEqual(await transport.groupLag(none, topic), [
-        { partition: 0, committed: null, metadata: '', latest: 3n },
-        { partition: 1, committed: null, metadata: '', latest: 2n },
+        { partition: 0, committed: null, metadata: '', latest: 3n, lag: 3n },
+        { partition: 1, committed: null, metadata: '', latest: 2n, lag: 2n },
       ])
     },
   },

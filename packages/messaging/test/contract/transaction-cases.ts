@@ -94,6 +94,40 @@ const visibilityCases: readonly TransportCase[] = [
     },
   },
   {
+    name: 'counts no lag where only the ends of transactions follow, and what they took back',
+    async run(subject) {
+      const { transport, topic, producer } = await arrange(subject)
+      const groupId = randomUUID()
+      const held = holder()
+      await transport.join({ groupId, topics: [topic], onPartition: held.onPartition })
+      await until('the partition is assigned', () => held.readers.length === 1)
+      const reader = held.readers[0] as PartitionReader
+      const lags: bigint[] = []
+      // Not before the broker has written how the transactions ended.
+      const noteLag = async (): Promise<void> => {
+        await until('every transaction has ended', async () => (await reader.bounds({ withOpen: true })).latest === (await reader.bounds()).latest)
+        lags.push((await transport.groupLag(groupId, topic))[0]?.lag ?? -1n)
+      }
+
+      await producer.run((transaction) => transaction.send(topic, [{ value: 'one' }, { value: 'two' }]))
+      await reader.commit(1n)
+      await noteLag()
+      await reader.commit(2n)
+      await noteLag()
+      for (let index = 0; index < 3; index++) {
+        const aborted = await producer.begin()
+        await aborted.send(topic, [{ value: 'never' }, { value: 'never' }])
+        await aborted.abort()
+      }
+      await noteLag()
+      await transport.send(topic, [{ value: 'next' }])
+      await noteLag()
+
+      assert.ok(lags[0] === 1n || lags[0] === 2n, `a record, and perhaps the end of its transaction: ${String(lags[0])}`)
+      assert.deepEqual(lags.slice(1), [0n, 0n, 1n])
+    },
+  },
+  {
     name: 'keeps a hundred transactions apart, sent to from all sides',
     async run(subject) {
       const { transport, topic, producer } = await arrange(subject, 3)

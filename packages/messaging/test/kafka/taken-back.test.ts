@@ -43,6 +43,8 @@ it('is not called stuck, nor behind, where all that comes are transactions that 
   expect(before?.committed).toBe(1n)
   expect(before?.latest).toBeGreaterThan(10n)
   expect(await lag()).toBe(0n)
+  expect(await pipeline.lag()).toBe(0)
+  await expect.poll(() => monitor.lags.get(definition.name)).toBe(0)
   await transport.send(topic, [event])
   await until('the next one is stored', async () => (await transport.groupLag(pipeline.groupId, topic))[0]?.committed === (before?.latest ?? 0n) + 1n)
   expect(await lag()).toBe(0n)

@@ -25,6 +25,7 @@ import { type KafkaTransportOptions, kafkaTransportSettings } from '../options.t
 import { createKafkaApi } from '../protocol/create-kafka-api.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupCoordinator } from './group-coordinator.ts'
+import { firstRecord } from './first-record.ts'
 import { heedThrottle } from './heed-throttle.ts'
 import { GroupMember, type GrantedPartition } from './group-member.ts'
 import { createBrokerRetry, type KafkaClient } from './kafka-client.ts'
@@ -185,18 +186,22 @@ export class KafkaTransport implements MessagingTransport {
     const { api, clock, settings, view } = this.#client
     return runCall('asking for lag', options, clock, async (signal) => {
       checkTopicName(topic)
-      const { partitions } = await view.topic(topic, signal)
+      const { id: topicId, partitions } = await view.topic(topic, signal)
       const numbers = partitions.map(({ partition }) => partition)
       const coordinator = new GroupCoordinator(this.#client, groupId)
       const { errorCode, offsets } = await coordinator.call(signal, (target) =>
         api.offsetFetch(target, { groupId, topic, partitions: numbers, requireStable: false }, { signal, timeoutMs: settings.requestTimeoutMs }),
       )
       if (errorCode !== BROKER.NONE) throw brokerError(errorCode, `asking for the progress of group "${groupId}"`)
-      const latest = await Promise.all(numbers.map((partition) => latestOffset(this.#client, { topic, partition, signal })))
-      return numbers.map((partition, index) => {
+      const lagOf = async (partition: number): Promise<PartitionLag> => {
         const { offset = -1n, metadata = '' } = offsets.find((stored) => stored.partition === partition) ?? {}
-        return { partition, committed: offset < 0n ? null : offset, metadata: metadata ?? '', latest: latest[index] as bigint }
-      })
+        const committed = offset < 0n ? null : offset
+        const place = { topic, topicId, partition, signal }
+        const latest = await latestOffset(this.#client, place)
+        const next = await firstRecord(this.#client, { ...place, from: committed, end: latest })
+        return { partition, committed, metadata: metadata ?? '', latest, lag: next < latest ? latest - next : 0n }
+      }
+      return Promise.all(numbers.map(lagOf))
     })
   }
 

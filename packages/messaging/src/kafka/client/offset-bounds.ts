@@ -17,9 +17,12 @@ const LATEST = -1n
 
 /** The half-open range of offsets that a partition has: [earliest, latest). */
 export async function offsetBounds(client: KafkaClient, question: OffsetQuestion): Promise<{ earliest: bigint; latest: bigint }> {
-  const [earliest, latest] = await Promise.all([offsetAt(client, question, EARLIEST), latestOffset(client, question)])
+  const [earliest, latest] = await Promise.all([earliestOffset(client, question), latestOffset(client, question)])
   return { earliest, latest }
 }
+
+/** The first offset that is still there. */
+export const earliestOffset = (client: KafkaClient, question: OffsetQuestion): Promise<bigint> => offsetAt(client, question, EARLIEST)
 
 /** Behind everything that is committed; with `withOpen`, the offset that the next record will get. */
 export const latestOffset = (client: KafkaClient, question: OffsetQuestion): Promise<bigint> => offsetAt(client, question, LATEST)
