@@ -6,7 +6,6 @@ export type CacheErrorCode =
   | 'ERR_CACHE_KEY'
   | 'ERR_CACHE_VALUE'
   | 'ERR_CACHE_TTL'
-  | 'ERR_CACHE_TIMEOUT'
   | 'ERR_CACHE_UNACKNOWLEDGED'
   | 'ERR_CACHE_LOAD'
   | 'ERR_CACHE_REDIS'

@@ -1,9 +1,9 @@
+import { outsideOfCalls, withDeadline } from '@smart-whale/core-resilience'
 import { type CachingInterface, type Clock, compileGlob, type Logger } from '@smart-whale/interfaces'
 import { requireKey, requireTtl, requireValue } from '../check-entry.ts'
 import { openValue, sealValue } from '../codec/value-payload.ts'
 import { persistentError } from '../errors.ts'
 import type { Invalidation } from '../shared/shared-cache.ts'
-import { within } from '../shared/within.ts'
 import { type L3CacheOptions, type L3CacheSettings, l3Settings } from './l3-options.ts'
 import { type PersistentMetrics, persistentMetrics } from './persistent-metrics.ts'
 import { type CleanupReport, NO_MARK, type PersistentCache, type PersistentEvent } from './persistent-cache.ts'
@@ -12,6 +12,8 @@ import { type CleanupReport, NO_MARK, type PersistentCache, type PersistentEvent
 const KEYS_AT_ONCE = 500
 /** A removal by pattern looks at every key. */
 const LONG_TIMES = 60
+/** The longest that a timer waits. */
+const LONGEST_MS = 2 ** 31 - 1
 
 /** What one value may have otherwise. */
 export interface PersistentSetOptions {
@@ -163,7 +165,7 @@ export class L3Cache implements CachingInterface {
     if (!this.#isConnected) throw persistentError(`${what} before it is connected`, undefined)
     await this.#open()
     try {
-      return await within(this.#clock, timeoutMs * times, `the persistent layer's answer to ${what}`, request())
+      return await withDeadline(request, { timeoutMs: Math.min(LONGEST_MS, timeoutMs * times), what: `the persistent layer's answer to ${what}`, clock: this.#clock })
     } catch (error) {
       this.#metrics.countFailure(what)
       // Whether it works at all is asked before the next request.
@@ -173,11 +175,18 @@ export class L3Cache implements CachingInterface {
   }
 
   #open(): Promise<unknown> {
-    this.#opening ??= within(this.#clock, this.#settings.openTimeoutMs, 'opening the persistent layer', this.#layer.open((event) => this.#hear(event))).catch((error: unknown) => {
+    // All who ask wait for it together: it belongs to none of their calls.
+    this.#opening ??= outsideOfCalls(() => this.#openLayer())
+    return this.#opening
+  }
+
+  async #openLayer(): Promise<unknown> {
+    try {
+      return await withDeadline(() => this.#layer.open((event) => this.#hear(event)), { timeoutMs: this.#settings.openTimeoutMs, what: 'opening the persistent layer', clock: this.#clock })
+    } catch (error) {
       this.#opening = undefined
       throw asPersistentError('be opened', error)
-    })
-    return this.#opening
+    }
   }
 
   #hear(event: PersistentEvent): void {
@@ -188,7 +197,7 @@ export class L3Cache implements CachingInterface {
 
   #cleanNowAndThen(): void {
     if (this.#clock.monotonic() - this.#cleanedAtMs < this.#settings.cleanupEveryMs) return
-    this.cleanup().catch(() => {})
+    outsideOfCalls(() => this.cleanup()).catch(() => {})
   }
 }
 

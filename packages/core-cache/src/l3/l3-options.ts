@@ -33,7 +33,7 @@ export function l3Settings(options: L3CacheOptions) {
   if (typeof layer !== 'object' || layer === null) throw optionError('layer', layer, 'a layer: createFileLayer(…) or createStorageLayer(…)')
   if (defaultTtlSeconds !== null && !(defaultTtlSeconds > 0)) throw optionError('defaultTtlSeconds', defaultTtlSeconds, 'a number of seconds above 0, or null')
   if (!(cleanupEverySeconds > 0)) throw optionError('cleanupEverySeconds', cleanupEverySeconds, 'a number of seconds above 0')
-  for (const [name, value] of Object.entries({ timeoutMs, openTimeoutMs })) if (!(value > 0 && value < 2 ** 31)) throw optionError(name, value, 'a number of milliseconds above 0')
+  for (const [name, value] of Object.entries({ timeoutMs, openTimeoutMs })) if (!(value >= 1 && value < 2 ** 31)) throw optionError(name, value, 'a number of milliseconds, 1 or more')
   return {
     defaultTtlSeconds, timeoutMs, openTimeoutMs,
     cleanupEveryMs: cleanupEverySeconds * 1000,

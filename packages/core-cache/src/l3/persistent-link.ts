@@ -1,13 +1,12 @@
-import type { Clock, Logger, TimerHandle } from '@smart-whale/interfaces'
+import { type Breaker, createBreaker, exponentialRecovery, outsideOfCalls, withDeadline } from '@smart-whale/core-resilience'
+import type { Clock, Logger, MetricsSink, TimerHandle } from '@smart-whale/interfaces'
 import { persistentError } from '../errors.ts'
 import type { Invalidation } from '../shared/shared-cache.ts'
-import { within } from '../shared/within.ts'
 import type { PersistentMetrics } from './persistent-metrics.ts'
 import { NO_MARK, type PersistentCache, type PersistentEntry, type PersistentEvent, type PersistentMark } from './persistent-cache.ts'
 
 /** Pauses before a layer that failed is tried again. */
-const FIRST_PAUSE_MS = 250
-const LONGEST_PAUSE_MS = 10_000
+const PAUSES = exponentialRecovery({ baseMs: 250, maxMs: 10_000, jitter: 0 })
 const REMOVAL_TIMEOUT_MS = 2_000
 /** Nobody waits for a write. */
 const WRITE_TIMEOUT_MS = 2_000
@@ -28,6 +27,8 @@ export interface PersistentLinkParts {
   readonly openTimeoutMs: number
   readonly logger: Logger
   readonly metrics: PersistentMetrics
+  /** Where the state of its breaker is shown. */
+  readonly sink: MetricsSink
   readonly onEvent: (event: PersistentEvent) => void
   /** How far the node has followed at this moment; `undefined` for a node that shares nothing. */
   readonly markNow: (() => PersistentMark) | undefined
@@ -48,11 +49,11 @@ interface Removal {
  */
 export class PersistentLink {
   readonly #parts: PersistentLinkParts
-  #isUsable = false
+  /** Closed while the layer works. An attempt behind everybody's back closes it: what is owed has to be paid off first. */
+  readonly #breaker: Breaker
   #isOpen = false
   #attempt: Promise<void> | undefined
   #timer: TimerHandle | undefined
-  #pauseMs = FIRST_PAUSE_MS
   /** Asked for, and not answered. */
   readonly #underWay = new Set<Removal>()
   /** Not asked for yet: what comes while another removal is under way goes together, at the latest before the next read. */
@@ -62,13 +63,16 @@ export class PersistentLink {
   #cleanedAtMs: number
 
   constructor(parts: PersistentLinkParts) {
+    const { clock } = parts
     this.#parts = parts
-    this.#cleanedAtMs = parts.clock.monotonic()
+    this.#breaker = createBreaker({ name: 'cache: persistent layer', clock, metrics: parts.sink })
+    this.#breaker.trip()
+    this.#cleanedAtMs = clock.monotonic()
   }
 
   /** Whether it is worth asking. */
   get isUsable(): boolean {
-    return this.#isUsable
+    return this.#breaker.state === 'closed'
   }
 
   /** Opens the layer; how far it has followed. Never fails: a layer that can't be opened is tried again, and what it holds is removed then. */
@@ -87,8 +91,8 @@ export class PersistentLink {
   async close(): Promise<void> {
     this.#isOpen = false
     this.#parts.clock.clearTimeout(this.#timer)
-    if (this.#isUsable) this.#send()
-    this.#isUsable = false
+    if (this.isUsable) this.#send()
+    this.#breaker.trip()
     await this.#parts.layer.close().catch((error: unknown) => this.#parts.logger.warn({ error }, 'the persistent layer of the cache could not be closed'))
     await this.#attempt
     for (const { done } of [...this.#underWay, this.#next]) done.reject(persistentError('remove, as it was closed', undefined))
@@ -98,18 +102,19 @@ export class PersistentLink {
 
   /** What is there; nothing when the layer is away, or takes too long. */
   async read(key: string): Promise<PersistentEntry | undefined> {
-    if (!this.#isUsable) return undefined
+    if (!this.isUsable) return undefined
     this.#send()
-    return this.#ask('read', this.#parts.layer.read(key))
+    return this.#ask('read', () => this.#parts.layer.read(key))
   }
 
   /** Has an entry stored, behind the caller's back. Whether it may be is the caller's to know, at this very moment. */
   write(key: string, entry: PersistentEntry): void {
     const { length } = entry.payload
-    if (!this.#isUsable || this.#unwritten + length > MOST_UNWRITTEN) return
+    if (!this.isUsable || this.#unwritten + length > MOST_UNWRITTEN) return
     this.#send()
     this.#unwritten += length
-    void this.#ask('write', this.#parts.layer.write(key, entry, this.#markNow()), WRITE_TIMEOUT_MS).finally(() => (this.#unwritten -= length))
+    const written = outsideOfCalls(() => this.#ask('write', () => this.#parts.layer.write(key, entry, this.#markNow()), WRITE_TIMEOUT_MS))
+    void written.finally(() => (this.#unwritten -= length))
     this.#cleanNowAndThen()
   }
 
@@ -121,7 +126,7 @@ export class PersistentLink {
     for (const pattern of patterns) removal.patterns.add(pattern)
     if (all || removal.keys.size + removal.tags.size + removal.patterns.size > MOST_OWED) removal.all = true
     if (removal.all) for (const list of [removal.keys, removal.tags, removal.patterns]) list.clear()
-    if (this.#isUsable && this.#underWay.size === 0) this.#send()
+    if (this.isUsable && this.#underWay.size === 0) this.#send()
     return removal.done.promise
   }
 
@@ -131,8 +136,8 @@ export class PersistentLink {
     if (isEmpty(removal)) return
     this.#next = newRemoval()
     this.#underWay.add(removal)
-    void this.#carryOut(removal).then(
-      () => this.#isUsable && this.#underWay.size === 0 && this.#send(),
+    void outsideOfCalls(() => this.#carryOut(removal)).then(
+      () => this.isUsable && this.#underWay.size === 0 && this.#send(),
       (error: unknown) => this.#fail('remove', error),
     )
   }
@@ -141,15 +146,17 @@ export class PersistentLink {
     const { layer, clock } = this.#parts
     const isLong = removal.all || removal.patterns.size > 0
     const invalidation: Invalidation = removal.all ? { all: true } : { keys: [...removal.keys], tags: [...removal.tags], patterns: [...removal.patterns] }
-    await within(clock, isLong ? LONG_REMOVAL_TIMEOUT_MS : REMOVAL_TIMEOUT_MS, 'removing from the persistent layer', layer.remove(invalidation, mark))
+    const timeoutMs = isLong ? LONG_REMOVAL_TIMEOUT_MS : REMOVAL_TIMEOUT_MS
+    await withDeadline(() => layer.remove(invalidation, mark), { timeoutMs, what: 'removing from the persistent layer', clock })
     this.#underWay.delete(removal)
     removal.done.resolve()
   }
 
-  async #ask<R>(what: string, request: Promise<R>, timeoutMs = this.#parts.timeoutMs): Promise<R | undefined> {
-    const askedAtMs = this.#parts.clock.monotonic()
+  async #ask<R>(what: string, request: () => Promise<R>, timeoutMs = this.#parts.timeoutMs): Promise<R | undefined> {
+    const { clock } = this.#parts
+    const askedAtMs = clock.monotonic()
     try {
-      return await within(this.#parts.clock, timeoutMs, `the persistent layer's answer to ${what}`, request)
+      return await withDeadline(request, { timeoutMs, what: `the persistent layer's answer to ${what}`, clock })
     } catch (error) {
       if (!this.#wasBusyItself(askedAtMs, timeoutMs)) this.#fail(what, error)
       return undefined
@@ -167,14 +174,13 @@ export class PersistentLink {
   #fail(what: string, error: unknown): void {
     const { logger, metrics, clock } = this.#parts
     metrics.countFailure(what)
-    if (!this.#isOpen || (!this.#isUsable && this.#timer !== undefined)) return
+    if (!this.#isOpen || (!this.isUsable && this.#timer !== undefined)) return
     logger.warn({ error }, 'the persistent layer of the cache does not work, and is tried again')
-    this.#isUsable = false
+    this.#breaker.trip()
     this.#timer = clock.setTimeout(() => {
       this.#timer = undefined
       this.#attempt ??= this.#tryAgain().finally(() => (this.#attempt = undefined))
-    }, this.#pauseMs)
-    this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2)
+    }, PAUSES.openMs(this.#breaker.details.timesOpened))
   }
 
   async #tryAgain(): Promise<void> {
@@ -187,13 +193,11 @@ export class PersistentLink {
 
   async #openLayer(): Promise<PersistentMark> {
     const { layer, clock, openTimeoutMs, markNow, metrics, onEvent } = this.#parts
-    const mark = await within(
-      clock, openTimeoutMs, 'opening the persistent layer',
-      layer.open((event) => {
-        metrics.countEvent(event.kind)
-        onEvent(event)
-      }),
-    )
+    const hear = (event: PersistentEvent): void => {
+      metrics.countEvent(event.kind)
+      onEvent(event)
+    }
+    const mark = await withDeadline(() => layer.open(hear), { timeoutMs: openTimeoutMs, what: 'opening the persistent layer', clock })
     // It was part of a cache that others share: what they have invalidated since, nobody here can know.
     if (markNow === undefined && mark.run !== '') void this.remove({ all: true }).catch(() => {})
     return mark
@@ -210,8 +214,7 @@ export class PersistentLink {
       this.#next = newRemoval()
     }
     if (!this.#isOpen) return
-    this.#isUsable = true
-    this.#pauseMs = FIRST_PAUSE_MS
+    this.#breaker.reset()
   }
 
   #cleanNowAndThen(): void {
@@ -224,7 +227,6 @@ export class PersistentLink {
   #markNow(): PersistentMark {
     return this.#parts.markNow?.() ?? NO_MARK
   }
-
 }
 
 function newRemoval(): Removal {

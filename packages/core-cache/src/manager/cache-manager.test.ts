@@ -1,3 +1,4 @@
+import { compose, createRetry, createTimeout } from '@smart-whale/core-resilience'
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { MemorySharedServer } from '../testing/memory-shared-server.ts'
@@ -54,6 +55,25 @@ describe('smartGet', () => {
     expect(outcomes.every((outcome) => outcome.status === 'rejected' && outcome.reason instanceof RangeError)).toBe(true)
     expect(state.loads).toBe(1)
     expect(await settled(clock, cache.smartGet('k', load))).toBe(2)
+  })
+
+  it('goes on for the others when the deadline of the caller who began it passes', async () => {
+    const clock = new FakeClock()
+    const server = new MemorySharedServer(clock)
+    const cache = createCacheManager({ clock, shared: server.layerFor(() => new Promise((resolve) => clock.setTimeout(resolve, 20))) })
+    await settled(clock, cache.connect())
+    const { state, load } = source(clock)
+    // The hasty one lends its deadline to all that it calls, without handing it on.
+    const hasty = compose(createTimeout({ timeoutMs: 10, clock }), createRetry({ ambient: true, clock }))
+
+    const given = hasty.execute(() => cache.smartGet('k', load)).catch((error: unknown) => (error as { code: string }).code)
+    const joined = cache.smartGet('k', load)
+
+    expect(await settled(clock, given)).toBe('ERR_TIMEOUT')
+    expect(await settled(clock, joined)).toBe(1)
+    expect(state.loads).toBe(1)
+    expect(cache.isLinked()).toBe(true)
+    await settled(clock, cache.disconnect())
   })
 
   it('answers with a stale value at once while it is loaded anew, once', async () => {
@@ -164,7 +184,7 @@ describe('smartGet', () => {
       return new Promise<number>(() => {})
     })
 
-    await expect(settled(clock, endless)).rejects.toMatchObject({ code: 'ERR_CACHE_TIMEOUT' })
+    await expect(settled(clock, endless)).rejects.toMatchObject({ code: 'ERR_TIMEOUT' })
     expect(signal?.aborted).toBe(true)
   })
 })

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { outsideOfCalls, withDeadline } from '@smart-whale/core-resilience'
 import { type Clock, compileGlob } from '@smart-whale/interfaces'
 import { requireKey, requireValue } from '../check-entry.ts'
 import { notRemovedError } from '../errors.ts'
@@ -10,7 +11,6 @@ import { persistentMetrics } from '../l3/persistent-metrics.ts'
 import { Invalidator } from '../shared/invalidator.ts'
 import { NodeLink } from '../shared/node-link.ts'
 import type { Invalidation } from '../shared/shared-cache.ts'
-import { within } from '../shared/within.ts'
 import type { UsageTracker } from '../usage/usage-tracker.ts'
 import { answerOf, type CacheAnswer } from './cache-answer.ts'
 import { type CacheMetrics, cacheMetrics } from './cache-metrics.ts'
@@ -61,7 +61,7 @@ export class CacheManager implements AsyncDisposable {
     const { shared, persistent } = options
     const node = randomUUID()
     const follower = { follow: (invalidation: Invalidation) => this.#follow(invalidation), forgetAll: () => this.#follow({ all: true }), onSettled: (key: string) => this.#loads.onSettled(key) }
-    this.#link = shared && new NodeLink({ node, shared, follower, clock, logger })
+    this.#link = shared && new NodeLink({ node, shared, follower, clock, logger, metrics: settings.metrics })
     const values = shared && this.#link && new SharedValues({ shared, link: this.#link, clock, timeoutMs: settings.sharedTimeoutMs, metrics: this.#metrics })
     this.#invalidator = shared && this.#link && new Invalidator({ node, shared, link: this.#link, clock, logger }, follower.follow)
     this.#loads = new LoadOnce(settings, this.#metrics, shared && values && this.#link && { shared, values, link: this.#link, places: settings.places })
@@ -75,7 +75,7 @@ export class CacheManager implements AsyncDisposable {
 
   /** Opens the layers. The first read does it as well. A server that isn't there is no error: it is asked again until it is. */
   connect(): Promise<void> {
-    this.#opening ??= this.#open()
+    this.#opening ??= outsideOfCalls(() => this.#open())
       .catch((error: unknown) => this.#settings.logger.warn({ error }, 'the shared layer of the cache could not be opened'))
       .then(() => void (this.#isOpened = true))
     return this.#opening
@@ -138,7 +138,7 @@ export class CacheManager implements AsyncDisposable {
   async promote(key: string): Promise<boolean> {
     requireKey(key)
     await this.connect()
-    return (await this.#flights.alone(key, (flight) => this.#values.promote(flight))) !== undefined
+    return (await this.#flights.alone(key, (flight) => outsideOfCalls(() => this.#values.promote(flight)))) !== undefined
   }
 
   /** Lets memory forget a value; the layers below keep it. Whether there was one. */
@@ -221,7 +221,7 @@ export class CacheManager implements AsyncDisposable {
   #persistentLink(layer: PersistentCache): PersistentLink {
     const { clock, logger, persistentTimeoutMs: timeoutMs, persistentOpenTimeoutMs: openTimeoutMs, onPersistentEvent: onEvent, metrics } = this.#settings
     const link = this.#link
-    return new PersistentLink({ layer, clock, logger, timeoutMs, openTimeoutMs, onEvent, metrics: persistentMetrics(metrics), markNow: link && (() => ({ run: link.run, followed: link.followed, mark: link.mark })) })
+    return new PersistentLink({ layer, clock, logger, timeoutMs, openTimeoutMs, onEvent, metrics: persistentMetrics(metrics), sink: metrics, markNow: link && (() => ({ run: link.run, followed: link.followed, mark: link.mark })) })
   }
 
   async #lookFurther<T>(key: string, loader: Loader<T>, options: SmartGetOptions<T> | undefined, entry: MemoryEntry | undefined, askedAtMs: number): Promise<CacheAnswer<T>> {
@@ -256,7 +256,8 @@ export class CacheManager implements AsyncDisposable {
 
   /** One flight for all who ask. Without a lease nobody knows what has been invalidated: each caller then gets one that begins after his call. */
   #fly(key: string, loader: Loader<unknown>, read: ReadSettings, nowMs: number): Promise<Landing> {
-    const begin = (flight: Flight<Landing | undefined>): Promise<Landing> => this.#values.fetch(flight, loader, read)
+    // It is for all who come meanwhile: no caller's deadline ends it.
+    const begin = (flight: Flight<Landing | undefined>): Promise<Landing> => outsideOfCalls(() => this.#values.fetch(flight, loader, read))
     const knowsAll = this.#link === undefined || this.#link.isLeased(nowMs)
     return (knowsAll ? this.#flights.join(key, begin) : this.#flights.joinNext(key, begin)) as Promise<Landing>
   }
@@ -268,7 +269,7 @@ export class CacheManager implements AsyncDisposable {
     const removed = this.#follow(invalidation)
     try {
       // What would be there again after a restart isn't gone yet.
-      if (removed !== undefined) await within(this.#clock, timeoutMs, 'an invalidation', removed)
+      if (removed !== undefined) await withDeadline(() => removed, { timeoutMs, what: 'an invalidation', clock: this.#clock })
     } catch (error) {
       throw notRemovedError(error, timeoutMs)
     }

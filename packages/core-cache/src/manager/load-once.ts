@@ -65,7 +65,7 @@ export class LoadOnce {
     let waitedFor = ''
     let pauseMs = FIRST_PAUSE_MS
     while (link.isUsable(this.#clock.monotonic()) && this.#clock.monotonic() < waitUntilMs) {
-      const reply = await values.ask('claim', shared.claim({ key: request.key, token, lifeMs: TOKEN_LIFE_MS, unusable, waitedFor }))
+      const reply = await values.ask('claim', () => shared.claim({ key: request.key, token, lifeMs: TOKEN_LIFE_MS, unusable, waitedFor }))
       if (reply === undefined) break
       if (reply.kind === 'granted') return this.#loadUnderToken(request, token, this.#through)
       if (reply.kind === 'failed') throw loadFailedElsewhereError(request.key, reply.failure)
@@ -73,7 +73,7 @@ export class LoadOnce {
         const answer = await values.judge(reply.payload)
         if (answer.found !== undefined && request.isUsable(answer.found)) return answer.found
         // Nobody can replace what nobody of ours wrote: its token, if it has one, isn't where ours would be.
-        if (answer.token === unusable) await values.ask('remove', shared.remove([request.key]))
+        if (answer.token === unusable) await values.ask('remove', () => shared.remove([request.key]))
         unusable = answer.token
         continue
       }
@@ -102,13 +102,13 @@ export class LoadOnce {
       const found = await this.#loadHere(request, token)
       const text = textOf(found)
       if (found.freshMs <= 0 || !belongsInShared(text, places)) {
-        this.#inBackground(values.ask('give up', shared.giveUp(key, token, undefined, 1)))
+        this.#inBackground(values.ask('give up', () => shared.giveUp(key, token, undefined, 1)))
         return found
       }
       this.#inBackground(values.fill(key, factsOf(found, run, followed, this.#clock), text))
       return found
     } catch (error) {
-      this.#inBackground(values.ask('give up', shared.giveUp(key, token, describeFailure(error), FAILURE_MS)))
+      this.#inBackground(values.ask('give up', () => shared.giveUp(key, token, describeFailure(error), FAILURE_MS)))
       throw error
     } finally {
       stop()

@@ -108,7 +108,7 @@ export function managerSettings(options: CacheManagerOptions) {
   if (!(maxBytes > 0)) throw optionError('maxBytes', maxBytes, 'a number of bytes above 0')
   if (!(refreshShare >= 0 && refreshShare <= 1)) throw optionError('refreshShare', refreshShare, 'a share from 0 to 1')
   for (const [name, value] of Object.entries({ loadTimeoutMs, waitTimeoutMs, sharedTimeoutMs, invalidationTimeoutMs, persistentTimeoutMs, persistentOpenTimeoutMs })) {
-    if (!(value > 0 && value < 2 ** 31)) throw optionError(name, value, 'a number of milliseconds above 0')
+    if (!(value >= 1 && value < 2 ** 31)) throw optionError(name, value, 'a number of milliseconds, 1 or more')
   }
   if (!(sharedMaxBytes >= 1)) throw optionError('sharedMaxBytes', sharedMaxBytes, 'a number of bytes above 0')
   if (!(persistentMinLoadMs >= 0)) throw optionError('persistentMinLoadMs', persistentMinLoadMs, 'a number of milliseconds, 0 or more')

@@ -1,9 +1,9 @@
-import type { Clock } from '@smart-whale/interfaces'
+import { compose, createTimeout } from '@smart-whale/core-resilience'
+import type { Clock, Policy } from '@smart-whale/interfaces'
 import { decodeValue } from '../codec/decode-value.ts'
 import { type EnvelopeFacts, openEnvelope, sealEnvelope, TOKEN_LENGTH, TOKEN_START } from '../codec/envelope.ts'
 import type { NodeLink } from '../shared/node-link.ts'
 import type { SharedCache } from '../shared/shared-cache.ts'
-import { within } from '../shared/within.ts'
 import type { CacheMetrics } from './cache-metrics.ts'
 import { foundIn, type FoundValue } from './found-value.ts'
 
@@ -20,19 +20,20 @@ export class SharedValues {
   readonly #shared: SharedCache
   readonly #link: NodeLink
   readonly #clock: Clock
-  readonly #timeoutMs: number
+  /** The first request that takes too long, or fails, costs that; the others are refused until the link has found that the layer answers again. */
+  readonly #policy: Policy
   readonly #metrics: CacheMetrics
 
   constructor(parts: { readonly shared: SharedCache; readonly link: NodeLink; readonly clock: Clock; readonly timeoutMs: number; readonly metrics: CacheMetrics }) {
     this.#shared = parts.shared
     this.#link = parts.link
     this.#clock = parts.clock
-    this.#timeoutMs = parts.timeoutMs
+    this.#policy = compose(parts.link.breaker, createTimeout({ timeoutMs: parts.timeoutMs, what: "the shared layer's answer", clock: parts.clock }))
     this.#metrics = parts.metrics
   }
 
   async read(key: string): Promise<SharedAnswer> {
-    const payload = await this.ask('read', this.#shared.read(key))
+    const payload = await this.ask('read', () => this.#shared.read(key))
     return payload === undefined ? { found: undefined, token: '' } : this.judge(payload)
   }
 
@@ -52,18 +53,17 @@ export class SharedValues {
   /** Stores a value that was loaded under a token; whether it was still there. */
   async fill(key: string, facts: EnvelopeFacts, body: string): Promise<boolean> {
     const lifeMs = Math.ceil(facts.freshMs + facts.staleMs)
-    const stored = await this.ask('fill', this.#shared.fill(key, facts.token, sealEnvelope(facts, body), lifeMs))
-    if (stored === undefined) await this.ask('give up', this.#shared.giveUp(key, facts.token, undefined, 1))
+    const stored = await this.ask('fill', () => this.#shared.fill(key, facts.token, sealEnvelope(facts, body), lifeMs))
+    if (stored === undefined) await this.ask('give up', () => this.#shared.giveUp(key, facts.token, undefined, 1))
     return stored === true
   }
 
   /** A request that may go unanswered: `undefined` then, and the layer is left alone until it answers again. */
-  async ask<R>(what: string, request: Promise<R>): Promise<R | undefined> {
+  async ask<R>(what: string, request: () => Promise<R>): Promise<R | undefined> {
     try {
-      return await within(this.#clock, this.#timeoutMs, `the shared layer's answer to ${what}`, request)
-    } catch (error) {
+      return await this.#policy.execute(request)
+    } catch {
       this.#metrics.countSharedFailure(what)
-      if (!isRefusal(error)) this.#link.suspect()
       return undefined
     }
   }
@@ -72,10 +72,7 @@ export class SharedValues {
   async #isValid({ run, followed, tags }: EnvelopeFacts): Promise<boolean> {
     if (run !== this.#link.run) return false
     if (tags.length === 0) return true
-    const answer = await this.ask('tags', this.#shared.tagNumbers(tags))
+    const answer = await this.ask('tags', () => this.#shared.tagNumbers(tags))
     return answer !== undefined && answer.run === run && answer.numbers.every((number) => number <= followed)
   }
 }
-
-/** A server that refuses one command (full, read-only) answers all the same. */
-const isRefusal = (error: unknown): boolean => typeof error === 'object' && error !== null && (error as { name?: unknown }).name === 'ReplyError'

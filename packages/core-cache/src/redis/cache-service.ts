@@ -1,8 +1,8 @@
-import { type CachingInterface, compileGlob, type Logger, silentLogger, systemClock } from '@smart-whale/interfaces'
+import { withDeadline } from '@smart-whale/core-resilience'
+import { type CachingInterface, compileGlob, type Logger, silentLogger } from '@smart-whale/interfaces'
 import { requireKey, requireTtl, requireValue } from '../check-entry.ts'
 import { openValue, sealValue } from '../codec/value-payload.ts'
 import { optionError, redisError } from '../errors.ts'
-import { within } from '../shared/within.ts'
 import { newToken } from '../manager/load-token.ts'
 import { GetBatch } from './get-batch.ts'
 import { checkRedisConfig, type RedisConfig } from './redis-config.ts'
@@ -49,7 +49,7 @@ export class CacheService implements CachingInterface {
 
   constructor(config: RedisConfig, { defaultTtlSeconds = 60, timeoutMs = 1_000, logger = silentLogger }: CacheServiceOptions = {}) {
     if (defaultTtlSeconds !== null && !(defaultTtlSeconds > 0)) throw optionError('defaultTtlSeconds', defaultTtlSeconds, 'a number of seconds above 0, or null')
-    if (!(timeoutMs > 0)) throw optionError('timeoutMs', timeoutMs, 'a number of milliseconds above 0')
+    if (!(timeoutMs >= 1)) throw optionError('timeoutMs', timeoutMs, 'a number of milliseconds, 1 or more')
     const checked = checkRedisConfig(config)
     this.#connection = new RedisConnection(checked, logger)
     this.#waitForReplicas = checked.waitForReplicas ?? 0
@@ -161,7 +161,7 @@ export class CacheService implements CachingInterface {
 
   async #ask<R>(what: string, request: () => Promise<R>): Promise<R> {
     try {
-      return await within(systemClock, this.#timeoutMs, `Redis's answer to ${what}`, request())
+      return await withDeadline(request, { timeoutMs: this.#timeoutMs, what: `Redis's answer to ${what}` })
     } catch (error) {
       throw redisError(what, error)
     }

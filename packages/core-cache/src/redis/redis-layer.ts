@@ -43,7 +43,7 @@ class RedisLayer implements SharedCache {
   #node = ''
 
   constructor(config: RedisConfig, { logger = silentLogger, shardTimeoutMs = 80 }: RedisLayerOptions) {
-    if (!(shardTimeoutMs > 0)) throw optionError('shardTimeoutMs', shardTimeoutMs, 'a number of milliseconds above 0')
+    if (!(shardTimeoutMs >= 1)) throw optionError('shardTimeoutMs', shardTimeoutMs, 'a number of milliseconds, 1 or more')
     const checked = checkRedisConfig(config)
     this.#connection = new RedisConnection(checked, logger, false)
     this.#health = this.#connection.isCluster ? new ShardHealth(shardTimeoutMs) : undefined
@@ -56,7 +56,6 @@ class RedisLayer implements SharedCache {
   async connect(listener: SharedListener): Promise<void> {
     this.#listener = listener
     this.#connection.onBroken = () => listener.onBroken()
-    this.#health?.open()
     await Promise.all([...new Set([this.#connection, this.#writes])].map((connection) => connection.open()))
   }
 

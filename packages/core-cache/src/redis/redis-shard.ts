@@ -1,8 +1,8 @@
-import { type Logger, systemClock } from '@smart-whale/interfaces'
+import { withDeadline } from '@smart-whale/core-resilience'
+import type { Logger } from '@smart-whale/interfaces'
 import type { CacheShard, MovingEntry, ShardAnswer } from '../distribution/cache-shard.ts'
 import { readTopology, type Topology } from '../distribution/topology.ts'
 import { redisError } from '../errors.ts'
-import { within } from '../shared/within.ts'
 import type { RedisConfig } from './redis-config.ts'
 import { RedisConnection } from './redis-connection.ts'
 import type { RedisScript } from './redis-scripts.ts'
@@ -116,7 +116,7 @@ export class RedisShard implements CacheShard {
 
   async #ask<R>(what: string, request: () => Promise<R>): Promise<R> {
     try {
-      return await within(systemClock, this.#timeoutMs, `Redis's answer to ${what}`, request())
+      return await withDeadline(request, { timeoutMs: this.#timeoutMs, what: `Redis's answer to ${what}` })
     } catch (error) {
       throw redisError(`${what} at ${this.#name}`, error)
     }

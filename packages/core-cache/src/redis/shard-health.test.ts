@@ -9,7 +9,6 @@ const outcome = (asked: Promise<unknown>): Promise<unknown> => asked.catch((erro
 function watched() {
   const clock = new FakeClock()
   const health = new ShardHealth(80, clock)
-  health.open()
   let asked = 0
   let probes = 0
   let isBack = false
@@ -37,6 +36,9 @@ describe('A shard that does not answer', () => {
     expect(await outcome(health.ask('a', never, probe))).toBe('ReplyError')
     comeBack()
     await clock.advance(250)
+    // Who asks first has it looked at.
+    expect(await outcome(health.ask('a', never, probe))).toBe('ReplyError')
+    await clock.advance(0)
 
     expect(await outcome(health.ask('a', async () => 'back', probe))).toBe('back')
     expect(counts()).toEqual({ asked: 1, probes: 2 })

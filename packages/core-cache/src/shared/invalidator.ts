@@ -1,8 +1,8 @@
+import { outsideOfCalls, sleep, withDeadline } from '@smart-whale/core-resilience'
 import type { Clock, Logger } from '@smart-whale/interfaces'
 import { unacknowledgedError } from '../errors.ts'
 import type { NodeLink } from './node-link.ts'
 import type { Invalidation, SharedCache } from './shared-cache.ts'
-import { within } from './within.ts'
 
 /** Pause before an invalidation that failed is asked for again. */
 const AGAIN_AFTER_MS = 250
@@ -36,7 +36,7 @@ export class Invalidator {
   readonly #followHere: (invalidation: Invalidation) => void
   #next = newBatch()
   #isRunning = false
-  #isOpen = true
+  readonly #closing = new AbortController()
 
   constructor(parts: { readonly node: string; readonly shared: SharedCache; readonly link: NodeLink; readonly clock: Clock; readonly logger: Logger }, followHere: (invalidation: Invalidation) => void) {
     this.#node = parts.node
@@ -58,23 +58,23 @@ export class Invalidator {
     for (const name of ['keys', 'tags', 'patterns'] as const) for (const text of invalidation[name] ?? []) batch[name].add(text)
     if (invalidation.all === true || batch.keys.size + batch.tags.size + batch.patterns.size > MOST_KEPT) batch.all = true
     if (batch.all) for (const list of [batch.keys, batch.tags, batch.patterns]) list.clear()
-    if (!this.#isRunning) void this.#run()
+    if (!this.#isRunning) void outsideOfCalls(() => this.#run())
     try {
-      await within(this.#clock, timeoutMs, 'an invalidation', batch.done.promise)
+      await withDeadline(() => batch.done.promise, { timeoutMs, what: 'an invalidation', clock: this.#clock })
     } catch (error) {
       throw unacknowledgedError(error, timeoutMs)
     }
   }
 
   close(): void {
-    this.#isOpen = false
+    this.#closing.abort()
   }
 
   async #run(): Promise<void> {
     this.#isRunning = true
     // Everything that is asked for in the same turn goes together.
     await Promise.resolve()
-    while (this.#isOpen && !isEmpty(this.#next)) {
+    while (!this.#closing.signal.aborted && !isEmpty(this.#next)) {
       const batch = this.#next
       this.#next = newBatch()
       await this.#carryOut(batch)
@@ -84,7 +84,7 @@ export class Invalidator {
 
   async #carryOut(batch: Batch): Promise<void> {
     const invalidation: Invalidation = batch.all ? { all: true } : { keys: [...batch.keys], tags: [...batch.tags], patterns: [...batch.patterns] }
-    while (this.#isOpen) {
+    while (!this.#closing.signal.aborted) {
       try {
         const acknowledged = this.#link.waitForAll(await this.#recordRemoval(invalidation))
         this.#followHere(invalidation)
@@ -94,7 +94,7 @@ export class Invalidator {
       } catch (error) {
         this.#logger.warn({ error }, 'an invalidation could not be recorded and is asked for again')
         this.#link.suspect()
-        await new Promise<void>((resolve) => this.#clock.setTimeout(resolve, AGAIN_AFTER_MS))
+        await sleep(AGAIN_AFTER_MS, { clock: this.#clock, signal: this.#closing.signal }).catch(() => {})
       }
     }
     batch.done.reject(unacknowledgedError(undefined, 0))
@@ -104,10 +104,14 @@ export class Invalidator {
   async #recordRemoval(invalidation: Invalidation) {
     const { keys = [], patterns = [] } = invalidation
     for (let at = 0; at < keys.length; at += KEYS_A_REQUEST) {
-      await within(this.#clock, REQUEST_TIMEOUT_MS, 'deleting invalid values', this.#shared.remove(keys.slice(at, at + KEYS_A_REQUEST)))
+      await this.#ask('deleting invalid values', () => this.#shared.remove(keys.slice(at, at + KEYS_A_REQUEST)))
     }
-    for (const pattern of patterns) await within(this.#clock, SCAN_TIMEOUT_MS, 'deleting by a pattern', this.#shared.removeMatching(pattern))
-    return within(this.#clock, REQUEST_TIMEOUT_MS, 'recording an invalidation', this.#shared.record(this.#node, invalidation))
+    for (const pattern of patterns) await this.#ask('deleting by a pattern', () => this.#shared.removeMatching(pattern), SCAN_TIMEOUT_MS)
+    return this.#ask('recording an invalidation', () => this.#shared.record(this.#node, invalidation))
+  }
+
+  #ask<R>(what: string, request: () => Promise<R>, timeoutMs = REQUEST_TIMEOUT_MS): Promise<R> {
+    return withDeadline(request, { timeoutMs, what, clock: this.#clock })
   }
 }
 

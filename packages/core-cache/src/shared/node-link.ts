@@ -1,5 +1,5 @@
-import { type Clock, type Logger, OperationError, type TimerHandle } from '@smart-whale/interfaces'
-import { within } from './within.ts'
+import { type Breaker, createBreaker, outsideOfCalls, type RecoveryStrategy, withDeadline } from '@smart-whale/core-resilience'
+import { type Clock, type Logger, type MetricsSink, OperationError, type TimerHandle } from '@smart-whale/interfaces'
 import { CLOCK_DRIFT, LEASE_MS, RENEW_EVERY_MS, RENEWAL_TIMEOUT_MS } from './lease-times.ts'
 import type { Invalidation, RecordedInvalidation, RecordReply, Renewal, RenewalReply, SharedCache, SharedListener } from './shared-cache.ts'
 
@@ -17,23 +17,25 @@ export interface LinkParts {
   readonly follower: LinkFollower
   readonly clock: Clock
   readonly logger: Logger
+  readonly metrics: MetricsSink
 }
+
+/** Renewals find out when the server answers again: no caller's request is risked for that. */
+const BY_RENEWAL: RecoveryStrategy = { openMs: () => Infinity }
 
 /**
  * Keeps a node's lease: while {@link isLeased}, every acknowledged invalidation has been followed here. What makes that true is the renewal alone, which brings
  * what was missed; messages only make it fast.
  */
 export class NodeLink implements SharedListener {
+  /** Closed while the server answers. The first request that gets no answer opens it, and no other pays for finding out; only a renewal closes it. */
+  readonly breaker: Breaker
   readonly #parts: LinkParts
   #run = ''
   #followed = 0
   /** Mark of what was followed last. */
   #mark = ''
   #leasedUntilMs = -Infinity
-  /** Whether the server answered lately: nobody else pays for finding out that it doesn't. */
-  #answers = false
-  /** Grows when the server was found not to answer: a renewal that began before that says nothing. */
-  #doubts = 0
   readonly #toTell = new Set<string>()
   #renewing: Promise<void> | undefined
   #renewAgain = false
@@ -44,7 +46,14 @@ export class NodeLink implements SharedListener {
   readonly #waiting = new Set<() => void>()
 
   constructor(parts: LinkParts) {
+    const { clock, metrics } = parts
     this.#parts = parts
+    this.breaker = createBreaker({
+      name: 'cache: shared layer', consecutiveFailures: 1, minimumCalls: Infinity, recovery: BY_RENEWAL, clock, metrics,
+      isFailure: (error) => !isRefusal(error),
+      onStateChange: ({ reason }) => void (reason === 'consecutive_failures' && this.renew()),
+    })
+    this.breaker.trip()
   }
 
   get run(): string {
@@ -72,7 +81,7 @@ export class NodeLink implements SharedListener {
 
   /** Whether the shared layer is worth asking. */
   isUsable(nowMs: number): boolean {
-    return this.#answers && this.isLeased(nowMs)
+    return this.breaker.state === 'closed' && this.isLeased(nowMs)
   }
 
   /** Goes on where this node has been before: what was invalidated since then is followed with the first lease, or everything forgotten if that isn't known any more. */
@@ -102,10 +111,9 @@ export class NodeLink implements SharedListener {
 
   /** Somebody got no answer: the layer is left alone until a renewal has succeeded. */
   suspect(): void {
-    this.#doubts += 1
-    if (!this.#answers) return
-    this.#answers = false
-    void this.renew()
+    const isNews = this.breaker.state === 'closed'
+    this.breaker.trip()
+    if (isNews) void this.renew()
   }
 
   /** Asks for a lease now; one request at a time, and one more after it if it is asked for meanwhile. Never fails. */
@@ -116,7 +124,7 @@ export class NodeLink implements SharedListener {
     }
     this.#parts.clock.clearTimeout(this.#timer)
     this.#renewAgain = false
-    this.#renewing = this.#renewOnce().finally(() => {
+    this.#renewing = outsideOfCalls(() => this.#renewOnce()).finally(() => {
       this.#renewing = undefined
       if (!this.#isOpen) return
       if (this.#renewAgain) {
@@ -158,7 +166,7 @@ export class NodeLink implements SharedListener {
     while ((isYoung || late().length > 0) && clock.monotonic() < leasesEndAtMs) await this.#changeBefore(leasesEndAtMs)
     if (!this.#isOpen) throw new OperationError('the cache was closed before all nodes had confirmed an invalidation', { code: 'ERR_ABORTED' })
     const dead = late()
-    if (dead.length > 0) await within(clock, RENEWAL_TIMEOUT_MS, 'striking off nodes', shared.strike(dead)).catch(() => {})
+    if (dead.length > 0) await withDeadline(() => shared.strike(dead), { timeoutMs: RENEWAL_TIMEOUT_MS, what: 'striking off nodes', clock }).catch(() => {})
     for (const { node: name } of dead) this.#followedBy.delete(name)
   }
 
@@ -187,20 +195,20 @@ export class NodeLink implements SharedListener {
   async #renewOnce(): Promise<void> {
     const { clock, shared, node, logger } = this.#parts
     const askedAtMs = clock.monotonic()
-    const doubts = this.#doubts
+    // What was found out after this renewal began, it can't refute.
+    const { era } = this.breaker.details
     const tell = [...this.#toTell]
     try {
       const asked = { node, run: this.#run, followed: this.#followed, mark: this.#mark, tell }
-      const reply = await within(clock, RENEWAL_TIMEOUT_MS, 'renewing the lease', shared.renew(asked))
+      const reply = await withDeadline(() => shared.renew(asked), { timeoutMs: RENEWAL_TIMEOUT_MS, what: 'renewing the lease', clock })
       for (const told of tell) this.#toTell.delete(told)
       if (!this.#isOpen) return
       this.#catchUp(reply)
       this.#leasedUntilMs = Math.max(this.#leasedUntilMs, askedAtMs + LEASE_MS * (1 - CLOCK_DRIFT))
-      if (doubts === this.#doubts) this.#answers = true
+      if (era === this.breaker.details.era) this.breaker.reset()
     } catch (error) {
-      if (this.#answers) logger.warn({ error }, 'the shared layer of the cache does not answer')
-      this.#doubts += 1
-      this.#answers = false
+      if (this.breaker.state === 'closed') logger.warn({ error }, 'the shared layer of the cache does not answer')
+      this.breaker.trip()
       if (this.#isOpen) shared.redial()
     }
   }
@@ -230,3 +238,6 @@ export class NodeLink implements SharedListener {
     }
   }
 }
+
+/** A server that refuses one command (full, read-only) answers all the same. */
+const isRefusal = (error: unknown): boolean => typeof error === 'object' && error !== null && (error as { name?: unknown }).name === 'ReplyError'

@@ -2,10 +2,10 @@ import { isBuiltin } from 'node:module'
 import { extname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
+import { withDeadline } from '@smart-whale/core-resilience'
 import { type Clock, systemClock } from '@smart-whale/interfaces'
 import { optionError, persistentError, sqliteMissingError } from '../../errors.ts'
 import type { Invalidation } from '../../shared/shared-cache.ts'
-import { within } from '../../shared/within.ts'
 import type { CleanupReport, PersistentCache, PersistentEntry, PersistentListener, PersistentMark } from '../persistent-cache.ts'
 import type { FileReply, FileRequest, FileSettings, NumberedRequest } from './file-messages.ts'
 
@@ -73,7 +73,7 @@ export class FileLayer implements PersistentCache {
     if (thread === undefined) return
     thread.isClosing = true
     try {
-      await within(this.#clock, this.#closeTimeoutMs, 'closing the file', Promise.all([this.#ask({ kind: 'close' }), thread.ended]))
+      await withDeadline(() => Promise.all([this.#ask({ kind: 'close' }), thread.ended]), { timeoutMs: this.#closeTimeoutMs, what: 'closing the file', clock: this.#clock })
     } catch {
       // It didn't end by itself. SQLite's file is whole at any moment.
       await thread.worker.terminate()
