@@ -4,6 +4,7 @@ import type { PooledConnection } from '../pool/connection-pool.ts'
 import type { SqlConnection, SqlResult } from '../sql-driver.ts'
 import type { BulkInsertOptions, InsertColumnsOptions, TimescaleTransaction } from '../timescale-storage.ts'
 import type { CallBudget } from './call-budget.ts'
+import { ROLLBACK_MS } from './own-transaction.ts'
 
 /** What a transaction works with. */
 export interface TransactionParts {
@@ -18,9 +19,6 @@ export interface TransactionParts {
 }
 
 type End = 'committed' | 'rolled back' | 'dropped'
-
-/** How long the rollback of a transaction may take that nobody ended, before its session is dropped. */
-const ROLLBACK_MS = 5_000
 
 /** The session of a transaction, apart from the handle: it must not keep the handle alive, whose loss is noticed. */
 class TransactionSession {

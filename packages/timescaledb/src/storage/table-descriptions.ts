@@ -18,6 +18,11 @@ export class TableDescriptions {
     return described
   }
 
+  /** As it was described last; `undefined` when that is not known. */
+  known(table: string): TargetTable | undefined {
+    return this.#known.get(table)
+  }
+
   forget(table: string): void {
     this.#known.delete(table)
   }
@@ -29,7 +34,12 @@ const STALE = new Set(['42P01', '42703', '42804', '42P10', '22P03', '22P04', '08
 /** Whether a failure may come from a description that is out of date: said by the server, or by our own check of the rows. */
 export function mayBeStale(error: unknown): boolean {
   if (!InfrastructureError.isInstance(error)) return false
-  return wasChecked(error) || error.code === 'ERR_TIMESCALEDB_TABLE_ALTERED' || STALE.has(String(error.context['sqlState']))
+  return wasChecked(error) || isAltered(error) || STALE.has(String(error.context['sqlState']))
+}
+
+/** Whether the table was found to be another one than the rows were encoded for, before they counted. */
+export function isAltered(error: unknown): boolean {
+  return InfrastructureError.isInstance(error) && error.code === 'ERR_TIMESCALEDB_TABLE_ALTERED'
 }
 
 /** Whether our own check refused the rows, so that the server has seen nothing of them. */

@@ -13,8 +13,9 @@ import { CallBudget } from './call-budget.ts'
 import { createTableStatement } from './create-table.ts'
 import { createDefaultPolicies, type StoragePolicies } from './default-policy.ts'
 import { makingRoom } from './make-room.ts'
+import { inOwnTransaction } from './own-transaction.ts'
 import { PooledTransaction } from './pooled-transaction.ts'
-import { mayBeStale, TableDescriptions, wasChecked } from './table-descriptions.ts'
+import { isAltered, mayBeStale, TableDescriptions, wasChecked } from './table-descriptions.ts'
 
 /** What a storage works with besides its pool. */
 export interface TimescaleDBStorageOptions {
@@ -127,23 +128,35 @@ export class TimescaleDBStorage implements TimescaleStorage {
     const { transaction, ...rest } = options
     if (transaction) return transaction.bulkInsert(table, rows, rest)
     if (rows.length === 0) return 0
-    return this.#insertAlone(table, rows, options).catch((error: unknown) => {
-      // A partition was dropped after it was last seen. Nothing was stored, and the next attempt looks again.
-      if (!isPartitionMissing(error)) throw error
-      this.partitions.forget(table)
-      return this.#insertAlone(table, rows, options)
+    const budget = new CallBudget(options, this.#clock)
+    const described = this.#tables.known(table)
+    return this.#insertAlone(table, rows, options, budget).catch(async (error: unknown) => {
+      if (!(await this.#mayGoBetter(error, table, described, options))) throw error
+      return this.#insertAlone(table, rows, options, budget)
     })
   }
 
-  /** Makes room, and stores in a transaction of its own. */
-  async #insertAlone(table: string, rows: readonly Row[], options: BulkInsertOptions): Promise<number> {
+  /** Makes room, and stores in a transaction of its own: a table that is not what the rows were encoded for is noticed before they count. */
+  async #insertAlone(table: string, rows: readonly Row[], options: BulkInsertOptions, budget: CallBudget): Promise<number> {
     await this.partitions.ensureForRows(table, rows, { signal: options.signal })
-    if (options.onConflict === undefined || options.onConflict === 'error') {
-      return this.#run(options, (connection, bounds) => this.#insert(connection, table, rows, { ...options, ...bounds }))
-    }
-    return this.withTransaction((own) => own.bulkInsert(table, rows, options), options)
+    return this.#run({ ...options, ...budget.left(options.signal) }, (connection, { signal }) => {
+      const bounds = (): CallOptions => budget.left(signal)
+      return inOwnTransaction(connection, bounds, () => this.#insert(connection, table, rows, { ...options, ...bounds() }))
+    })
   }
 
+  /** Whether an insert that failed, and left nothing behind, was made for what is no longer so. */
+  async #mayGoBetter(error: unknown, table: string, described: TargetTable | undefined, { signal }: CallOptions): Promise<boolean> {
+    // A partition was dropped after it was last seen; the next attempt looks again.
+    if (isPartitionMissing(error)) this.partitions.forget(table)
+    if (isPartitionMissing(error) || isAltered(error)) return true
+    if (described === undefined || wasChecked(error) || !mayBeStale(error)) return false
+    // The first failure says more than one to ask why.
+    const fresh = await this.#run({ signal }, (connection, bounds) => this.#tables.get(table, () => describeTable(connection, table, bounds))).catch(() => described)
+    return fresh.shape !== described.shape
+  }
+
+  /** In a transaction. */
   async #insert(connection: SqlConnection, table: string, rows: readonly Row[], options: BulkInsertOptions): Promise<number> {
     if (rows.length === 0) return 0
     const describe = (): Promise<TargetTable> => describeTable(connection, table, options)
@@ -152,9 +165,8 @@ export class TimescaleDBStorage implements TimescaleStorage {
       return await this.#checked(connection, target, options, () => this.#send(connection, target, rows, options))
     } catch (error) {
       this.#learnFrom(error, table)
-      if (!mayBeStale(error)) throw error
       // After a refusal by the server a transaction takes no more questions.
-      if (connection.inTransaction && !wasChecked(error)) throw error
+      if (!wasChecked(error)) throw error
       const fresh = await this.#tables.get(table, describe)
       if (fresh.shape === target.shape) throw error
       return this.#checked(connection, fresh, options, () => this.#send(connection, fresh, rows, options))
@@ -173,10 +185,10 @@ export class TimescaleDBStorage implements TimescaleStorage {
     }
   }
 
-  /** An insert, and where it can still be taken back, whether the table was what it was encoded for. */
+  /** An insert, and as long as it can be taken back, whether the table was what it was encoded for. */
   async #checked<T>(connection: SqlConnection, target: TargetTable, { signal, timeoutMs }: CallOptions, insert: () => Promise<T>): Promise<T> {
     const result = await insert()
-    if (connection.inTransaction) await refuseAltered(connection, target, { signal, timeoutMs })
+    await refuseAltered(connection, target, { signal, timeoutMs })
     return result
   }
 

@@ -110,6 +110,19 @@ describeStorage('bulkInsert', (subject) => {
     ])
   })
 
+  it.each(['error', 'ignore'] as const)('never takes the bytes of one type for another that looks alike, also when the table is altered under it (%s)', async (onConflict) => {
+    await subject.storage.bulkInsert('metrics', [{ id: 1n, data: asJson({ a: 1 }) }])
+    const altering = await subject.storage.beginTransaction()
+    await altering.query('alter table metrics alter column data type text')
+
+    const inserting = subject.storage.bulkInsert('metrics', [{ id: 2n, data: '{"a": 2}' }], { onConflict })
+    await expect.poll(() => subject.storage.execute(`select 1 from pg_locks where not granted and relation = 'metrics'::regclass`)).toHaveLength(1)
+    await altering.commit()
+
+    expect(await inserting).toBe(1)
+    expect(await stored('data')).toEqual([{ data: '{"a": 1}' }, { data: '{"a": 2}' }])
+  })
+
   it('sends text when a column has a type that only the server knows', async () => {
     await subject.storage.runScript(`create table odd (id int8, span interval, address inet, note text, data jsonb)`)
     await subject.storage.bulkInsert('odd', [{ id: 1n, span: '1 day', address: '10.0.0.1', note: 'tab\there\\ \n', data: 'x' }, { id: 2n, span: null, address: null, note: '\\N', data: { a: 1 } }])
