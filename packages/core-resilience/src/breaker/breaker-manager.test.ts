@@ -1,4 +1,3 @@
-import type { CachingInterface } from '@smart-whale/interfaces'
 import { ConnectionError } from '@smart-whale/interfaces'
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import { describe, expect, it } from 'vitest'
@@ -9,20 +8,6 @@ const away = new ConnectionError('away')
 const failing = (): Promise<never> => Promise.reject(away)
 const outcomeOf = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error)
 const flush = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-
-/** A cache that two processes share: as plain as one can be. */
-function sharedCache(): Pick<CachingInterface, 'get' | 'set'> & { entries: Map<string, unknown>; reads: number } {
-  const entries = new Map<string, unknown>()
-  return {
-    entries,
-    reads: 0,
-    async get<T>(key: string) {
-      this.reads += 1
-      return entries.get(key) as T | undefined
-    },
-    set: async (key, value) => void entries.set(key, value),
-  }
-}
 
 describe('BreakerManager', () => {
   it('keeps a breaker for each key', async () => {
@@ -244,88 +229,6 @@ describe('recovery', () => {
 
     expect([asked?.aborted, clock.pendingTimers, breaker.state]).toEqual([true, 0, 'open'])
     expect(await outcomeOf(breaker.execute(async () => 1))).toMatchObject({ code: 'ERR_RESILIENCE_DISPOSED' })
-  })
-})
-
-describe('shared states', () => {
-  it('opens in one process what another one found dead, and closes it again', async () => {
-    const clock = new FakeClock()
-    const cache = sharedCache()
-    const [one, other] = [1, 2].map(() => new BreakerManager({ consecutiveFailures: 1, openMs: 5_000, clock, share: { cache, lookEveryMs: 100 } })) as [BreakerManager, BreakerManager]
-    await other.execute('db', async () => 1)
-    await outcomeOf(one.execute('db', failing))
-    expect(cache.entries.get('smart-whale:breaker:db')).toMatchObject({ state: 'open' })
-
-    await clock.advance(100)
-    await other.execute('db', async () => 'the one that looks')
-    await flush()
-
-    expect(other.checkState('db')).toMatchObject({ state: 'open', reason: 'shared' })
-    expect(BreakerOpenError.isInstance(await outcomeOf(other.execute('db', async () => 1)))).toBe(true)
-    await clock.advance(1)
-    one.resetBreaker('db')
-    await clock.advance(100)
-    await outcomeOf(other.execute('db', async () => 1))
-    await flush()
-    expect(other.checkState('db').state).toBe('closed')
-  })
-
-  it('tells a process that comes later', async () => {
-    const clock = new FakeClock()
-    const cache = sharedCache()
-    const before = new BreakerManager({ clock, share: { cache } })
-    before.tripBreaker('db')
-    await clock.advance(10)
-    const later = new BreakerManager({ clock, share: { cache } })
-
-    await later.execute('db', async () => 1)
-    await flush()
-
-    expect(later.checkState('db')).toMatchObject({ state: 'open', openUntilMs: Infinity })
-  })
-
-  it('asks the cache once in a while, however many calls there are', async () => {
-    const clock = new FakeClock()
-    const cache = sharedCache()
-    const manager = new BreakerManager({ clock, share: { cache, lookEveryMs: 1_000 } })
-
-    for (let call = 0; call < 50; call++) await manager.execute('db', async () => 1)
-    await clock.advance(1_000)
-    await manager.execute('db', async () => 1)
-
-    expect(cache.reads).toBe(2)
-  })
-
-  it.each([
-    ['fails', { get: () => Promise.reject(away), set: () => Promise.reject(away) }, 2],
-    ['does not answer', { get: () => new Promise<never>(() => {}), set: () => new Promise<never>(() => {}) }, 2],
-    ['holds what is no state', { get: async () => ({ state: 'ajar' }) as never, set: async () => {} }, 0],
-    ['holds an opening that is over', { get: async () => ({ state: 'open', atMs: 1, openUntilMs: 2 }) as never, set: async () => {} }, 0],
-  ])('decides for itself when the cache %s', async (_name, cache, failures) => {
-    const clock = new FakeClock()
-    const errors: unknown[] = []
-    const manager = new BreakerManager({ consecutiveFailures: 1, clock, share: { cache, onError: (error) => errors.push(error) } })
-
-    expect(await manager.execute('db', async () => 1)).toBe(1)
-    await clock.advance(0)
-    expect(manager.checkState('db').state).toBe('closed')
-    await outcomeOf(manager.execute('db', failing))
-    await clock.advance(500)
-
-    expect(manager.checkState('db').state).toBe('open')
-    expect(errors).toHaveLength(failures)
-    expect(clock.pendingTimers).toBe(0)
-  })
-
-  it('leaves no question behind when it is disposed of', async () => {
-    const clock = new FakeClock()
-    const cache = { get: () => new Promise<never>(() => {}), set: async () => {} }
-    const manager = new BreakerManager({ clock, share: { cache } })
-    await manager.execute('db', async () => 1)
-
-    manager.dispose()
-
-    expect(clock.pendingTimers).toBe(0)
   })
 })
 

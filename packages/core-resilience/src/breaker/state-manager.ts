@@ -118,7 +118,7 @@ export class StateManager {
    */
   transition(key: string, to: BreakerState, reason: StateReason, options: TransitionOptions = {}): StateChange {
     const change = this.#change(key, to, reason, options.openMs ?? Infinity)
-    this.#shared?.publish(change, options.openMs ?? Infinity)
+    this.#shared?.publish(this.#entryOf(key).managed, change, options.openMs ?? Infinity)
     return change
   }
 
@@ -157,8 +157,10 @@ export class StateManager {
   /** Looks, in the background and at most every so often, what other processes say of a key. */
   lookAtShared(managed: ManagedState, nowMs: number): void {
     this.#shared?.look(managed, nowMs, (to, openMs) => {
-      if (this.#entries.get(managed.key)?.managed !== managed || managed.state === to) return
-      if (LEGAL[managed.state].includes(to)) this.#change(managed.key, to, 'shared', openMs)
+      if (this.#entries.get(managed.key)?.managed !== managed) return
+      // Each finds its own way back from the same failure; that somebody holds it open is news all the same.
+      const isNothingNew = managed.state === to && (openMs !== Infinity || managed.openUntilMs === Infinity)
+      if (!isNothingNew && LEGAL[managed.state].includes(to)) this.#change(managed.key, to, 'shared', openMs)
     })
   }
 

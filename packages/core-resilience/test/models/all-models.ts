@@ -5,7 +5,8 @@ import { degradationModel } from './degradation-model.ts'
 import { hedgeModel } from './hedge-model.ts'
 import type { PolicyModel } from './policy-model.ts'
 import { rateLimiterModel } from './rate-limiter-model.ts'
+import { sharedBreakerModel } from './shared-breaker-model.ts'
 import { timerWheelModel } from './timer-wheel-model.ts'
 
 /** Every policy that keeps state, beside its model. */
-export const ALL_MODELS: readonly PolicyModel[] = [timerWheelModel, composeModel, breakerModel, bulkheadModel, rateLimiterModel, hedgeModel, degradationModel]
+export const ALL_MODELS: readonly PolicyModel[] = [timerWheelModel, composeModel, breakerModel, sharedBreakerModel, bulkheadModel, rateLimiterModel, hedgeModel, degradationModel]
