@@ -74,8 +74,6 @@ export interface ProduceResult {
   /** -1 unless the broker stamps records itself. */
   readonly logAppendTimeMs: bigint
   readonly errorMessage: string | null
-  /** For how long the broker wants to be sent nothing more, in milliseconds. @default 0 */
-  readonly throttleMs?: number
 }
 
 /** One partition to fetch. */
@@ -193,7 +191,7 @@ export interface KafkaApi {
     target: KafkaTarget,
     request: { readonly maxWaitMs: number; readonly minBytes: number; readonly maxBytes: number; readonly partitions: readonly FetchRequestPartition[] },
     options: KafkaRequestOptions,
-  ): Promise<{ readonly errorCode: number; readonly partitions: readonly FetchedPartition[]; readonly throttleMs?: number }>
+  ): Promise<{ readonly errorCode: number; readonly partitions: readonly FetchedPartition[] }>
   /** `timestamp` -1 asks for the end (of what is committed, or with `withOpen` of everything), -2 for the beginning, others for the first record at or after that time. */
   listOffsets(
     target: KafkaTarget,

@@ -19,6 +19,13 @@ async function limit(brokers: readonly string[], clientId: string, key: ClientQu
   await admin.close()
 }
 
+/** A logger that keeps which connections were made. */
+function connectionLog() {
+  const connected: string[] = []
+  const debug = (details: unknown, message?: string): void => void (message === 'connected to a Kafka broker' && connected.push((details as { connection: string }).connection))
+  return { connected, logger: { ...silentLogger, debug } satisfies Logger }
+}
+
 describe.each([
   ['kafkajs', createKafkaJsTransport],
   ['@platformatic/kafka', createPlatformaticTransport],
@@ -27,8 +34,7 @@ describe.each([
     if (kafka.found === null) return context.skip(`needs Apache Kafka: ${kafka.remedy}`)
     const { brokers } = kafka.found
     const clientId = `throttled-${randomUUID()}`
-    const connected: unknown[] = []
-    const logger: Logger = { ...silentLogger, debug: (details: unknown, message?: string) => void (message === 'connected to a Kafka broker' && connected.push((details as { connection: string }).connection)) }
+    const { connected, logger } = connectionLog()
     await limit(brokers, clientId, 'producer_byte_rate', 40_000)
     const transport = create({ brokers, clientId, logger, requestTimeoutMs: 1_000 })
     open.push(transport)
@@ -44,6 +50,31 @@ describe.each([
     expect(tookMs).toBeGreaterThan(3_000)
     expect((await readTopic(transport, topic)).map(({ value }) => Number(value?.split(' ')[0]))).toEqual(Array.from({ length: 7 }, (__, index) => index))
     // None of them a second time.
+    expect(connected).toEqual([...new Set(connected)])
+  })
+
+  it('makes topics no faster than it is told, and sends to them meanwhile', async (context) => {
+    if (kafka.found === null) return context.skip(`needs Apache Kafka: ${kafka.remedy}`)
+    const { brokers } = kafka.found
+    const clientId = `throttled-${randomUUID()}`
+    const { connected, logger } = connectionLog()
+    await limit(brokers, clientId, 'controller_mutation_rate', 1)
+    const transport = create({ brokers, clientId, logger, requestTimeoutMs: 1_000 })
+    open.push(transport)
+    await transport.start()
+    const [first, second] = [`throttled.${randomUUID()}`, `throttled.${randomUUID()}`]
+
+    // One a second, and those of ten seconds at once: three seconds too many.
+    await transport.topics.create(first, { partitions: 13 })
+    const began = performance.now()
+    const making = transport.topics.create(second, { partitions: 1 }).then((isNew) => ({ isNew, tookMs: performance.now() - began }))
+    await transport.send(first, [{ value: 'meanwhile' }])
+    const sentMs = performance.now() - began
+    const { isNew, tookMs } = await making
+
+    expect(isNew).toBe(true)
+    expect(tookMs).toBeGreaterThan(1_500)
+    expect(sentMs).toBeLessThan(tookMs)
     expect(connected).toEqual([...new Set(connected)])
   })
 })

@@ -4,7 +4,7 @@ import { runCall } from '../../run-call.ts'
 import { checkTopicName } from '../../topic-name.ts'
 import type { TopicAdmin, TopicDescription, TopicSettings, TransportCallOptions } from '../../transport.ts'
 import { BROKER, brokerError } from '../broker-errors.ts'
-import type { KafkaTarget } from '../kafka-api.ts'
+import type { KafkaRequestOptions, KafkaTarget } from '../kafka-api.ts'
 import type { TopicMetadata } from '../topic-metadata.ts'
 import type { KafkaClient } from './kafka-client.ts'
 
@@ -80,8 +80,9 @@ export class KafkaTopicAdmin implements TopicAdmin {
     return runCall(what, options, this.#client.clock, work)
   }
 
-  #request(signal: AbortSignal): { signal: AbortSignal; timeoutMs: number } {
-    return { signal, timeoutMs: this.#client.settings.requestTimeoutMs }
+  /** Over a connection of its own: a broker that has had enough of changes takes nothing from it for a while, and who leads has to be asked meanwhile. */
+  #request(signal: AbortSignal): KafkaRequestOptions & { readonly signal: AbortSignal } {
+    return { signal, timeoutMs: this.#client.settings.requestTimeoutMs, channel: 'admin' }
   }
 
   /**

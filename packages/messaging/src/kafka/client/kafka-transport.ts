@@ -26,7 +26,6 @@ import { createKafkaApi } from '../protocol/create-kafka-api.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupCoordinator } from './group-coordinator.ts'
 import { firstRecord } from './first-record.ts'
-import { heedThrottle } from './heed-throttle.ts'
 import { GroupMember, type GrantedPartition } from './group-member.ts'
 import { createBrokerRetry, type KafkaClient } from './kafka-client.ts'
 import { KafkaPartitionReader, type PartitionGrant } from './kafka-partition-reader.ts'
@@ -55,13 +54,14 @@ export class KafkaTransport implements MessagingTransport {
   #state: 'new' | 'running' | 'stopping' | 'stopped' = 'new'
   #stopping: Promise<void> | undefined
 
-  constructor(connections: KafkaConnections, options: KafkaTransportOptions = {}, api: KafkaApi = createKafkaApi(connections)) {
+  constructor(connections: KafkaConnections, options: KafkaTransportOptions = {}, given?: KafkaApi) {
     const settings = kafkaTransportSettings(options)
     const { clock } = settings
+    const api = given ?? createKafkaApi(connections, clock)
     const { signal: closing } = this.#closing
     const view = new ClusterView(api, connections.seeds, settings, closing)
     this.#connections = connections
-    this.#client = { api: heedThrottle(api, clock), view, settings, clock, closing, retry: createBrokerRetry(clock) }
+    this.#client = { api, view, settings, clock, closing, retry: createBrokerRetry(clock) }
     this.maxRecordBytes = settings.maxRecordBytes
     this.#sender = new RecordSender(this.#client)
     this.#fetcher = new Fetcher(this.#client)

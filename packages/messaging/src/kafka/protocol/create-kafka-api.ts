@@ -1,4 +1,5 @@
-import type { KafkaApi, KafkaConnections } from '../kafka-api.ts'
+import { type Clock, systemClock } from '@smart-whale/interfaces'
+import type { KafkaApi, KafkaConnections, KafkaRequestOptions, KafkaTarget } from '../kafka-api.ts'
 import { fetchCall } from './calls/fetch.ts'
 import { findCoordinatorCall } from './calls/find-coordinator.ts'
 import { heartbeatCall, joinGroupCall, leaveGroupCall, syncGroupCall } from './calls/group-membership.ts'
@@ -9,7 +10,8 @@ import { metadataCall } from './calls/metadata.ts'
 import { produceCall } from './calls/produce.ts'
 import { createTopicCall, deleteTopicCall, describeTopicConfigCall } from './calls/topic-admin.ts'
 import { addOffsetsToTransactionCall, addPartitionsToTransactionCall, endTransactionCall, transactionOffsetCommitCall } from './calls/transactions.ts'
-import { callKafka } from './kafka-call.ts'
+import { ThrottleKeeper } from './heed-throttle.ts'
+import { callKafka, type KafkaCall } from './kafka-call.ts'
 
 /** Kafka's requests, each in a version that every broker from 3.1 to 4.3 speaks. */
 export const KAFKA_CALLS = [
@@ -34,27 +36,32 @@ export const KAFKA_CALLS = [
   describeTopicConfigCall,
 ] as const
 
-/** Kafka's requests as typed calls over any connections. */
-export function createKafkaApi(connections: KafkaConnections): KafkaApi {
+/** Kafka's requests as typed calls over any connections; each leaves when its broker wants to be asked. */
+export function createKafkaApi(connections: KafkaConnections, clock: Clock = systemClock): KafkaApi {
+  const throttle = new ThrottleKeeper(clock)
+  const ask = async <Input, Output>(call: KafkaCall<Input, Output>, target: KafkaTarget, input: Input, options: KafkaRequestOptions): Promise<Output> => {
+    const { output } = await throttle.heeding({ ...call, target, options }, () => callKafka(connections, call, target, input, options))
+    return output
+  }
   return {
-    metadata: (target, topics, options) => callKafka(connections, metadataCall, target, topics, options),
-    produce: (target, request, options) => callKafka(connections, produceCall, target, request, options),
-    initProducerId: (target, request, options) => callKafka(connections, initProducerIdCall, target, request, options),
-    addPartitionsToTransaction: (target, request, options) => callKafka(connections, addPartitionsToTransactionCall, target, request, options),
-    addOffsetsToTransaction: (target, request, options) => callKafka(connections, addOffsetsToTransactionCall, target, request, options),
-    transactionOffsetCommit: (target, request, options) => callKafka(connections, transactionOffsetCommitCall, target, request, options),
-    endTransaction: (target, request, options) => callKafka(connections, endTransactionCall, target, request, options),
-    fetch: (target, request, options) => callKafka(connections, fetchCall, target, request, options),
-    listOffsets: (target, request, options) => callKafka(connections, listOffsetsCall, target, request, options),
-    findCoordinator: (target, key, kind, options) => callKafka(connections, findCoordinatorCall, target, { key, kind }, options),
-    joinGroup: (target, request, options) => callKafka(connections, joinGroupCall, target, request, options),
-    syncGroup: (target, request, options) => callKafka(connections, syncGroupCall, target, request, options),
-    heartbeat: (target, right, options) => callKafka(connections, heartbeatCall, target, right, options),
-    leaveGroup: (target, right, options) => callKafka(connections, leaveGroupCall, target, right, options),
-    offsetCommit: (target, request, options) => callKafka(connections, offsetCommitCall, target, request, options),
-    offsetFetch: (target, request, options) => callKafka(connections, offsetFetchCall, target, request, options),
-    createTopic: (target, request, options) => callKafka(connections, createTopicCall, target, request, options),
-    deleteTopic: (target, topic, options) => callKafka(connections, deleteTopicCall, target, topic, options),
-    describeTopicConfig: (target, topic, options) => callKafka(connections, describeTopicConfigCall, target, topic, options),
+    metadata: (target, topics, options) => ask(metadataCall, target, topics, options),
+    produce: (target, request, options) => ask(produceCall, target, request, options),
+    initProducerId: (target, request, options) => ask(initProducerIdCall, target, request, options),
+    addPartitionsToTransaction: (target, request, options) => ask(addPartitionsToTransactionCall, target, request, options),
+    addOffsetsToTransaction: (target, request, options) => ask(addOffsetsToTransactionCall, target, request, options),
+    transactionOffsetCommit: (target, request, options) => ask(transactionOffsetCommitCall, target, request, options),
+    endTransaction: (target, request, options) => ask(endTransactionCall, target, request, options),
+    fetch: (target, request, options) => ask(fetchCall, target, request, options),
+    listOffsets: (target, request, options) => ask(listOffsetsCall, target, request, options),
+    findCoordinator: (target, key, kind, options) => ask(findCoordinatorCall, target, { key, kind }, options),
+    joinGroup: (target, request, options) => ask(joinGroupCall, target, request, options),
+    syncGroup: (target, request, options) => ask(syncGroupCall, target, request, options),
+    heartbeat: (target, right, options) => ask(heartbeatCall, target, right, options),
+    leaveGroup: (target, right, options) => ask(leaveGroupCall, target, right, options),
+    offsetCommit: (target, request, options) => ask(offsetCommitCall, target, request, options),
+    offsetFetch: (target, request, options) => ask(offsetFetchCall, target, request, options),
+    createTopic: (target, request, options) => ask(createTopicCall, target, request, options),
+    deleteTopic: (target, topic, options) => ask(deleteTopicCall, target, topic, options),
+    describeTopicConfig: (target, topic, options) => ask(describeTopicConfigCall, target, topic, options),
   }
 }

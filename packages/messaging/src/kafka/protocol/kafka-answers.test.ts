@@ -39,7 +39,7 @@ describe('answers of a broker', () => {
   })
 
   it('are read as they were meant', () => {
-    const read = Object.fromEntries(calls.map(({ call, name }) => [name, readAnswer(call, answerTo(name), INPUTS[name])]))
+    const read = Object.fromEntries(calls.map(({ call, name }) => [name, readAnswer(call, answerTo(name), INPUTS[name]).output]))
 
     expect(read.Metadata).toMatchObject({
       clusterId: 'MkU3OEVBNTcwNTJENDM2Qg',
@@ -50,7 +50,7 @@ describe('answers of a broker', () => {
         { name: 'absent', errorCode: 3, partitions: [] },
       ],
     })
-    expect(read.Produce).toEqual({ errorCode: 0, baseOffset: 0n, logAppendTimeMs: -1n, errorMessage: null, throttleMs: 0 })
+    expect(read.Produce).toEqual({ errorCode: 0, baseOffset: 0n, logAppendTimeMs: -1n, errorMessage: null })
     expect(read.InitProducerId).toEqual({ errorCode: 0, producerId: 190n, producerEpoch: 0 })
     expect(read.Fetch).toMatchObject({ errorCode: 0, partitions: [{ partition: 0, highWatermark: 1n, lastStableOffset: 1n, logStartOffset: 0n }, { partition: 1, highWatermark: 2n }] })
     expect(read.ListOffsets).toEqual({ errorCode: 0, offset: 0n })

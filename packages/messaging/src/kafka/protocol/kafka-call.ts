@@ -11,11 +11,20 @@ export interface KafkaCall<Input, Output> {
   /** Whether this version has tagged fields. */
   readonly flexible: boolean
   readonly lane: KafkaLane
+  /** Where the answer says for how long the broker wants to be left alone. @default 'beginning' */
+  readonly throttleAt?: 'beginning' | 'end'
   write(writer: WireWriter, input: Input, options: KafkaRequestOptions): void
   /** How many bytes the body will about have. @default a few hundred */
   sizeHint?(input: Input): number
-  /** Reads the answer up to its end; the input says what was asked. */
+  /** Reads all of the answer but for how long the broker wants to be left alone; the input says what was asked. */
   read(reader: WireReader, input: Input): Output
+}
+
+/** What a broker said. */
+export interface KafkaAnswer<Output> {
+  readonly output: Output
+  /** For how long the broker wants to be sent nothing more over the connection, in milliseconds. */
+  readonly throttleMs: number
 }
 
 /** Asks a broker. */
@@ -25,7 +34,7 @@ export async function callKafka<Input, Output>(
   target: KafkaTarget,
   input: Input,
   options: KafkaRequestOptions,
-): Promise<Output> {
+): Promise<KafkaAnswer<Output>> {
   const writer = new WireWriter(call.sizeHint?.(input))
   call.write(writer, input, options)
   const { apiKey, apiVersion, flexible, lane } = call
@@ -34,11 +43,13 @@ export async function callKafka<Input, Output>(
 }
 
 /** Reads an answer, all of it. */
-export function readAnswer<Input, Output>(call: KafkaCall<Input, Output>, answer: Uint8Array, input: Input): Output {
+export function readAnswer<Input, Output>(call: KafkaCall<Input, Output>, answer: Uint8Array, input: Input): KafkaAnswer<Output> {
   const reader = new WireReader(answer, `${call.name} v${call.apiVersion}`)
+  const saidFirst = call.throttleAt === 'end' ? null : reader.int32()
   const output = call.read(reader, input)
+  const throttleMs = saidFirst ?? reader.int32()
   reader.end()
-  return output
+  return { output, throttleMs }
 }
 
 /**

@@ -14,7 +14,6 @@ export interface FetchInput {
 export interface FetchOutput {
   readonly errorCode: number
   readonly partitions: readonly FetchedPartition[]
-  readonly throttleMs: number
 }
 
 const NOT_A_REPLICA = -1
@@ -44,7 +43,6 @@ export const fetchCall: KafkaCall<FetchInput, FetchOutput> = {
     writer.compactArray([], () => {}).compactString(rack).tags()
   },
   read(reader) {
-    const throttleMs = reader.int32()
     const errorCode = reader.int16()
     reader.int32() // session
     const topics = reader.compactArray(() => {
@@ -54,7 +52,7 @@ export const fetchCall: KafkaCall<FetchInput, FetchOutput> = {
       return partitions
     })
     reader.tags()
-    return { errorCode, partitions: topics.flat(), throttleMs }
+    return { errorCode, partitions: topics.flat() }
   },
 }
 

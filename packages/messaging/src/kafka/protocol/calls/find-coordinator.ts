@@ -18,7 +18,6 @@ export const findCoordinatorCall: KafkaCall<FindCoordinatorInput, { readonly err
     writer.string(key).int8(kind === 'group' ? 0 : 1)
   },
   read(reader) {
-    reader.int32() // throttled for, in milliseconds
     const errorCode = reader.int16()
     reader.nullableString() // error message
     return { errorCode, node: { nodeId: reader.int32(), host: reader.string(), port: reader.int32() } }

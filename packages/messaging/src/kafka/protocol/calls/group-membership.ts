@@ -38,7 +38,6 @@ export const joinGroupCall: KafkaCall<JoinGroupInput, JoinGroupResult> = {
       .array(protocols, ({ name, metadata }) => writer.string(name).bytes(metadata))
   },
   read(reader) {
-    reader.int32() // throttled for, in milliseconds
     const errorCode = reader.int16()
     const generation = reader.int32()
     const protocol = reader.nullableString()
@@ -65,7 +64,6 @@ export const syncGroupCall: KafkaCall<SyncGroupInput, Answered & { readonly assi
     writer.array(input.assignments, ({ memberId, assignment }) => writer.string(memberId).bytes(assignment))
   },
   read(reader) {
-    reader.int32() // throttled for, in milliseconds
     return { errorCode: reader.int16(), assignment: reader.bytes() }
   },
 }
@@ -81,7 +79,6 @@ export const heartbeatCall: KafkaCall<GroupRight, Answered> = {
     writeRight(writer, right)
   },
   read(reader) {
-    reader.int32() // throttled for, in milliseconds
     return { errorCode: reader.int16() }
   },
 }
@@ -97,7 +94,6 @@ export const leaveGroupCall: KafkaCall<Pick<GroupRight, 'groupId' | 'memberId'>,
     writer.string(groupId).string(memberId)
   },
   read(reader) {
-    reader.int32() // throttled for, in milliseconds
     return { errorCode: reader.int16() }
   },
 }

@@ -39,7 +39,6 @@ export const offsetCommitCall: KafkaCall<OffsetCommitInput, { readonly errorCode
       )
   },
   read(reader, { topic, partition }) {
-    reader.int32() // throttled for, in milliseconds
     const answers = reader.array(() => {
       const name = reader.string()
       return reader.array(() => ({ name, partition: reader.int32(), errorCode: reader.int16() }))
@@ -64,7 +63,6 @@ export const offsetFetchCall: KafkaCall<OffsetFetchInput, { readonly errorCode: 
     writer.boolean(requireStable).tags()
   },
   read(reader) {
-    reader.int32() // throttled for, in milliseconds
     const topics = reader.compactArray(() => {
       const topic = reader.compactString()
       const partitions = reader.compactArray(() => readStored(reader, topic))

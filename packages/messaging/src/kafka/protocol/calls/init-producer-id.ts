@@ -12,7 +12,6 @@ export const initProducerIdCall: KafkaCall<InitProducerIdRequest, ProducerIdenti
     writer.compactNullableString(transactionalId).int32(transactionTimeoutMs).int64(producerId).int16(producerEpoch).tags()
   },
   read(reader) {
-    reader.int32() // throttled for, in milliseconds
     const identity = { errorCode: reader.int16(), producerId: reader.int64(), producerEpoch: reader.int16() }
     reader.tags()
     return identity

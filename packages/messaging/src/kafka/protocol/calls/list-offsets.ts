@@ -28,7 +28,6 @@ export const listOffsetsCall: KafkaCall<ListOffsetsInput, { readonly errorCode: 
       .array([topic], (name) => writer.string(name).array([partition], (index) => writer.int32(index).int32(leaderEpoch).int64(timestamp)))
   },
   read(reader, { topic, partition }) {
-    reader.int32() // throttled for, in milliseconds
     const answers = reader.array(() => {
       const name = reader.string()
       return reader.array(() => {

@@ -19,7 +19,6 @@ export const metadataCall: KafkaCall<readonly string[] | null, ClusterMetadata> 
     writer.boolean(makeTopics).boolean(askForRights).tags()
   },
   read(reader) {
-    reader.int32() // throttled for, in milliseconds
     const nodes = reader.compactArray(() => readNode(reader))
     const clusterId = reader.compactNullableString()
     const controllerId = reader.int32()

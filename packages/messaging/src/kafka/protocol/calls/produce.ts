@@ -20,6 +20,7 @@ export const produceCall: KafkaCall<ProduceInput, ProduceResult> = {
   apiVersion: 8,
   flexible: false,
   lane: 'produce',
+  throttleAt: 'end',
   sizeHint: ({ topic, records }) => records.length + topic.length * 2 + 256,
   write(writer, { topic, partition, records, transactionalId }, options) {
     writer
@@ -33,12 +34,11 @@ export const produceCall: KafkaCall<ProduceInput, ProduceResult> = {
       const name = reader.string()
       return reader.array(() => ({ name, ...readPartition(reader) }))
     })
-    const throttleMs = reader.int32()
     const found = answers.flat().find((answer) => answer.name === topic && answer.partition === partition)
     // A broker that doesn't name the partition hasn't said that it has the records.
     if (found === undefined) throw reader.malformed(`doesn't name partition ${partition} of "${topic}"`)
     const { errorCode, baseOffset, logAppendTimeMs, errorMessage } = found
-    return { errorCode, baseOffset, logAppendTimeMs, errorMessage, throttleMs }
+    return { errorCode, baseOffset, logAppendTimeMs, errorMessage }
   },
 }
 

@@ -28,7 +28,6 @@ export const createTopicCall: KafkaCall<CreateTopicInput, { readonly errorCode: 
     writer.int32(brokerTimeoutMs(options)).boolean(onlyTry)
   },
   read(reader, { topic }) {
-    reader.int32() // throttled for, in milliseconds
     const answers = reader.array(() => ({ name: reader.string(), errorCode: reader.int16(), errorMessage: reader.nullableString() }))
     const found = answers.find(({ name }) => name === topic)
     if (found === undefined) throw reader.malformed(`doesn't name topic "${topic}"`)
@@ -47,7 +46,6 @@ export const deleteTopicCall: KafkaCall<string, { readonly errorCode: number }> 
     writer.array([topic], (name) => writer.string(name)).int32(brokerTimeoutMs(options))
   },
   read(reader, topic) {
-    reader.int32() // throttled for, in milliseconds
     const answers = reader.array(() => ({ name: reader.string(), errorCode: reader.int16() }))
     const found = answers.find(({ name }) => name === topic)
     if (found === undefined) throw reader.malformed(`doesn't name topic "${topic}"`)
@@ -68,7 +66,6 @@ export const describeTopicConfigCall: KafkaCall<string, { readonly errorCode: nu
     writer.array([topic], (name) => writer.int8(TOPIC_RESOURCE).string(name).int32(everyKey)).boolean(withSynonyms)
   },
   read(reader, topic) {
-    reader.int32() // throttled for, in milliseconds
     const answers = reader.array(() => {
       const errorCode = reader.int16()
       reader.nullableString() // error message

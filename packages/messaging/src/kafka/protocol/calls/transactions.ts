@@ -29,7 +29,6 @@ const writeRight = (writer: WireWriter, { transactionalId, producerId, producerE
   writer.string(transactionalId).int64(producerId).int16(producerEpoch)
 
 function readAnswer(reader: WireReader): Answer {
-  reader.int32() // throttled for, in milliseconds
   return { errorCode: reader.int16() }
 }
 
@@ -48,7 +47,6 @@ export const addPartitionsToTransactionCall: KafkaCall<AddPartitionsInput, reado
     writeRight(writer, input).array(byTopic(input.partitions), ([topic, partitions]) => writer.string(topic).array(partitions, ({ partition }) => writer.int32(partition)))
   },
   read(reader) {
-    reader.int32() // throttled for, in milliseconds
     return reader
       .array(() => {
         const topic = reader.string()
@@ -103,7 +101,6 @@ export const transactionOffsetCommitCall: KafkaCall<TransactionOffsetsInput, rea
     writer.tags()
   },
   read(reader) {
-    reader.int32() // throttled for, in milliseconds
     const topics = reader.compactArray(() => {
       const topic = reader.compactString()
       const partitions = reader.compactArray(() => {
