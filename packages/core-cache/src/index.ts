@@ -1,6 +1,6 @@
 // In memory
 export { createL1Cache, L1Cache, type Vitality } from './l1/l1-cache.ts'
-export type { L1CacheOptions } from './l1/l1-options.ts'
+export type { CacheSize, L1CacheOptions } from './l1/l1-options.ts'
 export type { L1CacheStats } from './l1/entry-store.ts'
 export type { MemoryPressure } from './l1/memory-pressure.ts'
 
@@ -8,7 +8,6 @@ export type { MemoryPressure } from './l1/memory-pressure.ts'
 export {
   CacheAnalyzer,
   type CacheAnalyzerOptions,
-  type CacheSize,
   createCacheAnalyzer,
   type CurvePoint,
   type HitRateAnalysis,

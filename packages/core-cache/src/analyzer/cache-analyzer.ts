@@ -1,6 +1,7 @@
 import { requireKey } from '../check-entry.ts'
 import { optionError } from '../errors.ts'
 import type { L1CacheStats } from '../l1/entry-store.ts'
+import type { CacheSize } from '../l1/l1-options.ts'
 import { LruDistances } from './lru-distances.ts'
 import { MiniatureCache } from './miniature-cache.ts'
 import { SpatialSample } from './spatial-sample.ts'
@@ -15,12 +16,6 @@ const FEWEST_SAMPLED = 2_000
 export interface ResizableCache {
   getStats(): L1CacheStats
   resize(size: CacheSize): void
-}
-
-/** Bounds of a cache. */
-export interface CacheSize {
-  readonly maxEntries: number
-  readonly maxBytes: number
 }
 
 /** What a {@link CacheAnalyzer} is made of. */

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import { describe, expect, it } from 'vitest'
 import { createL1Cache, type L1CacheOptions } from '../index.ts'
+import { RAISE_AFTER_MS } from './memory-pressure.ts'
 import { driftingTrace, loopTrace, zipfTrace } from './synthetic-traces.ts'
 
 /** Share of accesses that a cache of that many entries answers. */
@@ -117,7 +118,8 @@ describe('L1Cache under memory pressure', () => {
         }
       },
     }
-    const cache = createL1Cache({ maxBytes: 100_000, memoryPressure })
+    const clock = new FakeClock()
+    const cache = createL1Cache({ maxBytes: 100_000, memoryPressure, clock })
     const fill = (): void => {
       for (let number = 0; number < 1000; number++) cache.fastSet(`k${number}`, 'x'.repeat(100))
     }
@@ -130,14 +132,43 @@ describe('L1Cache under memory pressure', () => {
     const stillPressed = cache.getStats().bytes
     tell(1)
     fill()
+    const relievedJustNow = cache.getStats().bytes
+    await clock.advance(RAISE_AFTER_MS)
+    fill()
 
     expect(full).toBeGreaterThan(90_000)
     expect(pressed).toBeLessThanOrEqual(25_000)
     expect(pressed).toBeGreaterThan(20_000)
     expect(stillPressed).toBeLessThanOrEqual(25_000)
+    expect(relievedJustNow).toBeLessThanOrEqual(25_000)
     expect(cache.getStats().bytes).toBeGreaterThan(90_000)
     await cache.disconnect()
     expect(ended).toBe(true)
+  })
+
+  it('stays where it is while the pressure comes and goes, and takes the least that was left all the while', async () => {
+    const clock = new FakeClock()
+    let tell: (share: number) => void = () => {}
+    const cache = createL1Cache({ maxBytes: 100_000, clock, memoryPressure: { follow: (setShare) => ((tell = setShare), () => {}) } })
+    const shareAfter = async (told: number, ms: number): Promise<number> => {
+      tell(told)
+      await clock.advance(ms)
+      cache.fastSet('k', 1)
+      return cache.getStats().maxBytes / 100_000
+    }
+
+    const flapping = []
+    for (let round = 0; round < 5; round++) flapping.push(await shareAfter(0.5, 1_000), await shareAfter(1, 5_000))
+    const rising = [await shareAfter(0.8, 1_000), await shareAfter(0.7, 2_000), await shareAfter(0.9, 3_000), await shareAfter(0.9, RAISE_AFTER_MS)]
+
+    expect(new Set(flapping)).toEqual(new Set([0.5]))
+    expect(rising).toEqual([0.5, 0.5, 0.7, 0.9])
+  })
+
+  it('takes what is no share for none at all', () => {
+    const cache = createL1Cache({ maxBytes: 100_000, memoryPressure: { follow: (setShare) => (setShare(Number.NaN), () => {}) } })
+
+    expect(cache.getStats().maxBytes).toBe(100_000)
   })
 
   it('never gives away everything', () => {

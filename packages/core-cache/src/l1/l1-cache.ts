@@ -3,8 +3,8 @@ import { requireKey, requireTtl, requireValue } from '../check-entry.ts'
 import { copyForCache, copyForReader } from './copy-value.ts'
 import { ANYTHING_TO_DO, markOfRead } from './eviction-queues.ts'
 import { EntryStore, type L1CacheStats } from './entry-store.ts'
-import { type L1CacheOptions, type L1CacheSettings, settingsOf } from './l1-options.ts'
-import { LEAST_SHARE } from './memory-pressure.ts'
+import { type CacheSize, type L1CacheOptions, type L1CacheSettings, requireSize, settingsOf } from './l1-options.ts'
+import { PressureFollower, shareOf } from './memory-pressure.ts'
 
 /** How an entry is doing. */
 export interface Vitality {
@@ -32,13 +32,14 @@ export class L1Cache implements CachingInterface {
   readonly #settings: L1CacheSettings
   readonly #clock: Clock
   readonly #store: EntryStore
-  readonly #unfollow: (() => void) | undefined
+  readonly #pressure: PressureFollower | undefined
 
   constructor(options: L1CacheOptions = {}) {
     this.#settings = settingsOf(options)
     this.#clock = this.#settings.clock
     this.#store = new EntryStore(this.#settings)
-    this.#unfollow = this.#settings.memoryPressure?.follow((share) => this.useShare(share))
+    const { memoryPressure } = this.#settings
+    this.#pressure = memoryPressure && new PressureFollower(memoryPressure, this.#clock, (share) => this.#store.useShare(share))
   }
 
   /** The value, not to be changed; `undefined` for a miss. */
@@ -65,6 +66,7 @@ export class L1Cache implements CachingInterface {
     requireKey(key)
     requireValue(value)
     requireTtl(ttlSeconds)
+    this.#pressure?.catchUp()
     const { value: copy, bytes, frozen } = copyForCache(value)
     return this.#store.put(key, { value: copy, bytes, frozen, lifeMs: ttlSeconds === undefined ? this.#settings.defaultTtlMs : ttlSeconds * 1000 })
   }
@@ -93,7 +95,7 @@ export class L1Cache implements CachingInterface {
 
   /** Gives the cache a share of `maxBytes`, from 0.01 to 1; entries leave until they fit. `memoryPressure` does it by itself. */
   useShare(share: number): void {
-    this.#store.useShare(Number.isFinite(share) ? Math.min(1, Math.max(LEAST_SHARE, share)) : 1)
+    this.#store.useShare(shareOf(share))
   }
 
   /**
@@ -101,9 +103,9 @@ export class L1Cache implements CachingInterface {
    *
    * @throws ConfigurationError `ERR_CACHE_CONFIGURATION`
    */
-  resize({ maxEntries, maxBytes }: Required<Pick<L1CacheOptions, 'maxEntries' | 'maxBytes'>>): void {
-    const checked = settingsOf({ maxEntries, maxBytes })
-    this.#store.resize(checked.maxEntries, checked.maxBytes)
+  resize({ maxEntries, maxBytes }: CacheSize): void {
+    requireSize({ maxEntries, maxBytes })
+    this.#store.resize(maxEntries, maxBytes)
   }
 
   /** Forgets every entry; the statistics go on. */
@@ -116,7 +118,7 @@ export class L1Cache implements CachingInterface {
 
   /** Forgets every entry, and follows the memory pressure no longer. */
   async disconnect(): Promise<void> {
-    this.#unfollow?.()
+    this.#pressure?.stop()
     this.clear()
   }
 

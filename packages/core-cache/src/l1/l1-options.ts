@@ -18,6 +18,12 @@ export interface L1CacheOptions {
   clock?: Clock | undefined
 }
 
+/** Bounds of a cache. */
+export interface CacheSize {
+  readonly maxEntries: number
+  readonly maxBytes: number
+}
+
 /** The options with every default filled in. */
 export interface L1CacheSettings {
   /** Entries that the cache holds at most. @default see {@link L1CacheOptions} */
@@ -40,13 +46,16 @@ const MOST_ENTRIES = 16_000_000
 /** @throws ConfigurationError naming the option that is wrong */
 export function settingsOf(options: L1CacheOptions): L1CacheSettings {
   const { maxEntries = 10_000, maxBytes = 67_108_864, defaultTtlSeconds = 60, refreshShare = 0.2, memoryPressure, clock = systemClock } = options
-  if (!(Number.isInteger(maxEntries) && maxEntries >= 1 && maxEntries <= MOST_ENTRIES)) {
-    throw optionError('maxEntries', maxEntries, `a whole number from 1 to ${MOST_ENTRIES}`)
-  }
-  if (!(typeof maxBytes === 'number' && maxBytes > 0)) throw optionError('maxBytes', maxBytes, 'a number of bytes above 0')
+  requireSize({ maxEntries, maxBytes })
   if (defaultTtlSeconds !== null && !(typeof defaultTtlSeconds === 'number' && defaultTtlSeconds > 0)) {
     throw optionError('defaultTtlSeconds', defaultTtlSeconds, 'a number of seconds above 0, or null')
   }
   if (!(typeof refreshShare === 'number' && refreshShare >= 0 && refreshShare <= 1)) throw optionError('refreshShare', refreshShare, 'a share from 0 to 1')
   return { maxEntries, maxBytes, defaultTtlMs: defaultTtlSeconds === null ? Infinity : defaultTtlSeconds * 1000, refreshShare, memoryPressure, clock }
+}
+
+/** @throws ConfigurationError naming the bound that is wrong */
+export function requireSize({ maxEntries, maxBytes }: CacheSize): void {
+  if (!(Number.isInteger(maxEntries) && maxEntries >= 1 && maxEntries <= MOST_ENTRIES)) throw optionError('maxEntries', maxEntries, `a whole number from 1 to ${MOST_ENTRIES}`)
+  if (!(typeof maxBytes === 'number' && maxBytes > 0)) throw optionError('maxBytes', maxBytes, 'a number of bytes above 0')
 }

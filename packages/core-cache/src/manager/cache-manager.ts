@@ -3,20 +3,19 @@ import { outsideOfCalls, withDeadline } from '@smart-whale/core-resilience'
 import { type Clock, compileGlob } from '@smart-whale/interfaces'
 import { requireKey, requireValue } from '../check-entry.ts'
 import { notRemovedError } from '../errors.ts'
+import { type CacheAnalyzer, createCacheAnalyzer } from '../analyzer/cache-analyzer.ts'
+import { type CacheSize, requireSize } from '../l1/l1-options.ts'
 import type { L1CacheStats } from '../l1/entry-store.ts'
-import { LEAST_SHARE } from '../l1/memory-pressure.ts'
-import type { PersistentCache } from '../l3/persistent-cache.ts'
-import { PersistentLink } from '../l3/persistent-link.ts'
-import { persistentMetrics } from '../l3/persistent-metrics.ts'
+import type { PersistentLink } from '../l3/persistent-link.ts'
 import { Invalidator } from '../shared/invalidator.ts'
 import { NodeLink } from '../shared/node-link.ts'
 import type { Invalidation } from '../shared/shared-cache.ts'
-import type { UsageTracker } from '../usage/usage-tracker.ts'
 import { answerOf, type CacheAnswer } from './cache-answer.ts'
 import { type CacheMetrics, cacheMetrics } from './cache-metrics.ts'
 import { CacheNamespace } from './cache-namespace.ts'
 import { FetchValue, type Landing } from './fetch-value.ts'
 import { type Flight, Flights } from './flights.ts'
+import { linkPersistent } from './link-persistent.ts'
 import { LoadOnce } from './load-once.ts'
 import { type CacheManagerOptions, managerSettings, type ManagerSettings, type ReadSettings, readSettings, type SmartGetOptions } from './manager-options.ts'
 import { type MemoryEntry, MemoryLayer, valueFor } from './memory-layer.ts'
@@ -24,6 +23,7 @@ import { PersistentValues } from './persistent-values.ts'
 import { Prefetcher } from './prefetcher.ts'
 import { type Loader, unlessAborted } from './run-loader.ts'
 import { SharedValues } from './shared-values.ts'
+import { type ReadWatcher, watchReads } from './watch-reads.ts'
 
 /** What a value that was set is taken to cost: nobody may be able to load it. */
 const SET_COST_MS = 60_000
@@ -34,6 +34,8 @@ const SET_COST_MS = 60_000
  * What survives a restart was followed up to a number of the shared layer's, and is brought up to date before it is read.
  */
 export class CacheManager implements AsyncDisposable {
+  /** What another size of memory would do, with the option of that name. */
+  readonly analyzer: CacheAnalyzer | undefined
   readonly #settings: ManagerSettings
   readonly #clock: Clock
   readonly #memory: MemoryLayer
@@ -44,9 +46,9 @@ export class CacheManager implements AsyncDisposable {
   readonly #invalidator: Invalidator | undefined
   readonly #loads: LoadOnce
   readonly #values: FetchValue
-  readonly #usage: UsageTracker | undefined
   readonly #prefetcher: Prefetcher | undefined
-  readonly #unfollowPressure: (() => void) | undefined
+  /** Told of each read that was answered. */
+  readonly #watch: ReadWatcher | undefined
   #opening: Promise<void> | undefined
   #isOpened = false
 
@@ -57,7 +59,6 @@ export class CacheManager implements AsyncDisposable {
     this.#clock = clock
     this.#metrics = cacheMetrics(settings.metrics)
     this.#memory = new MemoryLayer(settings)
-    this.#unfollowPressure = settings.memoryPressure?.follow((share) => this.#memory.useShare(Math.min(1, Math.max(LEAST_SHARE, share))))
     const { shared, persistent } = options
     const node = randomUUID()
     const follower = { follow: (invalidation: Invalidation) => this.#follow(invalidation), forgetAll: () => this.#follow({ all: true }), onSettled: (key: string) => this.#loads.onSettled(key) }
@@ -65,10 +66,11 @@ export class CacheManager implements AsyncDisposable {
     const values = shared && this.#link && new SharedValues({ shared, link: this.#link, clock, timeoutMs: settings.sharedTimeoutMs, metrics: this.#metrics })
     this.#invalidator = shared && this.#link && new Invalidator({ node, shared, link: this.#link, clock, logger }, follower.follow)
     this.#loads = new LoadOnce(settings, this.#metrics, shared && values && this.#link && { shared, values, link: this.#link, places: settings.places })
-    this.#persistent = persistent && this.#persistentLink(persistent)
+    this.#persistent = persistent && linkPersistent(persistent, settings, this.#link)
     const kept = this.#persistent && new PersistentValues({ link: this.#persistent, clock, metrics: this.#metrics })
     this.#values = new FetchValue({ settings, memory: this.#memory, loads: this.#loads, link: this.#link, shared: values, persistent: kept })
-    this.#usage = settings.usage
+    this.analyzer = settings.analyzer && createCacheAnalyzer({ ...settings.analyzer, cache: this })
+    this.#watch = watchReads(settings.usage, this.analyzer)
     const isInMemory = (key: string): boolean => (this.#memory.peek(key, clock.monotonic())?.refreshAtMs ?? 0) > clock.monotonic()
     this.#prefetcher = settings.prefetch && new Prefetcher(settings.prefetch, clock, { isInMemory, promote: (key) => this.promote(key) })
   }
@@ -83,7 +85,7 @@ export class CacheManager implements AsyncDisposable {
 
   /** Ends everything; the entries in memory are gone. */
   async disconnect(): Promise<void> {
-    this.#unfollowPressure?.()
+    this.#memory.unfollowPressure()
     await this.#prefetcher?.close()
     this.#invalidator?.close()
     await this.#loads.settle()
@@ -107,7 +109,7 @@ export class CacheManager implements AsyncDisposable {
     const nowMs = this.#clock.monotonic()
     const entry = this.#mayReadOwn(nowMs) ? this.#memory.read(key, nowMs) : undefined
     if (entry !== undefined && nowMs < entry.refreshAtMs) {
-      if (this.#usage !== undefined) this.#usage.trackUsage(key, !entry.isNothing)
+      if (this.#watch !== undefined) this.#watch(key, !entry.isNothing)
       return Promise.resolve((entry.isNothing ? undefined : valueFor(entry.copy)) as T)
     }
     return this.#lookFurther(key, loader, options, entry, nowMs).then(({ value }) => value)
@@ -118,7 +120,7 @@ export class CacheManager implements AsyncDisposable {
     const nowMs = this.#clock.monotonic()
     const entry = this.#mayReadOwn(nowMs) ? this.#memory.read(key, nowMs) : undefined
     if (entry !== undefined && nowMs < entry.refreshAtMs) {
-      if (this.#usage !== undefined) this.#usage.trackUsage(key, !entry.isNothing)
+      if (this.#watch !== undefined) this.#watch(key, !entry.isNothing)
       return Promise.resolve(answerOf<T>(entry, 'memory', false, nowMs))
     }
     return this.#lookFurther(key, loader, options, entry, nowMs)
@@ -191,6 +193,16 @@ export class CacheManager implements AsyncDisposable {
     return this.isLinked()
   }
 
+  /**
+   * Gives memory other bounds; entries leave until they fit. What `memoryPressure` takes, it takes of these.
+   *
+   * @throws ConfigurationError `ERR_CACHE_CONFIGURATION`
+   */
+  resize(size: CacheSize): void {
+    requireSize(size)
+    this.#memory.resize(size)
+  }
+
   /** What memory has done and holds. */
   getStats(): L1CacheStats {
     return this.#memory.stats()
@@ -212,22 +224,18 @@ export class CacheManager implements AsyncDisposable {
 
   /** The persistent layer first: from where it has followed to, the node goes on. */
   async #open(): Promise<void> {
+    const { memoryPressure } = this.#settings
+    if (memoryPressure !== undefined) this.#memory.followPressure(memoryPressure)
     const mark = await this.#persistent?.open()
     if (mark !== undefined && mark.run !== '') this.#link?.resumeFrom(mark)
     await this.#link?.open()
     this.#prefetcher?.open()
   }
 
-  #persistentLink(layer: PersistentCache): PersistentLink {
-    const { clock, logger, persistentTimeoutMs: timeoutMs, persistentOpenTimeoutMs: openTimeoutMs, onPersistentEvent: onEvent, metrics } = this.#settings
-    const link = this.#link
-    return new PersistentLink({ layer, clock, logger, timeoutMs, openTimeoutMs, onEvent, metrics: persistentMetrics(metrics), sink: metrics, markNow: link && (() => ({ run: link.run, followed: link.followed, mark: link.mark })) })
-  }
-
   async #lookFurther<T>(key: string, loader: Loader<T>, options: SmartGetOptions<T> | undefined, entry: MemoryEntry | undefined, askedAtMs: number): Promise<CacheAnswer<T>> {
     this.#prefetcher?.remember(key, () => this.#fly(key, loader as Loader<unknown>, this.#readSettings(options), this.#clock.monotonic()))
     const answer = await this.#find(key, loader, options, entry, askedAtMs)
-    this.#usage?.trackUsage(key, answer.value !== undefined)
+    this.#watch?.(key, answer.value !== undefined)
     return answer
   }
 

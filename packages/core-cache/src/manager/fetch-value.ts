@@ -134,12 +134,12 @@ export class FetchValue {
   /** Size, cost and demand decide where a value is kept; one that was passed on its way is kept nowhere. */
   #keepWhereItBelongs(flight: ValueFlight, landing: Landing): Landing {
     const { found, source } = landing
-    const { places } = this.#parts.settings
+    const { memory, persistent, settings: { places } } = this.#parts
     const hash = hashOf(flight.key)
     this.#countLook(hash)
     if (flight.isPassedBy(found.tags)) return landing
-    if (belongsInMemory(found, this.#looks.countOf(hash), places)) this.#keepInMemory(flight, found)
-    if (source === 'loader' && belongsInPersistent(found, places)) this.#parts.persistent?.keep(flight.key, found)
+    if (belongsInMemory(found, memory.maxBytes, this.#looks.countOf(hash), places)) this.#keepInMemory(flight, found)
+    if (source === 'loader' && belongsInPersistent(found, places)) persistent?.keep(flight.key, found)
     return landing
   }
 

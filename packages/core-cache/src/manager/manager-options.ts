@@ -1,5 +1,7 @@
 import { type Clock, type Logger, type MetricsSink, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
 import { optionError } from '../errors.ts'
+import type { CacheAnalyzerOptions } from '../analyzer/cache-analyzer.ts'
+import { requireSize } from '../l1/l1-options.ts'
 import type { MemoryPressure } from '../l1/memory-pressure.ts'
 import type { PersistentCache, PersistentListener } from '../l3/persistent-cache.ts'
 import type { SharedCache } from '../shared/shared-cache.ts'
@@ -49,6 +51,8 @@ export interface CacheManagerOptions {
   prefetch?: PrefetchOptions | undefined
   /** Told when the persistent layer was rebuilt, an entry in it was damaged, or its thread was lost. @default nobody */
   onPersistentEvent?: PersistentListener | undefined
+  /** Has the traffic watched, to tell what another size would do, as `cache.analyzer`; `{}` for a sample of the usual size. @default not at all */
+  analyzer?: Omit<CacheAnalyzerOptions, 'cache'> | undefined
   /** How long an invalidation may take until all nodes have confirmed it. @default 5_000 */
   invalidationTimeoutMs?: number | undefined
   /** How long a node that lost the shared layer goes on answering from memory. Above 0 it may answer with what others have invalidated meanwhile. @default 0 */
@@ -104,8 +108,7 @@ export interface ReadSettings {
 export function managerSettings(options: CacheManagerOptions) {
   const { maxEntries = 10_000, maxBytes = 67_108_864, refreshShare = 0.2, loadTimeoutMs = 30_000, waitTimeoutMs = 10_000, sharedTimeoutMs = 100, invalidationTimeoutMs = 5_000 } = options
   const { sharedMaxBytes = 1_048_576, persistentTimeoutMs = 50, persistentOpenTimeoutMs = 1_000, persistentMinLoadMs = 5 } = options
-  if (!(Number.isInteger(maxEntries) && maxEntries >= 1)) throw optionError('maxEntries', maxEntries, 'a whole number above 0')
-  if (!(maxBytes > 0)) throw optionError('maxBytes', maxBytes, 'a number of bytes above 0')
+  requireSize({ maxEntries, maxBytes })
   if (!(refreshShare >= 0 && refreshShare <= 1)) throw optionError('refreshShare', refreshShare, 'a share from 0 to 1')
   for (const [name, value] of Object.entries({ loadTimeoutMs, waitTimeoutMs, sharedTimeoutMs, invalidationTimeoutMs, persistentTimeoutMs, persistentOpenTimeoutMs })) {
     if (!(value >= 1 && value < 2 ** 31)) throw optionError(name, value, 'a number of milliseconds, 1 or more')
@@ -114,12 +117,13 @@ export function managerSettings(options: CacheManagerOptions) {
   if (!(persistentMinLoadMs >= 0)) throw optionError('persistentMinLoadMs', persistentMinLoadMs, 'a number of milliseconds, 0 or more')
   return {
     maxEntries, maxBytes, refreshShare, loadTimeoutMs, waitTimeoutMs, sharedTimeoutMs, invalidationTimeoutMs, persistentTimeoutMs, persistentOpenTimeoutMs,
-    places: { memoryBytes: maxBytes, sharedMaxBytes: options.shared === undefined ? 0 : sharedMaxBytes, persistentMinLoadMs: options.persistent === undefined ? Infinity : persistentMinLoadMs } satisfies Places,
+    places: { sharedMaxBytes: options.shared === undefined ? 0 : sharedMaxBytes, persistentMinLoadMs: options.persistent === undefined ? Infinity : persistentMinLoadMs } satisfies Places,
     onPersistentEvent: options.onPersistentEvent ?? (() => {}),
     retryAfterFailureMs: millisecondsOf('retryAfterFailureSeconds', options.retryAfterFailureSeconds ?? 1),
     unlinkedStaleMs: millisecondsOf('unlinkedStaleSeconds', options.unlinkedStaleSeconds ?? 0),
     read: readSettings(options, undefined),
     memoryPressure: options.memoryPressure,
+    analyzer: options.analyzer,
     usage: options.usage ?? options.prefetch?.usage,
     prefetch: options.prefetch && checkPrefetch(options.prefetch),
     metrics: options.metrics ?? silentMetrics,

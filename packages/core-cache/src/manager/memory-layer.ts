@@ -1,6 +1,8 @@
 import { type Clock, compileGlob } from '@smart-whale/interfaces'
 import { copyForReader, type ValueCopy } from '../l1/copy-value.ts'
 import { EntryStore, type L1CacheStats } from '../l1/entry-store.ts'
+import type { CacheSize } from '../l1/l1-options.ts'
+import { type MemoryPressure, PressureFollower } from '../l1/memory-pressure.ts'
 import type { Invalidation } from '../shared/shared-cache.ts'
 import { areAlive, type TagMark, TagMarks } from './tag-marks.ts'
 
@@ -35,6 +37,7 @@ export class MemoryLayer {
   readonly #store: EntryStore
   readonly #tags = new TagMarks()
   readonly #clock: Clock
+  #pressure: PressureFollower | undefined
 
   constructor(parts: { readonly maxEntries: number; readonly maxBytes: number; readonly clock: Clock }) {
     this.#store = new EntryStore(parts)
@@ -62,6 +65,7 @@ export class MemoryLayer {
   put(key: string, { tags, ...facts }: NewMemoryEntry): void {
     const lifeMs = facts.keepUntilMs - this.#clock.monotonic()
     if (!(lifeMs > 0)) return
+    this.#pressure?.catchUp()
     this.#forgetUnusedTags()
     const entry: MemoryEntry = { ...facts, tags: this.#tags.marksOf(tags) }
     this.#store.put(key, { value: entry, bytes: facts.copy.bytes + FACTS_BYTES, frozen: true, lifeMs })
@@ -88,8 +92,23 @@ export class MemoryLayer {
     this.#tags.keepOnly(new Set())
   }
 
-  useShare(share: number): void {
-    this.#store.useShare(share)
+  /** Has the memory follow a pressure from now on. */
+  followPressure(pressure: MemoryPressure): void {
+    this.#pressure ??= new PressureFollower(pressure, this.#clock, (share) => this.#store.useShare(share))
+  }
+
+  unfollowPressure(): void {
+    this.#pressure?.stop()
+    this.#pressure = undefined
+  }
+
+  resize({ maxEntries, maxBytes }: CacheSize): void {
+    this.#store.resize(maxEntries, maxBytes)
+  }
+
+  /** Memory that it may take at the moment. */
+  get maxBytes(): number {
+    return this.#store.stats().maxBytes
   }
 
   stats(): L1CacheStats {

@@ -2,7 +2,6 @@ import type { FoundValue } from './found-value.ts'
 
 /** What there is to choose from. */
 export interface Places {
-  readonly memoryBytes: number
   /** Text that the shared layer takes at most; 0 where there is none. */
   readonly sharedMaxBytes: number
   /** Loads that take less aren't worth a place in the persistent layer; Infinity where there is none. */
@@ -21,9 +20,10 @@ const LEAST_PERSISTENT_LIFE_MS = 5_000
 /**
  * Whether memory is worth a value: a large one pushes many small ones out, and has to be asked for again before it may. Where nothing else could keep it, memory does.
  *
+ * @param memoryBytes what memory may take at the moment
  * @param looks how often the key was looked for below memory lately, this time included
  */
-export function belongsInMemory({ copy }: FoundValue, looks: number, { memoryBytes, sharedMaxBytes, persistentMinLoadMs }: Places): boolean {
+export function belongsInMemory({ copy }: FoundValue, memoryBytes: number, looks: number, { sharedMaxBytes, persistentMinLoadMs }: Places): boolean {
   if (copy.bytes <= memoryBytes * SMALL_SHARE) return true
   if (sharedMaxBytes === 0 && persistentMinLoadMs === Infinity) return true
   return looks >= HOT_LOOKS && copy.bytes <= memoryBytes * LARGE_SHARE

@@ -125,6 +125,8 @@ export class RedisConnection {
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       retryStrategy: pauseOf,
+      // A server that reads its file says how long that may take, and may be wrong by many seconds.
+      maxLoadingRetryTime: LONGEST_PAUSE_MS,
       // A master that has become a replica: the connection is to the wrong one.
       reconnectOnError: (error) => error.message.startsWith('READONLY') && this.#config.url === undefined,
     } as RedisOptions
