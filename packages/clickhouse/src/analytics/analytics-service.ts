@@ -1,3 +1,4 @@
+import { outsideOfCalls } from '@smart-whale/core-resilience'
 import { InfrastructureError, type Row, systemClock, ValidationError } from '@smart-whale/interfaces'
 import { createAdapter } from '../adapter/http-adapter.ts'
 import type { ClickHouseAdapter, InsertOptions, InsertResult, QueryParams, QueryResult } from '../adapter-options.ts'
@@ -253,7 +254,7 @@ class CachedAnalyticsService implements AnalyticsService {
   }
 
   async #cache(): Promise<AnalyticsCache> {
-    this.#open ??= openAnalyticsCache(this.#adapter, this.#options, this.#limits)
+    this.#open ??= outsideOfCalls(() => openAnalyticsCache(this.#adapter, this.#options, this.#limits))
     return (await this.#open).cache
   }
 

@@ -1,3 +1,4 @@
+import { createRetry } from '@smart-whale/core-resilience'
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import { describe, expect, it } from 'vitest'
 import { SharedFlights } from './shared-flights.ts'
@@ -17,6 +18,27 @@ function controlledLoad() {
 const passenger = { timeoutMs: 1000, what: 'the test' }
 
 describe('loads that several callers want at once', () => {
+  it('belong to none of them: neither the attempts of the first one count for it, nor its deadline', async () => {
+    const clock = new FakeClock()
+    const flights = new SharedFlights<string>(clock)
+    const inner = createRetry({ name: 'inner', maxAttempts: 3, baseDelayMs: 1, isRetryable: () => true, clock })
+    const outer = createRetry({ name: 'outer', maxAttempts: 2, ambient: true, isRetryable: () => true, clock })
+    let attempts = 0
+    const load = (): Promise<string> =>
+      inner.execute(async () => {
+        attempts += 1
+        if (attempts < 3) throw new RangeError('not yet')
+        return 'answer'
+      })
+
+    const first = outer.execute(() => flights.join('a', load, passenger).result)
+    const second = flights.join('a', load, passenger)
+    await clock.runUntilSettled(Promise.all([first, second.result]))
+
+    expect(second.shared).toBe(true)
+    expect([await first, await second.result, attempts]).toEqual(['answer', 'answer', 3])
+  })
+
   it('run once, and everybody gets the result', async () => {
     const flights = new SharedFlights<string>()
     const { load, state, land } = controlledLoad()

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '@smart-whale/interfaces'
-import { withDeadline } from '@smart-whale/core-resilience'
+import { outsideOfCalls, withDeadline } from '@smart-whale/core-resilience'
 
 /** How long one caller waits for a flight. */
 export interface Passenger {
@@ -54,7 +54,7 @@ export class SharedFlights<T> {
 
   #depart(key: string, load: (signal: AbortSignal) => Promise<T>): Flight<T> {
     const controller = new AbortController()
-    const result = load(controller.signal).finally(() => this.#forget(key, flight))
+    const result = outsideOfCalls(() => load(controller.signal)).finally(() => this.#forget(key, flight))
     const flight: Flight<T> = { controller, result, passengers: 0 }
     // Who left early no longer listens; the failure is theirs no more.
     result.catch(() => {})

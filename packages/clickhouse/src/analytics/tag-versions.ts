@@ -1,3 +1,4 @@
+import { outsideOfCalls } from '@smart-whale/core-resilience'
 import type { CachingInterface } from '@smart-whale/interfaces'
 import { randomUUID } from 'node:crypto'
 
@@ -48,7 +49,7 @@ export class TagVersions {
   #introduce(tag: string): Promise<string> {
     const underWay = this.#introducing.get(tag)
     if (underWay !== undefined) return underWay
-    const version = this.#getOrRenew(tag).finally(() => this.#introducing.delete(tag))
+    const version = outsideOfCalls(() => this.#getOrRenew(tag)).finally(() => this.#introducing.delete(tag))
     this.#introducing.set(tag, version)
     return version
   }

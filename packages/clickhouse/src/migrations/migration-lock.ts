@@ -1,5 +1,5 @@
 import { type CallOptions, type Clock, InfrastructureError, type TimerHandle } from '@smart-whale/interfaces'
-import { sleep } from '@smart-whale/core-resilience'
+import { outsideOfCalls, sleep } from '@smart-whale/core-resilience'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import { OperationalError } from '../operational-errors.ts'
 import { quoteName } from '../adapter/table-columns.ts'
@@ -197,12 +197,11 @@ class HeldLock implements MigrationLock {
   }
 
   #schedule(): TimerHandle {
-    return this.#options.clock.setTimeout(
-      () => {
-        this.#renewing = this.#renew()
-      },
-      (this.#options.leaseSeconds * 1000) / 3,
-    )
+    const { clock, leaseSeconds } = this.#options
+    const renew = (): void => {
+      this.#renewing = this.#renew()
+    }
+    return outsideOfCalls(() => clock.setTimeout(renew, (leaseSeconds * 1000) / 3))
   }
 
   async #renew(): Promise<void> {

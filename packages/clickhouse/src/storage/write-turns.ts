@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { type Clock, ConfigurationError, OperationError, type Row, type SliceClaim, type SliceScope, staleEpochError, type WriteTurn } from '@smart-whale/interfaces'
-import { sleep } from '@smart-whale/core-resilience'
+import { outsideOfCalls, sleep } from '@smart-whale/core-resilience'
 import type { ClickHouseAdapter, InsertOptions, QueryParams } from '../adapter-options.ts'
 import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
 import { ClickHouseBaseError, type ClickHouseErrorCode } from '../errors.ts'
@@ -134,7 +134,7 @@ export class WriteTurns {
 
   /** Looked for first: to make a table that is there needs a right that a writer may lack. Asked once, until it fails. */
   #makeTable(): Promise<void> {
-    this.#made ??= this.#makeTableOnce().catch((error: unknown) => {
+    this.#made ??= outsideOfCalls(() => this.#makeTableOnce()).catch((error: unknown) => {
       this.#made = null
       throw error
     })

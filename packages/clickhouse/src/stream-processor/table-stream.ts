@@ -1,3 +1,4 @@
+import { outsideOfCalls } from '@smart-whale/core-resilience'
 import type { Clock, Logger, Row, TimerHandle } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import { insertBatch } from './insert-batch.ts'
@@ -89,7 +90,8 @@ export class TableStream {
 
   #send(batch: StreamBatch): void {
     this.#sealed.push(batch)
-    this.#draining ??= this.#drain().finally(() => {
+    // It goes on for all who add rows.
+    this.#draining ??= outsideOfCalls(() => this.#drain()).finally(() => {
       this.#draining = undefined
     })
   }

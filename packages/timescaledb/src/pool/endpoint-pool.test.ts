@@ -1,3 +1,4 @@
+import { createRetry } from '@smart-whale/core-resilience'
 import { silentMetrics } from '@smart-whale/interfaces'
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import { describe, expect, it } from 'vitest'
@@ -177,6 +178,23 @@ describe('EndpointPool', () => {
     const outcomes = await Promise.allSettled([pool.acquire(), pool.acquire(), pool.acquire()])
 
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled'])
+  })
+
+  it('opens a connection for whoever comes: the attempts of the call that it is opened for are none of its', async () => {
+    let attempts = 0
+    const inner = createRetry({ name: 'inner', maxAttempts: 3, baseDelayMs: 0, isRetryable: () => true })
+    const outer = createRetry({ name: 'outer', maxAttempts: 2, ambient: true, isRetryable: () => false })
+    const connect = (): Promise<SqlConnection> =>
+      inner.execute(async () => {
+        attempts += 1
+        if (attempts < 3) throw new RangeError('not yet')
+        return new PlainConnection() as unknown as SqlConnection
+      })
+    const { pool } = makePool({ connect })
+
+    const lease = await outer.execute(() => pool.acquire())
+
+    expect([attempts, lease.connection.failure]).toEqual([3, undefined])
   })
 
   it('gives back once, however often it is told', async () => {

@@ -1,3 +1,4 @@
+import { outsideOfCalls } from '@smart-whale/core-resilience'
 import { abortedError, type Clock, type TimerHandle } from '@smart-whale/interfaces'
 import { TimescaleConnectionError, TimescaleOperationError, TimescaleTimeoutError } from '../errors.ts'
 import type { SqlConnection } from '../sql-driver.ts'
@@ -133,7 +134,7 @@ export class EndpointPool {
 
   /** Opens as many connections as callers wait for, within the limit. */
   #openForWaiting(): void {
-    while (this.#opening < this.#waiting.length && this.#busy.size + this.#opening + this.#idle.length < this.#settings.maxConnections) void this.#open()
+    while (this.#opening < this.#waiting.length && this.#busy.size + this.#opening + this.#idle.length < this.#settings.maxConnections) void outsideOfCalls(() => this.#open())
     this.#report()
   }
 
@@ -193,13 +194,17 @@ export class EndpointPool {
     const [oldest] = this.#idle
     if (this.#sweep !== undefined || !oldest) return
     const dueMs = Math.max(oldest.idleSinceMs + idleTimeoutMs - clock.monotonic(), 1)
-    this.#sweep = clock.setTimeout(() => {
-      this.#sweep = undefined
-      const restedEnough = (member: Member): boolean => clock.monotonic() - member.idleSinceMs >= idleTimeoutMs
-      while (this.#idle[0] && (restedEnough(this.#idle[0]) || this.#isSpent(this.#idle[0]))) this.#retire(this.#idle.shift() as Member)
-      this.#scheduleSweep()
-      this.#report()
-    }, dueMs)
+    this.#sweep = outsideOfCalls(() => clock.setTimeout(() => this.#sweepIdle(), dueMs))
+  }
+
+  /** Lets go of those that have rested for long. */
+  #sweepIdle(): void {
+    const { clock, idleTimeoutMs } = this.#settings
+    this.#sweep = undefined
+    const restedEnough = (member: Member): boolean => clock.monotonic() - member.idleSinceMs >= idleTimeoutMs
+    while (this.#idle[0] && (restedEnough(this.#idle[0]) || this.#isSpent(this.#idle[0]))) this.#retire(this.#idle.shift() as Member)
+    this.#scheduleSweep()
+    this.#report()
   }
 
   /** Ends a session that nobody uses any more. Dropping it is what rolls back a transaction that was left open. */
