@@ -148,10 +148,10 @@ export class KafkaKeeper implements TransactionKeeper, IdentityKeeper {
     const progress = offsets.map(({ reader, nextOffset, metadata }) => ({ topic: reader.topic, partition: reader.partition, offset: nextOffset, metadata, right: rightOf(reader) }))
     for (const [groupId, ofGroup] of Map.groupBy(progress, ({ right }) => right.groupId)) {
       await this.#ask('adding progress to a transaction', signal, (target, options) => this.#client.api.addOffsetsToTransaction(target, { ...this.#right, groupId }, options))
-      const refused = await storeProgress(this.#client, this.#right, { groupId, offsets: ofGroup }, this.#limits(signal)).catch((error: unknown) => {
-        // It may arrive late, and would be older progress in a newer transaction.
-        this.#wantsEpoch = true
-        throw error
+      const refused = await storeProgress(this.#client, this.#right, { groupId, offsets: ofGroup }, {
+        ...this.#limits(signal),
+        // Late, it would be older progress in a newer transaction, also when a repetition was answered.
+        ask: (request) => this.#orLate(request),
       })
       if (refused !== null) throw this.#refusal(refused.errorCode, `storing progress in partition ${refused.partition} of topic "${refused.topic}" in a transaction`)
     }

@@ -11,6 +11,13 @@ export interface GroupProgress {
   readonly offsets: readonly (ProgressInTransaction & { readonly right: ProgressRight })[]
 }
 
+/** How it is stored. */
+export interface StoreProgressOptions extends Omit<KafkaRequestOptions, 'signal'> {
+  readonly signal: AbortSignal
+  /** What each request goes through. @default none, required */
+  ask<T>(request: Promise<T>): Promise<T>
+}
+
 /** The group has gone on to another generation, with or without this member. */
 const OTHER_GENERATION = new Set<number>([BROKER.ILLEGAL_GENERATION, BROKER.UNKNOWN_MEMBER_ID, BROKER.FENCED_INSTANCE_ID])
 
@@ -20,7 +27,7 @@ const OTHER_GENERATION = new Set<number>([BROKER.ILLEGAL_GENERATION, BROKER.UNKN
  *
  * @throws OperationError `ERR_MESSAGING_FENCED` when one of the partitions is another member's
  */
-export async function storeProgress(client: KafkaClient, transaction: TransactionRight, { groupId, offsets }: GroupProgress, options: Omit<KafkaRequestOptions, 'signal'> & { readonly signal: AbortSignal }): Promise<PartitionError | null> {
+export async function storeProgress(client: KafkaClient, transaction: TransactionRight, { groupId, offsets }: GroupProgress, { ask, ...options }: StoreProgressOptions): Promise<PartitionError | null> {
   const coordinator = new GroupCoordinator(client, groupId)
   const what = `storing the progress of group "${groupId}" in a transaction`
   return client.retry.execute(
@@ -28,7 +35,7 @@ export async function storeProgress(client: KafkaClient, transaction: Transactio
       let partitions: readonly PartitionError[] = []
       const right = rightOf(offsets, what)
       await coordinator.ask(options.signal, async (target) => {
-        partitions = await client.api.transactionOffsetCommit(target, { ...transaction, ...right, offsets }, options)
+        partitions = await ask(client.api.transactionOffsetCommit(target, { ...transaction, ...right, offsets }, options))
         return { errorCode: partitions.find(({ errorCode }) => errorCode !== BROKER.NONE)?.errorCode ?? BROKER.NONE }
       })
       const refused = partitions.find(({ errorCode }) => errorCode !== BROKER.NONE) ?? null

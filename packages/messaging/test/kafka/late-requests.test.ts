@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto'
+import { afterEach, describe, expect, inject, it, type TestContext } from 'vitest'
+import { kafkaError } from '../../src/errors.ts'
+import { createKafkaTransport, type KafkaTransport } from '../../src/kafka/client/kafka-transport.ts'
+import type { KafkaConnections } from '../../src/kafka/kafka-api.ts'
+import { createPlatformaticConnections } from '../../src/platformatic/index.ts'
+import { readTopic, until } from '../contract/subject.ts'
+
+const PRODUCE = 0
+const END_TRANSACTION = 26
+const TRANSACTION_OFFSET_COMMIT = 28
+
+const kafka = inject('kafka')
+const transports: KafkaTransport[] = []
+afterEach(async () => {
+  await Promise.all(transports.splice(0).map((transport) => transport.stop()))
+})
+
+/** Connections that hold one request back, whose sender hears that it was lost, until right before the transaction that `letGo` is called in ends. */
+function holding(connections: KafkaConnections, apiKey: number) {
+  let isArmed = false
+  let isLetGo = false
+  let held: (() => Promise<unknown>) | null = null
+  const arrived: number[] = []
+  const request: KafkaConnections['request'] = async (node, asked) => {
+    if (isArmed && held === null && asked.apiKey === apiKey) {
+      held = () => connections.request(node, { ...asked, signal: undefined, onSend: undefined, channel: 'late' })
+      asked.onSend?.()
+      throw kafkaError('ERR_MESSAGING_CONNECTION', 'lost on purpose', { retryable: true, status: 503 })
+    }
+    if (isLetGo && held !== null && asked.apiKey === END_TRANSACTION) {
+      isLetGo = false
+      // Refused or not, it has arrived.
+      arrived.push((await held()) === undefined ? 0 : 1)
+    }
+    return connections.request(node, asked)
+  }
+  return {
+    connections: { seeds: connections.seeds, request, close: () => connections.close() } satisfies KafkaConnections,
+    arm: () => void (isArmed = true),
+    letGo: () => void (isLetGo = true),
+    arrived,
+  }
+}
+
+async function transportHolding(context: TestContext, apiKey: number) {
+  if (kafka.found === null) return context.skip(`needs Apache Kafka: ${kafka.remedy}`)
+  const held = holding(createPlatformaticConnections({ brokers: kafka.found.brokers }), apiKey)
+  const transport = createKafkaTransport(held.connections)
+  transports.push(transport)
+  await transport.start()
+  const topic = `late.${randomUUID()}`
+  await transport.topics.create(topic, { partitions: 1 })
+  return { transport, topic, ...held, producer: await transport.transactional(randomUUID()) }
+}
+
+describe('a request of a transaction that arrives in the middle of the next one', () => {
+  it('does not bring back older progress, though it was repeated with success', async (context) => {
+    const { transport, topic, producer, arm, letGo, arrived } = await transportHolding(context, TRANSACTION_OFFSET_COMMIT)
+    const groupId = randomUUID()
+    await transport.send(topic, Array.from({ length: 9 }, (_, index) => ({ value: String(index) })))
+    const committed = Promise.withResolvers<(bigint | undefined)[]>()
+    await transport.join({
+      groupId,
+      topics: [topic],
+      onPartition: async (reader) => {
+        arm()
+        await producer.run(async (transaction) => transaction.commitOffset(reader, 2n))
+        letGo()
+        await producer.run(async (transaction) => transaction.commitOffset(reader, 5n))
+        committed.resolve([(await reader.committed())?.offset])
+      },
+    })
+
+    expect(await committed.promise).toEqual([5n])
+    expect(arrived).toHaveLength(1)
+  })
+
+  it('does not bring a record that was taken back', async (context) => {
+    const { transport, topic, producer, arm, letGo, arrived } = await transportHolding(context, PRODUCE)
+    arm()
+    const aborted = await producer.begin()
+    await aborted.send(topic, [{ value: 'taken back' }], { timeoutMs: 10 }).catch(() => {})
+    await aborted.abort()
+    letGo()
+
+    await producer.run((transaction) => transaction.send(topic, [{ value: 'next' }]))
+    await transport.send(topic, [{ value: 'last' }])
+    await until('the end of the transaction is there', async () => (await readTopic(transport, topic)).some(({ value }) => value === 'last'))
+
+    expect((await readTopic(transport, topic)).map(({ value }) => value)).toEqual(['next', 'last'])
+    expect(arrived).toHaveLength(1)
+  })
+
+  it('does not bring a record again that was repeated with success, however many have come since', async (context) => {
+    const { transport, topic, producer, arm, letGo, arrived } = await transportHolding(context, PRODUCE)
+    arm()
+    await producer.run((transaction) => transaction.send(topic, [{ value: 'repeated' }]))
+    letGo()
+    const next = Array.from({ length: 8 }, (_, index) => `next ${index}`)
+    await producer.run(async (transaction) => {
+      for (const value of next) await transaction.send(topic, [{ value }])
+    })
+    await until('all is seen', async () => (await readTopic(transport, topic)).length >= 9)
+
+    expect((await readTopic(transport, topic)).map(({ value }) => value)).toEqual(['repeated', ...next])
+    expect(arrived).toHaveLength(1)
+  })
+
+  it('does not end it', async (context) => {
+    const { transport, topic, producer, arm, letGo, arrived } = await transportHolding(context, END_TRANSACTION)
+    arm()
+    await producer.run((transaction) => transaction.send(topic, [{ value: 'first' }]))
+    letGo()
+    const aborted = await producer.begin()
+    await aborted.send(topic, [{ value: 'taken back' }])
+    await aborted.abort()
+    await producer.run((transaction) => transaction.send(topic, [{ value: 'last' }]))
+    await until('the last one is seen', async () => (await readTopic(transport, topic)).some(({ value }) => value === 'last'))
+
+    expect((await readTopic(transport, topic)).map(({ value }) => value)).toEqual(['first', 'last'])
+    expect(arrived).toHaveLength(1)
+  })
+})
