@@ -47,6 +47,10 @@ describe('a command line', () => {
     expect(overview).toMatchObject({ code: EXIT.ok, called: [] })
     for (const text of ['A whale.', 'songs list  Does songs list', 'Environment: none']) expect(overview.out).toContain(text)
     expect((await run(['songs', 'list', '--help'])).out).toBe(HELP_OF_LIST)
+    const family = await run(['songs', '--help'])
+    expect(family).toMatchObject({ code: EXIT.ok, called: [] })
+    expect(family.out).toContain('songs sing  Does songs sing')
+    expect(family.out).not.toContain('Does swim')
   })
 
   it.each([

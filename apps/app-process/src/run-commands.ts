@@ -50,7 +50,7 @@ export async function runCommands(line: CommandLine, { args, environment, signal
   let json = args.includes('--json')
   try {
     const { command, rest } = findCommand(line, args)
-    if (command === null) return terminal.out(`${overview(line)}\n`), EXIT.ok
+    if (command === null) return terminal.out(`${overview({ ...line, commands: familyOf(line, rest[0]) })}\n`), EXIT.ok
     title = `${line.name} ${command.name}`
     const { values, positionals } = parseCommand(command, title, rest)
     if (values.help === true) return terminal.out(`${commandHelp(line, command)}\n`), EXIT.ok
@@ -71,7 +71,7 @@ function interrupted({ reason }: AbortSignal): { code: string; message: string; 
   return { code: 'ERR_INTERRUPTED', message: `ended by ${name}`, exit: 128 + (constants.signals[name as NodeJS.Signals] ?? constants.signals.SIGINT) }
 }
 
-/** The command by its one or two words; null asks for the overview. @throws ConfigurationError naming what there is no command for */
+/** The command by its one or two words; null asks for the overview, of all commands or of those that begin with the word that is left. @throws ConfigurationError naming what there is no command for */
 function findCommand(line: CommandLine, args: readonly string[]): { command: Command | null; rest: readonly string[] } {
   const [first, second] = args
   if (first === 'help' || (first === '--help' && args.length === 1)) return { command: null, rest: [] }
@@ -82,10 +82,16 @@ function findCommand(line: CommandLine, args: readonly string[]): { command: Com
   const short = line.commands.find((command) => command.name === name)
   if (short !== undefined) return { command: short, rest: named }
   const family = line.commands.filter((command) => command.name.startsWith(`${name} `)).map((command) => command.name)
+  if (family.length > 0 && (second === '--help' || second === '-h')) return { command: null, rest: [name] }
   if (family.length > 0) throw new ConfigurationError(`"${name}" needs one more word: ${family.join(', ')}`)
   const names = line.commands.map((command) => command.name)
   const meant = nearest(name, names.flatMap((one) => [one, one.split(' ')[0] ?? one]))
   throw new ConfigurationError(`there is no command "${name}"; ${meant === undefined ? `there are ${names.join(', ')}` : `did you mean "${meant}"?`}`)
+}
+
+/** Commands of two words that have the first in common; all of them without one. */
+function familyOf({ commands }: CommandLine, first: string | undefined): readonly Command[] {
+  return first === undefined ? commands : commands.filter((command) => command.name.startsWith(`${first} `))
 }
 
 function parseCommand(command: Command, title: string, args: readonly string[]): Pick<CommandCall, 'values' | 'positionals'> {

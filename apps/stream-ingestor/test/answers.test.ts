@@ -89,6 +89,18 @@ describe('answers to people', () => {
     })
   })
 
+  it('verify, where there is nothing to compare, or no table to compare with', async (context) => {
+    const { clickhouse } = worldOf(world, context)
+
+    expect(await answer('verify', '--from', '900')).toMatchObject({ code: 4, errors: 'nothing was compared: TOPIC 0 has 0 to 3 done\n' })
+    expect(await answer('verify', '--from', '3', '--to', '3')).toEqual({ code: 2, output: '', errors: 'smart-whale-ingestor verify: --to 3 is not behind --from 3: no offset lies between them\n' })
+    await clickhouse.execute(`RENAME TABLE ${topic} TO ${topic}_aside`)
+    const { code, errors } = await answer('verify')
+    await clickhouse.execute(`RENAME TABLE ${topic}_aside TO ${topic}`)
+    expect(code).toBe(3)
+    expect(errors).toMatch(/^smart-whale-ingestor verify: ClickHouse table TOPIC is not there, or not as a pipeline's table: .*; "check" tells what it lacks\n$/)
+  })
+
   it('dead letters, from their death to their end', { timeout: 60_000 }, async (context) => {
     const { file } = worldOf(world, context)
     expect(await answer('dead-letters', 'list', 'TOPIC')).toMatchObject({

@@ -1,5 +1,5 @@
 import { type Command, type CommandCall, EXIT } from '@smart-whale/app-process'
-import { ConfigurationError, toWire } from '@smart-whale/interfaces'
+import { ConfigurationError, InfrastructureError, OperationError, toWire } from '@smart-whale/interfaces'
 import { type PipelineDefinition, type VerifyFinding, verifyPipeline, type VerifyReport } from '@smart-whale/messaging/pipeline'
 import { ledgerView, type OpenParts, storedRowsOf, withParts } from '../open-parts.ts'
 import { tableText } from './print-table.ts'
@@ -16,7 +16,7 @@ export const verify: Command = {
   --to OFFSET        stop before this one
   --deep             compare the content of each row too, with what the pipeline makes of its event
   --range N          offsets that are compared at a time (50000; 5000 with --deep); memory grows with it
-  --limit N          print so many findings, and count the rest (100)
+  --limit N          print so many findings, and count the rest (100; with --json all are printed)
   --json             a line for each finding, {"finding": {"kind", "place", "topic", "partition", "firstOffset", "lastOffset", "offsets", "detail"}},
                      and at the end one for each pipeline: {"report": {"pipeline", "topic", "partitions", "counts", "isWhole"}}
 
@@ -26,7 +26,7 @@ It only reads, and works while ingestors run: what they had done when it began i
     ['--pipeline rides --partition 0 --from 1200000 --deep', 'one partition from an offset on, content included'],
     ["--json | grep '\"finding\"'", 'what is wrong, a line each'],
   ],
-  exits: { 0: 'every record is where it belongs, once', 3: 'something is missing, doubled, or where it should not be' },
+  exits: { 0: 'every record is where it belongs, once', 3: 'something is missing, doubled, or where it should not be', 4: 'there was nothing to compare from --from to --to' },
   options: {
     pipeline: { type: 'string', multiple: true },
     partition: { type: 'string', multiple: true },
@@ -39,12 +39,14 @@ It only reads, and works while ingestors run: what they had done when it began i
   maxPositionals: 0,
   run: (call) =>
     withParts(call, async (parts) => {
+      refuseEmptyRange(call.values)
       const printer = new FindingPrinter(call, wholeNumber(call.values, 'limit') ?? 100)
       const reports: VerifyReport[] = []
-      for (const definition of parts.definitions) reports.push(await verifyOne(definition, parts, call, printer))
+      for (const definition of parts.definitions) reports.push(await verifyOne(definition, parts, call, printer).catch((error: unknown) => Promise.reject(unreadableTable(error, definition))))
       if (call.json) for (const report of reports) call.print(JSON.stringify({ report: toWire(report) }))
       else printSummary(call, reports, printer)
-      return reports.every((report) => report.isWhole) ? EXIT.ok : EXIT.found
+      if (!reports.every((report) => report.isWhole)) return EXIT.found
+      return tellNothingCompared(call, reports) ? EXIT.none : EXIT.ok
     }),
 }
 
@@ -72,6 +74,29 @@ function verifyOne(definition: PipelineDefinition, parts: OpenParts, call: Comma
       call.progress(`${definition.name} ${partition}: at ${nextOffset} of ${to}; to go on from here: --pipeline ${definition.name} --partition ${partition} --from ${nextOffset}`)
     },
   })
+}
+
+/** The server's sentence is about a query that the operator never wrote. */
+function unreadableTable(error: unknown, { tables }: PipelineDefinition): unknown {
+  if (!InfrastructureError.isInstance(error)) return error
+  const about = { ERR_CLICKHOUSE_UNKNOWN_OBJECT: `ClickHouse table ${tables.clickhouse}`, ERR_TIMESCALEDB_UNDEFINED: `PostgreSQL table ${tables.timescaledb}` }[error.code]
+  if (about === undefined) return error
+  return new OperationError(`${about} is not there, or not as a pipeline's table: ${error.message.split(' in scope ')[0]}; "check" tells what it lacks`, { code: error.code, cause: error })
+}
+
+function refuseEmptyRange(values: CommandCall['values']): void {
+  const [from, to] = [offset(values, 'from'), offset(values, 'to')]
+  if (from !== undefined && to !== undefined && to <= from) throw new ConfigurationError(`--to ${to} is not behind --from ${from}: no offset lies between them`)
+}
+
+/** "whole" of nothing would be taken for more than it is. */
+function tellNothingCompared({ values, progress }: CommandCall, reports: readonly VerifyReport[]): boolean {
+  if (values.from === undefined && values.to === undefined) return false
+  const partitions = reports.flatMap((report) => report.partitions.map((verdict) => ({ topic: report.topic, ...verdict })))
+  if (partitions.some(({ checkedFrom, checkedTo }) => checkedFrom < checkedTo)) return false
+  const places = partitions.slice(0, 5).map(({ topic, partition, earliest, position }) => `${topic} ${partition} has ${position === null || position <= earliest ? 'nothing done' : `${earliest} to ${position - 1n} done`}`)
+  progress(`nothing was compared: ${places.join(', ')}${partitions.length > places.length ? ', …' : ''}`)
+  return true
 }
 
 /** Prints findings as they come: all of them for a program, a bounded number for a person. */

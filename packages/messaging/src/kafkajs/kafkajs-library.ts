@@ -49,6 +49,7 @@ export interface KafkaJsConnection {
   setVersions(versions: Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>>): void
   setSupportAuthenticationProtocol(isSupported: boolean): void
   connect(): Promise<unknown>
+  isConnected(): boolean
   authenticate(): Promise<void>
   disconnect(): Promise<unknown>
   rejectRequests(error: Error): void

@@ -63,7 +63,11 @@ async function openedLink(
   broker: KafkaTarget,
   signal: AbortSignal,
 ): Promise<LibraryLink> {
-  const end = (): Promise<void> => socket.destroy()
+  const end = async (): Promise<void> => {
+    // Of a connection that never stood kafkajs hears by an error alone: until then its timer of 24 days keeps the process from ending.
+    if (!connection.isConnected()) socket.raw.destroy(new Error('given up before it stood'))
+    await socket.destroy()
+  }
   const onAbort = (): void => void end()
   // kafkajs itself waits on when a connection ends before it stands, or while it authenticates.
   const broken = new Promise<never>((_resolve, reject) => socket.closed.addEventListener('abort', () => reject(socket.closed.reason as Error)))

@@ -23,7 +23,7 @@ export async function withLetters<T>({ positionals, environment, signal }: Comma
   const [topic] = positionals
   const definition = definitions.find((one) => one.topic === topic || one.name === topic)
   if (definition === undefined) {
-    throw new ConfigurationError(`${topic === undefined ? 'which topic?' : `no pipeline reads a topic "${topic}"`} The pipelines file has ${definitions.map((one) => one.topic).join(', ')}`)
+    throw new ConfigurationError(`${topic === undefined ? 'which topic?' : `no pipeline reads a topic "${topic}".`} The pipelines file has ${definitions.map((one) => one.topic).join(', ')}`)
   }
   const closers = createClosers(silentLogger)
   try {

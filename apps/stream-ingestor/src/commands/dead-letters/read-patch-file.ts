@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
+import { readGivenFile } from '@smart-whale/app-process'
 import { ConfigurationError } from '@smart-whale/interfaces'
 import { type DeadLetterPatch, patchFromFields, type PatchFields } from '@smart-whale/messaging'
 
@@ -9,14 +9,17 @@ import { type DeadLetterPatch, patchFromFields, type PatchFields } from '@smart-
  */
 export async function readPatchFile(path: string): Promise<DeadLetterPatch> {
   if (/\.[cm]?[jt]s$/.test(path)) return importPatch(path)
+  const text = await readGivenFile('--patch', path)
   try {
-    return patchFromFields(JSON.parse(await readFile(path, 'utf8')) as PatchFields)
+    return patchFromFields(JSON.parse(text) as PatchFields)
   } catch (error) {
     throw new ConfigurationError(`the patch ${path} can't be used: ${(error as Error).message}`, { cause: error })
   }
 }
 
 async function importPatch(path: string): Promise<DeadLetterPatch> {
+  // An import that fails doesn't tell which file is missing: this one, or one that it imports.
+  await readGivenFile('--patch', path)
   let patch: unknown
   try {
     patch = ((await import(pathToFileURL(path).href)) as { default?: unknown }).default
