@@ -98,6 +98,35 @@ describe('FallbackManager', () => {
     expect(signal?.aborted).toBe(true)
   })
 
+  it('asks no further alternative when nobody waits any more', async () => {
+    const clock = new FakeClock()
+    const asked: string[] = []
+    const events: FallbackEvent[] = []
+    const slowly = async (name: string, fails: boolean): Promise<string> => {
+      asked.push(name)
+      await new Promise<void>((resolve) => clock.setTimeout(resolve, 100))
+      return fails ? failing() : name
+    }
+    const alternatives = [
+      { name: 'slow', answer: () => slowly('slow', true) },
+      { name: 'next', answer: () => slowly('next', false) },
+    ]
+    const manager = new FallbackManager<string>({ alternatives, onFallback: (event) => events.push(event) })
+    const caller = new AbortController()
+
+    const bounded = outcomeOf(compose<string>(createTimeout({ timeoutMs: 50, clock }), manager).execute(failing))
+    const unbounded = outcomeOf(manager.execute(failing, { signal: caller.signal }))
+    await clock.advance(50)
+    caller.abort()
+    await clock.advance(200)
+
+    expect(await bounded).toMatchObject({ code: 'ERR_TIMEOUT' })
+    expect(await unbounded).toBe(away)
+    expect(asked).toEqual(['slow', 'slow'])
+    expect(events).toEqual([])
+    expect(manager.answers).toEqual({ byAlternative: { slow: 0, next: 0 }, none: 0 })
+  })
+
   it('answers for an open breaker', async () => {
     const breaker = createBreaker()
     breaker.trip()

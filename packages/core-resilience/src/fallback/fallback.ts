@@ -115,7 +115,7 @@ class FallbackStage<F> extends Stage {
     run.standInAt(at)
     // The run may have been given up meanwhile: then what comes is dropped.
     const isAwaited = (): boolean => run.slots[at] === standIn
-    this.#ask(error, run.contextHere()).then(
+    this.#ask(error, run, isAwaited).then(
       (value) => isAwaited() && run.answer(at, value),
       (failure: unknown) => isAwaited() && run.refuse(at, failure),
     )
@@ -126,9 +126,12 @@ class FallbackStage<F> extends Stage {
     run.slots[at] = undefined
   }
 
-  async #ask(error: unknown, context: PolicyContext): Promise<F> {
+  async #ask(error: unknown, run: Run<unknown>, isAwaited: () => boolean): Promise<F> {
+    const context = run.contextHere()
     const before: FailedAlternative[] = []
     for (const { name, when, answer } of this.#alternatives) {
+      // Nobody waits any more: no further alternative is burdened, and the work's own failure is all there is to say.
+      if (!isAwaited() || run.isCancelled) throw error
       const failure: FallbackFailure = { error, before: [...before] }
       try {
         if (when !== undefined && !when(failure)) {
@@ -136,6 +139,7 @@ class FallbackStage<F> extends Stage {
           continue
         }
         const value = await answer(failure, context)
+        if (!isAwaited()) return value
         this.#byAlternative[name]! += 1
         this.#answered({ fallback: this.#name, alternative: name, error, before: [...before] })
         return value
@@ -143,7 +147,7 @@ class FallbackStage<F> extends Stage {
         before.push({ name, outcome: 'failed', error: failed })
       }
     }
-    this.#none += 1
+    if (isAwaited()) this.#none += 1
     // None was for this failure: it is passed on as if there were no fallback.
     if (before.every(({ outcome }) => outcome === 'not_applicable')) throw error
     throw new FallbacksFailedError(error, before)
