@@ -45,6 +45,12 @@ export const SCENARIOS: readonly Scenario[] = [
     load: async () => (await import('./scenarios/kill-all.ts')).killAll,
   },
   {
+    name: 'any-two',
+    title: 'each two of an ingestor, ClickHouse, PostgreSQL and the broker: one hangs (SIGSTOP), and meanwhile the other one hangs or dies',
+    hasShortForm: true,
+    load: async () => (await import('./scenarios/any-two.ts')).anyTwo,
+  },
+  {
     name: 'store-gone',
     title: 'ClickHouse away under load: once down, once a black hole',
     hasShortForm: true,
