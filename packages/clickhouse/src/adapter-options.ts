@@ -28,6 +28,16 @@ export interface QueryResult<T extends Row = Row> {
   readonly queryId: string
 }
 
+/** Rows that go along with a query, as a table that nobody else sees and that ends with it. */
+export interface ExternalTable {
+  /** What the query calls it: letters, digits and `_`. */
+  readonly name: string
+  readonly columns: readonly ColumnDescription[]
+  /** Input format of the data, e.g. `Native` or `JSONEachRow`. */
+  readonly format: string
+  readonly data: Uint8Array
+}
+
 /** What a single query may be told. */
 export interface QueryOptions extends CallOptions {
   /** Id for the server's logs and for `KILL QUERY`; must be unique among running queries. @default a random UUID */
@@ -38,6 +48,8 @@ export interface QueryOptions extends CallOptions {
   role?: string | undefined
   /** How many times retries may send it: `false` sends once. @default true */
   retry?: boolean | undefined
+  /** Rows that the query reads as a table. @default undefined */
+  external?: ExternalTable | undefined
 }
 
 /** What `executeMany` may be told; all but `concurrency` counts for each query. */

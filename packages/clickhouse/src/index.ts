@@ -8,6 +8,7 @@ export type {
   InsertGuard,
   InsertOptions,
   InsertResult,
+  ExternalTable,
   QueryOptions,
   QueryParams,
   QueryResult,

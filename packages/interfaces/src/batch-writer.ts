@@ -33,6 +33,11 @@ export interface RefusalSearchOptions {
   signal?: AbortSignal | undefined
   /** Stops once so many were found, which need not be the first ones. @default all */
   atMost?: number | undefined
+  /**
+   * Looks only for rows that are refused for a reason of late, where the store knows how to ask for it alone: for a fraction of the work. What is
+   * found is refused; others may be missed. @default false
+   */
+  likely?: boolean | undefined
 }
 
 /** A writer that can say, without storing anything, which rows its store would refuse, and what it holds of a slice. */

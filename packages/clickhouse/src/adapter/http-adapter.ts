@@ -6,6 +6,7 @@ import type {
   DownloadOptions,
   DownloadResult,
   ExecuteManyOptions,
+  ExternalTable,
   InsertOptions,
   InsertResult,
   QueryOptions,
@@ -21,6 +22,7 @@ import type { ByteWriter } from '../row-binary/byte-writer.ts'
 import { encodeColumnInsert, type EncodedInsert, encodeInsert } from './insert-format.ts'
 import { circuitOpenError, refuseOtherFormat } from './adapter-failures.ts'
 import { contentTypeOf, isRead } from './describe-statement.ts'
+import { withExternalTable } from './external-table.ts'
 import { answerBytes, answerRows, readRows } from './read-answer.ts'
 import { runBounded } from './run-bounded.ts'
 import { RunningQueries } from './running-queries.ts'
@@ -172,7 +174,7 @@ export class HttpAdapter implements ClickHouseAdapter {
     return this.#queries.run({ queryId, timeoutMs, signal: caller, mayKill: abilities.maySet }, async (signal) => {
       const failed = { server: this.#transport.server, queryId }
       const search = { ...readSettings(abilities, timeoutMs, options.settings), ...bound.parameters, ...roleOf(options), default_format: 'RowBinaryWithNamesAndTypes', ...WHOLE_ANSWER }
-      const answer = await this.#transport.send({ search, body: bound.query, queryId, signal })
+      const answer = await this.#send(bound, search, options.external, { queryId, signal })
       refuseOtherFormat(answer, failed)
       const { rows, columns } = await readRows<T>(answer, failed, this.#config.getTransportConfig().maxResultBytes)
       return { rows, columns, statistics: statisticsOf(answer.headers), queryId }
@@ -187,10 +189,16 @@ export class HttpAdapter implements ClickHouseAdapter {
     const timeoutMs = this.#timeoutOf(options)
     const search = { ...readSettings(abilities, timeoutMs, options.settings), ...bound.parameters, ...roleOf(options), default_format: format }
     const { server } = this.#transport
-    const send = (signal: AbortSignal): Promise<ServerAnswer> => this.#transport.send({ search, body: bound.query, queryId, signal })
+    const send = (signal: AbortSignal): Promise<ServerAnswer> => this.#send(bound, search, options.external, { queryId, signal })
     yield* this.#queries.stream({ queryId, timeoutMs, signal: options.signal, mayKill: abilities.maySet }, async function* (signal) {
       yield* read(await send(signal), { server, queryId })
     })
+  }
+
+  #send({ query }: BoundQuery, search: Readonly<Record<string, string>>, table: ExternalTable | undefined, request: { queryId: string; signal: AbortSignal }): Promise<ServerAnswer> {
+    if (table === undefined) return this.#transport.send({ search, body: query, ...request })
+    const { search: more, ...form } = withExternalTable(query, table)
+    return this.#transport.send({ search: { ...search, ...more }, ...form, ...request })
   }
 
   /** Under the policy where it may be repeated, each attempt under an id of its own; else once. */

@@ -21,6 +21,8 @@ export interface ServerRequest {
   readonly search: Readonly<Record<string, string>>
   /** The query, or the rows of an insert. */
   readonly body: string | Uint8Array
+  /** What the body is, where the server has to be told. */
+  readonly contentType?: string | undefined
   readonly queryId: string
   readonly signal: AbortSignal
 }
@@ -60,13 +62,14 @@ export class HttpTransport {
   }
 
   /** Sends a request and waits until its answer begins. @throws ClickHouseBaseError when the server refuses or can't be reached */
-  async send({ search, body, queryId, signal }: ServerRequest): Promise<ServerAnswer> {
+  async send({ search, body, contentType, queryId, signal }: ServerRequest): Promise<ServerAnswer> {
     const query: FailedQuery = { server: this.server, queryId }
     const { queued = 0 } = this.#pool.stats
     if (queued >= this.#maxQueued) throw poolExhausted(queued, query)
     const path = `/?${new URLSearchParams({ ...search, query_id: queryId }).toString()}`
     try {
-      const answer = await this.#pool.request({ method: 'POST', path, headers: this.#headers, body, signal })
+      const headers = contentType === undefined ? this.#headers : { ...this.#headers, 'content-type': contentType }
+      const answer = await this.#pool.request({ method: 'POST', path, headers, body, signal })
       // Whoever reads the body hears of its end; one that is dropped must not bring the process down.
       answer.body.on('error', () => {})
       if (answer.statusCode === 200) return { headers: answer.headers, body: answer.body }

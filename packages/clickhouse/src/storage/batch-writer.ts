@@ -19,7 +19,9 @@ import type { ClickHouseAdapter } from '../adapter-options.ts'
 import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
 import { checkDeduplicates } from './check-deduplicates.ts'
 import { expiryOf } from './expiry-of.ts'
-import { findRefusedColumns, findRefusedRows } from './find-refused-rows.ts'
+import { columnCandidates, rowCandidates } from './candidates.ts'
+import { findRefusedRows } from './find-refused-rows.ts'
+import { KnownConstraints } from './known-constraints.ts'
 import { wouldDropRepeat } from './would-drop-repeat.ts'
 import { WriteTurns } from './write-turns.ts'
 
@@ -54,6 +56,7 @@ export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, tab
   const turns = new WriteTurns({ adapter, target: table, epochsTable, timeoutMs, takeoverTimeoutMs, clock })
   const check = onceUntilItFails(() => checkDeduplicates(adapter, table))
   const quoted = quoteTableName(table)
+  const search = { adapter, table, known: new KnownConstraints(), timeoutMs }
   return {
     write: async (batch: Batch<R> | TurnBatch<R>, { signal }: Call = {}): Promise<BatchReceipt> => {
       const { columns, token } = batch
@@ -68,8 +71,12 @@ export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, tab
         throw turn === null ? error : turns.explain(error, turn)
       }
     },
-    findRefused: (rows: readonly R[], { signal, atMost }: RefusalSearchOptions = {}): Promise<readonly RefusedRow[]> => findRefusedRows(adapter, table, rows, { signal, timeoutMs }, atMost),
-    findRefusedColumns: (columns: ColumnBatch, { signal, atMost }: RefusalSearchOptions = {}): Promise<readonly RefusedRow[] | null> => findRefusedColumns(adapter, table, columns, { signal, timeoutMs }, atMost),
+    findRefused: (rows: readonly R[], options: RefusalSearchOptions = {}): Promise<readonly RefusedRow[]> => findRefusedRows(rowCandidates(adapter, rows), { ...search, ...options }),
+    findRefusedColumns: async (columns: ColumnBatch, options: RefusalSearchOptions = {}): Promise<readonly RefusedRow[] | null> => {
+      const candidates = columnCandidates(adapter, columns)
+      const refused = await findRefusedRows(candidates, { ...search, ...options })
+      return candidates.isTaken ? refused : null
+    },
     storedOffsets: async ({ topic, partition, firstOffset, lastOffset }: SliceSource, { signal }: Call = {}): Promise<readonly bigint[]> => {
       const { rows } = await adapter.execute<Row & { offset: bigint }>(
         `SELECT toInt64(source_offset) AS offset FROM ${quoted} WHERE source_topic = {topic:String} AND source_partition = {partition:Int32} AND source_offset BETWEEN {first:Int64} AND {last:Int64} ORDER BY offset`,

@@ -1,28 +1,29 @@
 import { randomUUID } from 'node:crypto'
-import { type CallOptions, type ColumnBatch, pickRows, type RefusedRow, type Row, type RowRange, ValidationError } from '@smart-whale/interfaces'
+import { type CallOptions, type RefusalSearchOptions, type RefusedRow, type RowRange, ValidationError } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
+import type { Candidates } from './candidates.ts'
+import type { KnownConstraints } from './known-constraints.ts'
+
+/** Where the rows are to go, and how far one looks. */
+export interface RefusalSearch extends CallOptions, Pick<RefusalSearchOptions, 'atMost' | 'likely'> {
+  readonly adapter: ClickHouseAdapter
+  readonly table: string
+  /** Of the table; learns from what is found. */
+  readonly known: KnownConstraints
+}
 
 /**
  * Which rows a table refuses for their data, without storing any: the rows go into a copy of the table whose engine is `Null`. Such a copy
  * has the columns and constraints of the original, and none of its views.
  */
-export function findRefusedRows(adapter: ClickHouseAdapter, table: string, rows: readonly Row[], call: CallOptions, atMost = Infinity): Promise<readonly RefusedRow[]> {
-  return withProbe(adapter, table, call, (probe) => search(rows.length, atMost, ({ from, to }) => refusalOf(probe, to - from, () => adapter.insert(probe, rows.slice(from, to), call))))
-}
-
-/** The same for rows that lie in columns; null when the table has other types for them, so that they have to be encoded as rows. */
-export async function findRefusedColumns(adapter: ClickHouseAdapter, table: string, batch: ColumnBatch, call: CallOptions, atMost = Infinity): Promise<readonly RefusedRow[] | null> {
-  let isTaken = true
-  const refused = await withProbe(adapter, table, call, (probe) =>
-    search(batch.rows, atMost, (part) =>
-      refusalOf(probe, part.to - part.from, async () => {
-        const isWhole = part.to - part.from === batch.rows
-        isTaken = (await adapter.insertColumns(probe, isWhole ? batch : pickRows(batch, [part]), call)) !== null && isTaken
-      }),
-    ),
-  )
-  return isTaken ? refused : null
+export async function findRefusedRows(candidates: Candidates, { adapter, table, known, atMost = Infinity, likely = false, ...call }: RefusalSearch): Promise<readonly RefusedRow[]> {
+  const suspects = likely ? await known.suspectsAmong(candidates, adapter, table, call) : null
+  if (suspects?.length === 0) return []
+  const parts = suspects === null ? [{ from: 0, to: candidates.count }] : suspects.map((row) => ({ from: row, to: row + 1 }))
+  const refused = await withProbe(adapter, table, call, (probe) => search(parts, atMost, (part) => refusalOf(probe, part, () => candidates.insertInto(probe, part, call))))
+  known.learn(refused)
+  return refused
 }
 
 async function withProbe<T>(adapter: ClickHouseAdapter, table: string, call: CallOptions, work: (probe: string) => Promise<T>): Promise<T> {
@@ -46,11 +47,12 @@ interface Refusal {
 /**
  * A part that is taken as a whole has no bad row. One that isn't is cut around the row that the refusal names, and in halves where it names
  * none: a row counts as refused only when it was tried alone.
+ * @param first the parts to begin with, in order
  */
-async function search(rows: number, atMost: number, refusalOfPart: (part: RowRange) => Promise<Refusal | null>): Promise<readonly RefusedRow[]> {
+async function search(first: readonly RowRange[], atMost: number, refusalOfPart: (part: RowRange) => Promise<Refusal | null>): Promise<readonly RefusedRow[]> {
   const refused: RefusedRow[] = []
   // Parts that are still to be tried, the next one last.
-  const parts: RowRange[] = [{ from: 0, to: rows }]
+  const parts = first.toReversed()
   for (let part = parts.pop(); part && refused.length < atMost; part = parts.pop()) {
     const { from, to } = part
     const refusal = from === to ? null : await refusalOfPart(part)
@@ -65,7 +67,7 @@ async function search(rows: number, atMost: number, refusalOfPart: (part: RowRan
   return refused.toSorted((a, b) => a.index - b.index)
 }
 
-async function refusalOf(probe: string, rows: number, insert: () => Promise<unknown>): Promise<Refusal | null> {
+async function refusalOf(probe: string, { from, to }: RowRange, insert: () => Promise<unknown>): Promise<Refusal | null> {
   try {
     await insert()
     return null
@@ -73,7 +75,7 @@ async function refusalOf(probe: string, rows: number, insert: () => Promise<unkn
     if (!ValidationError.isInstance(error)) throw error
     const [issue] = error.issues
     const row = issue?.path[0]
-    const isNamed = typeof row === 'number' && row >= 0 && row < rows
+    const isNamed = typeof row === 'number' && row >= 0 && row < to - from
     return { suspect: isNamed ? row : null, reason: reasonIn(issue?.message ?? error.message, probe) }
   }
 }

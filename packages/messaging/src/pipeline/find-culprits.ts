@@ -13,11 +13,17 @@ export type Refusals = ReadonlyMap<bigint, string>
 /** Fewer refused rows than these are no flood: the search for them need not be prepared. */
 const FEW = 16
 
+/** How culprits are looked for. */
+export interface CulpritSearch extends Pick<RefusalSearchOptions, 'likely'> {
+  readonly signal: AbortSignal
+  readonly flood: Pick<FloodGuard, 'expectRefused'>
+}
+
 /** The records whose rows a store refuses, each tried alone. @throws OperationError `ERR_MESSAGING_PIPELINE_HALTED` when they are a flood */
-export async function findCulprits(store: JudgingStore, records: readonly SliceRecord[], signal: AbortSignal, flood: Pick<FloodGuard, 'expectRefused'>): Promise<Refusals> {
-  const few = await findRefused(store, records, { signal, atMost: FEW })
+export async function findCulprits(store: JudgingStore, records: readonly SliceRecord[], { signal, flood, likely }: CulpritSearch): Promise<Refusals> {
+  const few = await findRefused(store, records, { signal, likely, atMost: FEW })
   if (few.length >= FEW) await refuseFlood(store, records, signal, flood)
-  const refused = few.length < FEW ? few : await findRefused(store, records, { signal })
+  const refused = few.length < FEW ? few : await findRefused(store, records, { signal, likely })
   return new Map(refused.map(({ index, reason }) => [records[index]?.offset ?? -1n, reason]))
 }
 

@@ -30,7 +30,7 @@ export async function foreseeRefusals(records: readonly SliceRecord[], { stores,
   const asked = records.filter((record) => goesTo(record, 'clickhouse'))
   if (asked.length === 0) return records
   try {
-    const refused = await findCulprits(clickhouse, asked, signal, flood)
+    const refused = await findCulprits(clickhouse, asked, { signal, flood, likely: true })
     return refused.size === 0 ? records : withRefusals(records, refused)
   } catch (error) {
     logger.debug({ err: error, from: String(records[0]?.offset) }, 'rows that ClickHouse may refuse were not foreseen')

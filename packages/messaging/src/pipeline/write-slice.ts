@@ -229,7 +229,7 @@ async function refusedBy(
   } catch (error) {
     if (!ValidationError.isInstance(error)) throw error
     await giveUp()
-    const refused = await findCulprits(store, records, signal, flood)
+    const refused = await findCulprits(store, records, { signal, flood })
     if (refused.size > 0) return refused
     // The store refuses the rows together and none alone: no record is to blame, so none may be dead-lettered.
     throw new OperationError('a store refuses a batch for its data, but none of its rows alone', { code: 'ERR_MESSAGING_BATCH_REFUSED', cause: error })

@@ -1,0 +1,70 @@
+import { type CallOptions, InfrastructureError, type RefusedRow, type Row } from '@smart-whale/interfaces'
+import type { ClickHouseAdapter, ColumnDescription, ExternalTable } from '../adapter-options.ts'
+import { splitTableName } from '../adapter/table-columns.ts'
+import { sqlTokens } from '../sql-tokens.ts'
+import type { Candidates } from './candidates.ts'
+
+/** Constraints that are remembered of one table: those that refused a row last. */
+const MOST_EXPRESSIONS = 8
+/** Statuses of a question that makes no sense to the server, or that the user may not put. */
+const REFUSED_QUESTION: ReadonlySet<number> = new Set([400, 403])
+/** Suspects of one question; where there are more, the rest shows itself in the next one. */
+const MOST_SUSPECTS = 1000
+
+/**
+ * The constraints that a table refused rows for. A refusal names the expression of its constraint, so that the server can be asked which of other
+ * rows it would refuse by the columns of the expression alone, all of them at once: a hundredth of what it takes to offer it all rows, part by part.
+ */
+export class KnownConstraints {
+  /** The one that refused a row last comes last. */
+  readonly #expressions = new Set<string>()
+  /** Whether a row was refused for something else than a constraint that can be asked for. */
+  #hasOthers = false
+
+  /** Takes the reasons of refused rows in. */
+  learn(refused: readonly RefusedRow[]): void {
+    for (const { reason } of refused) {
+      const expression = /^Constraint .* is violated\. Expression: \((.*)\)$/s.exec(reason)?.[1]
+      if (expression === undefined) {
+        this.#hasOthers = true
+        continue
+      }
+      this.#expressions.delete(expression)
+      this.#expressions.add(expression)
+    }
+    for (const oldest of this.#expressions) if (this.#expressions.size > MOST_EXPRESSIONS) this.#expressions.delete(oldest)
+  }
+
+  /** Rows that a constraint would refuse by what it said of late, ascending; null when there may be other reasons, or the question can't be put. */
+  async suspectsAmong(candidates: Candidates, adapter: ClickHouseAdapter, table: string, call: CallOptions): Promise<readonly number[] | null> {
+    if (this.#hasOthers || this.#expressions.size === 0) return null
+    try {
+      const sent = candidates.encode(await this.#columnsOf(adapter, table, call))
+      return sent === null || sent.columns.length === 0 ? null : await this.#ask(adapter, { name: 'suspects', ...sent }, call)
+    } catch (error) {
+      if (!InfrastructureError.isInstance(error) || !REFUSED_QUESTION.has(error.status)) throw error
+      // An expression may need what is not sent, such as a column that the table works out: whoever asks has to try the rows.
+      this.#hasOthers = true
+      return null
+    }
+  }
+
+  async #ask(adapter: ClickHouseAdapter, external: ExternalTable, call: CallOptions): Promise<readonly number[]> {
+    const isRefused = [...this.#expressions].map((expression) => `ifNull((${expression}), 0) = 0`).join(' OR ')
+    const query = `SELECT row FROM (SELECT rowNumberInAllBlocks() AS row, ${isRefused} AS refused FROM suspects) WHERE refused ORDER BY row LIMIT ${MOST_SUSPECTS}`
+    const { rows } = await adapter.execute<Row & { row: bigint }>(query, {}, { ...call, external })
+    return rows.map(({ row }) => Number(row))
+  }
+
+  /** Those of the table's columns whose names the expressions have. */
+  async #columnsOf(adapter: ClickHouseAdapter, table: string, call: CallOptions): Promise<readonly ColumnDescription[]> {
+    const names = new Set([...this.#expressions].flatMap((expression) => [...sqlTokens(expression)].map(({ kind, text, value }) => (kind === 'name' ? value : text))))
+    const [database, name] = splitTableName(table, adapter.database)
+    const { rows } = await adapter.execute<Row & { name: string; type: string }>(
+      "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {name:String} AND default_kind NOT IN ('ALIAS', 'MATERIALIZED') ORDER BY position",
+      { database, name },
+      call,
+    )
+    return rows.filter((column) => names.has(column.name)).map((column) => ({ name: column.name, type: column.type }))
+  }
+}
