@@ -1,6 +1,7 @@
 import { compose, createRetry, createTimeout } from '@smart-whale/core-resilience'
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import type { RecordReply, SharedCache } from '../shared/shared-cache.ts'
 import { MemorySharedServer } from '../testing/memory-shared-server.ts'
 import { type CacheManager, createCacheManager } from './cache-manager.ts'
 import type { CacheManagerOptions } from './manager-options.ts'
@@ -30,6 +31,56 @@ async function settled<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
 }
 
 afterEach(() => void vi.restoreAllMocks())
+
+describe('smartSet while another node loads the key', () => {
+  it.each([
+    ['what that load brings', async () => 'loaded'],
+    ['its failure', async () => Promise.reject(new RangeError('away'))],
+  ])('has its own value stand, and not %s', async (_name, endsWith) => {
+    const clock = new FakeClock()
+    const server = new MemorySharedServer(clock)
+    const layer = server.layerFor()
+    let loading: Promise<unknown> | undefined
+    const there = createCacheManager({ clock, shared: server.layerFor() })
+    const slow = async (): Promise<string> => {
+      await new Promise<void>((resolve) => clock.setTimeout(resolve, 200))
+      return endsWith()
+    }
+    // As soon as the old value is gone, the other node begins to load.
+    const record = async (...given: Parameters<SharedCache['record']>): Promise<RecordReply> => {
+      const reply = await layer.record(...given)
+      loading = there.smartGet('k', slow).catch(() => 'failed')
+      return reply
+    }
+    const here = createCacheManager({ clock, shared: { ...layer, record } })
+    await settled(clock, Promise.all([here.connect(), there.connect()]))
+    await clock.advance(4_000)
+
+    await settled(clock, here.smartSet('k', 'set'))
+    await settled(clock, loading as Promise<unknown>)
+
+    expect(await settled(clock, here.smartGet('k', () => 'nobody asks'))).toBe('set')
+    await Promise.all([here.disconnect(), there.disconnect()])
+  })
+})
+
+describe('An invalidation that waits for others', () => {
+  it('fails at once when its node is closed, and leaves nothing running', async () => {
+    const clock = new FakeClock()
+    const server = new MemorySharedServer(clock)
+    const cache = createCacheManager({ clock, shared: server.layerFor() })
+    await settled(clock, cache.connect())
+    // The server is young: a whole lease is waited for.
+    const outcome = cache.invalidate('k').catch((error: unknown) => (error as { code: string }).code)
+    await clock.advance(100)
+
+    await cache.disconnect()
+    await clock.advance(0)
+
+    expect(clock.pendingTimers).toBe(0)
+    expect(await outcome).toBe('ERR_CACHE_UNACKNOWLEDGED')
+  })
+})
 
 describe('smartGet', () => {
   it('loads once for all who ask at the same time, and answers from memory then', async () => {

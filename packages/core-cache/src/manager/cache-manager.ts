@@ -126,14 +126,18 @@ export class CacheManager implements AsyncDisposable {
     return this.#lookFurther(key, loader, options, entry, nowMs)
   }
 
-  /** Has a value take the place of whatever there is, on all nodes: an invalidation, and then a load that is done already. */
+  /**
+   * Has a value take the place of whatever there is, on all nodes: an invalidation, and then a load that is done already. What others began to load in between, they may
+   * keep in their own memory; it isn't older than the invalidation.
+   */
   async smartSet<T>(key: string, value: T, options?: SmartGetOptions<T>): Promise<void> {
     requireKey(key)
     requireValue(value)
     await this.invalidate(key)
     // Nor do loads that began meanwhile on this node count.
     this.#flights.follow({ keys: [key] })
-    await this.#find(key, () => value, { loadCostMs: SET_COST_MS, ...options }, undefined, this.#clock.monotonic())
+    const read = this.#readSettings({ loadCostMs: SET_COST_MS, ...options })
+    await this.#flights.alone(key, (flight) => outsideOfCalls(() => this.#values.store(flight, value, read)))
   }
 
   /** Brings a fresh value from a lower layer into memory, however large it is; whether there is one. */

@@ -79,6 +79,12 @@ export class FetchValue {
     }
   }
 
+  /** Keeps a value that is there already, whatever the layers hold. */
+  async store(flight: ValueFlight, value: unknown, read: ReadSettings): Promise<Landing> {
+    const found = await this.#parts.loads.store({ key: flight.key, loader: () => value, read })
+    return this.#keepWhereItBelongs(flight, { found, source: 'loader', isStale: false })
+  }
+
   /** Brings what a lower layer has into memory, whatever it is worth. */
   async promote(flight: ValueFlight): Promise<Landing | undefined> {
     const { landing } = await this.#look(flight)

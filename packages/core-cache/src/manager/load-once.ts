@@ -14,6 +14,8 @@ import type { SharedValues } from './shared-values.ts'
 /** Life of a load token whose holder doesn't prolong it: what the others wait when a holder dies. */
 const TOKEN_LIFE_MS = 2_000
 const PROLONG_EVERY_MS = 600
+/** So often a set puts an end to loads of others: one may begin anew in between. */
+const MOST_TAKEOVERS = 8
 /** How long a failure is there to be seen by those who wait. */
 const FAILURE_MS = 2_000
 /** Pauses of those who wait, should the message not reach them. */
@@ -84,6 +86,19 @@ export class LoadOnce {
     return this.#loadHere(request, token)
   }
 
+  /** Keeps a value that needs no loading, in the place of whatever others load meanwhile: what they get is not stored. */
+  async store(request: Pick<LoadRequest, 'key' | 'loader' | 'read'>): Promise<FoundValue> {
+    const token = newToken()
+    for (let tries = 0; this.#through !== undefined && tries < MOST_TAKEOVERS; tries++) {
+      const { shared, values } = this.#through
+      const reply = await values.ask('claim', () => shared.claim({ key: request.key, token, lifeMs: TOKEN_LIFE_MS, unusable: '', waitedFor: '' }))
+      if (reply === undefined) break
+      if (reply.kind === 'granted') return this.#loadUnderToken(request, token, this.#through)
+      await values.ask('remove', () => shared.remove([request.key]))
+    }
+    return this.#loadHere(request, token)
+  }
+
   /** Somebody says that a key, for which some wait here, is settled. */
   onSettled(key: string): void {
     for (const wake of [...(this.#waiting.get(key) ?? [])]) wake()
@@ -94,7 +109,7 @@ export class LoadOnce {
     await Promise.allSettled([...this.#fills])
   }
 
-  async #loadUnderToken(request: LoadRequest, token: string, { link, shared, values, places }: LoadThroughShared): Promise<FoundValue> {
+  async #loadUnderToken(request: Pick<LoadRequest, 'key' | 'loader' | 'read'>, token: string, { link, shared, values, places }: LoadThroughShared): Promise<FoundValue> {
     const { key } = request
     const { run, followed } = link
     const stop = this.#prolong(key, token, shared)
@@ -115,7 +130,7 @@ export class LoadOnce {
     }
   }
 
-  async #loadHere({ key, loader, read }: LoadRequest, token: string): Promise<FoundValue> {
+  async #loadHere({ key, loader, read }: Pick<LoadRequest, 'key' | 'loader' | 'read'>, token: string): Promise<FoundValue> {
     const startedAtMs = this.#clock.monotonic()
     try {
       const value = await runLoader(loader, key, this.#settings.loadTimeoutMs, this.#clock)

@@ -14,7 +14,7 @@ export interface History {
 export interface HistoryOutcome {
   /** Reads that got what had been invalidated, and acknowledged, before they began. */
   readonly stale: number
-  /** Reads that failed though their loader didn't. */
+  /** Reads and sets that failed though no loader did. */
   readonly failures: number
   readonly reads: number
   readonly loads: number
@@ -22,6 +22,8 @@ export interface HistoryOutcome {
   /** Reads that the persistent layer answered, and restarts. */
   readonly kept: number
   readonly restarts: number
+  /** How often a replica took over. */
+  readonly failovers: number
   /** The first stale read, for whoever looks for the reason. */
   readonly first: string | undefined
 }
@@ -29,6 +31,8 @@ export interface HistoryOutcome {
 const KEYS = ['a', 'b']
 const TAG = 'tagged'
 const NODES = 3
+/** Memory of some nodes: now and then it holds nothing at all. */
+const LITTLE_BYTES = 3_000
 
 /** Plays one history. The same seed plays the same one. */
 export async function playHistory({ seed, steps }: History): Promise<HistoryOutcome> {
@@ -50,12 +54,18 @@ class World {
   readonly #disks: MemoryPersistentLayer[] = []
   readonly #lives: { isOver: boolean }[] = []
   readonly #isCut: boolean[] = []
+  /** Those that are being closed, or opened again. */
+  readonly #isClosed: boolean[] = []
+  readonly #pressures: ((share: number) => void)[] = []
   /** The source of truth, and the newest version of each key whose invalidation has been acknowledged. */
   readonly #written = new Map<string, number>()
   readonly #acknowledged = new Map<string, number>()
+  /** Writes of a key that are under way, and keys that are being set: of a set and a write at the same time, nobody can say which is the newer. */
+  readonly #writing = new Map<string, number>()
+  readonly #setting = new Set<string>()
   readonly #pending = new Set<Promise<unknown>>()
   readonly #dead: CacheManager[] = []
-  #outcome = { stale: 0, failures: 0, reads: 0, loads: 0, acknowledged: 0, kept: 0, restarts: 0, first: undefined as string | undefined }
+  #outcome = { stale: 0, failures: 0, reads: 0, loads: 0, acknowledged: 0, kept: 0, restarts: 0, failovers: 0, first: undefined as string | undefined }
 
   constructor(seed: number) {
     this.#fraction = seededFractions(seed)
@@ -63,6 +73,7 @@ class World {
     this.#replica = this.#server.copy()
     for (let index = 0; index < NODES; index++) {
       this.#isCut.push(false)
+      this.#isClosed.push(false)
       this.#disks.push(new MemoryPersistentLayer({ nowMs: () => this.clock.now(), carry: () => this.#carryToDisk() }))
       this.#nodes.push(this.#start(index))
     }
@@ -74,8 +85,10 @@ class World {
     const shared = this.#server.layerFor((what) => (life.isOver ? Promise.reject(new TypeError('dead')) : this.#carry(index, what)))
     // For some, everything is too large for the shared layer: what they keep is on their disks alone.
     const sharedMaxBytes = this.#fraction() < 0.7 ? 1 : undefined
+    const maxBytes = this.#fraction() < 0.3 ? LITTLE_BYTES : undefined
+    const memoryPressure = { follow: (setShare: (share: number) => void) => ((this.#pressures[index] = setShare), () => {}) }
     return createCacheManager({
-      shared, persistent: this.#disks[index], persistentMinLoadMs: 0, sharedMaxBytes, clock: this.clock,
+      shared, persistent: this.#disks[index], persistentMinLoadMs: 0, sharedMaxBytes, maxBytes, memoryPressure, clock: this.clock,
       ttlSeconds: 30, refreshShare: 0.5, staleWhileRevalidateSeconds: 30, staleIfErrorSeconds: 30, waitTimeoutMs: 1500,
     })
   }
@@ -98,21 +111,46 @@ class World {
     const dice = this.#fraction()
     const node = this.upTo(NODES)
     const key = KEYS[this.upTo(KEYS.length)] as string
-    if (dice < 0.5) this.#track(this.#read(node, key))
-    else if (dice < 0.6) this.#nodes[node]?.demote(key)
-    else if (dice < 0.85) this.#track(this.#write(node, key))
-    else if (dice < 0.95) this.#isCut[node] = this.#isCut[node] !== true
-    else if (dice < 0.96) this.#isCut.fill(false)
-    else if (dice < 0.98) this.#restart(node)
-    else if (dice < 0.985) this.#replica = this.#server.copy()
-    else if (dice < 0.99) this.#server.failOver(this.#replica)
+    if (dice > 0.84) this.#fail(dice, node)
+    else if (this.#isClosed[node] === true) return
+    else if (dice < 0.45) this.#track(this.#read(node, key))
+    else if (dice < 0.5) this.#nodes[node]?.demote(key)
+    else if (dice < 0.55) this.#track((this.#nodes[node] as CacheManager).promote(key))
+    else if (dice < 0.74) this.#track(this.#write(node, key))
+    else if (dice < 0.79) this.#track(this.#set(node, key))
+    else if (dice < 0.83) this.#pressures[node]?.(this.#fraction() < 0.5 ? this.#fraction() : 1)
+    else this.#nodes[node]?.resize({ maxEntries: 1 + this.upTo(3), maxBytes: LITTLE_BYTES * (1 + this.upTo(2)) })
+  }
+
+  #fail(dice: number, node: number): void {
+    if (dice < 0.94) this.#isCut[node] = this.#isCut[node] !== true
+    else if (dice < 0.95) this.#isCut.fill(false)
+    else if (dice < 0.965 && this.#isClosed[node] !== true) this.#restart(node)
+    else if (dice < 0.97 && this.#isClosed[node] !== true) this.#track(this.#closeForAWhile(node))
+    else if (dice < 0.98) this.#replica = this.#server.copy()
+    else if (dice < 0.99) this.#failOver()
     else this.#server.restartEmpty()
+  }
+
+  #failOver(): void {
+    this.#outcome.failovers += 1
+    this.#server.failOver(this.#replica)
+  }
+
+  async #closeForAWhile(node: number): Promise<void> {
+    this.#isClosed[node] = true
+    const manager = this.#nodes[node] as CacheManager
+    await manager.disconnect()
+    await this.#delay(3_000)
+    await manager.connect()
+    this.#isClosed[node] = false
   }
 
   async end(): Promise<HistoryOutcome> {
     this.#isCut.fill(false)
     await this.clock.advance(8_000)
     // After all that, everybody sees the newest.
+    await this.clock.advance(8_000)
     for (let node = 0; node < NODES; node++) for (const key of KEYS) this.#track(this.#read(node, key))
     await this.clock.advance(8_000)
     const closing = Promise.all([...this.#nodes, ...this.#dead].map((node) => node.disconnect()))
@@ -147,19 +185,36 @@ class World {
   }
 
   async #write(node: number, key: string): Promise<void> {
-    const version = (this.#written.get(key) ?? 0) + 1
-    this.#written.set(key, version)
+    if (this.#setting.has(key)) return
     const manager = this.#nodes[node] as CacheManager
     const dice = this.#fraction()
+    await this.#change(key, () => {
+      if (key === 'a' && dice < 0.5) return manager.invalidateTags([TAG])
+      if (dice < 0.8) return manager.invalidate(key)
+      return dice < 0.95 ? manager.patternInvalidate(`${key}*`) : manager.clear()
+    })
+  }
+
+  async #set(node: number, key: string): Promise<void> {
+    if ((this.#writing.get(key) ?? 0) > 0) return this.#write(node, key)
+    this.#setting.add(key)
+    await this.#change(key, (version) => (this.#nodes[node] as CacheManager).smartSet(key, { version }, key === 'a' ? { tags: [TAG] } : undefined))
+    this.#setting.delete(key)
+  }
+
+  async #change(key: string, acknowledge: (version: number) => Promise<void>): Promise<void> {
+    const version = (this.#written.get(key) ?? 0) + 1
+    this.#written.set(key, version)
+    this.#writing.set(key, (this.#writing.get(key) ?? 0) + 1)
     try {
-      if (key === 'a' && dice < 0.5) await manager.invalidateTags([TAG])
-      else if (dice < 0.8) await manager.invalidate(key)
-      else if (dice < 0.95) await manager.patternInvalidate(`${key}*`)
-      else await manager.clear()
+      await acknowledge(version)
       this.#acknowledged.set(key, Math.max(version, this.#acknowledged.get(key) ?? 0))
       this.#outcome.acknowledged += 1
-    } catch {
+    } catch (error) {
       // Not acknowledged: nothing was promised.
+      if ((error as { code?: unknown }).code !== 'ERR_CACHE_UNACKNOWLEDGED') this.#outcome.failures += 1
+    } finally {
+      this.#writing.set(key, (this.#writing.get(key) ?? 0) - 1)
     }
   }
 

@@ -163,7 +163,7 @@ export class NodeLink implements SharedListener {
     const leasesEndAtMs = clock.monotonic() + LEASE_MS * (1 + CLOCK_DRIFT)
     const others = nodes.filter((other) => other.node !== node)
     const late = () => others.filter((other) => Math.max(other.followed, this.#followedOf(other.node, run)) < number)
-    while ((isYoung || late().length > 0) && clock.monotonic() < leasesEndAtMs) await this.#changeBefore(leasesEndAtMs)
+    while (this.#isOpen && (isYoung || late().length > 0) && clock.monotonic() < leasesEndAtMs) await this.#changeBefore(leasesEndAtMs)
     if (!this.#isOpen) throw new OperationError('the cache was closed before all nodes had confirmed an invalidation', { code: 'ERR_ABORTED' })
     const dead = late()
     if (dead.length > 0) await withDeadline(() => shared.strike(dead), { timeoutMs: RENEWAL_TIMEOUT_MS, what: 'striking off nodes', clock }).catch(() => {})
@@ -183,7 +183,7 @@ export class NodeLink implements SharedListener {
         this.#waiting.delete(done)
         resolve()
       }
-      const timer = clock.setTimeout(done, this.#isOpen ? atMs - clock.monotonic() : 0)
+      const timer = clock.setTimeout(done, atMs - clock.monotonic())
       this.#waiting.add(done)
     })
   }
