@@ -1,5 +1,6 @@
 // Composition
 export { compose } from './compose.ts'
+export { type ResultPolicy } from './result-policy.ts'
 export { outsideOfCalls } from './executor/scope.ts'
 
 // Breaker

@@ -14,8 +14,8 @@ export interface BreakerEvent {
   readonly reason: StateReason
 }
 
-/** When a breaker opens and closes; see {@link createBreaker}. */
-export interface BreakerOptions {
+/** When a breaker opens and closes, by failures and by results of type `R`; see {@link createBreaker}. */
+export interface BreakerOptions<R = unknown> {
   /** Name in errors, events and metrics: what is protected. @default 'default' */
   name?: string | undefined
   /** Failures in a row that open it; `Infinity` for never. @default 5 */
@@ -44,6 +44,8 @@ export interface BreakerOptions {
   probeTimeoutMs?: number | undefined
   /** Which failures speak against the other side. @default retryable ones and those of unknown origin; wrong input doesn't, nor does a limit of our own */
   isFailure?: ((error: unknown) => boolean) | undefined
+  /** Which results speak against the other side, though nothing failed: they count as failures and are handed on as they are. @default none */
+  isFailureResult?: ((result: R) => boolean) | undefined
   /** Told of every change of state. What it throws is ignored. @default nobody */
   onStateChange?: ((event: BreakerEvent) => void) | undefined
   /** Where state and refusals are counted. @default silentMetrics */
@@ -65,13 +67,14 @@ export interface BreakerRules {
   readonly probeTimeoutMs: number
   readonly recovery: RecoveryStrategy
   readonly isFailure: (error: unknown) => boolean
+  readonly isFailureResult: ((result: unknown) => boolean) | undefined
   readonly clock: Clock
   readonly onStateChange: ((event: BreakerEvent) => void) | undefined
   readonly metrics: MetricsSink
 }
 
 /** The rules that options make; an option that is wrong is refused by name. */
-export function breakerRules(options: BreakerOptions): BreakerRules {
+export function breakerRules<R>(options: BreakerOptions<R>): BreakerRules {
   return {
     name: options.name ?? 'default',
     consecutiveFailures: countOption('consecutiveFailures', options.consecutiveFailures ?? 5),
@@ -84,6 +87,8 @@ export function breakerRules(options: BreakerOptions): BreakerRules {
     probeTimeoutMs: durationOption('probeTimeoutMs', options.probeTimeoutMs ?? 30_000, 1),
     recovery: options.recovery ?? fixedRecovery(options.openMs ?? 3_000),
     isFailure: options.isFailure ?? speaksAgainstTheOtherSide,
+    // What the chain is made for is what its work answers: the types of `createBreaker` and `compose` see to it.
+    isFailureResult: options.isFailureResult as ((result: unknown) => boolean) | undefined,
     clock: options.clock ?? systemClock,
     onStateChange: options.onStateChange,
     metrics: options.metrics ?? silentMetrics,
@@ -91,7 +96,7 @@ export function breakerRules(options: BreakerOptions): BreakerRules {
 }
 
 /** The window that options ask for; undefined when no share can open the breaker. */
-export function breakerWindow(options: BreakerOptions): CallWindow | undefined {
+export function breakerWindow(options: Pick<BreakerOptions, 'windowMs' | 'windowCalls' | 'minimumCalls'>): CallWindow | undefined {
   const windowMs = durationOption('windowMs', options.windowMs ?? 10_000, 1)
   const minimumCalls = options.minimumCalls ?? 20
   const { windowCalls } = options

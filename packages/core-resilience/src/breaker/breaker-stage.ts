@@ -10,6 +10,7 @@ import type { ManagedState, StateManager, StateReason } from './state-manager.ts
 
 /** The breaker's rule. Where its state is kept and what may follow upon what is the state manager's affair. */
 export class BreakerStage extends Stage {
+  override readonly judgesResults: boolean
   readonly #rules: BreakerRules
   readonly #window: CallWindow | undefined
   readonly #states: StateManager
@@ -33,6 +34,7 @@ export class BreakerStage extends Stage {
   constructor(rules: BreakerRules, window: CallWindow | undefined, states: StateManager) {
     super()
     this.#rules = rules
+    this.judgesResults = rules.isFailureResult !== undefined
     this.#window = window
     this.#states = states
     this.#managed = states.manageState(rules.name)
@@ -70,13 +72,22 @@ export class BreakerStage extends Stage {
     this.#answered(slot.era, this.#wasSlow(slot))
   }
 
+  override judged(run: Run<unknown>, at: number, result: unknown): boolean {
+    const { isFailureResult } = this.#rules
+    const slot = run.slots[at] as number | TimedCall
+    const era = typeof slot === 'number' ? slot : slot.era
+    if (isFailureResult === undefined || !this.#asks(era, () => isFailureResult(result))) return super.judged(run, at, result)
+    this.#failed(era, typeof slot !== 'number' && this.#wasSlow(slot))
+    return false
+  }
+
   override failed(run: Run<unknown>, at: number, error: unknown): boolean {
     const slot = run.slots[at] as number | TimedCall
     const era = typeof slot === 'number' ? slot : slot.era
     const isSlow = typeof slot !== 'number' && this.#wasSlow(slot)
     // A caller who left tells nothing, whatever the work made of it; a deadline further out tells of a slow server.
     if (run.isCancelled ? !isTimeout(run.cancelReason) : saysNothing(error)) this.#saidNothing(era)
-    else if (run.isCancelled || this.#rules.isFailure(error)) this.#failed(era, isSlow)
+    else if (run.isCancelled || this.#asks(era, () => this.#rules.isFailure(error))) this.#failed(era, isSlow)
     // An error that doesn't speak against the other side is an answer from it.
     else this.#answered(era, isSlow)
     return false
@@ -188,6 +199,16 @@ export class BreakerStage extends Stage {
     if (window === undefined || window.calls < this.#rules.minimumCalls) return
     if (window.failures > 0 && window.failures >= window.calls * this.#rules.failureShare) return this.#open('failure_rate')
     if (window.slow > 0 && window.slow >= window.calls * this.#rules.slowShare) this.#open('slow_calls')
+  }
+
+  /** What its owner's rule says. One that throws has told nothing: a probe gives its place back. */
+  #asks(era: number, rule: () => boolean): boolean {
+    try {
+      return rule()
+    } catch (thrown) {
+      this.#saidNothing(era)
+      throw thrown
+    }
   }
 
   #saidNothing(era: number): void {

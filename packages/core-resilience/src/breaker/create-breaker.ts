@@ -1,11 +1,11 @@
-import type { Policy } from '@smart-whale/interfaces'
 import { chainOf, FusedPolicy } from '../executor/chain.ts'
+import type { ResultPolicy } from '../result-policy.ts'
 import { type BreakerOptions, breakerRules, breakerWindow } from './breaker-options.ts'
 import { BreakerStage } from './breaker-stage.ts'
 import { type BreakerState, type ManagedState, StateManager } from './state-manager.ts'
 
-/** A policy that stops calling what keeps failing. */
-export interface Breaker extends Policy {
+/** A policy that stops calling what keeps failing. With a rule for results it is for work that answers with an `R`. */
+export interface Breaker<R = unknown> extends ResultPolicy<R> {
   readonly name: string
   /** As of the last call: an open breaker turns half-open when a call comes, not by itself. */
   readonly state: BreakerState
@@ -29,18 +29,20 @@ export interface Breaker extends Policy {
  * Its `execute` throws `BreakerOpenError` (`ERR_CIRCUIT_OPEN`) while no call is let through; calls refused within one millisecond
  * are handed the same error object, without a stack.
  */
-export function createBreaker(options: BreakerOptions = {}): Breaker {
+export function createBreaker(options?: BreakerOptions): Breaker
+export function createBreaker<R>(options: BreakerOptions<R>): Breaker<R>
+export function createBreaker<R>(options: BreakerOptions<R> = {}): Breaker<R> {
   const states = new StateManager({ maxKeys: 1, clock: options.clock })
   return new CircuitBreaker(options, states)
 }
 
 /** A breaker over a state that somebody manages. */
-export class CircuitBreaker extends FusedPolicy implements Breaker {
+export class CircuitBreaker<R = unknown> extends FusedPolicy implements Breaker<R> {
   readonly name: string
   readonly #stage: BreakerStage
   readonly #states: StateManager
 
-  constructor(options: BreakerOptions, states: StateManager) {
+  constructor(options: BreakerOptions<R>, states: StateManager) {
     const rules = breakerRules(options)
     const stage = new BreakerStage(rules, breakerWindow(options), states)
     super(chainOf([stage]))

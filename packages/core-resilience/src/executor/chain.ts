@@ -10,6 +10,7 @@ export interface Chain {
   /** A policy that can't be fused, and what is below it; undefined when the work itself is below the stages. */
   readonly inner: (<T>(work: Work<T>, context: PolicyContext) => Promise<T>) | undefined
   readonly canAbandon: boolean
+  readonly judgesResults: boolean
   readonly retries: boolean
   readonly isAmbient: boolean
   /** What is done, for messages. */
@@ -40,6 +41,7 @@ export function chainOf(stages: readonly Stage[], inner?: Chain['inner'], what =
     passive: stages.map(({ isPassive }) => isPassive),
     inner,
     canAbandon: stages.some((stage) => stage.canAbandon),
+    judgesResults: stages.some((stage) => stage.judgesResults),
     retries: stages.some((stage) => stage.retries),
     isAmbient: stages.some((stage) => stage.isAmbient),
     what,

@@ -1,6 +1,6 @@
 import { abortedError, type Clock, type PolicyCall, type PolicyContext } from '@smart-whale/interfaces'
 import type { Chain } from './chain.ts'
-import { contextOf, isCancelled, layersAbove, onCancelled, reasonOf, runAmbient, Scope } from './scope.ts'
+import { contextOf, earlier, isCancelled, layersAbove, onCancelled, reasonOf, runAmbient, Scope } from './scope.ts'
 import { Settlement } from './settlement.ts'
 import { WAITING } from './stage.ts'
 
@@ -66,8 +66,8 @@ export class Run<T> extends Settlement<T> {
 
   /** Goes in. Of a chain that waits for its work in any case the work's own promise carries the answer: it spares one. */
   start(): Promise<T> {
-    const { canAbandon } = this._chain
-    if (canAbandon) void this.makePromise()
+    const { canAbandon, judgesResults } = this._chain
+    if (canAbandon || judgesResults) void this.makePromise()
     if (this.call !== undefined && this.isCancelled) this._fail(this._callerGaveUp())
     else {
       if (canAbandon && this.call !== undefined) this._follow()
@@ -76,7 +76,7 @@ export class Run<T> extends Settlement<T> {
     return this.handOut()
   }
 
-  /** The stage that let the run wait lets it in. */
+  /** The stage that let the run wait lets it in, or runs what is below it once more. */
   goOn(at: number): void {
     this._stopWaiting()
     this._clock = undefined
@@ -90,11 +90,6 @@ export class Run<T> extends Settlement<T> {
     this._comeOutFailed(at - 1, error)
   }
 
-  /** What is below the stage runs once more. */
-  again(at: number): void {
-    this.goOn(at)
-  }
-
   /** The stage has another answer for what failed below it. */
   answer(at: number, value: unknown): void {
     this._stopWaiting()
@@ -104,6 +99,8 @@ export class Run<T> extends Settlement<T> {
   /** A stage that waits for something else than the work: the caller's giving up must reach it. */
   waitAt(at: number): void {
     this._depth = at + 1
+    // It goes on at another time.
+    this._clock = undefined
     if (this._stopFollowing === undefined) this._follow()
   }
 
@@ -225,7 +222,8 @@ export class Run<T> extends Settlement<T> {
   }
 
   private _comeOut(from: number, value: T): void {
-    const { stages, passive } = this._chain
+    const { stages, passive, judgesResults } = this._chain
+    if (judgesResults) return this._comeOutJudged(from, value)
     for (let at = from; at >= 0; at--) {
       if (passive[at]) continue
       this._depth = at
@@ -236,15 +234,36 @@ export class Run<T> extends Settlement<T> {
     this.settle(value)
   }
 
+  private _comeOutJudged(from: number, value: T): void {
+    const { stages } = this._chain
+    this._clock = undefined
+    let at = from
+    try {
+      for (; at >= 0; at--) {
+        this._depth = at
+        if (stages[at]!.judged(this as Run<unknown>, at, value) || this.isSettled) return
+      }
+    } catch (thrown) {
+      return this._comeOutFailed(at - 1, thrown)
+    }
+    this._stopFollowing?.()
+    this.settle(value)
+  }
+
   private _comeOutFailed(from: number, error: unknown): void {
     const { stages } = this._chain
+    let failure = error
     this._clock = undefined
     for (let at = from; at >= 0; at--) {
       if (this.isSettled) return
       this._depth = at
-      if (stages[at]!.failed(this as Run<unknown>, at, error)) return
+      try {
+        if (stages[at]!.failed(this as Run<unknown>, at, failure)) return
+      } catch (thrown) {
+        failure = thrown
+      }
     }
-    this._fail(error)
+    this._fail(failure)
   }
 
   private _fail(error: unknown): void {
@@ -275,10 +294,4 @@ export class Run<T> extends Settlement<T> {
   private _callerGaveUp(): Error {
     return abortedError(this._chain.what, contextOf(this.call).signal)
   }
-}
-
-/** The earlier of two limits that may be missing. */
-export function earlier(one: number | undefined, other: number | undefined): number | undefined {
-  if (one === undefined) return other
-  return other === undefined || one < other ? one : other
 }

@@ -156,3 +156,9 @@ export function onCancelled(call: PolicyCall | undefined, listener: (reason: unk
   signal.addEventListener('abort', onAbort, { once: true })
   return () => signal.removeEventListener('abort', onAbort)
 }
+
+/** The earlier of two limits that may be missing. */
+export function earlier(one: number | undefined, other: number | undefined): number | undefined {
+  if (one === undefined) return other
+  return other === undefined || one < other ? one : other
+}

@@ -1,7 +1,6 @@
 import { abortedError, type Clock, InfrastructureError, type MetricsSink, type Policy, type PolicyCall, type PolicyContext, silentMetrics, systemClock } from '@smart-whale/interfaces'
 import { countOption, durationOption } from '../check-options.ts'
-import { contextOf, isCancelled, layersAbove, onCancelled, Scope } from '../executor/scope.ts'
-import { earlier } from '../executor/run.ts'
+import { contextOf, earlier, isCancelled, layersAbove, onCancelled, Scope } from '../executor/scope.ts'
 import { TimerEntry, wheelOf } from '../executor/timer-wheel.ts'
 import { notify } from '../notify.ts'
 import type { RetryBudget } from '../retry/retry-budget.ts'

@@ -5,6 +5,7 @@ import {
   AimdLimit,
   type BulkheadRefusal,
   compose,
+  type ConcurrencyLimit,
   createAdaptiveLimiter,
   createBulkhead,
   createHedge,
@@ -322,6 +323,25 @@ describe('createAdaptiveLimiter', () => {
     expect(limiter.limit).toBe(20)
     await outcomeOf(limiter.execute(async () => Promise.reject(away)))
     expect(limiter.limit).toBe(18)
+  })
+
+  it('takes no wait for a place for a part of the call', async () => {
+    const clock = new FakeClock()
+    const means: number[] = []
+    const algorithm: ConcurrencyLimit = {
+      next: (limit, { meanMs }) => {
+        means.push(meanMs)
+        return limit
+      },
+    }
+    const limiter = createAdaptiveLimiter({ clock, algorithm, initialLimit: 1, maxQueued: 1, windowCalls: 1, windowMs: 0 })
+    const taking = (ms: number) => limiter.execute(() => new Promise<void>((resolve) => clock.setTimeout(resolve, ms)))
+
+    const both = [taking(100), taking(30)]
+    await clock.advance(130)
+    await Promise.all(both)
+
+    expect(means).toEqual([100, 30])
   })
 
   it('is disposed of like a bulkhead', async () => {

@@ -1,5 +1,6 @@
 import type { Clock } from '@smart-whale/interfaces'
-import { earlier, type Run } from '../executor/run.ts'
+import type { Run } from '../executor/run.ts'
+import { earlier } from '../executor/scope.ts'
 import { TimerEntry, type TimerWheel, wheelOf } from '../executor/timer-wheel.ts'
 
 /** A run that waits for its turn. */

@@ -13,7 +13,10 @@ export interface RetryEvent {
   readonly attempt: number
   /** How long is waited before the next one. */
   readonly delayMs: number
+  /** What it failed with; undefined when it was its result that won't do. */
   readonly error: unknown
+  /** The result that won't do; undefined when it failed. */
+  readonly result: unknown
 }
 
 /** An attempt failed in a way that may pass, and no other one follows. */
@@ -21,11 +24,14 @@ export interface GiveUpEvent {
   /** Attempts that were made. */
   readonly attempts: number
   readonly reason: GiveUpReason
+  /** What it failed with; undefined when it was its result that won't do. */
   readonly error: unknown
+  /** The result that won't do and is handed on all the same; undefined when it failed. */
+  readonly result: unknown
 }
 
-/** How failures are retried; see {@link createRetry}. */
-export interface RetryOptions {
+/** How failures are retried, and results of type `R` that won't do; see {@link createRetry}. */
+export interface RetryOptions<R = unknown> {
   /** Name in metrics. @default 'default' */
   name?: string | undefined
   /** Attempts in all, the first one included; `Infinity` for no bound. @default 3 */
@@ -44,6 +50,10 @@ export interface RetryOptions {
   ambient?: boolean | undefined
   /** Which failures may pass. @default those whose error says so: `InfrastructureError.retryable` */
   isRetryable?: ((error: unknown) => boolean) | undefined
+  /** Which results won't do, though nothing failed: they are tried again like failures. When no attempt is left, the last one is handed on as it is. @default none */
+  isRetryableResult?: ((result: R) => boolean) | undefined
+  /** How long such a result asks to be waited at least, in milliseconds, as by its `Retry-After`. @default not at all */
+  retryAfterOfResult?: ((result: R) => number | undefined) | undefined
   /** Told before each wait. What it throws is ignored. @default nobody */
   onRetry?: ((event: RetryEvent) => void) | undefined
   /** Told when a failure that may pass is passed on. What it throws is ignored. @default nobody */
@@ -64,6 +74,8 @@ export interface RetryRules {
   readonly whenNested: 'once' | 'retry'
   readonly isAmbient: boolean
   readonly isRetryable: (error: unknown) => boolean
+  readonly isRetryableResult: ((result: unknown) => boolean) | undefined
+  readonly retryAfterOfResult: (result: unknown) => number
   readonly clock: Clock
   readonly random: () => number
   readonly retrying: (event: RetryEvent) => void
@@ -71,7 +83,7 @@ export interface RetryRules {
 }
 
 /** The rules that options make; an option that is wrong is refused by name. */
-export function retryRules(options: RetryOptions): RetryRules {
+export function retryRules<R>(options: RetryOptions<R>): RetryRules {
   const { name = 'default', clock = systemClock, metrics = silentMetrics } = options
   const retries = metrics.counter({ name: 'smart_whale_retries_total', help: 'Attempts after the first one', labelNames: ['policy'] })
   const givenUp = metrics.counter({
@@ -88,6 +100,9 @@ export function retryRules(options: RetryOptions): RetryRules {
     whenNested: options.whenNested ?? 'once',
     isAmbient: options.ambient ?? false,
     isRetryable: options.isRetryable ?? saysRetryable,
+    // What the chain is made for is what its work answers: the types of `createRetry` and `compose` see to it.
+    isRetryableResult: options.isRetryableResult as ((result: unknown) => boolean) | undefined,
+    retryAfterOfResult: (result) => options.retryAfterOfResult?.(result as R) ?? 0,
     clock,
     random: options.random ?? Math.random,
     retrying: (event) => {

@@ -3,7 +3,7 @@ import { Stage } from '../executor/stage.ts'
 import { TimerEntry, wheelOf } from '../executor/timer-wheel.ts'
 import { retryAfterOf } from './retry-after.ts'
 import { WindowBudget } from './retry-budget.ts'
-import type { GiveUpReason, RetryEvent, RetryRules } from './retry-options.ts'
+import type { GiveUpReason, RetryRules } from './retry-options.ts'
 
 /** What became of everything that a retry was asked to run. */
 export interface RetryStatistics {
@@ -20,6 +20,7 @@ export interface RetryStatistics {
 /** Runs what is below it again when it fails in a way that may pass. */
 export class RetryStage extends Stage {
   override readonly retries = true
+  override readonly judgesResults: boolean
   override readonly isAmbient: boolean
   readonly #rules: RetryRules
   readonly #windowBudget: WindowBudget | undefined
@@ -32,6 +33,7 @@ export class RetryStage extends Stage {
     super()
     this.#rules = rules
     this.isAmbient = rules.isAmbient
+    this.judgesResults = rules.isRetryableResult !== undefined
     // One that reads the clock that the executor has read already needn't read it again.
     this.#windowBudget = rules.budget instanceof WindowBudget && rules.budget.clock === rules.clock ? rules.budget : undefined
   }
@@ -55,23 +57,15 @@ export class RetryStage extends Stage {
     if (typeof run.slots[at] === 'object') this.#recovered += 1
   }
 
-  override failed(run: Run<unknown>, at: number, error: unknown): boolean {
-    const slot = run.slots[at] as number | Attempts
-    const above = typeof slot === 'number' ? slot : slot.above
-    if (run.isCancelled || !this.#rules.isRetryable(error)) return this.#passOn(run, above)
+  override judged(run: Run<unknown>, at: number, result: unknown): boolean {
+    const { isRetryableResult, retryAfterOfResult } = this.#rules
+    if (isRetryableResult === undefined || run.isCancelled || !isRetryableResult(result)) return super.judged(run, at, result)
+    return this.#goesOn(run, at, { error: undefined, result, retryAfterMs: retryAfterOfResult(result) })
+  }
 
-    const attempt = typeof slot === 'number' ? 1 : slot.attempt
-    const retry: RetryEvent = { attempt, delayMs: this.delayMs(attempt, error, typeof slot === 'number' ? 0 : slot.waitedMs), error }
-    const reason = this.#reasonToGiveUp(run, retry, above)
-    if (reason !== undefined) {
-      this.#givenUp[reason] += 1
-      this.#rules.givingUp({ attempts: attempt, reason, error })
-      return this.#passOn(run, above)
-    }
-    this.#retries += 1
-    this.#rules.retrying(retry)
-    if (!run.isSettled) this.#wait(run, at, typeof slot === 'number' ? new Attempts(run, at, above) : slot, retry.delayMs)
-    return true
+  override failed(run: Run<unknown>, at: number, error: unknown): boolean {
+    if (run.isCancelled || !this.#rules.isRetryable(error)) return this.#passOn(run, aboveOf(run.slots[at]))
+    return this.#goesOn(run, at, { error, result: undefined, retryAfterMs: retryAfterOf(error) })
   }
 
   override abandoned(run: Run<unknown>, at: number): void {
@@ -79,8 +73,27 @@ export class RetryStage extends Stage {
     if (slot instanceof Attempts) wheelOf(this.#rules.clock).remove(slot)
   }
 
-  delayMs(attempt: number, error: unknown, waitedMs: number): number {
-    return retryAfterOf(error) + this.#rules.backoff.delayMs(attempt, waitedMs, this.#rules.random)
+  delayMs(attempt: number, retryAfterMs: number, waitedMs: number): number {
+    return retryAfterMs + this.#rules.backoff.delayMs(attempt, waitedMs, this.#rules.random)
+  }
+
+  /** Whether another attempt follows. */
+  #goesOn(run: Run<unknown>, at: number, flop: Flop): boolean {
+    const slot = run.slots[at] as number | Attempts
+    const above = aboveOf(slot)
+    const attempt = typeof slot === 'number' ? 1 : slot.attempt
+    const { error, result, retryAfterMs } = flop
+    const delayMs = this.delayMs(attempt, retryAfterMs, typeof slot === 'number' ? 0 : slot.waitedMs)
+    const reason = this.#reasonToGiveUp(run, { attempt, delayMs, retryAfterMs, above })
+    if (reason !== undefined) {
+      this.#givenUp[reason] += 1
+      this.#rules.givingUp({ attempts: attempt, reason, error, result })
+      return this.#passOn(run, above)
+    }
+    this.#retries += 1
+    this.#rules.retrying({ attempt, delayMs, error, result })
+    if (!run.isSettled) this.#wait(run, at, typeof slot === 'number' ? new Attempts(run, at, above) : slot, delayMs)
+    return true
   }
 
   #wait(run: Run<unknown>, at: number, attempts: Attempts, delayMs: number): void {
@@ -97,17 +110,35 @@ export class RetryStage extends Stage {
     return false
   }
 
-  #reasonToGiveUp(run: Run<unknown>, { attempt, delayMs, error }: RetryEvent, above: number): GiveUpReason | undefined {
+  #reasonToGiveUp(run: Run<unknown>, { attempt, delayMs, retryAfterMs, above }: NextAttempt): GiveUpReason | undefined {
     const { maxAttempts, backoff, budget, clock, whenNested } = this.#rules
     if (above > 0 && whenNested === 'once') return 'nested'
     if (attempt >= maxAttempts) return 'attempts'
-    if (retryAfterOf(error) > backoff.maxDelayMs) return 'retry_after'
+    if (retryAfterMs > backoff.maxDelayMs) return 'retry_after'
     if (run.deadlineAtMs !== undefined && run.nowOn(clock) + delayMs >= run.deadlineAtMs) return 'deadline'
     // Asked last: what it grants is taken out of the budget.
     if (budget !== false && !budget.tryRetry()) return 'budget'
     return undefined
   }
 }
+
+/** An attempt that failed, or whose result won't do. */
+interface Flop {
+  readonly error: unknown
+  readonly result: unknown
+  /** What it asks to be waited; 0 when it doesn't. */
+  readonly retryAfterMs: number
+}
+
+/** The attempt that would follow. */
+interface NextAttempt {
+  readonly attempt: number
+  readonly delayMs: number
+  readonly retryAfterMs: number
+  readonly above: number
+}
+
+const aboveOf = (slot: unknown): number => (typeof slot === 'number' ? slot : (slot as Attempts).above)
 
 /** The attempts of one run, from its first failure on; waits in the wheel between them. */
 class Attempts extends TimerEntry {
@@ -127,6 +158,6 @@ class Attempts extends TimerEntry {
 
   expire(): void {
     this.#run.retryAttempt = this.attempt
-    this.#run.again(this.#at)
+    this.#run.goOn(this.#at)
   }
 }
