@@ -3,10 +3,13 @@ import { afterEach, describe, expect, inject, it, type TestContext } from 'vites
 import { kafkaError } from '../../src/errors.ts'
 import { createKafkaTransport, type KafkaTransport } from '../../src/kafka/client/kafka-transport.ts'
 import type { KafkaConnections } from '../../src/kafka/kafka-api.ts'
+import { WireWriter } from '../../src/kafka/protocol/wire-writer.ts'
 import { createPlatformaticConnections } from '../../src/platformatic/index.ts'
 import { readTopic, until } from '../contract/subject.ts'
 
 const PRODUCE = 0
+const INIT_PRODUCER_ID = 22
+const ADD_PARTITIONS = 24
 const END_TRANSACTION = 26
 const TRANSACTION_OFFSET_COMMIT = 28
 
@@ -53,6 +56,44 @@ async function transportHolding(context: TestContext, apiKey: number) {
   await transport.topics.create(topic, { partitions: 1 })
   return { transport, topic, ...held, producer: await transport.transactional(randomUUID()) }
 }
+
+/** What a broker says of a transactional id that it has forgotten. */
+const INVALID_PRODUCER_ID_MAPPING = 49
+
+/** As a broker that has forgotten the id since it was used last (in seven days, by default), until it is asked for another number. */
+function forgetting(connections: KafkaConnections, topic: () => string) {
+  let hasForgotten = false
+  const request: KafkaConnections['request'] = async (node, asked) => {
+    if (asked.apiKey === INIT_PRODUCER_ID) hasForgotten = false
+    const writer = new WireWriter().int32(0)
+    if (hasForgotten && asked.apiKey === END_TRANSACTION) return writer.int16(INVALID_PRODUCER_ID_MAPPING).written()
+    if (hasForgotten && asked.apiKey === ADD_PARTITIONS) {
+      return writer.array([topic()], (name) => writer.string(name).array([0], (partition) => writer.int32(partition).int16(INVALID_PRODUCER_ID_MAPPING))).written()
+    }
+    return connections.request(node, asked)
+  }
+  return { connections: { seeds: connections.seeds, request, close: () => connections.close() } satisfies KafkaConnections, forget: () => void (hasForgotten = true) }
+}
+
+it('goes on after the broker has forgotten the transactional id, as it does with one that was not used for days', async (context) => {
+  if (kafka.found === null) return context.skip(`needs Apache Kafka: ${kafka.remedy}`)
+  const topic = `forgotten.${randomUUID()}`
+  const { connections, forget } = forgetting(createPlatformaticConnections({ brokers: kafka.found.brokers }), () => topic)
+  const transport = createKafkaTransport(connections)
+  transports.push(transport)
+  await transport.start()
+  await transport.topics.create(topic, { partitions: 1 })
+  const producer = await transport.transactional(randomUUID())
+  await producer.run((transaction) => transaction.send(topic, [{ value: 'before' }]))
+  forget()
+
+  const refused = await producer.run((transaction) => transaction.send(topic, [{ value: 'refused' }])).catch((error: unknown) => error)
+  await producer.run((transaction) => transaction.send(topic, [{ value: 'after' }]))
+  await until('the last one is seen', async () => (await readTopic(transport, topic)).some(({ value }) => value === 'after'))
+
+  expect(refused).toMatchObject({ retryable: true })
+  expect((await readTopic(transport, topic)).map(({ value }) => value)).toEqual(['before', 'after'])
+})
 
 describe('a request of a transaction that arrives in the middle of the next one', () => {
   it('does not bring back older progress, though it was repeated with success', async (context) => {

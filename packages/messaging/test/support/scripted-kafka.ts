@@ -57,6 +57,8 @@ export class ScriptedKafka {
   readonly script: ProduceStep[] = []
   /** Refuses batches of more bytes, as max.message.bytes does. */
   maxBatchBytes = Infinity
+  /** What every fetch of a partition is refused with; 0 for not. */
+  fetchRefusal = 0
   /** Every produce request that left. */
   readonly produced: ProducedBatch[] = []
   /** Every fetch request: whom, over which channel, for which partitions. */
@@ -156,6 +158,7 @@ export class ScriptedKafka {
       logStartOffset: 0n,
       abortedTransactions: [],
     })
+    if (this.fetchRefusal !== 0) return said(this.fetchRefusal)
     if (topicId !== this.topicId) return said(100)
     if (this.leaders[partition] !== nodeId) return said(6)
     if (fetchOffset > end) return said(1)

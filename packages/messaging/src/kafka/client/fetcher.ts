@@ -82,9 +82,9 @@ export class Fetcher {
     // Who is at another place of a partition that is in this request already goes over the other connection.
     this.schedule()
     try {
-      const isLedHere = asked.length === 0 || this.#distribute(asked, await this.#ask(node, channel, asked))
-      // Who leads now may not be known to whoever is asked: not at once again.
-      if (!isLedHere) await this.#pause()
+      const isServed = asked.length === 0 || this.#distribute(asked, await this.#ask(node, channel, asked))
+      // What is refused is refused at once, and who leads now may not be known to whoever is asked: not at once again.
+      if (!isServed) await this.#pause()
     } catch (error) {
       await this.#afterFailure(node, asked, error)
     } finally {
@@ -140,31 +140,34 @@ export class Fetcher {
     return answer.partitions
   }
 
-  /** Hands on what came; false when the broker doesn't lead one of the partitions any more. */
+  /** Hands on what came; false when the broker refused one of the partitions, for now. */
   #distribute(asked: readonly Asked[], partitions: readonly FetchedPartition[]): boolean {
-    let isLedHere = true
+    let isServed = true
     const [owner] = partitions.filter(isMostOfAnswer)
     for (const fetched of partitions) {
       const found = asked.find(({ topic, partition }) => partition === fetched.partition && topic.id === fetched.topicId)
       if (found === undefined) continue
       for (const { feed } of found.readers) {
         if (fetched.errorCode === BROKER.NONE) feed.accept(fetched, found.from, fetched === owner && found.readers.length === 1)
-        else this.#refused(feed, fetched.errorCode, found.from)
+        else if (!this.#refused(feed, fetched.errorCode, found.from)) isServed = false
       }
-      if (isLeadershipError(fetched.errorCode)) isLedHere = false
     }
     const [first] = partitions
     if (owner === undefined && first !== undefined) giveBack(first.records)
-    return isLedHere
+    return isServed
   }
 
-  #refused(feed: PartitionFeed, errorCode: number, from: bigint): void {
+  /** Says so to who reads, when that is the end of it; false when it may pass. */
+  #refused(feed: PartitionFeed, errorCode: number, from: bigint): boolean {
     const { name } = feed.topic
-    const what = `reading partition ${feed.partition} of topic "${name}"`
-    if (errorCode === BROKER.OFFSET_OUT_OF_RANGE) return feed.fail(outOfRange(feed, from), from)
-    if (isLeadershipError(errorCode)) return this.#client.view.doubt(name)
-    const error = brokerError(errorCode, what)
-    if (!error.retryable) feed.fail(error, from)
+    if (isLeadershipError(errorCode)) {
+      this.#client.view.doubt(name)
+      return false
+    }
+    const error = errorCode === BROKER.OFFSET_OUT_OF_RANGE ? outOfRange(feed, from) : brokerError(errorCode, `reading partition ${feed.partition} of topic "${name}"`)
+    if (error.retryable) return false
+    feed.fail(error, from)
+    return true
   }
 
   async #afterFailure(node: KafkaNode, asked: readonly Asked[], error: unknown): Promise<void> {
@@ -227,7 +230,7 @@ function isMostOfAnswer({ records }: FetchedPartition): boolean {
   return records.length * 2 >= records.buffer.byteLength
 }
 
-function outOfRange({ topic, partition }: PartitionFeed, offset: bigint): Error {
+function outOfRange({ topic, partition }: PartitionFeed, offset: bigint): InfrastructureError {
   const message = `partition ${partition} of topic "${topic.name}" has no offset ${offset}: it was removed by retention, or is not there yet; seek to one within bounds()`
   return messagingError('ERR_MESSAGING_OFFSET_OUT_OF_RANGE', message, { context: { topic: topic.name, partition, offset: String(offset) } })
 }

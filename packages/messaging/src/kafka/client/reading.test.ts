@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { ScriptedKafka } from '../../../test/support/scripted-kafka.ts'
 import type { PartitionReader } from '../../transport.ts'
+import { BROKER } from '../broker-errors.ts'
 import { KafkaTransport } from './kafka-transport.ts'
 
 const open: KafkaTransport[] = []
@@ -156,6 +157,22 @@ describe('reading from Kafka', () => {
 
     expect(values).toEqual(['a'])
     expect(kafka.fetched.slice(0, 2).map(({ nodeId }) => nodeId)).toEqual([1, 2])
+  })
+
+  it('does not ask a broker without end that refuses for a while, and goes on afterwards', async () => {
+    const kafka = new ScriptedKafka()
+    const transport = await start(kafka)
+    await transport.send('t', [{ value: 'a' }])
+    const reader = await transport.openPartition('t', 0)
+    kafka.fetchRefusal = BROKER.CORRUPT_MESSAGE
+
+    const refused = await readValues(reader, 500)
+    const asked = kafka.fetched.length
+    kafka.fetchRefusal = 0
+
+    expect(refused).toEqual([])
+    expect(asked).toBeLessThan(12)
+    expect(await readValues(reader)).toEqual(['a'])
   })
 
   it('ends when the topic was made anew under its name', async () => {

@@ -16,7 +16,7 @@ import { type IdentityKeeper, TransactionalIdentity } from './transactional-iden
 const BROKER_MARGIN_MS = 5_000
 /** Answers by which the broker says that the epoch is over. */
 const FENCED = new Set<number>([BROKER.PRODUCER_FENCED, BROKER.INVALID_PRODUCER_EPOCH])
-const LOST_TRACK = new Set<number>([BROKER.OUT_OF_ORDER_SEQUENCE_NUMBER, BROKER.UNKNOWN_PRODUCER_ID])
+const LOST_TRACK = new Set<number>([BROKER.OUT_OF_ORDER_SEQUENCE_NUMBER, BROKER.UNKNOWN_PRODUCER_ID, BROKER.INVALID_PRODUCER_ID_MAPPING])
 const NOT_ATTEMPTED = 55
 
 /**
@@ -169,7 +169,8 @@ export class KafkaKeeper implements TransactionKeeper, IdentityKeeper {
       if (answer.errorCode !== BROKER.NONE) this.#isUndecided = wasUndecided
       return answer
     })
-    const wasEnded = errorCode === BROKER.INVALID_TXN_STATE
+    // One that is forgotten has nothing open.
+    const wasEnded = errorCode === BROKER.INVALID_TXN_STATE || (errorCode === BROKER.INVALID_PRODUCER_ID_MAPPING && !committed)
     if (errorCode !== BROKER.NONE && !wasEnded) throw this.#refusal(errorCode, what)
     this.#needsEnd = false
     this.#isUndecided = false
@@ -199,13 +200,15 @@ export class KafkaKeeper implements TransactionKeeper, IdentityKeeper {
 
   #refusal(errorCode: number, what: string): unknown {
     const error = brokerError(errorCode, what)
+    // Forgotten, as it wasn't used for days. Asked with the number of before, the broker gives another one, or says that somebody else has the id.
+    if (errorCode === BROKER.INVALID_PRODUCER_ID_MAPPING) this.#wantsEpoch = true
     return FENCED.has(errorCode) ? this.#fenced(error) : error
   }
 
   #sendFailure(failure: unknown): unknown {
     const code = (failure as { readonly context?: Readonly<Record<string, unknown>> }).context?.['brokerCode'] as number
     if (FENCED.has(code)) return this.#fenced(failure)
-    // A repeat that came late confused the numbers; the next transaction has others.
+    // A repeat that came late confused the numbers, or they are forgotten; the next transaction has others.
     return LOST_TRACK.has(code) ? transactionAborted(this.transactionalId, "the broker doesn't go on with its numbers", failure) : failure
   }
 
