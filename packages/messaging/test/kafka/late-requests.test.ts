@@ -19,36 +19,48 @@ afterEach(async () => {
   await Promise.all(transports.splice(0).map((transport) => transport.stop()))
 })
 
-/** Connections that hold one request back, whose sender hears that it was lost, until right before the transaction that `letGo` is called in ends. */
-function holding(connections: KafkaConnections, apiKey: number) {
-  let isArmed = false
-  let isLetGo = false
+/** Which request comes late, and when it comes. */
+interface Late {
+  readonly apiKey: number
+  /** Whether its repetitions are lost as well. @default false */
+  readonly isLostForGood?: boolean
+  /** It arrives right before the first of these, behind `letGo`. @default the end of a transaction */
+  readonly before?: number
+}
+
+/** Connections that hold one request back, whose sender hears that it was lost. */
+function holding(connections: KafkaConnections, { apiKey, isLostForGood = false, before = END_TRANSACTION }: Late) {
+  let state: 'passing' | 'losing' | 'letting go' = 'passing'
   let held: (() => Promise<unknown>) | null = null
-  const arrived: number[] = []
+  const arrived: unknown[] = []
+  const lost = (): Error => kafkaError('ERR_MESSAGING_CONNECTION', 'lost on purpose', { retryable: true, status: 503 })
   const request: KafkaConnections['request'] = async (node, asked) => {
-    if (isArmed && held === null && asked.apiKey === apiKey) {
-      held = () => connections.request(node, { ...asked, signal: undefined, onSend: undefined, channel: 'late' })
+    if (state === 'losing' && asked.apiKey === apiKey && (held === null || isLostForGood)) {
+      held ??= () => connections.request(node, { ...asked, signal: undefined, onSend: undefined, channel: 'late' })
       asked.onSend?.()
-      throw kafkaError('ERR_MESSAGING_CONNECTION', 'lost on purpose', { retryable: true, status: 503 })
+      throw lost()
     }
-    if (isLetGo && held !== null && asked.apiKey === END_TRANSACTION) {
-      isLetGo = false
+    if (state === 'letting go' && held !== null && asked.apiKey === before) {
+      state = 'passing'
       // Refused or not, it has arrived.
-      arrived.push((await held()) === undefined ? 0 : 1)
+      arrived.push(await held())
     }
     return connections.request(node, asked)
   }
   return {
     connections: { seeds: connections.seeds, request, close: () => connections.close() } satisfies KafkaConnections,
-    arm: () => void (isArmed = true),
-    letGo: () => void (isLetGo = true),
+    arm: () => void (state = 'losing'),
+    letGo: () => {
+      expect(held).not.toBeNull()
+      state = 'letting go'
+    },
     arrived,
   }
 }
 
-async function transportHolding(context: TestContext, apiKey: number) {
+async function transportHolding(context: TestContext, late: Late) {
   if (kafka.found === null) return context.skip(`needs Apache Kafka: ${kafka.remedy}`)
-  const held = holding(createPlatformaticConnections({ brokers: kafka.found.brokers }), apiKey)
+  const held = holding(createPlatformaticConnections({ brokers: kafka.found.brokers }), late)
   const transport = createKafkaTransport(held.connections)
   transports.push(transport)
   await transport.start()
@@ -97,7 +109,7 @@ it('goes on after the broker has forgotten the transactional id, as it does with
 
 describe('a request of a transaction that arrives in the middle of the next one', () => {
   it('does not bring back older progress, though it was repeated with success', async (context) => {
-    const { transport, topic, producer, arm, letGo, arrived } = await transportHolding(context, TRANSACTION_OFFSET_COMMIT)
+    const { transport, topic, producer, arm, letGo, arrived } = await transportHolding(context, { apiKey: TRANSACTION_OFFSET_COMMIT })
     const groupId = randomUUID()
     await transport.send(topic, Array.from({ length: 9 }, (_, index) => ({ value: String(index) })))
     const committed = Promise.withResolvers<(bigint | undefined)[]>()
@@ -117,11 +129,14 @@ describe('a request of a transaction that arrives in the middle of the next one'
     expect(arrived).toHaveLength(1)
   })
 
-  it('does not bring a record that was taken back', async (context) => {
-    const { transport, topic, producer, arm, letGo, arrived } = await transportHolding(context, PRODUCE)
+  it.for([
+    ['before the records of that', PRODUCE],
+    ['behind them', END_TRANSACTION],
+  ] as const)('does not bring a record that was taken back (%s)', async ([, before], context) => {
+    const { transport, topic, producer, arm, letGo, arrived } = await transportHolding(context, { apiKey: PRODUCE, isLostForGood: true, before })
     arm()
     const aborted = await producer.begin()
-    await aborted.send(topic, [{ value: 'taken back' }], { timeoutMs: 10 }).catch(() => {})
+    await aborted.send(topic, [{ value: 'taken back' }], { timeoutMs: 500 }).catch(() => {})
     await aborted.abort()
     letGo()
 
@@ -134,7 +149,7 @@ describe('a request of a transaction that arrives in the middle of the next one'
   })
 
   it('does not bring a record again that was repeated with success, however many have come since', async (context) => {
-    const { transport, topic, producer, arm, letGo, arrived } = await transportHolding(context, PRODUCE)
+    const { transport, topic, producer, arm, letGo, arrived } = await transportHolding(context, { apiKey: PRODUCE })
     arm()
     await producer.run((transaction) => transaction.send(topic, [{ value: 'repeated' }]))
     letGo()
@@ -149,7 +164,7 @@ describe('a request of a transaction that arrives in the middle of the next one'
   })
 
   it('does not end it', async (context) => {
-    const { transport, topic, producer, arm, letGo, arrived } = await transportHolding(context, END_TRANSACTION)
+    const { transport, topic, producer, arm, letGo, arrived } = await transportHolding(context, { apiKey: END_TRANSACTION })
     arm()
     await producer.run((transaction) => transaction.send(topic, [{ value: 'first' }]))
     letGo()
