@@ -4,3 +4,6 @@ export { MemoryPersistentLayer } from './memory-persistent-layer.ts'
 
 // The model that tries to make a cache answer with what was invalidated
 export { type History, type HistoryOutcome, playHistory } from '../model/stale-model.ts'
+
+// Traffic to try a cache with
+export { driftingTrace, loopTrace, type ZipfTrace, zipfTrace } from '../l1/synthetic-traces.ts'
