@@ -52,6 +52,8 @@ export interface KafkaConnections {
    * broker refuses the credentials or its certificate is not trusted. Calls `onSend` before anything of the request can arrive.
    */
   request(node: { readonly host: string; readonly port: number }, request: KafkaRequest): Promise<Uint8Array>
+  /** Closes the connections of a channel, and of those whose names go on from it behind a hyphen: nobody will ask over them any more. @default they are left to grow idle */
+  closeChannel?(channel: string): void
   /** Closes every connection; requests under way are rejected. Twice is a no-op. */
   close(): Promise<void>
 }

@@ -116,6 +116,7 @@ export class GroupMember implements GroupMembership {
     this.#failure.abort(error)
     this.#held.loseAll(error)
     this.#end()
+    this.#closeChannel()
   }
 
   readonly #onAbort = (): void => void this.leave()
@@ -282,7 +283,11 @@ export class GroupMember implements GroupMembership {
     if (this.#isOver) return
     this.#end()
     await this.#session.leave()
+    this.#closeChannel()
   }
+
+  /** Its connections are its own, and of no use to the next member. */
+  readonly #closeChannel = (): void => this.#options.client.closeChannel(this.#options.channel)
 
   #end(): void {
     this.#options.join.signal?.removeEventListener('abort', this.#onAbort)

@@ -163,6 +163,7 @@ export class GroupSession {
           if (!KNOWN.has(said.errorCode)) throw brokerError(said.errorCode, `joining group "${this.#right.groupId}"`)
           return said
         } catch (error) {
+          client.closeChannel(`${channel}-join-${this.#joins}`)
           this.#joins++
           throw joining.signal.aborted && !signal.aborted ? joining.signal.reason : error
         } finally {

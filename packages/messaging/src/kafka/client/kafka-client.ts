@@ -14,6 +14,8 @@ export interface KafkaClient {
   readonly retry: Policy
   /** Aborts when the transport is gone. */
   readonly closing: AbortSignal
+  /** Lets go of the connections of a channel that nobody uses any more. */
+  readonly closeChannel: (channel: string) => void
 }
 
 const FIRST_PAUSE_MS = 20

@@ -61,7 +61,7 @@ export class KafkaTransport implements MessagingTransport {
     const { signal: closing } = this.#closing
     const view = new ClusterView(api, connections.seeds, settings, closing)
     this.#connections = connections
-    this.#client = { api, view, settings, clock, closing, retry: createBrokerRetry(clock) }
+    this.#client = { api, view, settings, clock, closing, retry: createBrokerRetry(clock), closeChannel: (channel) => connections.closeChannel?.(channel) }
     this.maxRecordBytes = settings.maxRecordBytes
     this.#sender = new RecordSender(this.#client)
     this.#fetcher = new Fetcher(this.#client)

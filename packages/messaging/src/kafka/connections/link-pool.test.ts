@@ -57,6 +57,16 @@ describe('a pool of connections', () => {
     expect(links.every(({ closed }) => closed.aborted)).toBe(true)
   })
 
+  it('lets go of a channel that nobody uses any more, and of no other', async () => {
+    const { pool, links } = answeringPool()
+    for (const channel of ['a', 'a-join-0', 'a-progress', 'ab', 'b', undefined]) await pool.request(BROKER, request({ channel }))
+
+    pool.closeChannel?.('a')
+
+    await expect.poll(() => links.map(({ closed }) => closed.aborted)).toEqual([true, true, true, false, false, false])
+    await pool.close()
+  })
+
   it('passes over the tagged fields of a header, whatever a newer broker puts there', async () => {
     const { pool } = answeringPool(Buffer.from([1, 7, 2, 0xaa, 0xbb, 42]))
 

@@ -14,6 +14,7 @@ const MAX_IDLE_MS = 9 * 60_000
 /** A connection, or one on its way. */
 interface PooledLink {
   readonly broker: KafkaTarget
+  readonly channel: string
   readonly link: Promise<LibraryLink>
   requests: number
   hasAnswered: boolean
@@ -43,8 +44,9 @@ class LinkPool implements KafkaConnections {
     const address = addressOf(broker)
     if (this.#closing.signal.aborted) throw notConnected(`a request to broker ${address}`)
     this.#dropIdle()
-    const key = `${address}/${request.lane}/${request.channel ?? ''}`
-    const pooled = this.#pooled.get(key) ?? this.#openPooled(key, broker)
+    const { lane, channel = '' } = request
+    const key = `${address}/${lane}/${channel}`
+    const pooled = this.#pooled.get(key) ?? this.#openPooled(key, broker, channel)
     pooled.requests++
     try {
       return await runCall(`the answer of broker ${address}`, request, this.#settings.clock, (signal) => this.#ask(pooled, request, signal))
@@ -55,6 +57,12 @@ class LinkPool implements KafkaConnections {
     } finally {
       pooled.requests--
       pooled.usedAtMs = this.#settings.clock.monotonic()
+    }
+  }
+
+  closeChannel(channel: string): void {
+    for (const [key, pooled] of this.#pooled) {
+      if (pooled.channel === channel || pooled.channel.startsWith(`${channel}-`)) this.#giveUp(key, pooled)
     }
   }
 
@@ -100,10 +108,10 @@ class LinkPool implements KafkaConnections {
     return connectionFailure(broker, cause, hasAnswered ? undefined : hint)
   }
 
-  #openPooled(key: string, broker: KafkaTarget): PooledLink {
+  #openPooled(key: string, broker: KafkaTarget, channel: string): PooledLink {
     // Others will share it.
     const link = outsideOfCalls(() => this.#openLink(key, broker))
-    const pooled: PooledLink = { broker, link, requests: 0, hasAnswered: false, usedAtMs: this.#settings.clock.monotonic() }
+    const pooled: PooledLink = { broker, channel, link, requests: 0, hasAnswered: false, usedAtMs: this.#settings.clock.monotonic() }
     this.#pooled.set(key, pooled)
     this.#untilEnded(
       link.then(
