@@ -6,8 +6,9 @@ export class RedisKeys {
   readonly invalidations: string
   readonly settled: string
   readonly followed: string
-  /** Glob of all names that begin with a key. */
-  readonly scanPattern: string
+  /** Globs of the tokens of all loads under way, and of all values. */
+  readonly allTokens: string
+  readonly allValues: string
   readonly #start: string
 
   constructor(prefix: string) {
@@ -16,7 +17,8 @@ export class RedisKeys {
     this.settled = `${prefix}:{coordination}:s`
     this.followed = `${prefix}:{coordination}:f:`
     this.#start = `${prefix}:{k:`
-    this.scanPattern = `${this.#start}*`
+    this.allTokens = `${this.#start}*}:t`
+    this.allValues = `${this.#start}*}:v`
   }
 
   value(key: string): string {

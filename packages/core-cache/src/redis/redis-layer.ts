@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis'
 import { compileGlob, type Logger, silentLogger } from '@smart-whale/interfaces'
 import { TOKEN_LENGTH, TOKEN_START } from '../codec/envelope.ts'
 import { optionError } from '../errors.ts'
@@ -112,16 +113,21 @@ class RedisLayer implements SharedCache {
     await Promise.all(keys.map((key) => commands.del(this.#keys.value(key), this.#keys.token(key))))
   }
 
+  /** The tokens of loads under way first, then the values: one that is stored while the tokens are gone through may stand where nobody looks any more. */
   async removeMatching(pattern: string): Promise<void> {
     const matches = compileGlob(pattern)
-    for (const master of this.#writes.masters()) {
-      for await (const names of scanKeysOf(master, this.#keys.scanPattern)) {
-        const found = names.filter((name) => {
-          const key = this.#keys.keyOf(name)
-          return key !== undefined && matches(key)
-        })
-        await Promise.all(found.map((name) => this.#writes.commands.del(name)))
-      }
+    for (const names of [this.#keys.allTokens, this.#keys.allValues]) {
+      for (const master of this.#writes.masters()) await this.#removeFrom(master, names, matches)
+    }
+  }
+
+  async #removeFrom(master: Redis, pattern: string, matches: (key: string) => boolean): Promise<void> {
+    for await (const names of scanKeysOf(master, pattern)) {
+      const found = names.filter((name) => {
+        const key = this.#keys.keyOf(name)
+        return key !== undefined && matches(key)
+      })
+      await Promise.all(found.map((name) => this.#writes.commands.del(name)))
     }
   }
 

@@ -7,3 +7,6 @@ export { type History, type HistoryOutcome, playHistory } from '../model/stale-m
 
 // Traffic to try a cache with
 export { driftingTrace, loopTrace, type ZipfTrace, zipfTrace } from '../l1/synthetic-traces.ts'
+
+// The model that tries to have a key loaded more often than once
+export { type OneLoadOutcome, playOneLoadHistory } from '../model/one-load-model.ts'
