@@ -24,9 +24,10 @@ const KEPT_CHARACTERS = 20_000
 
 /** Starts one; the caller ends it. */
 export function startIngestor(environment: Readonly<Record<string, string>>): IngestorProcess {
-  const child = spawn(process.execPath, ['--conditions=@smart-whale/source', MAIN, 'run'], {
+  // With the flags that its container has.
+  const child = spawn(process.execPath, ['--conditions=@smart-whale/source', '--max-semi-space-size=8', MAIN, 'run'], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH, PORT: '0', LOG_LEVEL: 'info', ...environment },
+    env: { PATH: process.env.PATH, MALLOC_ARENA_MAX: '2', PORT: '0', LOG_LEVEL: 'info', ...environment },
   })
   const lines: string[] = []
   let tail = ''

@@ -18,11 +18,16 @@ export function parseEvent(value: Uint8Array | null, exact: boolean, into: Parse
   const text = ascii ? bytes.latin1Slice() : bytes.utf8Slice()
   const careful = exact && mayLoseDigits(bytes)
   let parsed: unknown
+  // Nobody reads the stack of this error, and to take it down costs as much as to parse the event. A parser calls nobody who would miss one.
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
   try {
     parsed = careful ? parseExact(text) : JSON.parse(text)
   } catch (error) {
     // A nesting of hundreds of thousands of levels ends in a RangeError: as undecodable as any other.
     return undecodable(error instanceof RangeError ? 'the message is nested too deeply' : 'the message is not JSON')
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return undecodable('the message is not a JSON object')
   into.object = parsed as Record<string, unknown>
