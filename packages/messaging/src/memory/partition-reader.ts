@@ -1,5 +1,5 @@
 import { abortedError, type Clock } from '@smart-whale/interfaces'
-import { messagingError, messagingValidationError } from '../errors.ts'
+import { messagingError, messagingValidationError, topicNotFound } from '../errors.ts'
 import type { CommitOptions, CommittedOffset, PartitionReader, ReadOptions, RecordBatch } from '../transport.ts'
 import type { LogChunk } from './log/log-chunk.ts'
 import { emptyBatch, fitRange, LogRecordBatch } from './log/log-record-batch.ts'
@@ -110,6 +110,7 @@ export class LogPartitionReader implements PartitionReader {
     const giveUpAt = clock.monotonic() + options.maxWaitMs
     for (;;) {
       this.#checkSignals(options)
+      if (this.#options.topic.isDeleted) throw topicNotFound(this.topic)
       // Listening begins before looking, so that no record comes in between unseen.
       using arrival = new Arrival(this.#log, [this.signal, options.signal], clock, giveUpAt)
       const batch = await this.#take(options)

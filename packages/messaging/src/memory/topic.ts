@@ -36,6 +36,11 @@ export class Topic {
     return this.description.id
   }
 
+  /** Another one may have the name by now. */
+  get isDeleted(): boolean {
+    return this.#deleted
+  }
+
   get hasAgeLimit(): boolean {
     return this.logs.some((log) => log.hasAgeLimit)
   }

@@ -6,6 +6,8 @@ import type { MessagingTransport, PartitionReader } from '../transport.ts'
 
 const READ = { maxBytes: 4 * 1024 * 1024, maxRecords: 1_000, maxWaitMs: 5_000 }
 
+const OF_A_TOPIC_THAT_IS_GONE = new Set<string>(['ERR_MESSAGING_TOPIC_NOT_FOUND', 'ERR_MESSAGING_PARTITION_NOT_FOUND'])
+
 /** What a {@link ReplyInbox} is made from. */
 export interface ReplyInboxOptions {
   /** Where the topic is. @default none, required */
@@ -29,17 +31,29 @@ export interface ReplyInboxOptions {
 export class ReplyInbox {
   readonly #options: ReplyInboxOptions
   readonly #closed = new AbortController()
+  readonly #gone = new AbortController()
   #reading: Promise<unknown> = Promise.resolve()
 
   constructor(options: ReplyInboxOptions) {
     this.#options = options
   }
 
+  /** Aborts when the topic was deleted: what is sent to another one under its name is not read here. */
+  get gone(): AbortSignal {
+    return this.#gone.signal
+  }
+
   /** Resolves when no answer to what is asked afterwards can be missed. */
   async open(): Promise<void> {
     const { transport, topic, timeoutMs } = this.#options
     const { partitions } = (await transport.topics.describe(topic, { timeoutMs })) ?? { partitions: 0 }
-    const readers = await Promise.all(Array.from({ length: partitions }, (_, partition) => this.#openAtEnd(partition)))
+    const opened = await Promise.allSettled(Array.from({ length: partitions }, (_, partition) => this.#openAtEnd(partition)))
+    const readers = opened.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+    const failure = opened.find((outcome) => outcome.status === 'rejected')
+    if (failure !== undefined) {
+      await Promise.allSettled(readers.map((reader) => reader.close()))
+      throw failure.reason
+    }
     this.#reading = outsideOfCalls(() => Promise.all(readers.map((reader) => this.#readOn(reader))))
   }
 
@@ -52,8 +66,13 @@ export class ReplyInbox {
   async #openAtEnd(partition: number): Promise<PartitionReader> {
     const { transport, topic, timeoutMs } = this.#options
     const reader = await transport.openPartition(topic, partition, { timeoutMs })
-    reader.seek((await reader.bounds({ timeoutMs })).latest)
-    return reader
+    try {
+      reader.seek((await reader.bounds({ timeoutMs })).latest)
+      return reader
+    } catch (error) {
+      await reader.close().catch(() => {})
+      throw error
+    }
   }
 
   async #readOn(reader: PartitionReader): Promise<void> {
@@ -65,13 +84,13 @@ export class ReplyInbox {
       maxDelayMs: 5_000,
       budget: false,
       clock,
-      isRetryable: () => !signal.aborted,
+      isRetryable: () => !signal.aborted && !this.#gone.signal.aborted,
       onRetry: ({ error }) => logger.warn({ error, topic, partition: reader.partition }, 'answers can not be read for now'),
     })
     try {
       while (!signal.aborted) await forever.execute(() => this.#readOnce(reader), { signal })
     } catch {
-      // Only the end of the inbox ends the attempts.
+      // Only the end of the inbox, or of its topic, ends the attempts.
     } finally {
       await reader.close().catch(() => {})
     }
@@ -83,6 +102,7 @@ export class ReplyInbox {
       const batch = await reader.read({ ...READ, signal: this.#closed.signal })
       for (let index = 0; index < batch.length; index++) onRecord(recordAt(batch, index))
     } catch (error) {
+      if (isMessagingError(error) && OF_A_TOPIC_THAT_IS_GONE.has(error.code)) this.#gone.abort(error)
       if (!isMessagingError(error) || error.code !== 'ERR_MESSAGING_OFFSET_OUT_OF_RANGE') throw error
       reader.seek((await reader.bounds()).earliest)
     }

@@ -1,3 +1,4 @@
+import { outsideOfCalls } from '@smart-whale/core-resilience'
 import type { Clock, TimerHandle } from '@smart-whale/interfaces'
 import type { ReplyInbox } from './reply-inbox.ts'
 
@@ -49,9 +50,11 @@ export class SharedInboxes {
     const opening = async (): Promise<ReplyInbox> => {
       const inbox = await this.#make(topic)
       await inbox.open()
+      // The next request makes the topic again, and reads that one.
+      inbox.gone.addEventListener('abort', () => this.#close(topic, shared), { once: true })
       return inbox
     }
-    const shared: SharedInbox = { opened: opening(), users: 0, timer: undefined }
+    const shared: SharedInbox = { opened: outsideOfCalls(opening), users: 0, timer: undefined }
     this.#inboxes.set(topic, shared)
     // One that could not be opened is not kept: the next request tries again.
     shared.opened.catch(() => this.#inboxes.get(topic) === shared && this.#inboxes.delete(topic))
@@ -60,7 +63,7 @@ export class SharedInboxes {
 
   #close(topic: string, shared: SharedInbox): void {
     this.#clock.clearTimeout(shared.timer)
-    this.#inboxes.delete(topic)
+    if (this.#inboxes.get(topic) === shared) this.#inboxes.delete(topic)
     const closing = shared.opened.then(
       (inbox) => inbox.close(),
       () => {},

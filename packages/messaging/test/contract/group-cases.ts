@@ -210,6 +210,22 @@ export const groupCases: readonly TransportCase[] = [
     },
   },
   {
+    name: 'tells who reads a partition without a group that its topic was deleted, though another one has the name by now',
+    async run(subject) {
+      const transport = await subject.connect()
+      const topic = await makeTopic(transport)
+      const reader = await transport.openPartition(topic, 0)
+      const refused = rejectsWith('ERR_MESSAGING_TOPIC_NOT_FOUND', reader.read({ maxBytes: 1e6, maxRecords: 1, maxWaitMs: 20_000 }))
+
+      await transport.topics.delete(topic)
+      await transport.topics.create(topic, { partitions: 1 })
+
+      await refused
+      await rejectsWith('ERR_MESSAGING_TOPIC_NOT_FOUND', reader.read({ maxBytes: 1e6, maxRecords: 1, maxWaitMs: 20_000 }))
+      await reader.close()
+    },
+  },
+  {
     name: 'takes a deleted topic from its readers, and gives them the one that is made under its name',
     async run(subject) {
       const transport = await subject.connect()

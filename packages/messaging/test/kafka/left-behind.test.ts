@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { afterEach, expect, inject, it } from 'vitest'
+import { afterEach, inject, it } from 'vitest'
 import type { KafkaTransport } from '../../src/kafka/client/kafka-transport.ts'
 import { createPlatformaticTransport } from '../../src/platformatic/index.ts'
 import { until } from '../contract/subject.ts'

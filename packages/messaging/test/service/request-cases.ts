@@ -44,6 +44,21 @@ export const requestCases: readonly ServiceCase[] = [
     },
   },
   {
+    name: 'is answered again after the topic of the answers was deleted',
+    run: async (bench) => {
+      const topic = await bench.topic()
+      const [client, server] = [await bench.service(), await bench.service()]
+      const model = bench.model()
+      await server.serveDataRequests('servers', (request) => answerTo(request, 'here'), { topic })
+      const isAnswered = async (): Promise<boolean> => (await client.request(ask(model), { topic, timeout: 1_000 }).catch(() => null))?.payload.data === 'here'
+      await until('it is answered', isAnswered)
+
+      await server.deleteTopic(`${DATA_RESPONSES_PREFIX}.${model}`)
+
+      await until('it is answered again', isAnswered)
+    },
+  },
+  {
     name: 'ends a request at its deadline, and counts and drops the answer that comes later',
     run: async (bench) => {
       const topic = await bench.topic()

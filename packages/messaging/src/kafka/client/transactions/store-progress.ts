@@ -13,6 +13,7 @@ export interface GroupProgress {
 
 /** How it is stored. */
 export interface StoreProgressOptions extends Omit<KafkaRequestOptions, 'signal'> {
+  /** Ends the attempts. @default none, required */
   readonly signal: AbortSignal
   /** What each request goes through. @default none, required */
   ask<T>(request: Promise<T>): Promise<T>
