@@ -1,14 +1,30 @@
 import { type IngestorProcess, startIngestor } from './ingestor-process.ts'
 import { waitUntil } from './wait-until.ts'
 
+/** How a crew is looked after. */
+export interface IngestorCrewOptions {
+  /** Whether one that ends with 1 is started again, as a supervisor does: a start gives up when its stores stay away. @default false */
+  restartsFailed?: boolean
+}
+
+const RESTART_AFTER_MS = 1000
+
 /** Ingestors of one group, each started again when it was killed. */
 export class IngestorCrew {
   readonly #environment: Readonly<Record<string, string>>
+  readonly #restartsFailed: boolean
   readonly #members: IngestorProcess[] = []
   readonly #all: IngestorProcess[] = []
+  readonly #endedAtWork: string[] = []
 
-  constructor(environment: Readonly<Record<string, string>>) {
+  constructor(environment: Readonly<Record<string, string>>, { restartsFailed = false }: IngestorCrewOptions = {}) {
     this.#environment = environment
+    this.#restartsFailed = restartsFailed
+  }
+
+  /** What those said last that had begun to serve and ended by themselves. */
+  get endedAtWork(): readonly string[] {
+    return this.#endedAtWork
   }
 
   get size(): number {
@@ -65,7 +81,24 @@ export class IngestorCrew {
     const member = startIngestor(this.#environment)
     this.#members.push(member)
     this.#all.push(member)
+    void this.#lookAfter(member)
     return member
+  }
+
+  async #lookAfter(member: IngestorProcess): Promise<void> {
+    const hasServed = await member.serving.then(
+      () => true,
+      () => false,
+    )
+    const { code, signal } = await member.exited
+    if (hasServed && code !== 0 && signal !== 'SIGKILL') this.#endedAtWork.push(`${code ?? signal}: ${member.output()}`)
+    if (!this.#restartsFailed || code !== 1) return
+    await new Promise((resolve) => setTimeout(resolve, RESTART_AFTER_MS))
+    const place = this.#members.indexOf(member)
+    // Whoever isn't a member any more was stopped on purpose.
+    if (place < 0) return
+    this.#members.splice(place, 1)
+    this.#start()
   }
 }
 

@@ -27,7 +27,7 @@ export async function anyTwo(run: FaultRun): Promise<readonly Finding[]> {
   const { rounds, hangMs, rate } = run.isShort ? SHORT : FULL
   const random = new SeededChoices(run.seed)
   const world = await startWorld(run, { brokers: 1 })
-  const crew = new IngestorCrew(world.environment())
+  const crew = new IngestorCrew(world.environment(), { restartsFailed: true })
   run.atEnd(() => crew.killAll())
   await crew.add(2)
 
@@ -46,10 +46,14 @@ export async function anyTwo(run: FaultRun): Promise<readonly Finding[]> {
   stop.abort()
   await producing
 
-  const visibleMs = await waitUntilStored(world, sent, 180_000)
-  for (const line of crew.linesWith('pipeline halted')) run.tell(line.slice(0, 1500))
+  const visibleMs = await waitUntilStored(world, sent, 180_000).catch((error: unknown) => {
+    run.tell(crew.output())
+    throw error
+  })
+  for (const line of [...crew.linesWith('pipeline halted'), ...crew.endedAtWork]) run.tell(line.slice(0, 1500))
   return [
     ...(await judgeStores(world, sent)),
+    mustBe('ingestors that ended by themselves, once they served', crew.endedAtWork.length, 0),
     mustBe('pipelines that halted', crew.logged('pipeline halted'), 0),
     atMost('last row visible after the last fault', visibleMs / 1000, { goal: 30, failsAbove: 120, unit: 's' }),
   ]
