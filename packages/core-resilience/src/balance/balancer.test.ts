@@ -272,6 +272,17 @@ describe('createBalancer', () => {
     expect(() => balancer(options)).toThrow(expect.objectContaining({ context: { option } }))
   })
 
+  it('frees the target of a call whose rule throws', async () => {
+    const broken = new TypeError('broken rule')
+    const isFailure = (): never => {
+      throw broken
+    }
+    const balancer = createBalancer({ targets: [{ name: 'a', target: 'a' }], isFailure })
+
+    expect(await outcomeOf(balancer.execute(() => Promise.reject(away)))).toBe(broken)
+    expect(balancer.targets).toMatchObject([{ underWay: 0, isEjected: false }])
+  })
+
   it('never takes a target out when told so', async () => {
     const { balancer: made, ejections } = balancer({ outliers: false })
     for (let call = 0; call < 100; call++) await outcomeOf(made.execute(() => Promise.reject(away)))

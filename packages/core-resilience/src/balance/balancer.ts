@@ -162,10 +162,18 @@ class OutlierBalancer<T> implements Balancer<T> {
       lease.end('succeeded')
       return result
     } catch (error) {
-      const callerLeft = isCancelled(call) && !TimeoutError.isInstance(reasonOf(call))
+      this.#endFailed(lease, error, isCancelled(call) && !TimeoutError.isInstance(reasonOf(call)))
+      throw error
+    }
+  }
+
+  #endFailed(lease: TargetLease<T>, error: unknown, callerLeft: boolean): void {
+    try {
       // A failure that doesn't speak against the target is an answer from it.
       lease.end(callerLeft || isAborted(error) ? 'unknown' : this.#isFailure(error) ? 'failed' : 'succeeded')
-      throw error
+    } finally {
+      // When the rule threw.
+      lease.end('unknown')
     }
   }
 

@@ -2,7 +2,7 @@ import { ConnectionError } from '@smart-whale/interfaces'
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import { describe, expect, it } from 'vitest'
 import { recordingMetrics } from '../../test/recording-metrics.ts'
-import { BreakerManager, BreakerOpenError, createBreaker, exponentialRecovery, fixedRecovery, healthProbe, type StateChange, StateManager } from '../index.ts'
+import { BreakerManager, createBreaker, exponentialRecovery, fixedRecovery, healthProbe, type StateChange, StateManager } from '../index.ts'
 
 const away = new ConnectionError('away')
 const failing = (): Promise<never> => Promise.reject(away)

@@ -102,11 +102,11 @@ class HedgedCall<T> extends TimerEntry {
     }
     if (rules.budget !== false) rules.budget.recordAttempt()
     this.#stopFollowing = onCancelled(call, (reason) => this.#settle(() => this.#reject(this.#callerGaveUp()), reason))
-    this.#begin()
+    this.#orFail(() => this.#begin())
   }
 
   expire(): void {
-    this.#beginAnother('slow')
+    this.#orFail(() => this.#beginAnother('slow'))
   }
 
   #begin(): void {
@@ -118,8 +118,17 @@ class HedgedCall<T> extends TimerEntry {
     this.#awaitNext()
     start(this.#work, scope).then(
       (value) => this.#answered(attempt, scope, value),
-      (error: unknown) => this.#failed(scope, error),
+      (error: unknown) => this.#orFail(() => this.#failed(scope, error)),
     )
+  }
+
+  /** What a rule or a budget of the caller's throws is how the call fails: nobody else would hear of it. */
+  #orFail(step: () => void): void {
+    try {
+      step()
+    } catch (thrown) {
+      this.#settle(() => this.#reject(thrown))
+    }
   }
 
   #awaitNext(): void {

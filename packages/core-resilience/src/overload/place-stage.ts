@@ -68,7 +68,13 @@ export abstract class PlaceStage extends Stage {
     const slot = run.slots[at]
     if (slot instanceof Waiter) return this.#line.leave(slot)
     const outcome: PlaceOutcome = run.isCancelled ? 'unknown' : 'failed'
-    const leave = (): void => this.#leave(slot, outcome, reason)
+    const leave = (): void => {
+      try {
+        this.#leave(slot, outcome, reason)
+      } catch {
+        // A rule of the caller's threw, and nobody waits any more who could be told.
+      }
+    }
     if (!run.whenLateWorkEnds(leave)) leave()
   }
 
@@ -89,8 +95,15 @@ export abstract class PlaceStage extends Stage {
   protected ended(_slot: unknown, _outcome: PlaceOutcome, _error: unknown): void {}
 
   #leave(slot: unknown, outcome: PlaceOutcome, error: unknown): void {
-    this.ended(slot, outcome, error)
-    this.#underWay -= 1
+    try {
+      this.ended(slot, outcome, error)
+    } finally {
+      this.#underWay -= 1
+      this.#letNextIn()
+    }
+  }
+
+  #letNextIn(): void {
     while (this.#underWay < this.limit) {
       const next = this.#line.next()
       if (next === undefined) return
