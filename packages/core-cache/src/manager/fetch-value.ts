@@ -30,7 +30,7 @@ interface Look {
   readonly old: { readonly found: FoundValue; readonly source: AnswerSource } | undefined
   /** Token of what the shared layer holds; empty for nothing. */
   readonly token: string
-  readonly isUsable: (found: FoundValue) => boolean
+  readonly usableFromNow: () => (found: FoundValue) => boolean
 }
 
 /** The layers of a manager. */
@@ -67,10 +67,10 @@ export class FetchValue {
   /** Asks the layers, then loads. */
   async fetch(flight: ValueFlight, loader: Loader<unknown>, read: ReadSettings): Promise<Landing> {
     const { key } = flight
-    const { landing, old, token, isUsable } = await this.#look(flight)
+    const { landing, old, token, usableFromNow } = await this.#look(flight)
     if (landing !== undefined) return this.#keepWhereItBelongs(flight, landing)
     try {
-      const found = await this.#parts.loads.load({ key, loader, read, unusable: token, isUsable })
+      const found = await this.#parts.loads.load({ key, loader, read, unusable: token, usableFromNow })
       return this.#keepWhereItBelongs(flight, { found, source: 'loader', isStale: false })
     } catch (error) {
       const stale = this.#lastResort(flight, read, old)
@@ -109,14 +109,16 @@ export class FetchValue {
     const mayReadOwn = this.mayReadOwn(nowMs)
     const held = mayReadOwn ? memory.peek(flight.key, nowMs) : undefined
     const isFresh = (found: FoundValue): boolean => this.#clock.monotonic() - found.loadedAtMs < found.freshMs
-    const isUsable = (found: FoundValue): boolean => found.token !== held?.token && !flight.isPassedBy(found.tags) && isFresh(found)
+    // What is read after an invalidation was followed here is from after it, though the flight began before.
+    const usableFromNow = (since = flight.passes) => (found: FoundValue): boolean => found.token !== held?.token && !flight.isPassedBy(found.tags, since) && isFresh(found)
+    const isUsable = usableFromNow()
     const none = { found: undefined, token: '' }
     const { found, token } = shared !== undefined && link?.isUsable(nowMs) === true ? await shared.read(flight.key) : none
-    if (found !== undefined && isUsable(found)) return { landing: { found, source: 'shared', isStale: false }, old: undefined, token, isUsable }
+    if (found !== undefined && isUsable(found)) return { landing: { found, source: 'shared', isStale: false }, old: undefined, token, usableFromNow }
     const kept = mayReadOwn ? await this.#parts.persistent?.read(flight.key) : undefined
-    if (kept !== undefined && isUsable(kept)) return { landing: { found: kept, source: 'persistent', isStale: false }, old: undefined, token, isUsable }
+    if (kept !== undefined && isUsable(kept)) return { landing: { found: kept, source: 'persistent', isStale: false }, old: undefined, token, usableFromNow }
     const old = found !== undefined ? ({ found, source: 'shared' } as const) : kept !== undefined ? ({ found: kept, source: 'persistent' } as const) : undefined
-    return { landing: undefined, old, token, isUsable }
+    return { landing: undefined, old, token, usableFromNow }
   }
 
   /** What may serve when the loader has failed: nothing that was invalidated, and nothing too old. */

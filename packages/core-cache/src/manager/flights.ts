@@ -7,23 +7,38 @@ const MOST_PASSED_TAGS = 1000
 /** One read of the lower layers or one load, for all callers of a key. */
 export class Flight<R> {
   readonly key: string
-  /** Whether what it brings may be from before an invalidation: only those who wait for it already may have it, and nothing stores it. */
-  isPassed = false
-  readonly #passedTags = new Set<string>()
+  /** Invalidations that it may have been passed by, and the number of the last one that did so whatever its tags are. */
+  #passes = 0
+  #passedAt = 0
+  readonly #passedTags = new Map<string, number>()
   result!: Promise<R>
 
   constructor(key: string) {
     this.key = key
   }
 
-  /** Whether one of these was invalidated on the way. */
-  isPassedBy(tags: readonly string[]): boolean {
-    return this.isPassed || tags.some((tag) => this.#passedTags.has(tag))
+  /** How many invalidations have passed it so far, perhaps. */
+  get passes(): number {
+    return this.#passes
+  }
+
+  /**
+   * Whether what it brings may be from before an invalidation: only those who wait for it already may have it, and nothing stores it. With tags, if it has these.
+   *
+   * @param since what was asked for after so many passes is from after these
+   */
+  isPassedBy(tags: readonly string[], since = 0): boolean {
+    return this.#passedAt > since || tags.some((tag) => (this.#passedTags.get(tag) ?? 0) > since)
+  }
+
+  pass(): void {
+    this.#passedAt = ++this.#passes
   }
 
   passTags(tags: readonly string[]): void {
-    for (const tag of tags) this.#passedTags.add(tag)
-    if (this.#passedTags.size > MOST_PASSED_TAGS) this.isPassed = true
+    this.#passes += 1
+    for (const tag of tags) this.#passedTags.set(tag, this.#passes)
+    if (this.#passedTags.size > MOST_PASSED_TAGS) this.pass()
   }
 }
 
@@ -82,7 +97,7 @@ export class Flights<R> {
   }
 
   #pass(flight: Flight<R>): void {
-    flight.isPassed = true
+    flight.pass()
     if (this.#joinable.get(flight.key) === flight) this.#joinable.delete(flight.key)
   }
 

@@ -29,8 +29,8 @@ export interface LoadRequest {
   readonly read: ReadSettings
   /** Token of the value in the shared layer that won't do; empty for none. */
   readonly unusable: string
-  /** Whether a value that another node has loaded meanwhile will do. */
-  readonly isUsable: (found: FoundValue) => boolean
+  /** Asked before each look at the shared layer: whether a value that another node has loaded, and that this look brings, will do. */
+  readonly usableFromNow: () => (found: FoundValue) => boolean
 }
 
 /** The shared half of a load. */
@@ -67,13 +67,14 @@ export class LoadOnce {
     let waitedFor = ''
     let pauseMs = FIRST_PAUSE_MS
     while (link.isUsable(this.#clock.monotonic()) && this.#clock.monotonic() < waitUntilMs) {
+      const isUsable = request.usableFromNow()
       const reply = await values.ask('claim', () => shared.claim({ key: request.key, token, lifeMs: TOKEN_LIFE_MS, unusable, waitedFor }))
       if (reply === undefined) break
       if (reply.kind === 'granted') return this.#loadUnderToken(request, token, this.#through)
       if (reply.kind === 'failed') throw loadFailedElsewhereError(request.key, reply.failure)
       if (reply.kind === 'value') {
         const answer = await values.judge(reply.payload)
-        if (answer.found !== undefined && request.isUsable(answer.found)) return answer.found
+        if (answer.found !== undefined && isUsable(answer.found)) return answer.found
         // Nobody can replace what nobody of ours wrote: its token, if it has one, isn't where ours would be.
         if (answer.token === unusable) await values.ask('remove', () => shared.remove([request.key]))
         unusable = answer.token
