@@ -123,7 +123,7 @@ export class Subscription {
     const { transport, topic, groupId, subscribe } = this.#options
     if (signal.aborted) throw abortedError(`subscribing to "${topic}"`, signal)
     const { startFrom } = subscribe
-    const membership = await transport.join({ groupId, topics: [...this.#sources.keys()], startFrom, onPartition: (reader) => this.#consume(reader) })
+    const membership = await transport.join({ groupId, topics: [...this.#sources.keys()], startFrom, onPartition: (reader) => this.#consume(reader), signal: this.#stopped.signal })
     this.#membership = membership
     const onFailure = (): void => {
       this.#rejoining = this.#rejoin(membership.failed.reason)
