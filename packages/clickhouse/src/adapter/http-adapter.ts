@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { abortedError, type CallOptions, type Clock, type ColumnBatch, type HealthResult, InfrastructureError, type Logger, type MetricsSink, type Policy, type Row, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
-import { BreakerOpenError, compose, createBreaker, createRetry } from '@smart-whale/core-resilience'
+import { BreakerOpenError, compose, createBreaker, createRetry, outsideOfCalls } from '@smart-whale/core-resilience'
 import type {
   ClickHouseAdapter,
   DownloadOptions,
@@ -218,7 +218,7 @@ export class HttpAdapter implements ClickHouseAdapter {
   async #abilitiesOnce({ signal }: CallOptions): Promise<UserAbilities> {
     this.#queries.checkOpen()
     if (signal?.aborted) throw abortedError('the query', signal)
-    this.#abilities ??= this.#askAbilities().catch((error: unknown) => {
+    this.#abilities ??= outsideOfCalls(() => this.#askAbilities()).catch((error: unknown) => {
       this.#abilities = null
       throw error
     })

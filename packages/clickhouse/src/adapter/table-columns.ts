@@ -1,3 +1,4 @@
+import { outsideOfCalls } from '@smart-whale/core-resilience'
 import type { Row } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter, ColumnDescription } from '../adapter-options.ts'
 import { QueryError } from '../errors.ts'
@@ -36,7 +37,7 @@ export class TableColumns {
     const known = this.#tables.get(table)
     if (known !== undefined) return known
     if (this.#tables.size >= MAX_TABLES) this.#tables.clear()
-    const asked = this.#ask(table).catch((error: unknown) => {
+    const asked = outsideOfCalls(() => this.#ask(table)).catch((error: unknown) => {
       this.#tables.delete(table)
       throw error
     })

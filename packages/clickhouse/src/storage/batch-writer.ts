@@ -15,6 +15,7 @@ import {
   ValidationError,
   type WriteTurn,
 } from '@smart-whale/interfaces'
+import { outsideOfCalls } from '@smart-whale/core-resilience'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
 import { checkDeduplicates } from './check-deduplicates.ts'
@@ -112,7 +113,7 @@ export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, tab
 function onceUntilItFails(work: () => Promise<void>): () => Promise<void> {
   let done: Promise<void> | null = null
   return () => {
-    done ??= work().catch((error: unknown) => {
+    done ??= outsideOfCalls(work).catch((error: unknown) => {
       done = null
       throw error
     })
