@@ -17,6 +17,8 @@ export interface IngestorProcess {
   kill(signal: NodeJS.Signals): void
   /** Resident memory in MiB. */
   residentMiB(): Promise<number>
+  /** Memory that it shares with no other process, in MiB. */
+  ownMiB(): Promise<number>
 }
 
 const MAIN = join(import.meta.dirname, '../../../apps/stream-ingestor/src/main.ts')
@@ -53,6 +55,7 @@ export function startIngestor(environment: Readonly<Record<string, string>>): In
       child.kill(signal)
     },
     residentMiB: () => residentMiB(child.pid as number),
+    ownMiB: () => ownMiB(child.pid as number),
   }
 }
 
@@ -73,4 +76,9 @@ function addressOf(child: ChildProcess, printed: () => string): Promise<string> 
 async function residentMiB(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? Number.NaN) / 1024
+}
+
+async function ownMiB(pid: number): Promise<number> {
+  const sums = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8')
+  return [...sums.matchAll(/^Private_\w+:\s+(\d+) kB/gm)].reduce((sum, [, kilobytes]) => sum + Number(kilobytes), 0) / 1024
 }

@@ -15,6 +15,14 @@ const LARGEST_RECORD = 8 * 1024 * 1024
 /** As a pipeline makes them: with room for what a letter adds. */
 const LETTERS = { 'max.message.bytes': String(LARGEST_RECORD + 256 * 1024) }
 
+/** How a worker took in what had piled up. */
+export interface Drained {
+  /** Rows a second, once the first ones came. */
+  readonly rate: number
+  /** The most memory of its own that the worker had meanwhile. */
+  readonly mostMiB: number
+}
+
 /** One topic with its tables, and a worker that takes it in. */
 export interface PoisonedStream {
   /** Sends so many events as quickly as they go; answers those that the stores must have. */
@@ -23,8 +31,8 @@ export interface PoisonedStream {
   begin(): Promise<void>
   takeAwayDeadLetters(): Promise<void>
   giveBackDeadLetters(): Promise<void>
-  /** Waits until all of these are in both stores, and stops the worker; answers how many rows a second came once the first ones did. */
-  drain(expected: SentEvents): Promise<number>
+  /** Waits until all of these are in both stores, and stops the worker. */
+  drain(expected: SentEvents): Promise<Drained>
   /** What an ingestor or a command of it is started with. */
   readonly environment: Environment
   /** Starts the worker anew until all of these are in both stores. */
@@ -48,8 +56,9 @@ export async function openStream(run: FaultRun, world: FaultWorld, topic: string
   await crew.stopOldest()
   await runInClickHouse(world.clickhouse.login, `ALTER TABLE ${topic} ADD CONSTRAINT refused CHECK value < ${REFUSED_VALUE}`)
   let ended = 0
-  const waitUntilAll = (expected: SentEvents): Promise<number> =>
+  const waitUntilAll = (expected: SentEvents, look: () => Promise<unknown> = async () => {}): Promise<number> =>
     waitUntil(`both stores have ${expected.acknowledged} rows`, DRAIN_DEADLINE_MS, async () => {
+      await look()
       const stored = await storedIn(world, topic, expected.acknowledged)
       return stored >= expected.acknowledged || `${stored}; ${crew.output()}`
     })
@@ -69,9 +78,10 @@ export async function openStream(run: FaultRun, world: FaultWorld, topic: string
         begun = await storedIn(world, topic, expected.acknowledged)
         return begun > before || begun >= expected.acknowledged
       })
-      const tookMs = await waitUntilAll(expected)
+      let mostMiB = 0
+      const tookMs = await waitUntilAll(expected, async () => (mostMiB = Math.max(mostMiB, (await crew.members[0]?.ownMiB()) ?? 0)))
       await crew.stopOldest()
-      return ((expected.acknowledged - begun) / Math.max(tookMs, 1)) * 1000
+      return { rate: ((expected.acknowledged - begun) / Math.max(tookMs, 1)) * 1000, mostMiB }
     },
     environment,
     takeIn: async (expected) => {

@@ -5,7 +5,7 @@ import { judgeDeadLetters } from '../judge-dead-letters.ts'
 import { isMendable, poisonedRecord, type PoisonPlan } from '../poison.ts'
 import { openStream } from '../poisoned-stream.ts'
 import { replayThrice } from '../replay-letters.ts'
-import { type FaultRun, type Finding, mustBe } from '../scenario.ts'
+import { atMost, type FaultRun, type Finding, mustBe } from '../scenario.ts'
 
 const FULL = { events: 1_000_000, hugeEvery: 50_000, withoutLettersMs: 20_000 }
 const SHORT = { events: 30_000, hugeEvery: 10_000, withoutLettersMs: 3000 }
@@ -22,7 +22,7 @@ export async function poison(run: FaultRun): Promise<readonly Finding[]> {
   const clean = await openStream(run, world, 'clean')
   const unpoisoned: PoisonPlan = { ...plan, badShare: 0, refusedEvery: events + 1, hugeEvery: 4 * events }
   const cleanEvents = await clean.send(events, (sequence) => poisonedRecord(sequence, unpoisoned).record)
-  const cleanRate = await clean.drain(cleanEvents)
+  const { rate: cleanRate, mostMiB } = await clean.drain(cleanEvents)
   run.tell(`clean: ${Math.round(cleanRate)} events/s`)
 
   const poisoned = await openStream(run, world, 'poisoned')
@@ -33,11 +33,11 @@ export async function poison(run: FaultRun): Promise<readonly Finding[]> {
   run.tell(`all sent, the dead letters have no topic for ${withoutLettersMs / 1000} s`)
   await new Promise((resolve) => setTimeout(resolve, withoutLettersMs))
   await poisoned.giveBackDeadLetters()
-  const goodRate = await poisoned.drain(good)
+  const { rate: goodRate, mostMiB: mostPoisonedMiB } = await poisoned.drain(good)
   // A worker that gives an event up has taken it in as well.
   const poisonedRate = goodRate * (events / good.acknowledged)
   const share = (poisonedRate / cleanRate) * 100
-  run.tell(`poisoned: ${Math.round(poisonedRate)} events/s, ${Math.round(goodRate)} of them good`)
+  run.tell(`poisoned: ${Math.round(poisonedRate)} events/s, ${Math.round(goodRate)} of them good; ${Math.round(mostPoisonedMiB)} MiB at most, with messages of 5 MB among them`)
 
   const letters = await judgeDeadLetters(await world.connect(), 'poisoned', (sequence) => poisonedRecord(sequence, plan).isGood)
   const replays = await replayThrice(run.folder, poisoned.environment, 'poisoned', REPLAY_KILLED_AFTER_MS)
@@ -53,6 +53,7 @@ export async function poison(run: FaultRun): Promise<readonly Finding[]> {
     mustBe('replays that failed', replays.filter((code) => code !== 3).length, 0),
     mustBe('waited for the dead letters', poisoned.pauses() > 0, true),
     mustBe('workers that ended by themselves', clean.crashes() + poisoned.crashes(), 0),
+    atMost('memory of a worker that is behind', mostMiB, { goal: 150, failsAbove: 300, unit: 'MiB' }),
     // So few events as in the short form are through at once: there is no rate to speak of.
     ...(run.isShort ? [] : [{ what: 'events a second, of the clean ones', found: `${Math.round(share)} %`, goal: '≥ 70 % (fails below 35 %)', isMet: share >= 35 }]),
   ]
