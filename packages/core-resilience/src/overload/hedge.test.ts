@@ -76,6 +76,35 @@ describe('createHedge', () => {
     expect(signals).toHaveLength(1)
   })
 
+  it('asks anew how long to wait for each call, and counts first tries and hedges alike in its budget', async () => {
+    const clock = new FakeClock()
+    const delays = [30, -5, Number.NaN]
+    const asked = { attempts: 0, retries: 0 }
+    const budget = { recordAttempt: () => void asked.attempts++, tryRetry: () => asked.retries++ < 10, remaining: 10 }
+    const hedge = createHedge({ delayMs: () => delays.shift()!, budget, clock })
+    const tookMs: number[] = []
+
+    for (let call = 0; call < 3; call++) {
+      const beganMs = clock.monotonic()
+      await clock.runUntilSettled(hedge.execute(tries(clock, [500, 20], [])))
+      tookMs.push(clock.monotonic() - beganMs)
+    }
+
+    expect(tookMs).toEqual([50, 20, 20])
+    expect(asked).toEqual({ attempts: 3, retries: 3 })
+  })
+
+  it('takes no notice of what its tries do after it has ended', async () => {
+    const clock = new FakeClock()
+    const { metrics, counted } = recordingMetrics()
+    const hedge = createHedge({ delayMs: 10, maxAttempts: 2, clock, metrics })
+
+    expect(await clock.runUntilSettled(hedge.execute(tries(clock, [100, 20], [])))).toBe(2)
+    await clock.advance(1_000)
+
+    expect(counted.filter((count) => JSON.stringify(count).includes('wins'))).toHaveLength(1)
+  })
+
   it('ends at once with a failure that will not pass, and with the first one when all have failed', async () => {
     const clock = new FakeClock()
     const refusal = new OperationError('no such table')

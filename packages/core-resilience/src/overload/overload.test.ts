@@ -322,6 +322,16 @@ describe('createAdaptiveLimiter', () => {
     expect(limiter.limit).toBe(18)
   })
 
+  it('learns again how long calls take once a slow time is over', () => {
+    const gradient = new GradientLimit()
+    const next = (meanMs: number): number => gradient.next(10, { meanMs, mostUnderWay: 10, wasOverloaded: false })
+    next(1_000)
+    for (let window = 0; window < 200; window++) next(10)
+
+    // By the long run of the slow time a hundred milliseconds would still be quick.
+    expect(next(100)).toBeLessThan(10)
+  })
+
   it('takes no wait for a place for a part of the call', async () => {
     const clock = new FakeClock()
     const means: number[] = []

@@ -245,6 +245,7 @@ describe('parseRetryAfter', () => {
     [' 0 ', 0],
     ['Thu, 01 Jan 2026 00:00:30 GMT', 30_000],
     ['Thu, 01 Jan 2020 00:00:30 GMT', 0],
+    ['x Thu, 01 Jan 2026 00:00:30 GMT', undefined],
     ['-5', undefined],
     ['1.5', undefined],
     ['soon', undefined],

@@ -2,7 +2,7 @@ import { ConnectionError, InfrastructureError, OperationError, ValidationError }
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createRetry, createRetryBudget, createTimeout, type GiveUpEvent, type RetryEvent } from '../index.ts'
+import { createRetry, createRetryBudget, createTimeout, type GiveUpEvent, type RetryEvent, RetryManager } from '../index.ts'
 
 const passing = new ConnectionError('the server is away')
 
@@ -93,6 +93,12 @@ describe('createRetry', () => {
     await clock.runUntilSettled(retry.execute(failingWith([busy]).work))
 
     expect(clock.monotonic()).toBe(3000)
+  })
+
+  it.each([['a text', '3000'], ['a time that is over', -5], ['nothing', null]])('takes no notice of a failure that asks for %s', (_name, retryAfterMs) => {
+    const busy = new InfrastructureError('busy', { retryable: true, context: { retryAfterMs } })
+
+    expect(new RetryManager({ random: () => 0.5 }).calculateDelay(1, busy)).toBe(50)
   })
 
   it('gives up at once when the failure asks for a longer wait than it may make', async () => {
