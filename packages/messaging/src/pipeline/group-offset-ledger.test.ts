@@ -113,6 +113,21 @@ describe('createGroupOffsetLedger', () => {
     expect(await progress.inspect({ ...scope, topicId: 'another', topic: 'events' })).toBeNull()
   })
 
+  it('is asked once for all partitions that are looked at together, and anew the next time', async () => {
+    let asked = 0
+    const groupLag = async () => {
+      asked++
+      return [0, 1, 2].map((partition) => ({ partition, committed: 5n, metadata: null, latest: 9n, lag: 4n }))
+    }
+    const progress = progressOfGroup({ groupLag })
+    const look = () => Promise.all([0, 1, 2].map((partition) => progress.inspect({ ...scope, topic: 'events', partition })))
+
+    await look()
+    expect(asked).toBe(1)
+    await Promise.all([look(), progress.inspect({ ...scope, topic: 'others' })])
+    expect(asked).toBe(3)
+  })
+
   it('takes the broker’s word after a commit whose answer was lost', async () => {
     const group = new GroupDouble()
     const keeper = group.assign(scope)
