@@ -23,4 +23,10 @@ describe('Several nodes, a network that fails, and a server that forgets', () =>
     expect(kept).toBeGreaterThan(HISTORIES / 4)
     expect(restarts).toBeGreaterThan(HISTORIES / 2)
   })
+
+  it('are not struck off for one that had been away, when they have renewed as often as that one had', async () => {
+    const outcome = await playHistory({ seed: 901_262, steps: 80 })
+
+    expect(outcome).toMatchObject({ stale: 0, failures: 0, first: undefined })
+  })
 })

@@ -152,8 +152,8 @@ class RedisLayer implements SharedCache {
     return { run, number, nodes, isYoung: isYoung === 1 }
   }
 
-  async strike(nodes: readonly RegisteredNode[]): Promise<void> {
-    await this.#connection.run('swCacheStrike', this.#keys.coordination, ...nodes.flatMap(({ node, renewals }) => [node, renewals]))
+  async strike(run: string, nodes: readonly RegisteredNode[]): Promise<void> {
+    await this.#connection.run('swCacheStrike', this.#keys.coordination, run, ...nodes.flatMap(({ node, renewals }) => [node, renewals]))
   }
 
   /** Where invalidations wait for copies, a failover loses none, and the values may stay. */

@@ -15,10 +15,11 @@ local function markOf(number) return string.match(redis.call('HGET', KEYS[1], 'l
 local function begin(nodes, since, known)
   local time = redis.call('TIME')
   local atMs = math.max(time[1] * 1000 + math.floor(time[2] / 1000), timeOf(run) + 1, timeOf(known) + 1)
+  local renewals = redis.call('HGET', KEYS[1], 'renewals') or 0
   redis.call('DEL', KEYS[1])
   run = string.format('%014.0f-', atMs) .. ARGV[1]
   newest = 0
-  redis.call('HSET', KEYS[1], 'run', run, 'home', server, 'newest', 0, 'since', since or time[1])
+  redis.call('HSET', KEYS[1], 'run', run, 'home', server, 'newest', 0, 'renewals', renewals, 'since', since or time[1])
   for _, node in pairs(nodes) do node[1] = -1 end
   redis.call('HSET', KEYS[1], 'nodes', cmsgpack.pack(nodes))
 end
@@ -47,7 +48,7 @@ end
 if lost or not isHome then begin({}, nil, known) end
 local same = run == known and (followed == newest or redis.call('HEXISTS', KEYS[1], 'l:' .. (followed + 1)) == 1)
 local nodes = readNodes()
-nodes[node] = { same and followed or -1, (nodes[node] and nodes[node][2] or 0) + 1 }
+nodes[node] = { same and followed or -1, redis.call('HINCRBY', KEYS[1], 'renewals', 1) }
 redis.call('HSET', KEYS[1], 'nodes', cmsgpack.pack(nodes))
 if same then
   for at = 9, #ARGV do redis.call('PUBLISH', ARGV[3] .. ARGV[at], node .. ' ' .. run .. ' ' .. followed) end
@@ -75,12 +76,13 @@ end
 local age = tonumber(redis.call('TIME')[1]) - tonumber(redis.call('HGET', KEYS[1], 'since'))
 return { run, number, age <= tonumber(ARGV[9]) and 1 or 0, nodes }`
 
-/** ARGV: node, renewals … */
+/** ARGV: run, then node and its last renewal … No number of a renewal comes twice in a run: a node that was struck off and is back is not taken for the one that was away. */
 const STRIKE = `${ALLOW_FULL}
+if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] then return 0 end
 local packed = redis.call('HGET', KEYS[1], 'nodes')
 if not packed then return 0 end
 local nodes = cmsgpack.unpack(packed)
-for at = 1, #ARGV, 2 do
+for at = 2, #ARGV, 2 do
   if nodes[ARGV[at]] and nodes[ARGV[at]][2] == tonumber(ARGV[at + 1]) then nodes[ARGV[at]] = nil end
 end
 redis.call('HSET', KEYS[1], 'nodes', cmsgpack.pack(nodes))

@@ -112,7 +112,8 @@ export class NodeLink implements SharedListener {
   /** Somebody got no answer: the layer is left alone until a renewal has succeeded. */
   suspect(): void {
     const isNews = this.breaker.state === 'closed'
-    this.breaker.trip()
+    // A renewal that is under way began before this, and is not to close it.
+    if (isNews || this.#renewing !== undefined) this.breaker.trip()
     if (isNews) void this.renew()
   }
 
@@ -166,7 +167,7 @@ export class NodeLink implements SharedListener {
     while (this.#isOpen && (isYoung || late().length > 0) && clock.monotonic() < leasesEndAtMs) await this.#changeBefore(leasesEndAtMs)
     if (!this.#isOpen) throw new OperationError('the cache was closed before all nodes had confirmed an invalidation', { code: 'ERR_ABORTED' })
     const dead = late()
-    if (dead.length > 0) await withDeadline(() => shared.strike(dead), { timeoutMs: RENEWAL_TIMEOUT_MS, what: 'striking off nodes', clock }).catch(() => {})
+    if (dead.length > 0) await withDeadline(() => shared.strike(run, dead), { timeoutMs: RENEWAL_TIMEOUT_MS, what: 'striking off nodes', clock }).catch(() => {})
     for (const { node: name } of dead) this.#followedBy.delete(name)
   }
 
@@ -207,8 +208,10 @@ export class NodeLink implements SharedListener {
       this.#leasedUntilMs = Math.max(this.#leasedUntilMs, askedAtMs + LEASE_MS * (1 - CLOCK_DRIFT))
       if (era === this.breaker.details.era) this.breaker.reset()
     } catch (error) {
-      if (this.breaker.state === 'closed') logger.warn({ error }, 'the shared layer of the cache does not answer')
-      this.breaker.trip()
+      if (this.breaker.state === 'closed') {
+        logger.warn({ error }, 'the shared layer of the cache does not answer')
+        this.breaker.trip()
+      }
       if (this.#isOpen) shared.redial()
     }
   }

@@ -112,5 +112,5 @@ export interface SharedCache {
   renew(renewal: Renewal): Promise<RenewalReply>
   record(origin: string, invalidation: Invalidation): Promise<RecordReply>
   /** Takes nodes off the register that haven't renewed since they were seen. */
-  strike(nodes: readonly RegisteredNode[]): Promise<void>
+  strike(run: string, nodes: readonly RegisteredNode[]): Promise<void>
 }

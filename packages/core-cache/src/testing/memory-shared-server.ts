@@ -50,6 +50,8 @@ export class MemorySharedServer {
   readonly #listeners = new Map<SharedListener, Carry>()
   #coordination: Coordination | undefined
   #runs = 0
+  /** No number comes twice: a node that was struck off and is back is not taken for the one that was away. */
+  #renewals = 0
   /** Which server answers: a failover puts another one in its place. */
   #server = 0
 
@@ -86,7 +88,7 @@ export class MemorySharedServer {
       removeMatching: (pattern) => call(() => this.#removeMatching(pattern)),
       renew: (renewal) => call(() => this.#renew(renewal)),
       record: (origin, invalidation) => call(() => this.#record(origin, invalidation)),
-      strike: (nodes) => call(() => this.#strike(nodes)),
+      strike: (run, nodes) => call(() => this.#strike(run, nodes)),
     }
   }
 
@@ -180,7 +182,7 @@ export class MemorySharedServer {
     if (known.run === run && (followed > known.newest || (mark !== '' && (known.log.get(followed)?.mark ?? mark) !== mark))) this.#coordination = undefined
     const current = this.#ensured()
     const isSame = current.run === run && (followed === current.newest || current.log.has(followed + 1))
-    current.nodes.set(node, { followed: isSame ? followed : -1, renewals: (current.nodes.get(node)?.renewals ?? 0) + 1 })
+    current.nodes.set(node, { followed: isSame ? followed : -1, renewals: ++this.#renewals })
     if (isSame && tell.length > 0) this.#publish((listener) => listener.onFollowed(node, run, followed))
     const missed: RecordedInvalidation[] = []
     for (let number = followed + 1; isSame && number <= current.newest; number++) missed.push(current.log.get(number) as RecordedInvalidation)
@@ -209,8 +211,9 @@ export class MemorySharedServer {
     for (const [node, { renewals }] of nodes) current.nodes.set(node, { followed: -1, renewals })
   }
 
-  #strike(nodes: readonly RegisteredNode[]): void {
-    const { nodes: known } = this.#ensured()
+  #strike(run: string, nodes: readonly RegisteredNode[]): void {
+    const { nodes: known, run: current } = this.#ensured()
+    if (run !== current) return
     for (const { node, renewals } of nodes) if (known.get(node)?.renewals === renewals) known.delete(node)
   }
 

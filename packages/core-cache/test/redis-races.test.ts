@@ -41,3 +41,28 @@ describe('An invalidation by a pattern', () => {
     expect(left.length).toBe(0)
   })
 })
+
+describe('A node that was struck off and is back', () => {
+  it('is not struck off for the one that was away, however often it has renewed since', async (context) => {
+    const redis = await ownRedis()
+    if (redis.found === null) return context.skip(`needs Redis: ${redis.remedy}`)
+    endings.push(() => redis.found.stop())
+    const layer = createRedisLayer({ url: `redis://${redis.found.nodes[0]?.address}`, prefix: 'struck' })
+    endings.unshift(() => layer.disconnect())
+    await layer.connect(listener)
+    const renew = (known: string) => layer.renew({ node: 'b', run: known, followed: 0, mark: '', tell: [] })
+
+    const { run } = await renew('')
+    const { nodes } = await layer.record('a', { keys: ['k'] })
+    await layer.strike(run, nodes)
+    const struck = await layer.record('a', { keys: ['k'] })
+    await renew(run)
+    // Whoever waited for it on account of the first one, or of another run, is late.
+    await layer.strike(run, nodes)
+    await layer.strike('another run', (await layer.record('a', { keys: ['k'] })).nodes)
+
+    expect(nodes.map(({ node }) => node)).toEqual(['b'])
+    expect(struck.nodes).toEqual([])
+    expect((await layer.record('a', { keys: ['k'] })).nodes.map(({ node }) => node)).toEqual(['b'])
+  })
+})
