@@ -117,7 +117,7 @@ describe('createGroupOffsetLedger', () => {
     let asked = 0
     const groupLag = async () => {
       asked++
-      return [0, 1, 2].map((partition) => ({ partition, committed: 5n, metadata: null, latest: 9n, lag: 4n }))
+      return [0, 1, 2].map((partition) => ({ partition, committed: 5n, metadata: '', latest: 9n, lag: 4n }))
     }
     const progress = progressOfGroup({ groupLag })
     const look = () => Promise.all([0, 1, 2].map((partition) => progress.inspect({ ...scope, topic: 'events', partition })))
