@@ -4,6 +4,9 @@ import { writeOutcomes, type Outcome } from './outcome.ts'
 type ConsoleLog = Parameters<NonNullable<Reporter['onUserConsoleLog']>>[0]
 type RunError = Parameters<NonNullable<Reporter['onTestRunEnd']>>[1][number]
 
+/** Files that take less are not worth a word. */
+const SLOW_SECONDS = 10
+
 /** Vitest reporter: hands every test's outcome to the run as a whole. A unit test that prints has failed. */
 export default class OutcomeReporter implements Reporter {
   readonly #printed = new Map<string, string>()
@@ -26,8 +29,16 @@ export default class OutcomeReporter implements Reporter {
     }))
     for (const module of modules) outcomes.push(...this.#outcomesOf(module))
     writeOutcomes(outcomes)
+    this.#tellSlowest(modules)
     // Without this a test that failed only for what it printed would leave Vitest's own exit code at 0.
     if (outcomes.some((outcome) => outcome.state === 'failed')) process.exitCode = 1
+  }
+
+  /** A run of many minutes has to say what takes them: whoever adds a test sees what it costs. */
+  #tellSlowest(modules: readonly TestModule[]): void {
+    const timed = modules.map((module) => ({ name: this.#nameOf(module), seconds: module.diagnostic().duration / 1000 })).filter(({ seconds }) => seconds >= SLOW_SECONDS)
+    const slowest = timed.sort((one, other) => other.seconds - one.seconds).slice(0, 10)
+    if (slowest.length > 0) process.stdout.write(`  slowest files: ${slowest.map(({ name, seconds }) => `${name} ${seconds.toFixed(0)} s`).join(', ')}\n`)
   }
 
   #outcomesOf(module: TestModule): Outcome[] {
