@@ -69,5 +69,8 @@ function columnsToFill(table: string, { columns }: TableDescription, rows: reado
 
 function unknownColumn(table: string, row: number, name: string): ValidationError {
   const message = `is not a column of table "${table}" that can be filled`
-  return new ValidationError(`row ${row}: "${name}" ${message}; nothing was sent`, { issues: [{ path: [row, name], message }] })
+  return new ValidationError(`row ${row}: "${name}" ${message}; nothing was sent`, {
+    code: 'ERR_CLICKHOUSE_UNKNOWN_OBJECT',
+    issues: [{ path: [row, name], message }],
+  })
 }

@@ -23,6 +23,7 @@ import { expiryOf } from './expiry-of.ts'
 import { columnCandidates, rowCandidates } from './candidates.ts'
 import { findRefusedRows } from './find-refused-rows.ts'
 import { KnownConstraints } from './known-constraints.ts'
+import { tableLacks } from './table-lacks.ts'
 import { wouldDropRepeat } from './would-drop-repeat.ts'
 import { WriteTurns } from './write-turns.ts'
 
@@ -69,7 +70,7 @@ export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, tab
         const written = columns === undefined ? null : await adapter.insertColumns(table, columns, call)
         return { rows: (written ?? (await adapter.insert(table, batch.rows, call))).rows }
       } catch (error) {
-        throw turn === null ? error : turns.explain(error, turn)
+        throw tableLacks(error) ?? (turn === null ? error : turns.explain(error, turn))
       }
     },
     findRefused: (rows: readonly R[], options: RefusalSearchOptions = {}): Promise<readonly RefusedRow[]> => findRefusedRows(rowCandidates(adapter, rows), { ...search, ...options }),

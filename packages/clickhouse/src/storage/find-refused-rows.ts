@@ -4,6 +4,7 @@ import type { ClickHouseAdapter } from '../adapter-options.ts'
 import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
 import type { Candidates } from './candidates.ts'
 import type { KnownConstraints } from './known-constraints.ts'
+import { tableLacks } from './table-lacks.ts'
 
 /** Where the rows are to go, and how far one looks. */
 export interface RefusalSearch extends CallOptions, Pick<RefusalSearchOptions, 'atMost' | 'likely'> {
@@ -72,6 +73,8 @@ async function refusalOf(probe: string, { from, to }: RowRange, insert: () => Pr
     await insert()
     return null
   } catch (error) {
+    const lacking = tableLacks(error)
+    if (lacking !== null) throw lacking
     if (!ValidationError.isInstance(error)) throw error
     const [issue] = error.issues
     const row = issue?.path[0]

@@ -91,7 +91,11 @@ export class WriteTurns {
       `SELECT epoch, attempt, owner, holder FROM ${this.#epochs} WHERE ${SCOPE} ORDER BY epoch DESC, attempt DESC, holder DESC LIMIT 1`,
       this.#paramsOf(scope),
       { signal, timeoutMs: this.#options.timeoutMs },
-    )
+    ).catch((error: unknown) => {
+      // Somebody dropped it: the next attempt makes it. Turns that were in it are over by that, since none of them is the newest any more.
+      if (ClickHouseBaseError.isInstance(error) && error.code === 'ERR_CLICKHOUSE_UNKNOWN_OBJECT') this.#made = null
+      throw error
+    })
     return rows[0] ?? null
   }
 

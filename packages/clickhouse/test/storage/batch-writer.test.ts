@@ -1,4 +1,4 @@
-import type { ColumnBatch, ColumnLayout, Row } from '@smart-whale/interfaces'
+import { type ColumnBatch, type ColumnLayout, type Row, ValidationError } from '@smart-whale/interfaces'
 import { batchWriterContract, type BatchWriterFixture } from '@smart-whale/interfaces/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createBatchWriter, createTable } from '../../src/index.ts'
@@ -103,5 +103,21 @@ describe('createBatchWriter', () => {
     expect(byColumns).toEqual(byRows)
     expect(otherType).toBeNull()
     expect((await database.owner.execute(`SELECT count() AS n FROM ${table}`)).rows).toEqual([{ n: 0n }])
+  })
+
+  it('blames no row for a column that the table has not, or not any more', async () => {
+    const { writer, makeRow, recovery } = await fixture((row) => row)
+    const rows = [makeRow(0), makeRow(1)]
+    expect(await recovery?.writer.findRefused(rows)).toEqual([])
+    await database.owner.execute(`ALTER TABLE events_${made - 1} RENAME COLUMN event_id TO aside`)
+
+    const failures = await Promise.all([writer.write({ rows, token: 'renamed' }), recovery?.writer.findRefused(rows)].map((call) => Promise.resolve(call).catch((error: unknown) => error)))
+
+    for (const failure of failures) {
+      expect(failure).toMatchObject({ code: 'ERR_CLICKHOUSE_UNKNOWN_OBJECT', message: expect.stringContaining('event_id') as string })
+      expect(ValidationError.isInstance(failure)).toBe(false)
+    }
+    await database.owner.execute(`ALTER TABLE events_${made - 1} RENAME COLUMN aside TO event_id`)
+    expect(await writer.write({ rows, token: 'renamed' })).toEqual({ rows: 2 })
   })
 })

@@ -3,6 +3,7 @@ import { isPartitionMissing } from '../partitions/partition-missing.ts'
 import type { TimescaleTransaction } from '../timescale-storage.ts'
 import { beginWriting, columnsOf, type WriterParts } from './begin-writing.ts'
 import { findRefusedRows, type RefusalSearch } from './find-refused-rows.ts'
+import { tableLacks } from './table-lacks.ts'
 
 /** Which rows the table refuses, of rows or of columns; see {@link findRefusedRows}. Nothing stays. */
 export function refusalFinder<R extends object>(parts: WriterParts): Required<Pick<TransactionalBatchWriter<R>, 'findRefused' | 'findRefusedColumns'>> {
@@ -60,12 +61,14 @@ async function searchRefused(
   const transaction = await beginWriting(parts, search.call)
   try {
     return await findRefusedRows(transaction, rows, { ...search, isRefusal, store: (part) => store(transaction, part) })
+  } catch (error) {
+    throw tableLacks(error) ?? error
   } finally {
     await transaction.rollback().catch(() => {})
   }
 }
 
-/** A partition that is missing looks like a refused row, but says nothing about the row. */
+/** A partition or a column that is missing looks like a refused row, but says nothing about the row. */
 function isRefusal(error: unknown): boolean {
-  return ValidationError.isInstance(error) && !isPartitionMissing(error)
+  return ValidationError.isInstance(error) && !isPartitionMissing(error) && tableLacks(error) === null
 }

@@ -8,6 +8,7 @@ import { beginWriting, type BatchWriterStorage, columnsOf, type RoomMaker, type 
 import type { IngestLedger } from './ingest-ledger.ts'
 import { refusalFinder } from './search-refused.ts'
 import { lastStoredOffset } from './stored-rows.ts'
+import { tableLacks } from './table-lacks.ts'
 
 /** How {@link createTransactionalBatchWriter} writes. */
 export interface TransactionalBatchWriterOptions {
@@ -181,7 +182,7 @@ class CopyTransaction<R extends object> implements BatchTransaction<R> {
 }
 
 function explained(error: unknown, { partitions, table }: WriterParts): unknown {
-  if (!isPartitionMissing(error)) return error
+  if (!isPartitionMissing(error)) return tableLacks(error) ?? error
   partitions.forget(table)
   return partitionMissingError(table, error)
 }

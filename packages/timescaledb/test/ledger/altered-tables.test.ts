@@ -1,0 +1,76 @@
+import { type BatchTransaction, type ColumnBatch, type Row, type Slice, ValidationError } from '@smart-whale/interfaces'
+import { createMigrationManager, createTransactionalBatchWriter, IngestLedger, type TimescaleStorage } from '@smart-whale/timescaledb'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describeEngines } from '../each-engine.ts'
+import { columnBatchOf, rowsOfColumns } from '../fixtures/column-batch-of.ts'
+import { openTestDatabase, type TestDatabase } from '../time-series-database.ts'
+
+/*
+ * Tables that are not what they were when a pipeline began to write to them. Whatever was done, no row is blamed for it.
+ */
+
+const SLICE: Slice = { firstOffset: 0n, lastOffset: 1n, token: 'one', excluded: [] }
+
+describeEngines((engine) => {
+  let database: TestDatabase
+  let storage: TimescaleStorage
+  let ledger: IngestLedger
+  let tables = 0
+
+  beforeAll(async () => {
+    database = await openTestDatabase(engine)
+    storage = database.storage
+    ledger = new IngestLedger(storage)
+    await createMigrationManager(storage).up()
+  })
+  afterAll(() => database.close())
+
+  /** A table that a writer has stored rows in. */
+  async function written(columns = 'id int8, name text, fare numeric(8, 2)') {
+    const table = `rides_${tables++}`
+    await storage.execute(`create table ${table} (${columns})`)
+    const writer = createTransactionalBatchWriter<Row>(storage, table, { ledger })
+    const claim = await ledger.claim({ pipeline: 'p', topicId: table, partition: 0 }, 'me')
+    await ledger.record(claim, SLICE)
+    const store = async (write: (transaction: BatchTransaction<Row>) => Promise<unknown>): Promise<unknown> => {
+      await using transaction = await writer.begin()
+      return await write(transaction).catch((error: unknown) => error)
+    }
+    const alter = (change: string): Promise<unknown> => storage.execute(`alter table ${table} ${change}`)
+    expect([await store((transaction) => transaction.writeColumns?.(BATCH) as Promise<boolean>), await writer.findRefusedColumns?.(BATCH)]).toEqual([true, []])
+    return { table, writer, claim, store, alter }
+  }
+
+  const BATCH: ColumnBatch = columnBatchOf(2, [
+    { name: 'id', layout: 'int64', values: [1n, 2n] },
+    { name: 'name', layout: 'text', values: ['one', 'two'] },
+    { name: 'fare', layout: 'decimal32', precision: 8, scale: 2, values: ['1.50', '2.50'] },
+  ])
+  const ROWS: readonly Row[] = rowsOfColumns(2, [
+    { name: 'id', layout: 'int64', values: [1n, 2n] },
+    { name: 'name', layout: 'text', values: ['one', 'two'] },
+    { name: 'fare', layout: 'decimal32', precision: 8, scale: 2, values: ['1.50', '2.50'] },
+  ])
+  const caught = (call: PromiseLike<unknown> | undefined): Promise<unknown> => Promise.resolve(call).catch((error: unknown) => error)
+
+  describe('a column that is gone', () => {
+    it('fails rows, columns and the search for refused ones without blaming a row, until it is back', async () => {
+      const { writer, store, alter } = await written()
+      await alter('rename column fare to aside')
+
+      const failures = [
+        await store((transaction) => transaction.write(ROWS)),
+        await store((transaction) => transaction.writeColumns?.(BATCH) as Promise<boolean>).then((taken) => taken || store((transaction) => transaction.write(ROWS))),
+        await caught(writer.findRefused(ROWS)),
+      ]
+
+      for (const failure of failures) {
+        expect(failure).toMatchObject({ code: 'ERR_TIMESCALEDB_UNDEFINED', message: expect.stringContaining('fare') as string })
+        expect(ValidationError.isInstance(failure)).toBe(false)
+      }
+      await alter('rename column aside to fare')
+      expect(await writer.findRefused(ROWS)).toEqual([])
+      expect(await store((transaction) => transaction.write(ROWS))).toBeUndefined()
+    })
+  })
+})
