@@ -122,6 +122,19 @@ describe('withDeadline', () => {
     expect(await outer.execute((context) => inner.execute(async ({ deadlineAtMs }) => deadlineAtMs, context))).toBe(107)
   })
 
+  it('says when the time that it had was cut short from above', async () => {
+    const clock = new FakeClock()
+    const failureOf = async (deadlineAtMs: number | undefined): Promise<unknown> => {
+      const failing = createTimeout({ timeoutMs: 1000, clock, what: 'query 17' }).execute(never, { deadlineAtMs }).catch((error: unknown) => error)
+      await clock.advance(1000)
+      return failing
+    }
+
+    expect(await failureOf(clock.monotonic() + 10)).toMatchObject({ code: 'ERR_TIMEOUT', message: expect.stringContaining('a part of') })
+    expect(await failureOf(clock.monotonic() + 2000)).toMatchObject({ message: expect.stringContaining('longer than 1000 ms') })
+    expect(await failureOf(undefined)).toMatchObject({ message: expect.stringContaining('longer than 1000 ms') })
+  })
+
   it('leaves no inner timer when an outer deadline passes', async () => {
     const clock = new FakeClock()
     const outer = createTimeout({ timeoutMs: 100, clock })

@@ -107,7 +107,9 @@ class TimeoutStage extends Stage {
 
   passed(run: Run<unknown>, at: number): void {
     this.#onTimeout()
-    run.abandonBelow(at, timedOut(this.what, this.timeoutMs))
+    const { aboveMs } = run.slots[at] as Deadline
+    const isCut = aboveMs !== undefined && aboveMs <= (run.deadlineAtMs ?? Infinity)
+    run.abandonBelow(at, isCut ? cutShort(this.what, this.timeoutMs) : timedOut(this.what, this.timeoutMs))
   }
 
   /** What is above has its own deadline, or none. */
@@ -136,6 +138,11 @@ class Deadline extends TimerEntry {
   expire(): void {
     this.#stage.passed(this.#run, this.#at)
   }
+}
+
+/** More time of its own would not have helped. */
+function cutShort(what: string, timeoutMs: number): TimeoutError {
+  return new TimeoutError(`${what} was not done by the deadline of the call that it is a part of, which left it less than its own ${timeoutMs} ms`, { context: { timeoutMs } })
 }
 
 function timedOut(what: string, timeoutMs: number): TimeoutError {
