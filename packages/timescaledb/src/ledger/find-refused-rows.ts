@@ -1,4 +1,5 @@
 import { type CallOptions, InfrastructureError, type RefusedRow, type RowRange, ValidationError } from '@smart-whale/interfaces'
+import { refuseStaleRefusal } from '../storage/table-descriptions.ts'
 import type { TimescaleTransaction } from '../timescale-storage.ts'
 
 /** How rows are tried. */
@@ -56,6 +57,7 @@ async function tryPart(transaction: TimescaleTransaction, part: RowRange, search
   } catch (error) {
     if (!search.isRefusal(error)) throw error
     await transaction.execute('rollback to savepoint part', [], search.call)
+    await refuseStaleRefusal(error, transaction, search.call)
     await transaction.execute('release savepoint part', [], search.call)
     return error
   }

@@ -3,6 +3,7 @@ import { TimescaleOperationError, TimescaleValidationError } from '../errors.ts'
 import { partitionsOf } from '../partitions/partition-manager.ts'
 import { isPartitionMissing, partitionMissingError } from '../partitions/partition-missing.ts'
 import { quoteTable } from '../quote-identifier.ts'
+import { refuseStaleRefusal } from '../storage/table-descriptions.ts'
 import type { TimescaleTransaction } from '../timescale-storage.ts'
 import { beginWriting, type BatchWriterStorage, columnsOf, type RoomMaker, type WriterParts } from './begin-writing.ts'
 import type { IngestLedger } from './ingest-ledger.ts'
@@ -156,8 +157,15 @@ class CopyTransaction<R extends object> implements BatchTransaction<R> {
     } catch (error) {
       this.#state = 'failed'
       await this.#abandon()
+      await this.#refuseStaleRefusal(error)
       throw explained(error, this.#parts)
     }
+  }
+
+  /** Over any connection: the transaction's own went back to the pool, so that this waits for nothing that it holds. */
+  async #refuseStaleRefusal(error: unknown): Promise<void> {
+    const { storage } = this.#parts
+    await refuseStaleRefusal(error, { query: async (sql, params, options) => ({ rows: await storage.execute(sql, params, options) }) }, this.#call)
   }
 
   /** Rolls back; on a broken connection the server does. */

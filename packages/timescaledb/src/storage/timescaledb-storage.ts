@@ -15,7 +15,7 @@ import { createDefaultPolicies, type StoragePolicies } from './default-policy.ts
 import { makingRoom } from './make-room.ts'
 import { inOwnTransaction } from './own-transaction.ts'
 import { PooledTransaction } from './pooled-transaction.ts'
-import { isAltered, mayBeStale, TableDescriptions, wasChecked } from './table-descriptions.ts'
+import { isAltered, mayBeStale, rememberEncoding, TableDescriptions, wasChecked } from './table-descriptions.ts'
 
 /** What a storage works with besides its pool. */
 export interface TimescaleDBStorageOptions {
@@ -160,16 +160,16 @@ export class TimescaleDBStorage implements TimescaleStorage {
   async #insert(connection: SqlConnection, table: string, rows: readonly Row[], options: BulkInsertOptions): Promise<number> {
     if (rows.length === 0) return 0
     const describe = (): Promise<TargetTable> => describeTable(connection, table, options)
+    const send = (target: TargetTable): Promise<number> => this.#checked(connection, table, target, options, () => this.#send(connection, target, rows, options))
     const target = await this.#tables.get(table, describe)
     try {
-      return await this.#checked(connection, target, options, () => this.#send(connection, target, rows, options))
+      return await send(target)
     } catch (error) {
-      this.#learnFrom(error, table)
       // After a refusal by the server a transaction takes no more questions.
       if (!wasChecked(error)) throw error
       const fresh = await this.#tables.get(table, describe)
       if (fresh.shape === target.shape) throw error
-      return this.#checked(connection, fresh, options, () => this.#send(connection, fresh, rows, options))
+      return send(fresh)
     }
   }
 
@@ -177,19 +177,20 @@ export class TimescaleDBStorage implements TimescaleStorage {
   async #insertColumns(connection: SqlConnection, table: string, batch: ColumnBatch, options: InsertColumnsOptions): Promise<number | null> {
     if (batch.rows === 0) return 0
     const target = await this.#tables.get(table, () => describeTable(connection, table, options))
-    try {
-      return await this.#checked(connection, target, options, () => insertColumns(connection, target, batch, options.columns, { signal: options.signal, timeoutMs: options.timeoutMs }))
-    } catch (error) {
-      this.#learnFrom(error, table)
-      throw error
-    }
+    return this.#checked(connection, table, target, options, () => insertColumns(connection, target, batch, options.columns, { signal: options.signal, timeoutMs: options.timeoutMs }))
   }
 
   /** An insert, and as long as it can be taken back, whether the table was what it was encoded for. */
-  async #checked<T>(connection: SqlConnection, target: TargetTable, { signal, timeoutMs }: CallOptions, insert: () => Promise<T>): Promise<T> {
-    const result = await insert()
-    await refuseAltered(connection, target, { signal, timeoutMs })
-    return result
+  async #checked<T>(connection: SqlConnection, table: string, target: TargetTable, { signal, timeoutMs }: CallOptions, insert: () => Promise<T>): Promise<T> {
+    try {
+      const result = await insert()
+      await refuseAltered(connection, target, { signal, timeoutMs })
+      return result
+    } catch (error) {
+      rememberEncoding(error, target)
+      this.#learnFrom(error, table)
+      throw error
+    }
   }
 
   /** Forgets what a failed insert shows to be no longer so. @throws TimescaleOperationError in place of the error, for a partition that is missing */

@@ -73,4 +73,44 @@ describeEngines((engine) => {
       expect(await store((transaction) => transaction.write(ROWS))).toBeUndefined()
     })
   })
+
+  /** What the server makes of bytes for another type: it takes some of them, refuses others, or has no name for what is wrong. */
+  const RETYPED = [
+    ['alter column id type numeric', true],
+    ['alter column fare type text', true],
+    ['alter column id type numeric, alter column fare type text, alter column name type varchar(50)', true],
+    ['alter column id type int4', true],
+    ['alter column name type text[] using array[name]', false],
+    ['alter column name type jsonb using to_jsonb(name)', true],
+  ] as const
+
+  describe.each(RETYPED)('a table altered under a pipeline (%s)', (change, stillFits) => {
+    it.each(['write', 'writeColumns', 'findRefused', 'findRefusedColumns'] as const)('blames no row for its bytes (%s)', async (way) => {
+      const { writer, store, alter } = await written()
+      await alter(change)
+      const attempts = {
+        write: () => store((transaction) => transaction.write(ROWS)),
+        writeColumns: () => store(async (transaction) => transaction.writeColumns?.(BATCH)),
+        findRefused: () => caught(writer.findRefused(ROWS)),
+        findRefusedColumns: () => caught(writer.findRefusedColumns?.(BATCH)),
+      }
+
+      expect(ValidationError.isInstance(await attempts[way]())).toBe(false)
+      if (!stillFits) return
+      // The second time at the latest.
+      await attempts[way]()
+      expect(await writer.findRefused(ROWS)).toEqual([])
+      expect(await store((transaction) => transaction.write(ROWS))).toBeUndefined()
+    })
+  })
+
+  it('still blames a row for what the server alone finds out, when the types are what they were', async () => {
+    const { table, writer, store } = await written()
+    await storage.execute(`create function refuse_${table}() returns trigger language plpgsql as $$ begin if new.id = 2 then raise exception using errcode = '22023'; end if; return new; end $$`)
+    await storage.execute(`create trigger refuse before insert on ${table} for each row execute function refuse_${table}()`)
+
+    expect(await store((transaction) => transaction.writeColumns?.(BATCH) as Promise<boolean>)).toMatchObject({ code: 'ERR_TIMESCALEDB_DATA' })
+    expect(await writer.findRefusedColumns?.(BATCH)).toMatchObject([{ index: 1 }])
+    expect(await writer.findRefused(ROWS)).toMatchObject([{ index: 1 }])
+  })
 })
