@@ -84,8 +84,8 @@ export interface SqlConnection {
   executeMany(sql: string, paramsList: readonly (readonly unknown[])[], options?: CallOptions): Promise<number>
   /** Reads through a cursor, batch by batch. Leaving the loop early ends the query. */
   stream<T extends Row = Row>(sql: string, params?: readonly unknown[], options?: SqlStreamOptions): AsyncIterable<T[]>
-  /** Sends `source` as the data of a `COPY … FROM STDIN`. */
-  copyIn(sql: string, source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, options?: CallOptions): Promise<void>
+  /** Sends `source` as the data of a `COPY … FROM STDIN`. Returns how many rows the server says it stored: triggers may have taken some away. */
+  copyIn(sql: string, source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, options?: CallOptions): Promise<number>
   /** @param how what follows `BEGIN`: `read only`, `isolation level serializable` */
   begin(options?: CallOptions & { how?: string | undefined }): Promise<void>
   /** @throws TimescaleOperationError `ERR_TIMESCALEDB_TRANSACTION_FAILED` when an earlier failure made the server roll back instead */

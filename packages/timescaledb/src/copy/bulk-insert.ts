@@ -55,10 +55,10 @@ export async function bulkInsert(connection: SqlConnection, insert: BulkInsert, 
   const upsert = insert.onConflict !== 'error'
   const data = encodeRows(insert.rows, insert.columns, upsert)
   const names = insert.columns.map((column) => quoteIdentifier(column.name)).join(', ')
-  const copy = (table: string, columns: string): Promise<void> => connection.copyIn(`copy ${table} (${columns}) from stdin with (format ${data.format})`, data.chunks, options)
+  const copy = (table: string, columns: string): Promise<number> => connection.copyIn(`copy ${table} (${columns}) from stdin with (format ${data.format})`, data.chunks, options)
   try {
     if (!upsert) {
-      await copy(insert.target.sql, names)
+      refuseMissing(insert.target, insert.rows.length, await copy(insert.target.sql, names))
       return insert.rows.length
     }
     const merge = mergeStatement(insert, names)
@@ -81,11 +81,21 @@ export async function insertColumns(connection: SqlConnection, target: TargetTab
   if (!chunks) return null
   const list = pairs.map((pair) => quoteIdentifier(pair.target.name)).join(', ')
   try {
-    await connection.copyIn(`copy ${target.sql} (${list}) from stdin with (format binary)`, chunks, options)
+    refuseMissing(target, batch.rows, await connection.copyIn(`copy ${target.sql} (${list}) from stdin with (format binary)`, chunks, options))
     return batch.rows
   } catch (error) {
     throw withRowIndex(error)
   }
+}
+
+/**
+ * A trigger may take rows away without a word: they would count as stored.
+ * @throws TimescaleOperationError `ERR_TIMESCALEDB_ROWS_NOT_STORED`, which is no row's fault
+ */
+function refuseMissing({ sql }: TargetTable, sent: number, stored: number): void {
+  if (stored >= sent) return
+  const message = `${sql} refused none of ${sent} rows and has ${stored} of them: a trigger takes rows away, or writes them elsewhere (it returns null); drop it, disable it (alter table … disable trigger), or let it return the row`
+  throw new TimescaleOperationError(message, { code: 'ERR_TIMESCALEDB_ROWS_NOT_STORED', retryable: true, context: { sent, stored } })
 }
 
 /** What the table or the batch lacks, or is named twice, is for rows to complain of. */

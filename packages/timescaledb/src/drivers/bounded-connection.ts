@@ -98,7 +98,7 @@ export class BoundedConnection implements SqlConnection {
     return this.#run(options, () => (encoded.length === 0 ? Promise.resolve(0) : this.#raw.executeMany(sql, encoded, this.#inTransaction)))
   }
 
-  copyIn(sql: string, source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, options?: CallOptions): Promise<void> {
+  copyIn(sql: string, source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, options?: CallOptions): Promise<number> {
     return this.#run(options, () => this.#raw.copyIn(sql, source))
   }
 

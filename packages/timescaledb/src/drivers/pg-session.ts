@@ -69,8 +69,10 @@ export class PgSession implements RawSession {
     return { read: () => cursor.read(batchRows), close: () => cursor.close() }
   }
 
-  async copyIn(sql: string, source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
-    await pipeline(Readable.from(source, { objectMode: true, highWaterMark: 1 }), this.#client.query(copyFrom(sql)))
+  async copyIn(sql: string, source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<number> {
+    const target = this.#client.query(copyFrom(sql))
+    await pipeline(Readable.from(source, { objectMode: true, highWaterMark: 1 }), target)
+    return target.rowCount
   }
 
   async end(): Promise<void> {

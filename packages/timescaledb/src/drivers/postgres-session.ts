@@ -80,11 +80,12 @@ export class PostgresSession implements RawSession {
     }
   }
 
-  async copyIn(sql: string, source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
+  async copyIn(sql: string, source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<number> {
     const copy = this.#open().unsafe(sql)
-    const refused = whenRefused(copy)
-    const target = (await Promise.race([copy.writable(), refused])) as Writable
-    await Promise.race([pipeline(Readable.from(source, { objectMode: true, highWaterMark: 1 }), target), refused])
+    const answered = whenAnswered(copy)
+    const target = (await Promise.race([copy.writable(), answered])) as Writable
+    await Promise.race([pipeline(Readable.from(source, { objectMode: true, highWaterMark: 1 }), target), answered])
+    return (await answered).count
   }
 
   async end(): Promise<void> {
@@ -119,20 +120,25 @@ export class PostgresSession implements RawSession {
 }
 
 /**
- * The library resolves a COPY with a stream and then has nowhere to report that the server refuses the rows at their end:
- * the stream would wait forever. What it does then is reject the query once more.
+ * The library resolves a COPY with a stream and then has nowhere to report what the server answers to the rows at their end: the count
+ * would be lost, and with a refusal the stream would wait forever. What it does then is resolve or reject the query once more.
  */
-function whenRefused(copy: Pending): Promise<never> {
-  const query = copy as unknown as { reject(error: unknown): void }
+function whenAnswered(copy: Pending): Promise<Answer> {
+  const query = copy as unknown as { resolve(value: Writable | Answer): void; reject(error: unknown): void }
+  const resolve = query.resolve.bind(query)
   const reject = query.reject.bind(query)
-  const refused = new Promise<never>((_resolve, refuse) => {
+  const answered = new Promise<Answer>((accept, refuse) => {
+    query.resolve = (value) => {
+      resolve(value)
+      if ('count' in value) accept(value)
+    }
     query.reject = (error) => {
       reject(error)
       refuse(error as Error)
     }
   })
-  refused.catch(() => {})
-  return refused
+  answered.catch(() => {})
+  return answered
 }
 
 function resultOf(answer: Answer): SqlResult {

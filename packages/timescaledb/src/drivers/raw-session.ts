@@ -27,7 +27,8 @@ export interface RawSession {
   /** All or nothing; outside of a transaction it makes one of its own. Returns the rows changed. */
   executeMany(sql: string, paramsList: readonly RawParameters[], withinTransaction: boolean): Promise<number>
   openCursor(sql: string, params: RawParameters, batchRows: number): RawCursor
-  copyIn(sql: string, source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void>
+  /** Returns how many rows the server says it stored. */
+  copyIn(sql: string, source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<number>
   /** Says goodbye and resolves when the session has ended. */
   end(): Promise<void>
   /** Drops the socket at once. */

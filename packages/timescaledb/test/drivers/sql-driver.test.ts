@@ -188,8 +188,9 @@ describeEditions((engine) => {
           for (let index = 0; index < 20_000; index++) yield Buffer.from(`${index}\tnote ${index}\n`)
         }
 
-        await connection.copyIn('copy copied from stdin', source())
+        const stored = await connection.copyIn('copy copied from stdin', source())
 
+        expect(stored).toBe(20_000)
         expect(await one('select count(*) from copied')).toBe(20_000n)
       })
 

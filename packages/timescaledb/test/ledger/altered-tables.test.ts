@@ -113,4 +113,30 @@ describeEngines((engine) => {
     expect(await writer.findRefusedColumns?.(BATCH)).toMatchObject([{ index: 1 }])
     expect(await writer.findRefused(ROWS)).toMatchObject([{ index: 1 }])
   })
+
+  describe('a trigger that takes rows away', () => {
+    it('fails the write, whichever way the rows come, until it is gone', async () => {
+      const { table, writer, store } = await written()
+      await storage.execute(`create function pass_${table}() returns trigger language plpgsql as $$ begin return case when new.id = 2 then null else new end; end $$`)
+      await storage.execute(`create trigger pass before insert on ${table} for each row execute function pass_${table}()`)
+
+      const failures = [
+        await store((transaction) => transaction.write(ROWS)),
+        await store(async (transaction) => transaction.writeColumns?.(BATCH)),
+        await caught(writer.findRefused(ROWS)),
+        await caught(storage.bulkInsert(table, ROWS)),
+      ]
+
+      const sql = expect.stringMatching(new RegExp(`${table}.* refused none of 2 rows and has 1 .*trigger`)) as string
+      for (const failure of failures) {
+        expect(failure).toMatchObject({ code: 'ERR_TIMESCALEDB_ROWS_NOT_STORED', retryable: true, message: sql })
+        expect(ValidationError.isInstance(failure)).toBe(false)
+      }
+      expect(await storage.bulkInsert(table, ROWS, { onConflict: 'ignore' })).toBe(1)
+      await storage.execute(`truncate ${table}`)
+      await storage.execute(`drop trigger pass on ${table}`)
+      expect(await storage.bulkInsert(table, ROWS)).toBe(2)
+      expect(await store((transaction) => transaction.write(ROWS))).toBeUndefined()
+    })
+  })
 })
