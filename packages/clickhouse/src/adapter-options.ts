@@ -26,6 +26,8 @@ export interface QueryResult<T extends Row = Row> {
   readonly statistics: QueryStatistics
   /** Id of the query in the server's logs. */
   readonly queryId: string
+  /** Host and port of the server that answered. */
+  readonly server?: string | undefined
 }
 
 /** Rows that go along with a query, as a table that nobody else sees and that ends with it. */
@@ -38,8 +40,24 @@ export interface ExternalTable {
   readonly data: Uint8Array
 }
 
+/** Which of several servers a call goes to. An adapter of one server takes no notice. */
+export interface ServerChoice {
+  /**
+   * What the call is about: calls with the same word go to the same server as long as it is there, then to the same other one.
+   * Reads of one user don't jump between replicas that lag differently, and meet warm caches.
+   * @default none: wherever there is room
+   */
+  stickTo?: string | undefined
+  /**
+   * This server and no other, by the `server` of an earlier result: what was written there is read there, replicated or not.
+   * Fails while it is away, rather than to answer without what was written.
+   * @default none
+   */
+  pinTo?: string | undefined
+}
+
 /** What a single query may be told. */
-export interface QueryOptions extends CallOptions {
+export interface QueryOptions extends CallOptions, ServerChoice {
   /** Id for the server's logs and for `KILL QUERY`; must be unique among running queries. @default a random UUID */
   queryId?: string | undefined
   /** ClickHouse settings of this query alone. A `readonly=1` user may give none: its profile has them. @default {} */
@@ -67,10 +85,11 @@ export interface InsertGuard {
 }
 
 /** What an insert may be told. */
-export interface InsertOptions extends CallOptions {
+export interface InsertOptions extends CallOptions, ServerChoice {
   /**
    * The same token always stands for the same rows: the table keeps them once however often they are sent.
    * Only a table that deduplicates honours it (see `createTable`). Without a token an insert is never retried.
+   * Of several servers the token chooses one, always the same: only that one remembers it, unless the table is replicated.
    * @default undefined
    */
   token?: string | undefined
@@ -92,6 +111,8 @@ export interface InsertResult {
   readonly rows: number
   /** Id of the query in the server's logs. */
   readonly queryId: string
+  /** Host and port of the server that has them; undefined when there were none to send. */
+  readonly server?: string | undefined
 }
 
 /** What a download may be told. */
@@ -108,7 +129,7 @@ export interface DownloadResult {
   readonly queryId: string
 }
 
-/** Speaks to one ClickHouse server. */
+/** Speaks to ClickHouse: to one server, or to several that answer the same questions. */
 export interface ClickHouseAdapter {
   /** Host, port and database, without credentials: for logs and health pages. */
   readonly server: string

@@ -16,7 +16,7 @@ const refusal = (options: ClickHouseOptions, environment?: Record<string, string
 
 describe('ClickHouseConfig', () => {
   it('speaks to a local server when told nothing', () => {
-    expect(params()).toEqual({ url: 'http://localhost:8123', host: 'localhost', port: 8123, secure: false, database: 'default', user: 'default', password: '' })
+    expect(params()).toEqual({ url: 'http://localhost:8123', host: 'localhost', port: 8123, secure: false, database: 'default', user: 'default', password: '', weight: 1 })
   })
 
   it('takes a DSN apart', () => {
@@ -28,6 +28,7 @@ describe('ClickHouseConfig', () => {
       database: 'my db',
       user: 'me',
       password: 'p@ss',
+      weight: 1,
     })
     expect(params({ url: 'clickhouses://ch.example' }).port).toBe(8443)
     expect(params({ url: 'http://ch.example:80/' }).port).toBe(80)
@@ -85,6 +86,44 @@ describe('ClickHouseConfig', () => {
   it('gives an address that means the same again', () => {
     const first = config({ host: '::1', user: 'a b', password: 'p/@:?', database: 'd/e', port: 443, secure: true })
     expect(params({ url: first.getDsn() })).toEqual(first.getConnectionParams())
+  })
+
+  it('takes several servers, by DSN, by fields and from the environment', () => {
+    const urls = (options: ClickHouseOptions, environment?: Record<string, string>): string[] => config(options, environment).getServers().map(({ url, user, password, database }) => `${url} ${user}:${password}@${database}`)
+    const two = ['http://a:8123 u:p@d', 'http://b:8124 u:p@d']
+
+    expect(urls({ url: 'http://u:p@a:8123,b:8124/d' })).toEqual(two)
+    expect(urls({ url: 'http://u:p@a:8123/d, http://u:p@b:8124/d' })).toEqual(two)
+    expect(urls({ servers: ['a', { host: 'b', port: 8124 }], user: 'u', password: 'p', database: 'd' })).toEqual(two)
+    expect(urls({ user: 'u', password: 'p', database: 'd' }, { CLICKHOUSE_SERVERS: 'a:8123, b:8124' })).toEqual(two)
+    expect(urls({}, { CLICKHOUSE_SERVERS: 'http://u:p@a/d,http://x:y@b:8124' })).toEqual(['http://a:8123 u:p@d', 'http://b:8124 x:y@d'])
+    expect(urls({ host: 'mine' }, { CLICKHOUSE_SERVERS: 'a,b' })).toEqual(['http://mine:8123 default:@default'])
+    expect(urls({ servers: ['https://a', 'b'], secure: true })).toEqual(['https://a:8443 default:@default', 'https://b:8443 default:@default'])
+    expect(config({ servers: ['a', { host: 'b', weight: 3 }] }).getServers().map(({ weight }) => weight)).toEqual([1, 3])
+  })
+
+  it('gives addresses of several servers that mean the same again, and each by itself', () => {
+    const several = config({ servers: [{ host: 'a', user: 'x,y', password: '@,:' }, { host: '::1', port: 9 }], database: 'd,e', requestTimeoutMs: 7 })
+
+    expect(config({ url: several.getDsn() }).getServers()).toEqual(several.getServers())
+    expect(String(several)).toBe('http://x%2Cy:***@a:8123/d%2Ce,http://default@[::1]:9/d%2Ce'.replace('default@', 'default:***@'))
+    expect(several.eachServer().map((each) => [each.getDsn(), each.getTransportConfig().requestTimeoutMs])).toEqual([
+      ['http://x%2Cy:%40%2C%3A@a:8123/d%2Ce', 7],
+      ['http://default@[::1]:9/d%2Ce', 7],
+    ])
+    for (const shown of [JSON.stringify(several), inspect(several, { showHidden: true, depth: 9 })]) expect(shown).not.toContain('@,:')
+  })
+
+  it.each<[string, ClickHouseOptions]>([
+    ['name one database', { url: 'http://a/d,http://b/e' }],
+    ['twice', { servers: ['a', 'a:8123'] }],
+    ['in place of', { servers: ['a'], host: 'b' }],
+    ['native port', { servers: ['a', 'b:9000'] }],
+    ['servers.0.weight', { servers: [{ host: 'a', weight: 0 }] }],
+    ['balancing.strategy', { balancing: { strategy: 'best' } } as unknown as ClickHouseOptions],
+    ['servers', { servers: [] }],
+  ])('refuses servers and says why: %s', (why, options) => {
+    expect(refusal(options).message).toContain(why)
   })
 
   it('does not tell a password in a refusal', () => {

@@ -1,7 +1,8 @@
 import { inspect } from 'node:util'
-import { ConfigurationError, type ValidationIssue } from '@smart-whale/interfaces'
 import { z } from 'zod'
-import type { ClickHouseErrorCode } from './errors.ts'
+import { environmentLayer, failConfiguration, type Layer, optionsLayer } from './config-layers.ts'
+import { balancingSchema, type ClickHouseBalancingOptions } from './servers/balancing-options.ts'
+import { type ClickHouseServer, serverSchema } from './servers/server-list.ts'
 
 /** How often a failed read is sent again. */
 export interface ClickHouseRetryOptions {
@@ -25,8 +26,10 @@ export interface ClickHouseBreakerOptions {
 
 /** Where ClickHouse is and how it is spoken to. What is left out comes from `CLICKHOUSE_*` variables, then from the defaults. */
 export interface ClickHouseOptions {
-  /** `http(s)://user:password@host:port/database`; the fields below win over its parts. @default `CLICKHOUSE_URL` */
+  /** `http(s)://user:password@host:port/database`, several servers as `host:port,host:port`; the fields below win over its parts. @default `CLICKHOUSE_URL` */
   url?: string | undefined
+  /** Several servers that answer the same questions, in place of one: each as `host`, `host:port`, a whole address, or by its fields. @default `CLICKHOUSE_SERVERS`, separated by commas */
+  servers?: readonly (string | ClickHouseServer)[] | undefined
   /** Name or address of the server. @default 'localhost' */
   host?: string | undefined
   /** HTTP port, not the native one. @default 8123, or 8443 with `secure` */
@@ -47,6 +50,8 @@ export interface ClickHouseOptions {
   maxConnections?: number | undefined
   /** Calls that may wait for a socket; more are refused with `ERR_CLICKHOUSE_POOL_EXHAUSTED`. @default 1_000 */
   maxQueuedRequests?: number | undefined
+  /** How long a call to one of several servers, or to a pool, waits for a connection, in milliseconds. @default 5_000 */
+  queueTimeoutMs?: number | undefined
   /** How long an idle socket is kept, in milliseconds; less if the server says so. @default 20_000 */
   keepAliveMs?: number | undefined
   /** Size of an answer that `execute` reads into memory, in bytes; larger ones are for `stream`. @default 67_108_864 */
@@ -55,6 +60,8 @@ export interface ClickHouseOptions {
   retry?: ClickHouseRetryOptions | undefined
   /** When a failing server is left alone. @default see {@link ClickHouseBreakerOptions} */
   breaker?: ClickHouseBreakerOptions | undefined
+  /** How calls are spread when there are several servers. @default see {@link ClickHouseBalancingOptions} */
+  balancing?: ClickHouseBalancingOptions | undefined
 }
 
 /** Where a server is, and who asks. */
@@ -73,6 +80,8 @@ export interface ConnectionParams {
   readonly user: string
   /** The user's password, in plain text: never for a log. @default see {@link ClickHouseOptions} */
   readonly password: string
+  /** Share of the calls that it is to get, against other servers'. @default 1 */
+  readonly weight: number
 }
 
 const NATIVE_PORTS = new Map([
@@ -83,6 +92,7 @@ const NATIVE_PORTS = new Map([
 const timeout = z.number().int().positive().max(2 ** 31 - 1)
 const count = z.number().int().positive()
 const schema = z.strictObject({
+  servers: z.array(serverSchema).min(1).optional(),
   host: z.string().min(1).default('localhost'),
   port: z.number().int().min(1).max(65535).optional(),
   secure: z.boolean().default(false),
@@ -93,6 +103,7 @@ const schema = z.strictObject({
   connectTimeoutMs: timeout.default(5_000),
   maxConnections: count.default(16),
   maxQueuedRequests: z.number().int().min(0).default(1_000),
+  queueTimeoutMs: timeout.default(5_000),
   keepAliveMs: timeout.default(20_000),
   maxResultBytes: count.default(64 * 1024 * 1024),
   retry: z
@@ -101,12 +112,14 @@ const schema = z.strictObject({
   breaker: z
     .strictObject({ failureRate: z.number().gt(0).max(1).default(0.5), minimumCalls: count.default(20), openMs: timeout.default(5_000) })
     .prefault({}),
+  balancing: balancingSchema,
 })
 
-type Settings = Omit<z.infer<typeof schema>, 'port'> & { port: number }
+/** The settings that are the same for all servers, and the servers. */
+type Settings = Omit<z.infer<typeof schema>, 'servers' | keyof ConnectionParams> & { readonly servers: readonly [ConnectionParams, ...ConnectionParams[]] }
 
 /**
- * Checked settings of one ClickHouse server, from options, a DSN and the environment, in this order of precedence.
+ * Checked settings of one ClickHouse server or of several, from options, a DSN and the environment, in this order of precedence.
  *
  * Printed, logged or turned into JSON it shows no password; only `getDsn` and `getConnectionParams` do.
  */
@@ -118,27 +131,32 @@ export class ClickHouseConfig {
    * @throws ConfigurationError `ERR_CLICKHOUSE_CONFIGURATION` naming each option that is wrong
    */
   constructor(options: ClickHouseOptions = {}, environment: Readonly<Record<string, string | undefined>> = process.env) {
-    const own = layerOf(options)
+    const own = optionsLayer(options)
     const inherited = environmentLayer(environment)
     // A server that the options name is not spoken to on a port, or with TLS, that was meant for another one.
-    if (own['host'] !== undefined) for (const name of ['port', 'secure']) delete inherited[name]
+    if (own['host'] !== undefined || own['servers'] !== undefined) for (const name of ['host', 'port', 'secure', 'servers']) delete inherited[name]
     this.#settings = check({ ...inherited, ...own })
   }
 
-  /** Where the server is, with the password. */
+  /** Where the server is, the first one of several, with the password. */
   getConnectionParams(): ConnectionParams {
-    const { host, port, secure, database, user, password } = this.#settings
-    return { url: `${secure ? 'https' : 'http'}://${bracketed(host)}:${port}`, host, port, secure, database, user, password }
+    return this.#settings.servers[0]
   }
 
-  /** The server as one usable address, password included. */
+  /** The server, or all of them, as one usable address, passwords included. */
   getDsn(): string {
-    return this.#dsn(encodeURIComponent(this.#settings.password))
+    return this.#dsn((password) => encodeURIComponent(password))
   }
 
   /** Servers that calls may go to. */
   getServers(): readonly ConnectionParams[] {
-    return [this.getConnectionParams()]
+    return this.#settings.servers
+  }
+
+  /** A configuration for each server by itself: for what concerns every one of them, like creating tables that are not replicated. */
+  eachServer(): readonly ClickHouseConfig[] {
+    const { servers, ...shared } = this.#settings
+    return servers.map(({ url: _url, weight: _weight, ...server }) => new ClickHouseConfig({ ...shared, ...server }, {}))
   }
 
   /** How failed reads are sent again. */
@@ -151,94 +169,65 @@ export class ClickHouseConfig {
     return this.#settings.breaker
   }
 
+  /** How calls are spread over several servers. */
+  getBalancingConfig(): Required<{ [K in keyof ClickHouseBalancingOptions]: Exclude<ClickHouseBalancingOptions[K], undefined> }> {
+    return this.#settings.balancing
+  }
+
   /** Sizes and times of the transport. */
-  getTransportConfig(): Pick<Settings, 'requestTimeoutMs' | 'connectTimeoutMs' | 'maxConnections' | 'maxQueuedRequests' | 'keepAliveMs' | 'maxResultBytes'> {
-    const { requestTimeoutMs, connectTimeoutMs, maxConnections, maxQueuedRequests, keepAliveMs, maxResultBytes } = this.#settings
-    return { requestTimeoutMs, connectTimeoutMs, maxConnections, maxQueuedRequests, keepAliveMs, maxResultBytes }
+  getTransportConfig(): Pick<Settings, 'requestTimeoutMs' | 'connectTimeoutMs' | 'maxConnections' | 'maxQueuedRequests' | 'queueTimeoutMs' | 'keepAliveMs' | 'maxResultBytes'> {
+    const { requestTimeoutMs, connectTimeoutMs, maxConnections, maxQueuedRequests, queueTimeoutMs, keepAliveMs, maxResultBytes } = this.#settings
+    return { requestTimeoutMs, connectTimeoutMs, maxConnections, maxQueuedRequests, queueTimeoutMs, keepAliveMs, maxResultBytes }
   }
 
-  /** The address with the password masked. */
+  /** The address with the passwords masked. */
   toString(): string {
-    return this.#dsn('***')
+    return this.#dsn(() => '***')
   }
 
-  /** Every setting, with the password masked. */
+  /** Every setting, with the passwords masked. */
   toJSON(): Record<string, unknown> {
-    return { ...this.#settings, password: '***' }
+    return { ...this.#settings, servers: this.#settings.servers.map((server) => ({ ...server, password: '***' })) }
   }
 
   [inspect.custom](): string {
     return `ClickHouseConfig ${this.toString()}`
   }
 
-  #dsn(password: string): string {
-    const { host, port, secure, database, user } = this.#settings
-    const credentials = `${encodeURIComponent(user)}${password === '' ? '' : `:${password}`}`
-    return `${secure ? 'https' : 'http'}://${credentials}@${bracketed(host)}:${port}/${encodeURIComponent(database)}`
-  }
-}
-
-type Layer = Record<string, unknown>
-
-/** Options with the parts of their DSN spelled out; what is undefined is left out. */
-function layerOf({ url, ...fields }: ClickHouseOptions): Layer {
-  const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
-  return { ...(url === undefined ? {} : parseDsn(url, 'url')), ...given }
-}
-
-function environmentLayer(environment: Readonly<Record<string, string | undefined>>): Layer {
-  const text = (name: string): string | undefined => environment[`CLICKHOUSE_${name}`] || undefined
-  const number = (name: string): number | undefined => (text(name) === undefined ? undefined : Number(text(name)))
-  const url = text('URL')
-  return {
-    ...(url === undefined ? {} : parseDsn(url, 'CLICKHOUSE_URL')),
-    ...layerOf({
-      host: text('HOST'),
-      port: number('PORT'),
-      secure: text('SECURE') === undefined ? undefined : /^(?:1|true|yes|on)$/i.test(text('SECURE') ?? ''),
-      database: text('DATABASE'),
-      user: text('USER'),
-      password: text('PASSWORD'),
-      requestTimeoutMs: number('REQUEST_TIMEOUT_MS'),
-      maxConnections: number('MAX_CONNECTIONS'),
-    }),
-  }
-}
-
-function parseDsn(dsn: string, name: string): Layer {
-  const complain = (message: string): never => fail([{ path: [name], message }])
-  if (!URL.canParse(dsn)) return complain('must be an address like http://user:password@host:8123/database')
-  const { protocol, hostname, port, username, password, pathname, search } = new URL(dsn)
-  if (!['http:', 'https:', 'clickhouse:', 'clickhouses:'].includes(protocol)) return complain(`must start with http:// or https://, starts with ${protocol}//`)
-  if (search !== '') return complain('must not carry settings behind "?"; give them as options')
-  if (hostname === '') return complain('names no host')
-  const secure = protocol === 'https:' || protocol === 'clickhouses:'
-  return {
-    host: hostname.replace(/^\[|\]$/g, ''),
-    secure,
-    // The URL class drops a scheme's own port.
-    port: port !== '' ? Number(port) : /^https?:\/\/[^/]*:(?:80|443)(?:\/|$)/.test(dsn) ? (secure ? 443 : 80) : undefined,
-    ...(username === '' ? {} : { user: decodeURIComponent(username) }),
-    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
-    ...(pathname.length > 1 ? { database: decodeURIComponent(pathname.slice(1)) } : {}),
+  #dsn(shown: (password: string) => string): string {
+    const addresses = this.#settings.servers.map(({ secure, host, port, user, password, database }) => {
+      const secret = shown(password)
+      const credentials = `${encodeURIComponent(user)}${secret === '' ? '' : `:${secret}`}`
+      return `${secure ? 'https' : 'http'}://${credentials}@${bracketed(host)}:${port}/${encodeURIComponent(database)}`
+    })
+    return addresses.join(',')
   }
 }
 
 function check(layer: Layer): Settings {
   const parsed = schema.safeParse(layer)
-  if (!parsed.success) fail(parsed.error.issues.map(({ path, message }) => ({ path: path.map((part) => (typeof part === 'symbol' ? String(part) : part)), message })))
-  const settings = parsed.data as z.infer<typeof schema>
-  const port = settings.port ?? (settings.secure ? 8443 : 8123)
-  const httpPort = NATIVE_PORTS.get(port)
-  if (httpPort !== undefined) {
-    fail([{ path: ['port'], message: `${port} is ClickHouse's native port; this package speaks HTTP, whose port is usually ${httpPort}` }])
-  }
-  return { ...settings, port }
+  if (!parsed.success) failConfiguration(parsed.error.issues.map(({ path, message }) => ({ path: path.map((part) => (typeof part === 'symbol' ? String(part) : part)), message })))
+  const { host, port, secure, user, password, database, servers = [{}], ...shared } = parsed.data as z.infer<typeof schema>
+  const all = servers.map((own) => connectionOf({ host, port, secure, user, password, ...definedOf(own) }, database))
+  const addresses = new Set(all.map(({ url }) => url))
+  if (addresses.size < all.length) failConfiguration([{ path: ['servers'], message: 'name the same address twice' }])
+  return { ...shared, servers: all as [ConnectionParams, ...ConnectionParams[]] }
 }
 
-function fail(issues: readonly ValidationIssue[]): never {
-  const list = issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join('; ')
-  throw new ConfigurationError<ClickHouseErrorCode>(`ClickHouse configuration: ${list}`, { code: 'ERR_CLICKHOUSE_CONFIGURATION', context: { issues } })
+type Login = Pick<ClickHouseServer, 'port' | 'weight'> & Pick<ConnectionParams, 'host' | 'secure' | 'user' | 'password'>
+
+function connectionOf({ weight = 1, ...server }: Login, database: string): ConnectionParams {
+  const port = server.port ?? (server.secure ? 8443 : 8123)
+  const httpPort = NATIVE_PORTS.get(port)
+  if (httpPort !== undefined) {
+    failConfiguration([{ path: ['port'], message: `${port} is ClickHouse's native port; this package speaks HTTP, whose port is usually ${httpPort}` }])
+  }
+  return { ...server, port, database, weight, url: `${server.secure ? 'https' : 'http'}://${bracketed(server.host)}:${port}` }
+}
+
+/** Only what is there, so that it may be laid over something else. */
+function definedOf<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> }
 }
 
 const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host)

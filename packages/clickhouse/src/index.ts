@@ -14,7 +14,18 @@ export type {
   QueryResult,
   QueryStatistics,
 } from './adapter-options.ts'
-export { type AdapterOptions, createAdapter, HttpAdapter } from './adapter/http-adapter.ts'
+export type { ServerChoice } from './adapter-options.ts'
+export { type AdapterOptions, HttpAdapter } from './adapter/http-adapter.ts'
+export type { SocketStats } from './adapter/http-transport.ts'
+export { createAdapter } from './create-adapter.ts'
+
+// Several servers
+export { BalancedAdapter } from './servers/balanced-adapter.ts'
+export type { BalancingStrategyName, ClickHouseBalancingOptions } from './servers/balancing-options.ts'
+export { ClickHouseConnectionPool, type PoolStats } from './servers/connection-pool.ts'
+export { type ConnectionChoice, ClickHouseLoadBalancer, type ServerStats } from './servers/load-balancer.ts'
+export type { ClickHouseConnection } from './servers/pooled-connection.ts'
+export type { ClickHouseServer } from './servers/server-list.ts'
 
 export { ClickHouseConfig, type ClickHouseBreakerOptions, type ClickHouseOptions, type ClickHouseRetryOptions, type ConnectionParams } from './clickhouse-config.ts'
 export { typed, type TypedValue } from './parameters/typed-value.ts'

@@ -122,6 +122,19 @@ function insertIssues(message: string): { path: (string | number)[]; message: st
 const UNREACHABLE = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'EAI_AGAIN', 'ENETUNREACH', 'EHOSTUNREACH', 'ECONNABORTED', 'UND_ERR_SOCKET', 'UND_ERR_CLOSED', 'UND_ERR_DESTROYED'])
 const TOO_SLOW = new Set(['UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
 
+const NEVER_CONNECTED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'ENETUNREACH', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT'])
+
+/** Whether a failure is sure to have come before the server saw anything of the request, so that nothing can have happened there. */
+export function neverArrived(error: unknown): boolean {
+  const { code, cause } = (error ?? {}) as { code?: string; cause?: { code?: string } }
+  return code === 'ERR_CLICKHOUSE_POOL_EXHAUSTED' || code === 'ERR_CLICKHOUSE_CIRCUIT_OPEN' || NEVER_CONNECTED.has(cause?.code ?? '')
+}
+
+/** Whether a failure is one of the server's not being there, rather than an answer from it. */
+export function isServerAway(error: unknown): boolean {
+  return ConnectionError.isInstance(error) && error.retryable && error.code !== 'ERR_CLICKHOUSE_POOL_EXHAUSTED'
+}
+
 /** A failure of the network below HTTP, as sockets and undici report it. */
 export function mapNetworkError(cause: unknown, query: FailedQuery): InfrastructureError {
   const { code = '', message = String(cause) } = (cause ?? {}) as { code?: string; message?: string }

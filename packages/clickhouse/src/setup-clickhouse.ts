@@ -1,5 +1,5 @@
 import { type CachingInterface, ConfigurationError, type Logger, type MetricsSink } from '@smart-whale/interfaces'
-import { createAdapter } from './adapter/http-adapter.ts'
+import { createAdapter } from './create-adapter.ts'
 import type { ClickHouseAdapter } from './adapter-options.ts'
 import type { AnalyticsServiceOptions } from './analytics/analytics-options.ts'
 import { type AnalyticsService, createAnalyticsService } from './analytics/analytics-service.ts'

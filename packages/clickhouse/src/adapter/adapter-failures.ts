@@ -12,8 +12,8 @@ export function refuseOtherFormat({ headers, body }: ServerAnswer, query: Failed
 }
 
 /** The client's own deadline has passed. */
-export function timeoutError(timeoutMs: number, queryId: string | undefined): QueryExecutionTimeoutError {
-  return new QueryExecutionTimeoutError(`the query took longer than the ${timeoutMs} ms that it may; narrow it, or allow more with timeoutMs`, { queryId })
+export function timeoutError(timeoutMs: number, queryId: string | undefined, cause?: unknown): QueryExecutionTimeoutError {
+  return new QueryExecutionTimeoutError(`the query took longer than the ${timeoutMs} ms that it may; narrow it, or allow more with timeoutMs`, { queryId, cause })
 }
 
 /** Nothing is asked after `close`. */
@@ -33,4 +33,16 @@ export function tooLargeError(maxBytes: number, query: FailedQuery): QueryError 
 /** The breaker lets no call through for now; the policy's own error is the cause. */
 export function circuitOpenError(cause: Error & { retryAfterMs?: number }, server: string): CircuitBreakerError {
   return new CircuitBreakerError(cause.message, { cause, server, context: { retryAfterMs: cause.retryAfterMs ?? 0 } })
+}
+
+/** None of several servers is there. */
+export function allAwayError(servers: readonly string[], retryAfterMs: number): CircuitBreakerError {
+  const message = `none of the ClickHouse servers ${servers.join(', ')} can be reached; each is asked every ${retryAfterMs} ms and takes calls again as soon as it answers`
+  return new CircuitBreakerError(message, { server: servers.join(','), context: { retryAfterMs } })
+}
+
+/** The one server that a call has to go to is not there. */
+export function serverAwayError(server: string, retryAfterMs: number): CircuitBreakerError {
+  const message = `ClickHouse at ${server} can't be reached, and this call may go to no other server; it is asked every ${retryAfterMs} ms and takes calls again as soon as it answers`
+  return new CircuitBreakerError(message, { server, context: { retryAfterMs } })
 }

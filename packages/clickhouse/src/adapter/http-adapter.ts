@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { abortedError, type CallOptions, type Clock, type ColumnBatch, type HealthResult, InfrastructureError, type Logger, type MetricsSink, type Policy, type Row, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
-import { BreakerOpenError, compose, createBreaker, createRetry, outsideOfCalls } from '@smart-whale/core-resilience'
+import { abortedError, type CallOptions, type Clock, type ColumnBatch, type HealthResult, InfrastructureError, type Logger, type MetricsSink, type Policy, type Row, silentLogger, silentMetrics, systemClock, TimeoutError } from '@smart-whale/interfaces'
+import { BreakerOpenError, compose, createBreaker, createRetry, outsideOfCalls, withDeadline } from '@smart-whale/core-resilience'
 import type {
   ClickHouseAdapter,
   DownloadOptions,
@@ -13,14 +13,14 @@ import type {
   QueryParams,
   QueryResult,
 } from '../adapter-options.ts'
-import { ClickHouseConfig, type ClickHouseOptions } from '../clickhouse-config.ts'
+import type { ClickHouseConfig } from '../clickhouse-config.ts'
 import type { FailedQuery } from '../map-error.ts'
 import { type BoundQuery, bindParameters } from '../parameters/bind-parameters.ts'
 import { refuseReachingOut } from '../parameters/refuse-reaching-out.ts'
-import { HttpTransport, type ServerAnswer } from './http-transport.ts'
+import { HttpTransport, type ServerAnswer, type SocketStats } from './http-transport.ts'
 import type { ByteWriter } from '../row-binary/byte-writer.ts'
 import { encodeColumnInsert, type EncodedInsert, encodeInsert } from './insert-format.ts'
-import { circuitOpenError, refuseOtherFormat } from './adapter-failures.ts'
+import { circuitOpenError, refuseOtherFormat, timeoutError } from './adapter-failures.ts'
 import { contentTypeOf, isRead } from './describe-statement.ts'
 import { withExternalTable } from './external-table.ts'
 import { answerBytes, answerRows, readRows } from './read-answer.ts'
@@ -58,6 +58,7 @@ export class HttpAdapter implements ClickHouseAdapter {
   readonly #writers = new SpareWriters()
   readonly #queries: RunningQueries
   #abilities: Promise<UserAbilities> | null = null
+  #known: UserAbilities | null = null
 
   constructor(config: ClickHouseConfig, options: AdapterOptions = {}) {
     const { logger = silentLogger, metrics = silentMetrics, clock = systemClock } = options
@@ -128,6 +129,16 @@ export class HttpAdapter implements ClickHouseAdapter {
     }
   }
 
+  /** What is known of a table, as an insert needs it. @throws QueryError when there is none of that name */
+  describeTable(table: string, options: CallOptions = {}): Promise<TableDescription> {
+    return this.#within(options, () => this.#columns.of(table))
+  }
+
+  /** The sockets to the server. */
+  getSocketStats(): SocketStats {
+    return this.#transport.stats
+  }
+
   async close(): Promise<void> {
     await this.#queries.close()
     await this.#transport.close()
@@ -145,7 +156,7 @@ export class HttpAdapter implements ClickHouseAdapter {
 
   async #insertEncoded(table: string, rows: number, encode: EncodeInsert, options: InsertOptions & { queryId: string }): Promise<InsertResult | null> {
     const { maySet: mayKill } = await this.#abilitiesOnce(options)
-    const description = await this.#columns.of(table)
+    const description = await this.describeTable(table, options)
     const writer = this.#writers.take()
     const guard = options.guard === undefined ? undefined : bindParameters(options.guard.query, options.guard.params)
     const encoded = encode(description, writer, guard?.query)
@@ -160,7 +171,7 @@ export class HttpAdapter implements ClickHouseAdapter {
         const search = { query: statement, ...guard?.parameters, ...insertSettings(this.#timeoutOf(call), options.token, options.settings) }
         const answer = await this.#transport.send({ search, body, queryId, signal })
         for await (const chunk of answerBytes(answer, { server: this.#transport.server, queryId })) void chunk
-        return { rows, queryId }
+        return { rows, queryId, server: this.#transport.server }
       }),
     )
     // The server has read all of it. A socket whose attempt failed may still hold on to the bytes: then they are left to the collector.
@@ -177,7 +188,7 @@ export class HttpAdapter implements ClickHouseAdapter {
       const answer = await this.#send(bound, search, options.external, { queryId, signal })
       refuseOtherFormat(answer, failed)
       const { rows, columns } = await readRows<T>(answer, failed, this.#config.getTransportConfig().maxResultBytes)
-      return { rows, columns, statistics: statisticsOf(answer.headers), queryId }
+      return { rows, columns, statistics: statisticsOf(answer.headers), queryId, server: this.#transport.server }
     })
   }
 
@@ -215,14 +226,26 @@ export class HttpAdapter implements ClickHouseAdapter {
   }
 
   /** Asked for once for all who want to know: nobody's abort ends it, its own deadline does. */
-  async #abilitiesOnce({ signal }: CallOptions): Promise<UserAbilities> {
+  async #abilitiesOnce(options: CallOptions): Promise<UserAbilities> {
     this.#queries.checkOpen()
-    if (signal?.aborted) throw abortedError('the query', signal)
+    if (options.signal?.aborted) throw abortedError('the query', options.signal)
+    if (this.#known !== null) return this.#known
     this.#abilities ??= outsideOfCalls(() => this.#askAbilities()).catch((error: unknown) => {
       this.#abilities = null
       throw error
     })
-    return this.#abilities
+    this.#known = await this.#within(options, () => this.#abilities as Promise<UserAbilities>)
+    return this.#known
+  }
+
+  /** Waits for what is shared with others no longer than the call may. */
+  async #within<T>(options: CallOptions, shared: () => Promise<T>): Promise<T> {
+    const timeoutMs = this.#timeoutOf(options)
+    try {
+      return await withDeadline(shared, { timeoutMs, signal: options.signal, clock: this.#clock })
+    } catch (error) {
+      throw TimeoutError.isInstance(error) && error.code === 'ERR_TIMEOUT' ? timeoutError(timeoutMs, undefined) : error
+    }
   }
 
   async #askAbilities(): Promise<UserAbilities> {
@@ -235,11 +258,6 @@ export class HttpAdapter implements ClickHouseAdapter {
   #timeoutOf(options: CallOptions): number {
     return options.timeoutMs ?? this.#config.getTransportConfig().requestTimeoutMs
   }
-}
-
-/** Makes an adapter; what the options leave open comes from `CLICKHOUSE_*` variables. */
-export function createAdapter(config: ClickHouseOptions | ClickHouseConfig = {}, options: AdapterOptions = {}): ClickHouseAdapter {
-  return new HttpAdapter(config instanceof ClickHouseConfig ? config : new ClickHouseConfig(config), options)
 }
 
 function defaultPolicy(config: ClickHouseConfig, server: string, metrics: MetricsSink, clock: Clock): Policy {

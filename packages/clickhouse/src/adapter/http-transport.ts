@@ -33,6 +33,16 @@ export interface ServerAnswer {
   readonly body: Readable
 }
 
+/** What a server's sockets are doing. */
+export interface SocketStats {
+  /** Sockets that are open. */
+  readonly open: number
+  /** Open ones that nobody uses. */
+  readonly idle: number
+  /** Requests that wait for a socket. */
+  readonly waiting: number
+}
+
 /** Errors of a server come with the answer's status and may be long; more than this says nothing more. */
 const MAX_ERROR_BYTES = 64 * 1024
 
@@ -59,6 +69,11 @@ export class HttpTransport {
       headersTimeout: 0,
       bodyTimeout: 0,
     })
+  }
+
+  get stats(): SocketStats {
+    const { connected = 0, free = 0, queued = 0 } = this.#pool.stats
+    return { open: connected, idle: free, waiting: queued }
   }
 
   /** Sends a request and waits until its answer begins. @throws ClickHouseBaseError when the server refuses or can't be reached */

@@ -15,6 +15,8 @@ export interface TableDescription {
   readonly columns: readonly InsertColumn[]
   /** Whether it drops an insert that comes again under its token. */
   readonly deduplicates: boolean
+  /** Whether its replicas remember tokens together, so that it may come again to another one of them. */
+  readonly isReplicated: boolean
   /** Encoder of these columns, kept for the next batch; null when one of them needs another format. */
   encoderOf(names: ReadonlySet<string>): RowEncoder | null
 }
@@ -58,7 +60,12 @@ export class TableColumns {
     const [found] = tables?.rows ?? []
     if (rows.length === 0) throw new QueryError(`there is no table "${table}", or this user may not see it`, { code: 'ERR_CLICKHOUSE_QUERY', status: 404 })
     const columns = rows.filter(({ default_kind: kind }) => kind !== 'ALIAS' && kind !== 'MATERIALIZED').map((row) => ({ name: row.name, type: row.type, hasDefault: row.default_kind !== '' }))
-    return { columns, deduplicates: found !== undefined && remembersTokens(found.engine, found.definition), encoderOf: rememberEncoders(table, columns) }
+    return {
+      columns,
+      deduplicates: found !== undefined && remembersTokens(found.engine, found.definition),
+      isReplicated: found !== undefined && isReplicated(found.engine),
+      encoderOf: rememberEncoders(table, columns),
+    }
   }
 }
 
@@ -75,8 +82,12 @@ interface EngineRow {
 
 /** Whether a table remembers tokens: a replicated one does by itself, a plain one when it is given a window. */
 export function remembersTokens(engine: string, definition: string): boolean {
-  if (engine.startsWith('Replicated') || engine.startsWith('Shared')) return true
+  if (isReplicated(engine)) return true
   return Number(/non_replicated_deduplication_window\s*=\s*(\d+)/.exec(definition)?.[1] ?? 0) > 0
+}
+
+function isReplicated(engine: string): boolean {
+  return engine.startsWith('Replicated') || engine.startsWith('Shared')
 }
 
 function rememberEncoders(table: string, columns: readonly InsertColumn[]): TableDescription['encoderOf'] {

@@ -1,6 +1,6 @@
 import { outsideOfCalls } from '@smart-whale/core-resilience'
 import { InfrastructureError, type Row, systemClock, ValidationError } from '@smart-whale/interfaces'
-import { createAdapter } from '../adapter/http-adapter.ts'
+import { createAdapter } from '../create-adapter.ts'
 import type { ClickHouseAdapter, InsertOptions, InsertResult, QueryParams, QueryResult } from '../adapter-options.ts'
 import type { AnalyticsCache, CacheLookup, KeptAnswer } from './analytics-cache.ts'
 import { openAnalyticsCache, type OpenAnalyticsCache } from './open-cache.ts'

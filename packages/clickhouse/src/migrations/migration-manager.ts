@@ -8,7 +8,7 @@ import {
   ValidationError,
 } from '@smart-whale/interfaces'
 import { hostname } from 'node:os'
-import { createAdapter } from '../adapter/http-adapter.ts'
+import { createAdapter } from '../create-adapter.ts'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import type { ClickHouseErrorCode } from '../errors.ts'
 import { OperationalError } from '../operational-errors.ts'

@@ -1,5 +1,6 @@
 import { type CallOptions, OperationError, type Row, type StorageInterface, type TableDefinition, type Transaction, ValidationError } from '@smart-whale/interfaces'
-import { type AdapterOptions, createAdapter } from '../adapter/http-adapter.ts'
+import type { AdapterOptions } from '../adapter/http-adapter.ts'
+import { createAdapter } from '../create-adapter.ts'
 import type { ClickHouseAdapter, QueryParams } from '../adapter-options.ts'
 import type { ClickHouseConfig, ClickHouseOptions } from '../clickhouse-config.ts'
 import type { ClickHouseErrorCode } from '../errors.ts'

@@ -1,7 +1,7 @@
 import { type Clock, InfrastructureError, type Logger, type Row, silentLogger, systemClock, ValidationError } from '@smart-whale/interfaces'
 import { withDeadline } from '@smart-whale/core-resilience'
 import { randomUUID } from 'node:crypto'
-import { createAdapter } from '../adapter/http-adapter.ts'
+import { createAdapter } from '../create-adapter.ts'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import type { ClickHouseErrorCode } from '../errors.ts'
 import { OperationalError } from '../operational-errors.ts'

@@ -1,0 +1,158 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { BalancedAdapter, ClickHouseOptions } from '../../src/index.ts'
+import { failureOf, until } from '../embedded/servers.ts'
+import { ClickHouseTrio } from './clickhouse-trio.ts'
+
+describe('an adapter over three servers', () => {
+  let trio: ClickHouseTrio
+  const adapters: BalancedAdapter[] = []
+  const open = (options: ClickHouseOptions = {}): BalancedAdapter => {
+    const adapter = trio.adapter(options)
+    adapters.push(adapter)
+    return adapter
+  }
+  const isUp = (adapter: BalancedAdapter, server: string): boolean => adapter.getStats().find((stats) => stats.server === server)?.isUp === true
+  /** Which servers answered so many reads in a row. */
+  const answeredBy = async (adapter: BalancedAdapter, reads: number, query = 'SELECT 1 AS one'): Promise<Set<string>> => {
+    const servers = new Set<string>()
+    for (let read = 0; read < reads; read++) servers.add(String((await adapter.execute(query)).server))
+    return servers
+  }
+
+  beforeAll(async () => {
+    trio = await ClickHouseTrio.start()
+    await trio.onEach('CREATE TABLE notes (id UInt64, text String) ENGINE = MergeTree ORDER BY id SETTINGS non_replicated_deduplication_window = 1000')
+  })
+  afterEach(async () => {
+    await Promise.all(adapters.splice(0).map((adapter) => adapter.close()))
+    await trio.mend()
+  })
+  afterAll(() => trio.stop())
+
+  it('spreads reads over all of them', async () => {
+    const adapter = open({ balancing: { strategy: 'round-robin' } })
+    await adapter.connect()
+
+    expect((await answeredBy(adapter, 3)).size).toBe(3)
+    expect(await adapter.healthCheck()).toMatchObject({ status: 'up' })
+  })
+
+  it('goes on without a server that is killed, and takes it back when it has returned', async () => {
+    const adapter = open()
+    await answeredBy(adapter, 12)
+    const [killed] = trio.members
+    const server = new URL(String(killed?.url)).host
+
+    await killed?.kill()
+
+    expect(await answeredBy(adapter, 30)).not.toContain(server)
+    expect(await adapter.healthCheck()).toMatchObject({ status: 'degraded', data: { servers: { [server]: 'down' } } })
+    await killed?.restart()
+    await until(() => isUp(adapter, server), 'the server is let back', 2_000)
+    expect(await answeredBy(adapter, 30)).toContain(server)
+  })
+
+  it('finds out that a server hangs while it waits for it, and goes to another one', async () => {
+    const adapter = open({ balancing: { probeEveryMs: 200, probeTimeoutMs: 200, strategy: 'round-robin' } })
+    await answeredBy(adapter, 6)
+    trio.members[1]?.pause()
+
+    const begun = performance.now()
+    const answers = await Promise.all(Array.from({ length: 12 }, () => adapter.execute('SELECT 1 AS one')))
+
+    expect(new Set(answers.map(({ server }) => server)).size).toBe(2)
+    expect(performance.now() - begun).toBeLessThan(1_500)
+  })
+
+  it('does not take a slow query for a server that hangs', async () => {
+    const adapter = open()
+
+    const { server } = await adapter.execute('SELECT sleepEachRow(0.4) FROM numbers(3) SETTINGS max_block_size = 1')
+
+    expect(adapter.getStats().every((stats) => stats.isUp)).toBe(true)
+    expect(server).toBeDefined()
+  })
+
+  it('begins a slow read on a second server, and ends the slower one there', async () => {
+    const adapter = open({ balancing: { hedgeAfterMs: 50, strategy: 'round-robin', probeEveryMs: 60_000 } })
+    await answeredBy(adapter, 6)
+    trio.members[0]?.pause()
+
+    const took: number[] = []
+    for (let read = 0; read < 3; read++) {
+      const begun = performance.now()
+      await adapter.execute('SELECT 1 AS one')
+      took.push(performance.now() - begun)
+    }
+
+    expect(Math.max(...took)).toBeGreaterThan(45)
+    expect(Math.max(...took)).toBeLessThan(600)
+  })
+
+  it('kills what is overdue on the server that runs it', async () => {
+    const adapter = open()
+    const query = 'SELECT sleepEachRow(1) AS late_one FROM numbers(30) SETTINGS max_block_size = 1'
+
+    const begun = performance.now()
+    const failures = await Promise.all(Array.from({ length: 6 }, () => failureOf(adapter.execute(query, {}, { timeoutMs: 400 }))))
+
+    expect(failures.map(({ code }) => code)).toEqual(Array.from({ length: 6 }, () => 'ERR_CLICKHOUSE_QUERY_TIMEOUT'))
+    expect(performance.now() - begun).toBeLessThan(650)
+    const left = async (): Promise<boolean> => (await trio.onEach("SELECT count() FROM system.processes WHERE query LIKE '%late_one%' AND query NOT LIKE '%processes%'")).every((count) => count === '0')
+    await until(left, 'nothing runs on any server', 1_500)
+  })
+
+  it('answers at once when none is there, and is back soon after one is', async () => {
+    const adapter = open()
+    await answeredBy(adapter, 3)
+    await Promise.all(trio.members.map((member) => member.kill()))
+    await until(async () => (await failureOf(adapter.execute('SELECT 1'))).code === 'ERR_CLICKHOUSE_CIRCUIT_OPEN', 'the breakers are open')
+
+    const begun = performance.now()
+    const failures = await Promise.all(Array.from({ length: 10 }, () => failureOf(adapter.execute('SELECT 1'))))
+
+    expect(performance.now() - begun).toBeLessThan(20)
+    expect(new Set(failures.map(({ code }) => code))).toEqual(new Set(['ERR_CLICKHOUSE_CIRCUIT_OPEN']))
+    await trio.members[2]?.restart()
+    await until(async () => (await failureOf(adapter.execute('SELECT 1'))).code === undefined, 'reads are answered again', 2_000)
+  })
+
+  it('begins a stream elsewhere, but does not mend one that breaks half-way', async () => {
+    const adapter = open({ balancing: { strategy: 'round-robin' } })
+    await answeredBy(adapter, 3)
+    await trio.members[0]?.kill()
+    for (let read = 0; read < 3; read++) {
+      const rows = []
+      for await (const row of adapter.stream('SELECT number FROM numbers(3)')) rows.push(row)
+      expect(rows).toHaveLength(3)
+    }
+    await trio.members[1]?.kill()
+    const last = trio.members[2]
+
+    const broken = async (): Promise<void> => {
+      let rows = 0
+      for await (const row of adapter.stream('SELECT number, sleepEachRow(0.001) FROM numbers(5000) SETTINGS max_block_size = 50', {}, { timeoutMs: 20_000 })) {
+        void row
+        if (rows++ === 0) await last?.kill()
+      }
+    }
+
+    expect((await failureOf(broken())).code).toBe('ERR_CLICKHOUSE_CONNECTION')
+    expect(adapter.getStats().map(({ inUse }) => inUse)).toEqual([0, 0, 0])
+  })
+
+  it('keeps what belongs together at one server, and moves only that of the one that is gone', async () => {
+    const adapter = open()
+    const placeOf = async (user: string): Promise<string> => String((await adapter.execute('SELECT 1', {}, { stickTo: user })).server)
+    const users = Array.from({ length: 12 }, (_, index) => `user ${index}`)
+    const before = await Promise.all(users.map(placeOf))
+
+    expect(await Promise.all(users.map(placeOf))).toEqual(before)
+    const gone = String(before[0])
+    await trio.member(gone).kill()
+    const after = await Promise.all(users.map(placeOf))
+
+    expect(after).not.toContain(gone)
+    expect(after.filter((place, index) => place !== before[index])).toHaveLength(before.filter((place) => place === gone).length)
+  })
+})
