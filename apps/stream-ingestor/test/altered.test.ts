@@ -75,6 +75,28 @@ describe('a pipeline under which', () => {
     await expectWhole(running, 500)
   })
 
+  it('tables get wider types and more columns goes on', { timeout: 60_000 }, async () => {
+    const running = await begun()
+    await running.clickhouse.execute('ALTER TABLE rides MODIFY COLUMN fare Decimal(18, 4), ADD COLUMN extra Int32 DEFAULT 7 FIRST')
+    await running.timescaledb.execute('alter table rides alter column fare type text, alter column id type numeric, add column extra int not null default 7')
+    await send(running, 250, 500)
+    await settled(running)
+
+    await expectWhole(running, 500)
+  })
+
+  it('a trigger takes rows away says so, and calls nothing stored that is not', { timeout: 60_000 }, async () => {
+    const running = await begun()
+    await running.timescaledb.execute('create function pass_over() returns trigger language plpgsql as $$ begin return case when new.id % 10 = 3 then null else new end; end $$')
+    await running.timescaledb.execute('create trigger pass_over before insert on rides for each row execute function pass_over()')
+    await send(running, 250, 300)
+    await expect.poll(async () => (await seen(running))?.state, { timeout: 20_000 }).not.toBe('running')
+    await running.timescaledb.execute('drop trigger pass_over on rides')
+    await settled(running)
+
+    await expectWhole(running, 300)
+  })
+
   it('views are added is as whole as before, and each view has what came since', { timeout: 60_000 }, async () => {
     const running = await begun()
     await running.clickhouse.execute('CREATE TABLE per_city (city String, n UInt64) ENGINE = SummingMergeTree ORDER BY city SETTINGS non_replicated_deduplication_window = 1000')
