@@ -65,6 +65,8 @@ export class HttpTransport {
       pipelining: 1,
       connect: { timeout: options.connectTimeoutMs },
       keepAliveTimeout: options.keepAliveMs,
+      // Else what the server says counts in place of ours, also where it is longer.
+      keepAliveMaxTimeout: options.keepAliveMs,
       // Deadlines are the caller's: every request has a signal.
       headersTimeout: 0,
       bodyTimeout: 0,
