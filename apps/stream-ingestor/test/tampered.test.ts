@@ -164,3 +164,15 @@ it('stores what transactions commit, and nothing of what they take back', { time
   for (const stored of await ids()) expect(stored).toEqual(idsFrom([0, 50], [100, 150], [200, 250], [300, 320]))
   expect(await verify()).toMatchObject({ code: 0 })
 })
+
+it('is not said to lag once its ledger says that all is done, though the group’s offset was set back', { timeout: 60_000 }, async (context) => {
+  const { topic, world, seen, send, start, stop, settled } = await pipeline(context)
+  await start()
+  await send(0, 300)
+  await settled()
+  await stop()
+  await setOffset(world, topic, 0n)
+  await start()
+
+  await expect.poll(seen, { timeout: 20_000 }).toMatchObject({ state: 'running', lag: 0 })
+})

@@ -103,6 +103,7 @@ async function holdPartition(work: HeldWork, signal: AbortSignal): Promise<void>
     tellLoss(work, position, earliest)
     position = position < earliest ? earliest : position
     work.reader.seek(position)
+    await catchGroupUp(work, hold, signal)
   }
   if (hold.storedUpTo !== null) {
     work.logger.warn({ partition: claim.scope.partition, ledger: String(position), stored: String(hold.storedUpTo) }, 'there are rows or dead letters that the ledger knows nothing of: up to there, each slice is looked up before it is written')
@@ -231,9 +232,24 @@ async function store(work: HeldWork, hold: PartitionHold, records: readonly Slic
   work.progress.done(lastOffset + 1n, outcome, ageOf(records[0], work.clock))
   releaseRecords(records)
   if (outcome.stored > 0) work.onStored()
-  if (work.stores.ledger === null) return
-  // The ledger decides where to go on; the group's offset is for those who watch the lag, so failing to store it stops nothing.
-  await work.reader.commit(lastOffset + 1n, { signal }).catch((error: unknown) => work.logger.warn({ err: error, partition: hold.claim.scope.partition }, 'the group offset was not committed'))
+  await tellGroup(work, hold, signal)
+}
+
+/**
+ * A group's offset that was set back, or has expired, would tell of a lag that is none until the next event comes. One that is ahead of the ledger is
+ * left alone: it is the mark of a ledger that lost commits.
+ */
+async function catchGroupUp(work: HeldWork, hold: PartitionHold, signal: AbortSignal): Promise<void> {
+  if (work.stores.ledger === null || hold.doneUpTo === 0n) return
+  const committed = await work.reader.committed({ signal }).catch(() => undefined)
+  if (committed === undefined || (committed !== null && committed.offset >= hold.doneUpTo)) return
+  await tellGroup(work, hold, signal)
+}
+
+/** The ledger decides where to go on; the group's offset is for those who watch the lag, so failing to store it stops nothing. */
+async function tellGroup({ stores, reader, logger }: HeldWork, { doneUpTo }: PartitionHold, signal: AbortSignal): Promise<void> {
+  if (stores.ledger === null) return
+  await reader.commit(doneUpTo, { signal }).catch((error: unknown) => logger.warn({ err: error, partition: reader.partition }, 'the group offset was not committed'))
 }
 
 /** Resolves when the partition is revoked, or when that would have happened by now. */
