@@ -112,4 +112,11 @@ describe('a partition of a pipeline with both stores', () => {
     await expect(take(worldOf(null, ROWS), { sinks: 'both', rows: [] })).rejects.toMatchObject({ code: 'ERR_MESSAGING_TOPIC_BEGAN_AGAIN' })
     await expect(take(worldOf(null, ROWS), { sinks: 'both', rows: ROWS })).rejects.toMatchObject({ code: 'ERR_MESSAGING_LEDGER_LOST' })
   })
+
+  it('says to enter the partition in the ledger where ClickHouse alone has rows: the group’s offset is not asked', async () => {
+    const world = worldOf(null, ROWS)
+    world.turn = { scope: { pipeline: 'model', topicId: 'model-1', partition: 0 }, epoch: 3n, attempt: 0, holder: 'before' }
+
+    await expect(take(world, { sinks: 'both', rows: [] })).rejects.toMatchObject({ code: 'ERR_MESSAGING_LEDGER_LOST', message: expect.stringMatching(/ClickHouse has its rows up to offset 4.*enter the partition there with 0/) as string })
+  })
 })

@@ -6,7 +6,7 @@ import type { PipelineStores } from './write-slice.ts'
 /** A partition, and whoever knows something of it. */
 interface Work {
   readonly reader: Pick<PartitionReader, 'topic' | 'partition'>
-  readonly stores: Pick<PipelineStores, 'clickhouse' | 'timescaledb'>
+  readonly stores: PipelineStores
   readonly ledger: SliceLedger
 }
 
@@ -34,7 +34,7 @@ export async function refuseUnknownRows(work: Work, scope: SliceScope, known: { 
   const renamed = beside.find(({ topicId }) => topicId === scope.topicId)
   if (renamed !== undefined) throw pipelineRenamed(work, scope, stored, renamed.pipeline)
   const wasMadeAgain = beside.some(({ pipeline }) => pipeline === scope.pipeline) || (stored.store === 'ClickHouse' && known.latestEpoch === null)
-  throw wasMadeAgain ? topicBeganAgain(work, stored) : ledgerLost(work, scope, stored)
+  throw wasMadeAgain ? topicBeganAgain(work, stored) : ledgerLost(work, scope, stored, known.earliest)
 }
 
 /**
@@ -96,14 +96,23 @@ function pipelineRenamed(work: Work, scope: SliceScope, { store, offset }: Store
   )
 }
 
-/** Where the rows are PostgreSQL's, they say where to go on; a group's offset is set by Kafka's own tools. */
-function ledgerLost(work: Work, { pipeline, topicId }: SliceScope, { store, offset }: StoredTo): OperationError {
-  const goOn = store === 'PostgreSQL' ? `have it go on at offset ${offset + 1n}` : 'set the group’s offset there (the rows behind it are looked up one by one)'
+function ledgerLost(work: Work, { pipeline, topicId }: SliceScope, { store, offset }: StoredTo, earliest: bigint): OperationError {
+  const goOn = howToGoOn(work, { store, offset }, earliest)
   return refusal(
     'ERR_MESSAGING_LEDGER_LOST',
     `the ledger knows nothing of ${placeOf(work)} for the pipeline "${pipeline}", and ${store} has its rows up to offset ${offset}: it was lost, or is another one (the topic's id is ${topicId}); restore it, or ${goOn}, then start again`,
     { topic: work.reader.topic, partition: work.reader.partition, stored: String(offset) },
   )
+}
+
+/**
+ * Rows in PostgreSQL were committed with the ledger: they say where it was. Those in ClickHouse may have holes, which only a look at each shows.
+ * A ledger of the group's is set by Kafka's own tools; one that is elsewhere doesn't ask what the group has committed.
+ */
+function howToGoOn({ stores }: Work, { store, offset }: StoredTo, earliest: bigint): string {
+  if (store === 'PostgreSQL') return `have it go on at offset ${offset + 1n}`
+  if (stores.ledger === null) return 'set the group’s offset there (the rows behind it are looked up one by one)'
+  return `enter the partition there with ${earliest}, the first offset of the topic, as its next (what ClickHouse has of it is looked up row by row; the group’s offset is not asked)`
 }
 
 const placeOf = ({ reader }: Work): string => `partition ${reader.partition} of "${reader.topic}"`
