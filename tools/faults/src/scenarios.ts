@@ -21,6 +21,12 @@ export const SCENARIOS: readonly Scenario[] = [
     load: async () => (await import('./scenarios/kill-clickhouse.ts')).killClickHouse,
   },
   {
+    name: 'clickhouse-servers',
+    title: 'three ClickHouse servers under 200 reads/s: one killed every 2 s, one hung (SIGSTOP), all gone (no broker needed)',
+    hasShortForm: true,
+    load: async () => (await import('./scenarios/clickhouse-servers.ts')).clickhouseServers,
+  },
+  {
     name: 'kill-postgres',
     title: 'PostgreSQL, kill -9 and connections cut under load',
     hasShortForm: true,

@@ -21,6 +21,7 @@ import type { ClickHouseConfig } from '../clickhouse-config.ts'
 import { QueryExecutionTimeoutError } from '../errors.ts'
 import { type FailoverPolicies, failoverPolicies } from './failover-policies.ts'
 import { ClickHouseLoadBalancer, type ServerStats } from './load-balancer.ts'
+import { placeInsert } from './place-insert.ts'
 import type { PooledConnection } from './pooled-connection.ts'
 import type { HeldServer } from './server-node.ts'
 
@@ -126,17 +127,12 @@ export class BalancedAdapter implements ClickHouseAdapter {
     }
   }
 
-  /**
-   * The token decides where: a server remembers the tokens that it has seen itself. So a repeat goes to the same server, also when another
-   * process sends it, and waits for it if need be; at another one it would be stored a second time. Replicas remember together: there any will do.
-   */
   async #insert<T>(table: string, options: InsertOptions, send: (connection: PooledConnection, attempt: Attempt) => Promise<T>): Promise<T> {
-    const { token, guard, stickTo, signal, timeoutMs } = options
+    const { token, signal, timeoutMs } = options
     if (token === undefined) return this.#call(this.#policyFor(false, options, this.#policies.unsent), options, send)
-    const { isReplicated, deduplicates } = await this.#call(this.#policies.repeatable, { signal, timeoutMs }, (connection, attempt) => connection.describeTable(table, attempt))
-    const key = stickTo ?? token
-    const where = isReplicated ? { ...options, stickTo: key } : { ...options, pinTo: options.pinTo ?? this.#servers.homeOf(key) }
-    return this.#call(this.#policyFor(deduplicates && guard === undefined, where, this.#policies.repeatable), where, send)
+    const description = await this.#call(this.#policies.repeatable, { signal, timeoutMs }, (connection, attempt) => connection.describeTable(table, attempt))
+    const { choice, mayRepeat } = placeInsert({ ...options, token }, description, (key) => this.#servers.homeOf(key))
+    return this.#call(this.#policyFor(mayRepeat, choice, this.#policies.repeatable), { ...options, stickTo: undefined, ...choice }, send)
   }
 
   #policyFor(mayRepeat: boolean, { pinTo }: ServerChoice, anywhere: Policy): Policy {

@@ -1,5 +1,5 @@
 import { type Balancer, createBalancer, rendezvousHash, type TargetLease } from '@smart-whale/core-resilience'
-import { type CallOptions, type Clock, systemClock, ValidationError } from '@smart-whale/interfaces'
+import { type CallOptions, ValidationError } from '@smart-whale/interfaces'
 import { allAwayError, closedError, serverAwayError } from '../adapter/adapter-failures.ts'
 import type { AdapterOptions } from '../adapter/http-adapter.ts'
 import type { ServerChoice } from '../adapter-options.ts'
@@ -49,16 +49,16 @@ export class ClickHouseLoadBalancer {
     const checked = config instanceof ClickHouseConfig ? config : new ClickHouseConfig(config)
     const { strategy, probeEveryMs } = checked.getBalancingConfig()
     const weights = checked.getServers().map(({ weight }) => weight)
-    const { metrics, clock = systemClock } = options
+    const { metrics, clock } = options
     this.#probeEveryMs = probeEveryMs
-    this.#nodes = checked.eachServer().map((each, index) => new ServerNode(each, weights[index] ?? 1, { ...options, policy: ONCE }))
+    this.#nodes = checked.eachServer().map((each, index) => new ServerNode(each, weights[index] ?? 1, () => this.#nodes.filter(({ isUp }) => isUp).length > 1, { ...options, policy: ONCE }))
     this.#balancer = createBalancer({
       name: 'clickhouse',
       targets: this.#nodes.map((node) => ({ name: node.name, target: node, weight: node.weight })),
       strategy: strategyOf(strategy),
       outliers: { ejectMs: 5_000, maxEjectMs: 60_000 },
       metrics,
-      clock: clock satisfies Clock,
+      clock,
     })
   }
 

@@ -22,8 +22,11 @@ export class ServerNode implements Candidate {
   readonly #watch: ServerWatch
   readonly #calls = new Set<HeldServer>()
 
-  /** @param config of this server alone */
-  constructor(config: ClickHouseConfig, weight: number, options: AdapterOptions) {
+  /**
+   * @param config of this server alone
+   * @param isReplaceable whether another one is there
+   */
+  constructor(config: ClickHouseConfig, weight: number, isReplaceable: () => boolean, options: AdapterOptions) {
     const { clock = systemClock, metrics = silentMetrics } = options
     const { probeEveryMs, probeTimeoutMs, consecutiveFailures } = config.getBalancingConfig()
     const { failureRate, minimumCalls } = config.getCircuitBreakerConfig()
@@ -39,6 +42,7 @@ export class ServerNode implements Candidate {
       breaker: this.#breaker,
       ask: () => this.#probe.ask(),
       isAwaited: () => this.#calls.size > 0,
+      isReplaceable,
       onLost: (error) => this.#lose(error),
       everyMs: probeEveryMs,
       openMs,

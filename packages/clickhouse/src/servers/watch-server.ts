@@ -8,9 +8,11 @@ export interface WatchedServer {
   readonly ask: () => Promise<void>
   /** Whether somebody waits for it. */
   readonly isAwaited: () => boolean
+  /** Whether calls could go to another one: who gives up the last server that is merely silent wins nothing. */
+  readonly isReplaceable: () => boolean
   /** Told when a server that was taken for well doesn't answer any more. */
   readonly onLost: (error: Error) => void
-  /** Time between two looks; a server that was heard of since is not asked. */
+  /** Silence after which it is asked, and time between two questions to one that is away. */
   readonly everyMs: number
   /** How long a server that was lost is left alone. */
   readonly openMs: number
@@ -39,9 +41,7 @@ export class ServerWatch {
 
   /** Somebody waits for the server, or it failed. */
   wake(): void {
-    if (this.#timer !== null || this.#isLooking || this.#isClosed) return
-    const { clock, everyMs } = this.#server
-    this.#timer = outsideOfCalls(() => clock.setTimeout(() => void this.#look(), everyMs))
+    if (this.#timer === null && !this.#isLooking) this.#lookIn(this.#server.everyMs)
   }
 
   close(): void {
@@ -49,13 +49,21 @@ export class ServerWatch {
     if (this.#timer !== null) this.#server.clock.clearTimeout(this.#timer)
   }
 
+  #lookIn(delayMs: number): void {
+    if (this.#isClosed) return
+    this.#timer = outsideOfCalls(() => this.#server.clock.setTimeout(() => void this.#look(), delayMs))
+  }
+
   async #look(): Promise<void> {
+    const { breaker, isAwaited, everyMs } = this.#server
     this.#timer = null
     this.#isLooking = true
-    if (this.#server.breaker.state !== 'closed') await this.#askBack()
-    else if (this.#server.isAwaited() && this.#isSilent()) await this.#askSilent()
+    if (breaker.state !== 'closed') await this.#askBack()
+    else if (isAwaited() && this.#quietMs() >= everyMs) await this.#askSilent()
     this.#isLooking = false
-    if (this.#server.isAwaited() || this.#server.breaker.state !== 'closed') this.wake()
+    if (breaker.state !== 'closed') this.#lookIn(everyMs)
+    // When it would have been quiet for so long: not so long from now, which may be twice as long.
+    else if (isAwaited()) this.#lookIn(Math.min(everyMs, Math.max(1, everyMs - this.#quietMs())))
   }
 
   /** The question is the call that the breaker lets through on trial. */
@@ -65,19 +73,18 @@ export class ServerWatch {
   }
 
   async #askSilent(): Promise<void> {
-    const { breaker, ask, openMs, onLost } = this.#server
+    const { breaker, ask, openMs, isReplaceable, onLost } = this.#server
     try {
       await ask()
       this.heard()
     } catch (error) {
-      if (this.#isClosed) return
+      if (this.#isClosed || !isReplaceable()) return this.heard()
       breaker.trip(openMs)
       onLost(error as Error)
     }
   }
 
-  #isSilent(): boolean {
-    const { clock, everyMs } = this.#server
-    return clock.monotonic() - this.#heardAtMs >= everyMs
+  #quietMs(): number {
+    return this.#server.clock.monotonic() - this.#heardAtMs
   }
 }

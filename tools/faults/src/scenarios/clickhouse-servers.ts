@@ -1,0 +1,114 @@
+import { type BalancedAdapter, createAdapter } from '@smart-whale/clickhouse'
+import { type ManagedClickHouse, startManagedClickHouse } from '../../../services/src/index.ts'
+import { atMost, type FaultRun, type Finding, mustBe } from '../scenario.ts'
+import { SteadyReads } from '../steady-reads.ts'
+import { waitUntil } from '../wait-until.ts'
+
+const FULL = { kills: 30, hangs: 3, rate: 200 }
+// Beside other tests there is not the whole machine for it.
+const SHORT = { kills: 2, hangs: 1, rate: 100 }
+const KILL_EVERY_MS = 2000
+const HANG_MS = 1500
+const DEADLINE_MS = 2000
+const WHEN_ALL_ARE_DOWN = 200
+
+/** Three servers that answer the same questions: killed one after another, then hung, then all gone. */
+export async function clickhouseServers(run: FaultRun): Promise<readonly Finding[]> {
+  const length = run.isShort ? SHORT : FULL
+  const members = await Promise.all([1, 2, 3].map(() => startManagedClickHouse()))
+  run.atEnd(() => Promise.all(members.map((member) => member.stop())))
+  const servers = members.map(({ url, owner }) => ({ host: '127.0.0.1', port: Number(new URL(url).port), user: owner.username, password: owner.password }))
+  const adapter = createAdapter({ servers, requestTimeoutMs: DEADLINE_MS }) as BalancedAdapter
+  run.atEnd(() => adapter.close())
+  await adapter.connect()
+  const memberAt = (index: number): ManagedClickHouse => members[(index + run.seed) % members.length] as ManagedClickHouse
+
+  return [...(await underKills(run, adapter, memberAt, length)), ...(await underHangs(run, adapter, memberAt, length)), ...(await withAllDown(run, adapter, members))]
+}
+
+type MemberAt = (index: number) => ManagedClickHouse
+
+async function underKills(run: FaultRun, adapter: BalancedAdapter, memberAt: MemberAt, { kills, rate }: typeof FULL): Promise<Finding[]> {
+  const reads = new SteadyReads(adapter, rate)
+  const returns: { readonly server: string; readonly atMs: number }[] = []
+  const restarts: Promise<void>[] = []
+  await pause(1000)
+  for (let kill = 0; kill < kills; kill++) {
+    const member = memberAt(kill)
+    await restarts[kill - 3]
+    await member.kill()
+    restarts.push(member.restart().then(() => void returns.push({ server: new URL(member.url).host, atMs: performance.now() })))
+    await pause(KILL_EVERY_MS)
+    if ((kill + 1) % 5 === 0) run.tell(`${kill + 1} kills, ${reads.done.length} reads, ${reads.failures().length} failed`)
+  }
+  await Promise.all(restarts)
+  await pause(2000)
+  await reads.stop()
+  tellFailures(run, reads)
+  const evenAfterMs = returns.map(({ server, atMs }) => reads.msUntilEven(server, atMs, 3)).filter((ms) => ms !== undefined)
+  const shares = reads.sharesOfLast(1000)
+  run.tell(`${reads.done.length} reads, p50 ${Math.round(reads.quantile(0.5))} ms, p99 ${Math.round(reads.quantile(0.99))} ms; shares at the end ${[...shares.values()].map((share) => `${Math.round(share * 100)} %`).join(', ')}`)
+  return [
+    mustBe(`reads that failed, of ${reads.done.length}, under ${kills} kills`, reads.failures().length, 0),
+    atMost('slowest read under kills', reads.quantile(1), { goal: 500, failsAbove: DEADLINE_MS, unit: 'ms' }),
+    mustBe('servers that took up their load again, of those that came back', evenAfterMs.length >= kills - 1, true),
+    atMost('load even again after a return, at the latest', Math.max(...evenAfterMs) / 1000, { goal: 5, failsAbove: 5, unit: 's' }),
+    atMost('most that a server has of the load at the end, against a third', Math.max(...shares.values()) * 3, { goal: 1.25, failsAbove: 1.6, unit: '×' }),
+  ]
+}
+
+async function underHangs(run: FaultRun, adapter: BalancedAdapter, memberAt: MemberAt, { hangs, rate }: typeof FULL): Promise<Finding[]> {
+  const reads = new SteadyReads(adapter, rate)
+  for (let hang = 0; hang < hangs; hang++) {
+    await pause(500)
+    memberAt(hang).pause()
+    await pause(HANG_MS)
+    memberAt(hang).resume()
+    await waitUntil('a server that hung is let back', 10_000, async () => adapter.getStats().every(({ isUp }) => isUp))
+  }
+  await reads.stop()
+  tellFailures(run, reads)
+  run.tell(`${reads.done.length} reads under hangs, p50 ${Math.round(reads.quantile(0.5))} ms, p99 ${Math.round(reads.quantile(0.99))} ms`)
+  return [
+    mustBe(`reads that failed, of ${reads.done.length}, while a server hung`, reads.failures().length, 0),
+    atMost('slowest read while a server hung', reads.quantile(1), { goal: 1500, failsAbove: DEADLINE_MS, unit: 'ms' }),
+  ]
+}
+
+async function withAllDown(run: FaultRun, adapter: BalancedAdapter, members: readonly ManagedClickHouse[]): Promise<Finding[]> {
+  await Promise.all(members.map((member) => member.kill()))
+  await waitUntil('all are known to be down', 10_000, async () => (await codeOf(adapter)) === 'ERR_CLICKHOUSE_CIRCUIT_OPEN')
+  const took: number[] = []
+  for (let call = 0; call < WHEN_ALL_ARE_DOWN; call++) {
+    const begun = performance.now()
+    await codeOf(adapter)
+    took.push(performance.now() - begun)
+    if (call % 20 === 0) await pause(20)
+  }
+  took.sort((one, other) => one - other)
+  const [first, ...others] = members.map((member) => member.restart())
+  await first
+  const returned = performance.now()
+  while ((await codeOf(adapter)) !== undefined && performance.now() - returned < 20_000) await pause(10)
+  const backMs = performance.now() - returned
+  await Promise.all(others)
+  run.tell(`all down: refused in ${took[took.length >> 1]?.toFixed(2)} ms (median), ${took.at(-1)?.toFixed(2)} ms at most`)
+  return [
+    atMost('all down: refused within, 99 of 100', took[Math.floor(took.length * 0.99) - 1] ?? Infinity, { goal: 5, failsAbove: 20, unit: 'ms' }),
+    atMost('all down: reads answered again after the first return', backMs / 1000, { goal: 2, failsAbove: 2, unit: 's' }),
+  ]
+}
+
+/** The code of the error that a read fails with; undefined when it is answered. */
+async function codeOf(adapter: BalancedAdapter): Promise<string | undefined> {
+  return adapter.execute('SELECT 1').then(
+    () => undefined,
+    (error: unknown) => (error as { code?: string }).code ?? 'unknown',
+  )
+}
+
+function tellFailures(run: FaultRun, reads: SteadyReads): void {
+  for (const { error, tookMs } of reads.failures().slice(0, 5)) run.tell(`failed after ${Math.round(tookMs)} ms: ${String(error)}`)
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
