@@ -1,5 +1,5 @@
 import { type Breaker, BreakerOpenError, type Candidate, createBreaker, type TargetLease } from '@smart-whale/core-resilience'
-import { type CallOptions, InfrastructureError, OperationError, silentMetrics, systemClock } from '@smart-whale/interfaces'
+import { type CallOptions, type InfrastructureError, OperationError, silentMetrics, systemClock } from '@smart-whale/interfaces'
 import { circuitOpenError } from '../adapter/adapter-failures.ts'
 import type { AdapterOptions } from '../adapter/http-adapter.ts'
 import type { ClickHouseConfig } from '../clickhouse-config.ts'

@@ -1,5 +1,5 @@
 import { type ManagedClickHouse, startManagedClickHouse } from '../../../../tools/services/src/index.ts'
-import { type ClickHouseOptions, type ClickHouseServer, createAdapter, BalancedAdapter } from '../../src/index.ts'
+import { type ClickHouseOptions, type ClickHouseServer, createAdapter, type BalancedAdapter } from '../../src/index.ts'
 
 /** Three servers that know nothing of each other, of one test file. */
 export class ClickHouseTrio {
