@@ -33,7 +33,7 @@ import { ABILITIES_QUERY, abilitiesOf, insertSettings, readSettings, type UserAb
 
 /** What an adapter works with besides its configuration. */
 export interface AdapterOptions {
-  /** Hears of queries that had to be killed. @default silentLogger */
+  /** Hears of queries that could not be killed, and of servers that go and come. @default silentLogger */
   logger?: Logger | undefined
   /** Where retries and the breaker's state are counted. @default silentMetrics */
   metrics?: MetricsSink | undefined

@@ -8,7 +8,7 @@ describe('placeInsert', () => {
   it.each([
     ['a table that remembers tokens by itself: its home, and nowhere else', { isReplicated: false, deduplicates: true }, {}, { choice: { pinTo: 'home of t' }, mayRepeat: true }],
     ['a replicated table: its home first, then any other', { isReplicated: true, deduplicates: true }, {}, { choice: { stickTo: 't' }, mayRepeat: true }],
-    ['a table that remembers nothing: once', { isReplicated: false, deduplicates: false }, {}, { choice: { pinTo: 'home of t' }, mayRepeat: false }],
+    ['a table that remembers nothing: once, its home first', { isReplicated: false, deduplicates: false }, {}, { choice: { stickTo: 't' }, mayRepeat: false }],
     ['what is guarded: once', { isReplicated: true, deduplicates: true }, { guard }, { choice: { stickTo: 't' }, mayRepeat: false }],
     ['what belongs together: its home', { isReplicated: false, deduplicates: true }, { stickTo: 'ann' }, { choice: { pinTo: 'home of ann' }, mayRepeat: true }],
     ['what is pinned: there', { isReplicated: true, deduplicates: true }, { pinTo: 'a:1', stickTo: 'ann' }, { choice: { pinTo: 'a:1' }, mayRepeat: true }],

@@ -10,6 +10,7 @@ export interface InsertPlace {
 /**
  * The token decides where: a server remembers the tokens that it has seen itself. So a repeat goes to the same server, also when another
  * process sends it; at another one it would be stored a second time. Replicas remember together: there any will do, and the token only says which is asked first.
+ * So it does where nobody remembers anything, or whoever stands behind a `Distributed` table: no server knows more than another.
  *
  * @param homeOf the server that a word always means, whether it is there or not
  */
@@ -18,5 +19,6 @@ export function placeInsert(options: InsertOptions & { token: string }, table: P
   // Whoever guards an insert has to know which attempt is which.
   const mayRepeat = table.deduplicates && guard === undefined
   if (pinTo !== undefined) return { choice: { pinTo }, mayRepeat }
-  return { choice: table.isReplicated ? { stickTo } : { pinTo: homeOf(stickTo) }, mayRepeat }
+  const isKnownThereAlone = table.deduplicates && !table.isReplicated
+  return { choice: isKnownThereAlone ? { pinTo: homeOf(stickTo) } : { stickTo }, mayRepeat }
 }

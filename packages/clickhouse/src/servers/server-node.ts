@@ -1,5 +1,5 @@
 import { type Breaker, BreakerOpenError, type Candidate, createBreaker, type TargetLease } from '@smart-whale/core-resilience'
-import { type CallOptions, type InfrastructureError, OperationError, silentMetrics, systemClock } from '@smart-whale/interfaces'
+import { type CallOptions, type InfrastructureError, OperationError, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
 import { circuitOpenError } from '../adapter/adapter-failures.ts'
 import type { AdapterOptions } from '../adapter/http-adapter.ts'
 import type { ClickHouseConfig } from '../clickhouse-config.ts'
@@ -27,7 +27,7 @@ export class ServerNode implements Candidate {
    * @param isReplaceable whether another one is there
    */
   constructor(config: ClickHouseConfig, weight: number, isReplaceable: () => boolean, options: AdapterOptions) {
-    const { clock = systemClock, metrics = silentMetrics } = options
+    const { clock = systemClock, metrics = silentMetrics, logger = silentLogger } = options
     const { probeEveryMs, probeTimeoutMs, consecutiveFailures } = config.getBalancingConfig()
     const { failureRate, minimumCalls } = config.getCircuitBreakerConfig()
     this.weight = weight
@@ -36,7 +36,21 @@ export class ServerNode implements Candidate {
     // So that every look at a server that is away finds the time over.
     const openMs = probeEveryMs / 2
     const name = `clickhouse ${this.name}`
-    this.#breaker = createBreaker({ name, consecutiveFailures, failureShare: failureRate, minimumCalls, openMs, probeTimeoutMs: probeTimeoutMs * 2, isFailure: isServerAway, metrics, clock })
+    this.#breaker = createBreaker({
+      name,
+      consecutiveFailures,
+      failureShare: failureRate,
+      minimumCalls,
+      openMs,
+      probeTimeoutMs: probeTimeoutMs * 2,
+      isFailure: isServerAway,
+      onStateChange: ({ from, to, reason }) => {
+        if (from === 'closed') logger.warn({ server: this.name, reason }, 'a ClickHouse server is left alone until it answers a ping')
+        if (to === 'closed') logger.info({ server: this.name }, 'a ClickHouse server takes calls again')
+      },
+      metrics,
+      clock,
+    })
     this.#probe = new ServerProbe(config.getConnectionParams(), probeTimeoutMs)
     this.#watch = new ServerWatch({
       breaker: this.#breaker,
