@@ -1,18 +1,22 @@
-import { type BalancedAdapter, createAdapter } from '@smart-whale/clickhouse'
+import { type BalancedAdapter, createAdapter, type QueryOptions } from '@smart-whale/clickhouse'
 import { type ManagedClickHouse, startManagedClickHouse } from '../../../services/src/index.ts'
+import { askClickHouse } from '../count-stored.ts'
 import { atMost, type FaultRun, type Finding, mustBe } from '../scenario.ts'
+import { SeededChoices } from '../seeded-choices.ts'
 import { SteadyReads } from '../steady-reads.ts'
 import { waitUntil } from '../wait-until.ts'
 
-const FULL = { kills: 30, hangs: 3, rate: 200 }
+const FULL = { kills: 30, hangs: 3, rate: 200, unwanted: 500 }
 // Beside other tests there is not the whole machine for it.
-const SHORT = { kills: 2, hangs: 1, rate: 100 }
+const SHORT = { kills: 2, hangs: 1, rate: 100, unwanted: 60 }
 const KILL_EVERY_MS = 2000
 const HANG_MS = 1500
 const DEADLINE_MS = 2000
 const WHEN_ALL_ARE_DOWN = 200
+const UNWANTED_AT_ONCE = 40
+const UNWANTED = 'nobody_waits'
 
-/** Three servers that answer the same questions: killed one after another, then hung, then all gone. */
+/** Three servers that answer the same questions: asked what nobody waits for, killed one after another, then hung, then all gone. */
 export async function clickhouseServers(run: FaultRun): Promise<readonly Finding[]> {
   const length = run.isShort ? SHORT : FULL
   const members = await Promise.all([1, 2, 3].map(() => startManagedClickHouse()))
@@ -23,16 +27,51 @@ export async function clickhouseServers(run: FaultRun): Promise<readonly Finding
   await adapter.connect()
   const memberAt = (index: number): ManagedClickHouse => members[(index + run.seed) % members.length] as ManagedClickHouse
 
-  return [...(await underKills(run, adapter, memberAt, length)), ...(await underHangs(run, adapter, memberAt, length)), ...(await withAllDown(run, adapter, members))]
+  return [
+    ...(await unwantedQueries(run, adapter, members, length)),
+    ...(await underKills(run, adapter, memberAt, length)),
+    ...(await underHangs(run, adapter, memberAt, length)),
+    ...(await withAllDown(run, adapter, members)),
+  ]
 }
 
 type MemberAt = (index: number) => ManagedClickHouse
+
+/** Long queries, of which half are given up by their callers and half by their deadlines. */
+async function unwantedQueries(run: FaultRun, adapter: BalancedAdapter, members: readonly ManagedClickHouse[], { unwanted }: typeof FULL): Promise<Finding[]> {
+  const random = new SeededChoices(run.seed)
+  const lateMs: number[] = []
+  const otherEnds: string[] = []
+  const giveUpOne = async (isAborted: boolean): Promise<void> => {
+    const afterMs = 100 + random.below(500)
+    const begun = performance.now()
+    const bounds = isAborted ? { timeoutMs: 60_000, signal: AbortSignal.timeout(afterMs) } : { timeoutMs: afterMs }
+    const code = await codeOf(adapter, `SELECT sleepEachRow(0.05) AS ${UNWANTED} FROM numbers(400) SETTINGS max_block_size = 1`, bounds)
+    lateMs.push(performance.now() - begun - afterMs)
+    if (code !== (isAborted ? 'ERR_ABORTED' : 'ERR_CLICKHOUSE_QUERY_TIMEOUT')) otherEnds.push(String(code))
+  }
+  let next = 0
+  const worker = async (): Promise<void> => {
+    while (next < unwanted) await giveUpOne(next++ % 2 === 0)
+  }
+  await Promise.all(Array.from({ length: UNWANTED_AT_ONCE }, worker))
+  await pause(1000)
+  const left = await Promise.all(members.map(({ url, owner }) => askClickHouse({ url, user: owner.username, password: owner.password, database: 'default' }, `SELECT count() FROM system.processes WHERE query LIKE '%${UNWANTED}%' AND query NOT LIKE '%processes%'`)))
+  lateMs.sort((one, other) => one - other)
+  for (const code of new Set(otherEnds)) run.tell(`ended otherwise: ${code}`)
+  run.tell(`${unwanted} queries given up: heard of it ${Math.round(lateMs[lateMs.length >> 1] ?? Infinity)} ms later (median)`)
+  return [
+    mustBe('queries that ended otherwise than by deadline or abort', otherEnds.length, 0),
+    atMost('longest from deadline or abort to the answer', lateMs.at(-1) ?? Infinity, { goal: 250, failsAbove: 1000, unit: 'ms' }),
+    mustBe(`queries of ${unwanted} that still run a second later`, left.reduce((sum, rows) => sum + Number(rows[0]?.[0]), 0), 0),
+  ]
+}
 
 async function underKills(run: FaultRun, adapter: BalancedAdapter, memberAt: MemberAt, { kills, rate }: typeof FULL): Promise<Finding[]> {
   const reads = new SteadyReads(adapter, rate)
   const returns: { readonly server: string; readonly atMs: number }[] = []
   const restarts: Promise<void>[] = []
-  await pause(1000)
+  await pause(500)
   for (let kill = 0; kill < kills; kill++) {
     const member = memberAt(kill)
     await restarts[kill - 3]
@@ -42,7 +81,7 @@ async function underKills(run: FaultRun, adapter: BalancedAdapter, memberAt: Mem
     if ((kill + 1) % 5 === 0) run.tell(`${kill + 1} kills, ${reads.done.length} reads, ${reads.failures().length} failed`)
   }
   await Promise.all(restarts)
-  await pause(2000)
+  await pause(1500)
   await reads.stop()
   tellFailures(run, reads)
   const evenAfterMs = returns.map(({ server, atMs }) => reads.msUntilEven(server, atMs, 3)).filter((ms) => ms !== undefined)
@@ -100,8 +139,8 @@ async function withAllDown(run: FaultRun, adapter: BalancedAdapter, members: rea
 }
 
 /** The code of the error that a read fails with; undefined when it is answered. */
-async function codeOf(adapter: BalancedAdapter): Promise<string | undefined> {
-  return adapter.execute('SELECT 1').then(
+async function codeOf(adapter: BalancedAdapter, query = 'SELECT 1', options: QueryOptions = {}): Promise<string | undefined> {
+  return adapter.execute(query, {}, options).then(
     () => undefined,
     (error: unknown) => (error as { code?: string }).code ?? 'unknown',
   )
