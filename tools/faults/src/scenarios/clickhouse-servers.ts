@@ -1,8 +1,9 @@
 import { type BalancedAdapter, createAdapter, type QueryOptions } from '@smart-whale/clickhouse'
 import { type ManagedClickHouse, startManagedClickHouse } from '../../../services/src/index.ts'
-import { askClickHouse } from '../count-stored.ts'
+import { askClickHouse, type ClickHouseAddress, runInClickHouse } from '../count-stored.ts'
 import { atMost, type FaultRun, type Finding, mustBe } from '../scenario.ts'
 import { SeededChoices } from '../seeded-choices.ts'
+import { SteadyInserts } from '../steady-inserts.ts'
 import { SteadyReads } from '../steady-reads.ts'
 import { waitUntil } from '../wait-until.ts'
 
@@ -15,6 +16,8 @@ const DEADLINE_MS = 2000
 const WHEN_ALL_ARE_DOWN = 200
 const UNWANTED_AT_ONCE = 40
 const UNWANTED = 'nobody_waits'
+const TABLE = 'kept_once'
+const INSERT_RATE = 10
 
 /** Three servers that answer the same questions: asked what nobody waits for, killed one after another, then hung, then all gone. */
 export async function clickhouseServers(run: FaultRun): Promise<readonly Finding[]> {
@@ -22,14 +25,19 @@ export async function clickhouseServers(run: FaultRun): Promise<readonly Finding
   const members = await Promise.all([1, 2, 3].map(() => startManagedClickHouse()))
   run.atEnd(() => Promise.all(members.map((member) => member.stop())))
   const servers = members.map(({ url, owner }) => ({ host: '127.0.0.1', port: Number(new URL(url).port), user: owner.username, password: owner.password }))
-  const adapter = createAdapter({ servers, requestTimeoutMs: DEADLINE_MS }) as BalancedAdapter
-  run.atEnd(() => adapter.close())
+  const open = (): BalancedAdapter => {
+    const adapter = createAdapter({ servers, requestTimeoutMs: DEADLINE_MS }) as BalancedAdapter
+    run.atEnd(() => adapter.close())
+    return adapter
+  }
+  const [adapter, other] = [open(), open()]
   await adapter.connect()
+  for (const member of members) await runInClickHouse(loginOf(member), `CREATE TABLE ${TABLE} (id UInt64) ENGINE = MergeTree ORDER BY id SETTINGS non_replicated_deduplication_window = 10000`)
   const memberAt = (index: number): ManagedClickHouse => members[(index + run.seed) % members.length] as ManagedClickHouse
 
   return [
     ...(await unwantedQueries(run, adapter, members, length)),
-    ...(await underKills(run, adapter, memberAt, length)),
+    ...(await underKills(run, [adapter, other], memberAt, length)),
     ...(await underHangs(run, adapter, memberAt, length)),
     ...(await withAllDown(run, adapter, members)),
   ]
@@ -56,7 +64,7 @@ async function unwantedQueries(run: FaultRun, adapter: BalancedAdapter, members:
   }
   await Promise.all(Array.from({ length: UNWANTED_AT_ONCE }, worker))
   await pause(1000)
-  const left = await Promise.all(members.map(({ url, owner }) => askClickHouse({ url, user: owner.username, password: owner.password, database: 'default' }, `SELECT count() FROM system.processes WHERE query LIKE '%${UNWANTED}%' AND query NOT LIKE '%processes%'`)))
+  const left = await Promise.all(members.map((member) => askClickHouse(loginOf(member), `SELECT count() FROM system.processes WHERE query LIKE '%${UNWANTED}%' AND query NOT LIKE '%processes%'`)))
   lateMs.sort((one, other) => one - other)
   for (const code of new Set(otherEnds)) run.tell(`ended otherwise: ${code}`)
   run.tell(`${unwanted} queries given up: heard of it ${Math.round(lateMs[lateMs.length >> 1] ?? Infinity)} ms later (median)`)
@@ -67,8 +75,9 @@ async function unwantedQueries(run: FaultRun, adapter: BalancedAdapter, members:
   ]
 }
 
-async function underKills(run: FaultRun, adapter: BalancedAdapter, memberAt: MemberAt, { kills, rate }: typeof FULL): Promise<Finding[]> {
-  const reads = new SteadyReads(adapter, rate)
+async function underKills(run: FaultRun, adapters: readonly [BalancedAdapter, BalancedAdapter], memberAt: MemberAt, { kills, rate }: typeof FULL): Promise<Finding[]> {
+  const reads = new SteadyReads(adapters[0], rate)
+  const inserts = new SteadyInserts(adapters, TABLE, INSERT_RATE)
   const returns: { readonly server: string; readonly atMs: number }[] = []
   const restarts: Promise<void>[] = []
   await pause(500)
@@ -82,8 +91,10 @@ async function underKills(run: FaultRun, adapter: BalancedAdapter, memberAt: Mem
   }
   await Promise.all(restarts)
   await pause(1500)
-  await reads.stop()
+  await Promise.all([reads.stop(), inserts.stop(20_000)])
   tellFailures(run, reads)
+  const stored = await storedIds([memberAt(0), memberAt(1), memberAt(2)])
+  run.tell(`${inserts.rows} rows under tokens, ${inserts.repeats} batches sent again`)
   const evenAfterMs = returns.map(({ server, atMs }) => reads.msUntilEven(server, atMs, 3)).filter((ms) => ms !== undefined)
   const shares = reads.sharesOfLast(1000)
   run.tell(`${reads.done.length} reads, p50 ${Math.round(reads.quantile(0.5))} ms, p99 ${Math.round(reads.quantile(0.99))} ms; shares at the end ${[...shares.values()].map((share) => `${Math.round(share * 100)} %`).join(', ')}`)
@@ -92,8 +103,16 @@ async function underKills(run: FaultRun, adapter: BalancedAdapter, memberAt: Mem
     atMost('slowest read under kills', reads.quantile(1), { goal: 500, failsAbove: DEADLINE_MS, unit: 'ms' }),
     mustBe('servers that took up their load again, of those that came back', evenAfterMs.length >= kills - 1, true),
     atMost('load even again after a return, at the latest', Math.max(...evenAfterMs) / 1000, { goal: 5, failsAbove: 5, unit: 's' }),
+    mustBe(`rows under tokens that are lost, of ${inserts.rows}`, inserts.rows - new Set(stored).size, 0),
+    mustBe('rows under tokens that are stored twice, on one server or on two', stored.length - new Set(stored).size, 0),
     atMost('most that a server has of the load at the end, against a third', Math.max(...shares.values()) * 3, { goal: 1.25, failsAbove: 1.6, unit: '×' }),
   ]
+}
+
+/** What the servers hold together. */
+async function storedIds(members: readonly ManagedClickHouse[]): Promise<string[]> {
+  const rows = await Promise.all(members.map((member) => askClickHouse(loginOf(member), `SELECT id FROM ${TABLE}`)))
+  return rows.flat(2)
 }
 
 async function underHangs(run: FaultRun, adapter: BalancedAdapter, memberAt: MemberAt, { hangs, rate }: typeof FULL): Promise<Finding[]> {
@@ -149,5 +168,7 @@ async function codeOf(adapter: BalancedAdapter, query = 'SELECT 1', options: Que
 function tellFailures(run: FaultRun, reads: SteadyReads): void {
   for (const { error, tookMs } of reads.failures().slice(0, 5)) run.tell(`failed after ${Math.round(tookMs)} ms: ${String(error)}`)
 }
+
+const loginOf = ({ url, owner }: ManagedClickHouse): ClickHouseAddress => ({ url, user: owner.username, password: owner.password, database: 'default' })
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
