@@ -97,6 +97,7 @@ describe('ClickHouseConfig', () => {
     expect(urls({ servers: ['a', { host: 'b', port: 8124 }], user: 'u', password: 'p', database: 'd' })).toEqual(two)
     expect(urls({ user: 'u', password: 'p', database: 'd' }, { CLICKHOUSE_SERVERS: 'a:8123, b:8124' })).toEqual(two)
     expect(urls({}, { CLICKHOUSE_SERVERS: 'http://u:p@a/d,http://x:y@b:8124' })).toEqual(['http://a:8123 u:p@d', 'http://b:8124 x:y@d'])
+    expect(urls({ url: 'http://u:p,q@a:8123/d,e' })).toEqual(['http://a:8123 u:p,q@d,e'])
     expect(urls({ host: 'mine' }, { CLICKHOUSE_SERVERS: 'a,b' })).toEqual(['http://mine:8123 default:@default'])
     expect(urls({ servers: ['https://a', 'b'], secure: true })).toEqual(['https://a:8443 default:@default', 'https://b:8443 default:@default'])
     expect(config({ servers: ['a', { host: 'b', weight: 3 }] }).getServers().map(({ weight }) => weight)).toEqual([1, 3])

@@ -168,18 +168,23 @@ export class BalancedAdapter implements ClickHouseAdapter {
   /** Fails over until the first piece has come; what was handed on can't be taken back. */
   async *#streamed<R>(query: string, options: QueryOptions, open: (connection: PooledConnection, attempt: Attempt) => AsyncIterable<R>): AsyncIterable<R> {
     const policy = this.#policyFor(isRead(query), options, this.#policies.repeatable)
-    const { held, pieces, first } = await this.#attempts(policy, options, async (choice, attempt, onChosen) => {
+    const { held, pieces, first, leave } = await this.#attempts(policy, options, async (choice, attempt, onChosen) => {
       // Under the caller's signal: the attempts are over when the first piece has come, and the reading goes on.
       const held = await this.#servers.hold({ ...choice, signal: options.signal, timeoutMs: attempt.timeoutMs }, onChosen)
       const pieces = open(held.connection, { ...attempt, signal: held.signal })[Symbol.asyncIterator]()
+      const leave = async (): Promise<void> => {
+        await pieces.return?.()
+        held.release()
+      }
       const first = await judged(held, () => pieces.next())
-      return { held, pieces, first }
+      // It came when its deadline had passed: nobody is there to read on, or to give the connection back.
+      if (attempt.signal.aborted) await leave()
+      return { held, pieces, first, leave }
     })
     try {
       for (let piece = first; piece.done !== true; piece = await judged(held, () => pieces.next())) yield piece.value
     } finally {
-      await pieces.return?.()
-      held.release()
+      await leave()
     }
   }
 }

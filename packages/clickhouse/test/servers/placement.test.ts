@@ -1,5 +1,5 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type BalancedAdapter, ClickHouseConnectionPool, ClickHouseLoadBalancer, type ClickHouseOptions, createTable } from '../../src/index.ts'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { type BalancedAdapter, ClickHouseConnectionPool, ClickHouseLoadBalancer, type ClickHouseOptions, createTable, setupClickHouse } from '../../src/index.ts'
 import { failureOf, until } from '../embedded/servers.ts'
 import { ClickHouseTrio } from './clickhouse-trio.ts'
 
@@ -93,6 +93,19 @@ describe('where calls to several servers go', () => {
       const { rows } = await adapter.execute('SELECT count() AS n FROM plain', {}, { stickTo: user })
       expect(rows[0]?.['n']).not.toBe(0n)
     }
+  })
+
+  it('answers analytics queries while a server is away, put together from the environment', async () => {
+    const addresses = trio.servers.map(({ host, port, user, password }) => `http://${user}:${encodeURIComponent(String(password))}@${host}:${port}/default`)
+    vi.stubEnv('CLICKHOUSE_SERVERS', addresses.join(','))
+    const clickhouse = await setupClickHouse({ cache: false })
+    closers.push(() => clickhouse.close())
+    vi.unstubAllEnvs()
+    await trio.members[2]?.kill()
+
+    const answers = await Promise.all(Array.from({ length: 9 }, (_, n) => clickhouse.analyticsService.executeAnalyticsQuery({ query: 'SELECT :n AS n', params: { n } })))
+
+    expect(answers.map(({ data }) => data[0]?.['n'])).toEqual(Array.from({ length: 9 }, (_, n) => BigInt(n)))
   })
 
   it('lends connections of a pool within its bounds, and closes idle sockets', async () => {
