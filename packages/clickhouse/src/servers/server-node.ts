@@ -109,7 +109,7 @@ export class ServerNode implements Candidate {
         })
       })
     } catch (error) {
-      held.connection.release()
+      held.withdraw()
       throw error
     }
     this.#calls.add(held)
@@ -162,12 +162,17 @@ export class HeldServer {
     this.#controller.abort(error)
   }
 
+  /** Gives the connection back and says nothing: no call came of it. */
+  withdraw(): void {
+    this.#caller?.removeEventListener('abort', this.#leave)
+    this.connection.release()
+  }
+
   /** Says how the call ended, and gives the connection back; only the first word counts. */
   release(error?: unknown): void {
     if (this.#isReleased) return
     this.#isReleased = true
-    this.#caller?.removeEventListener('abort', this.#leave)
-    this.connection.release()
+    this.withdraw()
     if (error === undefined) this.#end('succeeded')
     else if (isServerAway(error)) this.#end('unknown', error as Error)
     else if (hasAnswered(error)) this.#end((error as InfrastructureError).retryable ? 'failed' : 'succeeded', error as Error)
