@@ -1,5 +1,6 @@
 import { type ColumnBatch, pickRows, type RefusalSearchOptions, type RefusedRow, type Row, type RowRange, type TransactionalBatchWriter, ValidationError } from '@smart-whale/interfaces'
 import { isPartitionMissing } from '../partitions/partition-missing.ts'
+import { isAltered } from '../storage/table-descriptions.ts'
 import type { TimescaleTransaction } from '../timescale-storage.ts'
 import { beginWriting, columnsOf, type WriterParts } from './begin-writing.ts'
 import { findRefusedRows, type RefusalSearch } from './find-refused-rows.ts'
@@ -8,19 +9,24 @@ import { tableLacks } from './table-lacks.ts'
 /** Which rows the table refuses, of rows or of columns; see {@link findRefusedRows}. Nothing stays. */
 export function refusalFinder<R extends object>(parts: WriterParts): Required<Pick<TransactionalBatchWriter<R>, 'findRefused' | 'findRefusedColumns'>> {
   return {
-    findRefused: (rows, options = {}) => searchTwice(parts, () => findRefused(parts, rows as readonly Row[], options)),
-    findRefusedColumns: (columns, options = {}) => searchTwice(parts, () => findRefusedColumns(parts, columns, options)),
+    findRefused: (rows, options = {}) => searchAnew(parts, () => findRefused(parts, rows as readonly Row[], options)),
+    findRefusedColumns: (columns, options = {}) => searchAnew(parts, () => findRefusedColumns(parts, columns, options)),
   }
 }
 
-/** Searches once more when a partition was dropped after it was last seen. */
-async function searchTwice<T>({ partitions, table }: WriterParts, search: () => Promise<T>): Promise<T> {
-  try {
-    return await search()
-  } catch (error) {
-    if (!isPartitionMissing(error)) throw error
-    partitions.forget(table)
-    return search()
+/** A table that was made again may lack partitions and have columns of other types: each of the two is found out by an attempt. */
+const MOST_ATTEMPTS = 3
+
+/** Searches anew when a partition was dropped, or a column got another type, after it was last seen. */
+async function searchAnew<T>({ partitions, table }: WriterParts, search: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await search()
+    } catch (error) {
+      const isMissing = isPartitionMissing(error)
+      if (isMissing) partitions.forget(table)
+      if (attempt === MOST_ATTEMPTS || !(isMissing || isAltered(error))) throw error
+    }
   }
 }
 

@@ -17,6 +17,9 @@ import { inOwnTransaction } from './own-transaction.ts'
 import { PooledTransaction } from './pooled-transaction.ts'
 import { isAltered, mayBeStale, rememberEncoding, TableDescriptions, wasChecked } from './table-descriptions.ts'
 
+/** A table that was made again may lack partitions and have columns of other types: each of the two is found out by an attempt. */
+const MOST_ATTEMPTS = 3
+
 /** What a storage works with besides its pool. */
 export interface TimescaleDBStorageOptions {
   /** Guards every call; `false` for none. @default three attempts for what is harmless to repeat, behind a breaker */
@@ -129,11 +132,14 @@ export class TimescaleDBStorage implements TimescaleStorage {
     if (transaction) return transaction.bulkInsert(table, rows, rest)
     if (rows.length === 0) return 0
     const budget = new CallBudget(options, this.#clock)
-    const described = this.#tables.known(table)
-    return this.#insertAlone(table, rows, options, budget).catch(async (error: unknown) => {
-      if (!(await this.#mayGoBetter(error, table, described, options))) throw error
-      return this.#insertAlone(table, rows, options, budget)
-    })
+    for (let attempt = 1; ; attempt++) {
+      const described = this.#tables.known(table)
+      try {
+        return await this.#insertAlone(table, rows, options, budget)
+      } catch (error) {
+        if (attempt === MOST_ATTEMPTS || !(await this.#mayGoBetter(error, table, described, options))) throw error
+      }
+    }
   }
 
   /** Makes room, and stores in a transaction of its own: a table that is not what the rows were encoded for is noticed before they count. */

@@ -265,7 +265,7 @@ describeEngines((engine) => {
     it('are exactly those that fail when rows are stored one after the other, as they are of rows', async () => {
       const row = fc.record({ key: fc.integer({ min: 0, max: 3000 }), small: fc.oneof({ weight: 60, arbitrary: fc.constant(1) }, { weight: 1, arbitrary: fc.constant(5000) }) })
       await fc.assert(
-        fc.asyncProperty(fc.array(row, { maxLength: 500, size: 'max' }), async (given) => {
+        fc.asyncProperty(fc.array(row, { maxLength: 250, size: 'max' }), async (given) => {
           const values = { time: given.map(() => days(1)[0]), name: given.map(({ key }) => `r${key}`), small: given.map(({ small }) => small) }
           const seen = new Set<number>()
           const expected = given.flatMap(({ key, small }, index) => {
