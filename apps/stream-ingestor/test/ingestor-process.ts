@@ -53,6 +53,11 @@ export async function ready(process: IngestorProcess, deadlineMs = 30_000): Prom
   }
 }
 
+/** The status that a balancer sees: 200 as long as the worker is ready. */
+export async function readiness(address: string): Promise<number> {
+  return (await fetch(`${address}/health/ready`)).status
+}
+
 /** Memory of a process that it shares with nobody, in MiB; null where the system doesn't tell. */
 export async function privateMemoryMb(pid: number): Promise<number | null> {
   const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8').catch(() => null)

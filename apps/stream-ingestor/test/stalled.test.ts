@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { ready } from './ingestor-process.ts'
+import { readiness, ready } from './ingestor-process.ts'
 import { type IngestorWorld, openWorld, worldOf } from './ingestor-world.ts'
 
 let opened: IngestorWorld | null
@@ -9,7 +9,6 @@ beforeAll(async () => {
 afterAll(() => opened?.close())
 
 const event = (id: number): string => JSON.stringify({ id, time: '2026-01-01T00:00:00Z' })
-const readiness = async (address: string): Promise<number> => (await fetch(`${address}/health/ready`)).status
 
 it('a partition that stands still while more keeps coming makes the worker not ready, says which and where, and is ready again once it moves', { timeout: 90_000 }, async (context) => {
   const { transport, timescaledb, environment, newTopic, file, start } = worldOf(opened, context)

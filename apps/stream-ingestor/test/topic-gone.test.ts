@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { ready } from './ingestor-process.ts'
+import { readiness, ready } from './ingestor-process.ts'
 import { type IngestorWorld, openWorld, worldOf } from './ingestor-world.ts'
 
 interface SeenPipeline {
@@ -15,7 +15,6 @@ beforeAll(async () => {
 afterAll(() => opened?.close())
 
 const event = (id: number): string => JSON.stringify({ id, time: '2026-01-01T00:00:00Z' })
-const readiness = async (address: string): Promise<number> => (await fetch(`${address}/health/ready`)).status
 
 async function seen(address: string): Promise<SeenPipeline> {
   const { pipelines } = (await (await fetch(`${address}/pipelines`)).json()) as { pipelines: SeenPipeline[] }

@@ -19,10 +19,11 @@ export interface RefusalSearch extends CallOptions, Pick<RefusalSearchOptions, '
  * has the columns and constraints of the original, and none of its views.
  */
 export async function findRefusedRows(candidates: Candidates, { adapter, table, known, atMost = Infinity, likely = false, ...call }: RefusalSearch): Promise<readonly RefusedRow[]> {
-  const suspects = likely ? await known.suspectsAmong(candidates, adapter, table, call) : null
+  const suspects = likely ? await known.suspectsAmong(candidates, { adapter, table, atMost, call }) : null
   if (suspects?.length === 0) return []
   const parts = suspects === null ? [{ from: 0, to: candidates.count }] : suspects.map((row) => ({ from: row, to: row + 1 }))
   const refused = await withProbe(adapter, table, call, (probe) => search(parts, atMost, (part) => refusalOf(probe, part, () => candidates.insertInto(probe, part, call))))
+  if (suspects !== null && refused.length < suspects.length) known.forget()
   known.learn(refused)
   return refused
 }

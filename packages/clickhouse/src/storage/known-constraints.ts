@@ -11,6 +11,14 @@ const REFUSED_QUESTION: ReadonlySet<number> = new Set([400, 403])
 /** Suspects of one question; where there are more, the rest shows itself in the next one. */
 const MOST_SUSPECTS = 1000
 
+/** Whom to ask for suspects, and for how many. */
+export interface SuspectSearch {
+  readonly adapter: ClickHouseAdapter
+  readonly table: string
+  readonly atMost: number
+  readonly call: CallOptions
+}
+
 /**
  * The constraints that a table refused rows for. A refusal names the expression of its constraint, so that the server can be asked which of other
  * rows it would refuse by the columns of the expression alone, all of them at once: a hundredth of what it takes to offer it all rows, part by part.
@@ -18,11 +26,14 @@ const MOST_SUSPECTS = 1000
 export class KnownConstraints {
   /** The one that refused a row last comes last. */
   readonly #expressions = new Set<string>()
-  /** Whether a row was refused for something else than a constraint that can be asked for. */
+  /** Whether rows were refused of late for something else than a constraint that can be asked for. */
   #hasOthers = false
+  /** Whether the server could make nothing of the question. */
+  #isFutile = false
 
   /** Takes the reasons of refused rows in. */
   learn(refused: readonly RefusedRow[]): void {
+    if (refused.length > 0) this.#hasOthers = false
     for (const { reason } of refused) {
       const expression = /^Constraint .* is violated\. Expression: \((.*)\)$/s.exec(reason)?.[1]
       if (expression === undefined) {
@@ -35,23 +46,28 @@ export class KnownConstraints {
     for (const oldest of this.#expressions) if (this.#expressions.size > MOST_EXPRESSIONS) this.#expressions.delete(oldest)
   }
 
+  /** A row was taken that should not have been: the table's constraints are others by now. */
+  forget(): void {
+    this.#expressions.clear()
+  }
+
   /** Rows that a constraint would refuse by what it said of late, ascending; null when there may be other reasons, or the question can't be put. */
-  async suspectsAmong(candidates: Candidates, adapter: ClickHouseAdapter, table: string, call: CallOptions): Promise<readonly number[] | null> {
-    if (this.#hasOthers || this.#expressions.size === 0) return null
+  async suspectsAmong(candidates: Candidates, { adapter, table, atMost, call }: SuspectSearch): Promise<readonly number[] | null> {
+    if (this.#hasOthers || this.#isFutile || this.#expressions.size === 0) return null
     try {
       const sent = candidates.encode(await this.#columnsOf(adapter, table, call))
-      return sent === null || sent.columns.length === 0 ? null : await this.#ask(adapter, { name: 'suspects', ...sent }, call)
+      return sent === null || sent.columns.length === 0 ? null : await this.#ask(adapter, { name: 'suspects', ...sent }, Math.min(atMost, MOST_SUSPECTS), call)
     } catch (error) {
       if (!InfrastructureError.isInstance(error) || !REFUSED_QUESTION.has(error.status)) throw error
       // An expression may need what is not sent, such as a column that the table works out: whoever asks has to try the rows.
-      this.#hasOthers = true
+      this.#isFutile = true
       return null
     }
   }
 
-  async #ask(adapter: ClickHouseAdapter, external: ExternalTable, call: CallOptions): Promise<readonly number[]> {
+  async #ask(adapter: ClickHouseAdapter, external: ExternalTable, atMost: number, call: CallOptions): Promise<readonly number[]> {
     const isRefused = [...this.#expressions].map((expression) => `ifNull((${expression}), 0) = 0`).join(' OR ')
-    const query = `SELECT row FROM (SELECT rowNumberInAllBlocks() AS row, ${isRefused} AS refused FROM suspects) WHERE refused ORDER BY row LIMIT ${MOST_SUSPECTS}`
+    const query = `SELECT row FROM (SELECT rowNumberInAllBlocks() AS row, ${isRefused} AS refused FROM suspects) WHERE refused ORDER BY row LIMIT ${atMost}`
     const { rows } = await adapter.execute<Row & { row: bigint }>(query, {}, { ...call, external })
     return rows.map(({ row }) => Number(row))
   }
