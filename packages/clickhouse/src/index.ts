@@ -78,6 +78,56 @@ export type {
 } from './migrations/migration-options.ts'
 export { type Migration, readMigrations } from './migrations/migration-files.ts'
 
+// Backups
+export type {
+  BackupCallOptions,
+  BackupFault,
+  BackupInfo,
+  BackupManager,
+  BackupManagerOptions,
+  BackupProgress,
+  BackupRetention,
+  BackupRound,
+  BackupSchedule,
+  BackupScheduleOptions,
+  BackupVerification,
+  CreateBackupOptions,
+  NativeBackupPlace,
+  RestoreOptions,
+} from './backup/backup-options.ts'
+export type { BackupStore, StoredFile } from './backup/backup-store.ts'
+export type { BackupManifest, ManifestFile, ManifestPartition } from './backup/manifest.ts'
+
+// Life of data
+export type {
+  ColumnSize,
+  DatabaseSize,
+  ExpireOptions,
+  ExpiryReport,
+  LifecycleManager,
+  LifecycleManagerOptions,
+  NewTtlRule,
+  OptimizeOptions,
+  OptimizeReport,
+  TableSize,
+  TableSizeInfo,
+  TtlCallOptions,
+  TtlChange,
+  TtlRule,
+} from './lifecycle/lifecycle-options.ts'
+export type { CodecAdvice, CodecMeasurement, DataCompressor, DataCompressorOptions, StorageStats } from './compression/compression-options.ts'
+
+// Exports and time series
+export type { AnalyticsExporter, AnalyticsExporterOptions, ExportFormat, ExportOptions, ExportStream } from './export/export-options.ts'
+export type {
+  MigrateOptions,
+  MigrationProgress,
+  TimescaleClickHouseOptions,
+  TimeSeriesMapping,
+  TimeSeriesReport,
+  TimeSeriesSource,
+} from './time-series/time-series-options.ts'
+
 // All together; what makes and serves a GraphQLLayer stands in @smart-whale/clickhouse/graphql
 export type { Authorize, GraphqlContext, GraphqlRequest } from './graphql/graphql-context.ts'
 export type { FieldCosts, GraphqlAnswer, GraphqlExtension, GraphQLLayer, GraphqlLayerOptions, GraphqlLimits, GraphqlProblem, GraphqlResolver, GraphqlResolvers } from './graphql/graphql-options.ts'
