@@ -4,7 +4,7 @@ import { chainOf, FusedPolicy } from './executor/chain.ts'
 import { Run } from './executor/run.ts'
 import { earlier } from './executor/scope.ts'
 import { Stage } from './executor/stage.ts'
-import { TimerEntry, type TimerWheel, wheelOf } from './executor/timer-wheel.ts'
+import { type TimerEntry, type TimerWheel, wheelOf } from './executor/timer-wheel.ts'
 import { notify } from './notify.ts'
 
 /** What bounds the work of {@link withDeadline}. */
@@ -120,7 +120,12 @@ class TimeoutStage extends Stage {
   }
 }
 
-class Deadline extends TimerEntry {
+/** Made for every call, and so not by way of the constructor of the class that it could extend; see {@link Run}. */
+class Deadline implements TimerEntry {
+  dueAtMs = 0
+  slot = -1
+  previous: TimerEntry | undefined = undefined
+  next: TimerEntry | undefined = undefined
   /** The deadline of what is above. */
   readonly aboveMs: number | undefined
   readonly #stage: TimeoutStage
@@ -128,7 +133,6 @@ class Deadline extends TimerEntry {
   readonly #at: number
 
   constructor(stage: TimeoutStage, run: Run<unknown>, at: number) {
-    super()
     this.aboveMs = run.deadlineAtMs
     this.#stage = stage
     this.#run = run

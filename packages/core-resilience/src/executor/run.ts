@@ -12,8 +12,9 @@ export type Work<T> = (context: PolicyContext) => Promise<T>
  * plain call; nothing is allocated for a stage that has nothing to note. A stage may stop it on the way (a wait, a further
  * attempt, another answer) and set it going again where it stands.
  */
-export class Run<T> extends Settlement<T> {
-  // Made for every call: `private` and not `#`, which costs each object a mark of its class and each access a look at it.
+export class Run<T> {
+  // Made for every call: `private` and not `#`, which costs each object a mark of its class and each access a look at it; and it
+  // extends nothing, for a constructor that calls another's isn't compiled into its caller.
   readonly call: PolicyCall | undefined
   /** What stages note about this run, each at its own place. */
   readonly slots: unknown[]
@@ -21,6 +22,7 @@ export class Run<T> extends Settlement<T> {
   deadlineAtMs: number | undefined
   /** Which attempt of a retrying layer, above or within the chain, this is; 0 for none. */
   retryAttempt: number
+  private readonly _end = new Settlement<T>()
   private readonly _chain: Chain
   private readonly _work: Work<T>
   /** Stages that the run is in. */
@@ -35,7 +37,6 @@ export class Run<T> extends Settlement<T> {
   private _nowMs = 0
 
   constructor(chain: Chain, work: Work<T>, call: PolicyCall | undefined) {
-    super()
     this._chain = chain
     this.slots = new Array<unknown>(chain.stages.length)
     this._work = work
@@ -43,6 +44,11 @@ export class Run<T> extends Settlement<T> {
     const above = layersAbove(call)
     this.deadlineAtMs = above === undefined ? call?.deadlineAtMs : earlier(call?.deadlineAtMs, above.deadlineAtMs)
     this.retryAttempt = above?.retryAttempt ?? 0
+  }
+
+  /** Whether nobody waits for it any more, which a listener may have brought about. */
+  get isSettled(): boolean {
+    return this._end.isSettled
   }
 
   /** Whether the caller has given up. */
@@ -67,13 +73,13 @@ export class Run<T> extends Settlement<T> {
   /** Goes in. Of a chain that waits for its work in any case the work's own promise carries the answer: it spares one. */
   start(): Promise<T> {
     const { canAbandon, judgesResults } = this._chain
-    if (canAbandon || judgesResults) void this.makePromise()
+    if (canAbandon || judgesResults) void this._end.makePromise()
     if (this.call !== undefined && this.isCancelled) this._fail(this._callerGaveUp())
     else {
       if (canAbandon && this.call !== undefined) this._follow()
       this._goIn(0)
     }
-    return this.handOut()
+    return this._end.handOut()
   }
 
   /** The stage that let the run wait lets it in, or runs what is below it once more. */
@@ -162,8 +168,8 @@ export class Run<T> extends Settlement<T> {
       return this._comeOutFailed(this._depth - 1, error)
     }
     if (typeof (answer as Partial<Promise<T>> | undefined)?.then !== 'function') return this._workSucceeded(turn, answer as T)
-    if (this.maySpareAPromise && answer instanceof Promise) {
-      this.derived = answer.then(
+    if (this._end.maySpareAPromise && answer instanceof Promise) {
+      this._end.derived = answer.then(
         (value) => this._handOn(value),
         (error: unknown) => this._handOnFailure(error),
       )
@@ -184,9 +190,9 @@ export class Run<T> extends Settlement<T> {
   private _handOnFailure(error: unknown): Promise<T> {
     this._isWorking = false
     // From here on the answer may come from elsewhere.
-    this.derived = undefined
+    this._end.derived = undefined
     this._comeOutFailed(this._depth - 1, error)
-    return this.outcomeOrPromise()
+    return this._end.outcomeOrPromise()
   }
 
   private _invoke(context: PolicyContext): Promise<T> {
@@ -231,7 +237,7 @@ export class Run<T> extends Settlement<T> {
       if (this.isSettled) return
     }
     this._stopFollowing?.()
-    this.settle(value)
+    this._end.settle(value)
   }
 
   private _comeOutJudged(from: number, value: T): void {
@@ -247,7 +253,7 @@ export class Run<T> extends Settlement<T> {
       return this._comeOutFailed(at - 1, thrown)
     }
     this._stopFollowing?.()
-    this.settle(value)
+    this._end.settle(value)
   }
 
   private _comeOutFailed(from: number, error: unknown): void {
@@ -268,7 +274,7 @@ export class Run<T> extends Settlement<T> {
 
   private _fail(error: unknown): void {
     this._stopFollowing?.()
-    this.settleFailed(error)
+    this._end.settleFailed(error)
   }
 
   /** Whoever waits below the stage hears that nobody waits for it, from the inside out. */
