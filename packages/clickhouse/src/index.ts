@@ -69,6 +69,7 @@ export type { RejectedRow } from './stream-processor/stream-batch.ts'
 // Migrations
 export { createMigrationManager, type MigrationManager } from './migrations/migration-manager.ts'
 export type {
+  DriftReport,
   MigrationCallOptions,
   MigrationManagerOptions,
   MigrationOutcome,
@@ -77,6 +78,9 @@ export type {
   PlannedMigration,
 } from './migrations/migration-options.ts'
 export { type Migration, readMigrations } from './migrations/migration-files.ts'
+export type { Drift } from './migrations/drift.ts'
+export { statementsFor, type ShardedTables } from './migrations/statements-for-topology.ts'
+export type { ClusterOptions, ShardOptions, Topology } from './migrations/topology.ts'
 
 // Backups
 export type {

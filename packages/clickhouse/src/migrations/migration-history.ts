@@ -1,4 +1,4 @@
-import type { CallOptions } from '@smart-whale/interfaces'
+import type { CallOptions, Row } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import { quoteName } from '../adapter/table-columns.ts'
 
@@ -32,6 +32,16 @@ export interface RecordedEvent extends MigrationEvent {
   readonly at: Date
   /** Of the lock that it was recorded under; grows from run to run. */
   readonly epoch: number
+  /** Place among what was recorded under that lock. */
+  readonly step: number
+}
+
+/** Which history this is. */
+export interface HistoryIdentity {
+  /** Another one for each table that was ever made, whatever its name. */
+  readonly id: string
+  /** Whether several servers hold it: then one server's log doesn't tell what others did. */
+  readonly isShared: boolean
 }
 
 /** The table that remembers what happened to each migration; rows are only ever added. */
@@ -64,19 +74,32 @@ export class MigrationHistory {
     )
   }
 
+  /** Which history this is; it must have been made. */
+  async identify(call: CallOptions): Promise<HistoryIdentity> {
+    const { rows } = await this.#adapter.execute<Row & { id: string; engine: string; databaseEngine: string }>(
+      `SELECT toString(tables.uuid) AS id, tables.engine AS engine, databases.engine AS databaseEngine FROM system.tables AS tables
+      LEFT JOIN system.databases AS databases ON databases.name = tables.database
+      WHERE tables.database = {database:String} AND tables.name = {table:String}`,
+      { database: this.#adapter.database, table: this.#table },
+      call,
+    )
+    const { id = '', engine = '', databaseEngine = '' } = rows[0] ?? {}
+    return { id, isShared: engine !== 'MergeTree' || /Replicated|Shared/.test(databaseEngine) }
+  }
+
   /** Every event in the order in which it happened; none when the table doesn't exist yet. */
   async read(call: CallOptions): Promise<RecordedEvent[]> {
     if (!(await this.#exists(call))) return []
     const { rows } = await this.#adapter.execute<{ [Column in keyof RecordedEvent]: RecordedEvent[Column] }>(
-      `SELECT epoch, at, version, name, direction, event, statement, checksum, down, error FROM ${this.#qualified()} ORDER BY epoch, step`,
+      `SELECT epoch, step, at, version, name, direction, event, statement, checksum, down, error FROM ${this.#qualified()} ORDER BY epoch, step`,
       {},
       call,
     )
-    return rows.map((row) => ({ ...row, epoch: Number(row.epoch), version: Number(row.version), statement: Number(row.statement) }))
+    return rows.map((row) => ({ ...row, epoch: Number(row.epoch), step: Number(row.step), version: Number(row.version), statement: Number(row.statement) }))
   }
 
   /** Writes an event down; `epoch` and `step` give its place in the order, whatever the clocks say. */
-  async record(event: MigrationEvent, epoch: number, step: number, call: CallOptions): Promise<void> {
+  async record(event: MigrationEvent, epoch: number, step: number, call: CallOptions & { queryId?: string | undefined }): Promise<void> {
     const { version, name, direction, event: kind, statement, checksum, down, error } = event
     await this.#adapter.execute(
       `INSERT INTO ${this.#qualified()} (epoch, step, version, name, direction, event, statement, checksum, down, error)

@@ -1,30 +1,19 @@
-import {
-  type CallOptions,
-  type Clock,
-  InfrastructureError,
-  type Logger,
-  silentLogger,
-  systemClock,
-  ValidationError,
-} from '@smart-whale/interfaces'
+import { type CallOptions, type Clock, type Logger, silentLogger, systemClock } from '@smart-whale/interfaces'
 import { hostname } from 'node:os'
 import { createAdapter } from '../create-adapter.ts'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
-import type { ClickHouseErrorCode } from '../errors.ts'
-import { OperationalError } from '../operational-errors.ts'
-import { checksumOf, type Migration, readMigrations } from './migration-files.ts'
+import { DeclaredSchemas, declaredAfter } from './declared-schema.ts'
+import { driftBetween, readSchema, type Schema } from './drift.ts'
+import { type Migration, readMigrations } from './migration-files.ts'
 import { MigrationHistory } from './migration-history.ts'
 import { type MigrationLock, takeMigrationLock } from './migration-lock.ts'
-import type {
-  MigrationCallOptions,
-  MigrationManagerOptions,
-  MigrationOutcome,
-  MigrationReport,
-  MigrationStatus,
-  PlannedMigration,
-} from './migration-options.ts'
-import { changedError, type MigrationRunner, type MigrationTask, remainingStatements, runMigration } from './migration-run.ts'
-import { type MigrationState, statesAfter } from './migration-state.ts'
+import type { DriftReport, MigrationCallOptions, MigrationManagerOptions, MigrationOutcome, MigrationReport, MigrationStatus } from './migration-options.ts'
+import { pendingTasks, planned, type PlanRules, rollbackTask, type States, statusOfAll, wrongVersion } from './migration-plan.ts'
+import { asInfrastructureError, type MigrationRunner, type MigrationTask, runMigration, StatementFailure } from './migration-run.ts'
+import { statesAfter } from './migration-state.ts'
+import { splitStatements } from './migration-statements.ts'
+import { type ShardedTables, statementsFor, tablesThatShard } from './statements-for-topology.ts'
+import { planOf, type Topology } from './topology.ts'
 
 /** Brings a database's schema from version to version. */
 export interface MigrationManager {
@@ -40,6 +29,10 @@ export interface MigrationManager {
   getStatus(folder: string, options?: CallOptions): Promise<MigrationStatus[]>
   /** Says of a statement whose answer never came whether it took effect, so that the next run knows where to go on. */
   settleMigration(version: number, outcome: 'took-effect' | 'took-no-effect', options?: CallOptions): Promise<void>
+  /** What of the database is not as the latest run left it: what was changed by other hands. */
+  getDrift(options?: CallOptions): Promise<DriftReport>
+  /** Takes the database as it is for declared: what was changed by other hands is no drift any more. */
+  acceptDrift(options?: CallOptions): Promise<void>
   /** Closes an adapter that the manager made itself; one that was handed in stays open. May be called twice. */
   close(): Promise<void>
 }
@@ -54,12 +47,14 @@ export function createMigrationManager(adapter?: ClickHouseAdapter, options: Mig
   return new LockedMigrationManager(own, options, () => own.close())
 }
 
-type States = ReadonlyMap<number, MigrationState>
+const LEASE_SECONDS = 30
 
 class LockedMigrationManager implements MigrationManager {
   readonly #adapter: ClickHouseAdapter
   readonly #options: MigrationManagerOptions
   readonly #history: MigrationHistory
+  readonly #declared: DeclaredSchemas
+  readonly #topology: Topology
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #timeoutMs: number
@@ -70,6 +65,9 @@ class LockedMigrationManager implements MigrationManager {
     this.#adapter = adapter
     this.#options = options
     this.#history = new MigrationHistory(adapter, this.#table)
+    this.#declared = new DeclaredSchemas(adapter, `${this.#table}_schema`)
+    this.#topology = options.topology ?? { kind: 'single' }
+    planOf(this.#topology)
     this.#clock = options.clock ?? systemClock
     this.#logger = options.logger ?? silentLogger
     this.#timeoutMs = options.timeoutMs ?? 600_000
@@ -81,26 +79,30 @@ class LockedMigrationManager implements MigrationManager {
 
   async runMigrations(folder: string, options: MigrationCallOptions = {}): Promise<MigrationReport> {
     const migrations = await readMigrations(folder)
-    return this.#run((states) => this.#pendingTasks(migrations, states), options)
+    return this.#run(migrations, (states, rules) => pendingTasks(migrations.filter(({ version }) => version <= (options.upTo ?? Infinity)), states, rules), options)
   }
 
   async applyMigration(migration: Migration, options: MigrationCallOptions = {}): Promise<MigrationReport> {
-    return this.#run((states) => this.#pendingTasks([migration], states), options)
+    return this.#run([migration], (states, rules) => pendingTasks([migration], states, rules), options)
   }
 
   async rollbackMigration(version: number, options: MigrationCallOptions = {}): Promise<MigrationReport> {
-    return this.#run((states) => [this.#rollbackTask(version, states)], options)
+    return this.#run([], (states, rules) => [rollbackTask(version, states, rules)], options)
   }
 
   async getStatus(folder: string, options: CallOptions = {}): Promise<MigrationStatus[]> {
-    const migrations = await readMigrations(folder)
-    const states = await this.#readStates(this.#callOf(options))
-    const known = new Set(migrations.map(({ version }) => version))
-    const missing = [...states.values()].filter(({ version, state }) => !known.has(version) && state !== 'rolled-back')
-    return [
-      ...migrations.map((migration) => statusOf(migration, states.get(migration.version))),
-      ...missing.map((state) => statusOf(undefined, state)),
-    ].sort((one, other) => one.version - other.version)
+    return statusOfAll(await readMigrations(folder), await this.#readStates(this.#callOf(options)))
+  }
+
+  async getDrift(options: CallOptions = {}): Promise<DriftReport> {
+    const call = this.#callOf(options)
+    const declared = await this.#declared.latest(call)
+    if (declared === undefined) return { since: null, drift: [] }
+    return { since: declared.at, drift: driftBetween(declared.schema, await this.#readSchema(call)) }
+  }
+
+  async acceptDrift(options: CallOptions = {}): Promise<void> {
+    await this.#locked(options.signal, async ({ lock, call }) => this.#declared.record(await this.#readSchema(call), lock.epoch, call))
   }
 
   async settleMigration(version: number, outcome: 'took-effect' | 'took-no-effect', options: CallOptions = {}): Promise<void> {
@@ -109,10 +111,11 @@ class LockedMigrationManager implements MigrationManager {
       if (state?.uncertain === undefined)
         throw wrongVersion(version, 'has no statement whose effect is unknown; getStatus tells which one has')
       const { name, direction, uncertain } = state
+      const { statement, checksum } = uncertain
       const event = outcome === 'took-effect' ? 'done' : 'failed'
       const error = outcome === 'took-effect' ? '' : 'took no effect, as settled by hand'
       await this.#history.record(
-        { version, name, direction, event, ...uncertain, down: '', error },
+        { version, name, direction, event, statement, checksum, down: '', error },
         runner.lock.epoch,
         runner.nextStep(),
         runner.call,
@@ -125,12 +128,50 @@ class LockedMigrationManager implements MigrationManager {
   }
 
   /** Everything that changes the database goes through here: under the lock, by what the history says once the lock is held. */
-  async #run(plan: (states: States) => MigrationTask[], options: MigrationCallOptions): Promise<MigrationReport> {
+  async #run(migrations: readonly Migration[], plan: (states: States, rules: PlanRules) => MigrationTask[], options: MigrationCallOptions): Promise<MigrationReport> {
     if (options.dryRun === true) {
-      const tasks = plan(await this.#readStates(this.#callOf(options)))
+      const call = this.#callOf(options)
+      const tasks = plan(await this.#readStates(call), await this.#rules(migrations, call))
       return { dryRun: true, succeeded: [], failed: [], planned: tasks.map(planned) }
     }
-    return this.#locked(options.signal, async (runner) => this.#runAll(plan(await this.#readStates(runner.call)), runner))
+    return this.#locked(options.signal, async (runner) => {
+      const tasks = plan(await this.#readStates(runner.call), await this.#rules(migrations, runner.call))
+      if (tasks.length === 0) return { dryRun: false, succeeded: [], failed: [], planned: [] }
+      const before = await this.#readSchema(runner.call)
+      const report = await this.#runAll(tasks, runner)
+      await this.#declare(before, runner)
+      return report
+    })
+  }
+
+  /** Writes down how this run left the database. When that fails, drift is told against an earlier run: no reason to fail a run that is done. */
+  async #declare(before: Schema, { lock }: MigrationRunner): Promise<void> {
+    const call = this.#callOf({})
+    try {
+      const declared = await this.#declared.latest(call)
+      await this.#declared.record(declaredAfter(declared?.schema, before, await this.#readSchema(call)), lock.epoch, call)
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'how the migrations left the database could not be written down; drift is told against an earlier run')
+    }
+  }
+
+  async #rules(migrations: readonly Migration[], call: CallOptions): Promise<PlanRules> {
+    const sharded = this.#topology.kind === 'distributed' ? await this.#shardedTables(migrations, call) : new Set<string>()
+    return {
+      allowOutOfOrder: this.#options.allowOutOfOrder === true,
+      statementsOf: (text) => splitStatements(text).flatMap((statement) => statementsFor(statement, this.#topology, sharded)),
+    }
+  }
+
+  /** Tables that stand for shards already, or will once these migrations are applied. */
+  async #shardedTables(migrations: readonly Migration[], call: CallOptions): Promise<ShardedTables> {
+    const query = "SELECT name FROM system.tables WHERE database = {database:String} AND engine = 'Distributed'"
+    const { rows } = await this.#adapter.execute<{ name: string }>(query, { database: this.#adapter.database }, call)
+    return new Set([...rows.map(({ name }) => name), ...migrations.flatMap(({ up }) => tablesThatShard(splitStatements(up)))])
+  }
+
+  async #readSchema(call: CallOptions): Promise<Schema> {
+    return readSchema(this.#adapter, this.#table, call)
   }
 
   async #runAll(tasks: readonly MigrationTask[], runner: MigrationRunner): Promise<MigrationReport> {
@@ -159,13 +200,9 @@ class LockedMigrationManager implements MigrationManager {
     } catch (error) {
       this.#logger.error({ err: error, version, name, direction }, 'a migration failed')
       // A lock that was lost is why the statement was ended, and the better thing to say.
-      const reason: unknown = runner.lock.signal.aborted ? runner.lock.signal.reason : error
-      return {
-        ...outcome(0),
-        error: InfrastructureError.isInstance(reason)
-          ? reason
-          : new OperationalError('the migration failed; see the cause', { cause: reason }),
-      }
+      const cause: unknown = error instanceof StatementFailure ? error.cause : error
+      const failed: Pick<MigrationOutcome, 'failedAt'> = error instanceof StatementFailure ? { failedAt: { place: error.at.index + 1, statement: error.at.statement } } : {}
+      return { ...outcome(0), ...failed, error: asInfrastructureError(runner.lock.signal.aborted ? runner.lock.signal.reason : cause) }
     }
   }
 
@@ -176,7 +213,8 @@ class LockedMigrationManager implements MigrationManager {
     try {
       let step = 0
       const call = this.#callOf({ signal: signal === undefined ? lock.signal : AbortSignal.any([signal, lock.signal]) })
-      return await work({ adapter: this.#adapter, history: this.#history, lock, nextStep: () => step++, call })
+      const identity = await this.#history.identify(call)
+      return await work({ adapter: this.#adapter, history: this.#history, identity, lock, clock: this.#clock, onItsWayMs: this.#onItsWayMs, nextStep: () => step++, call })
     } finally {
       await lock
         .release()
@@ -185,48 +223,11 @@ class LockedMigrationManager implements MigrationManager {
   }
 
   async #takeLock(call: CallOptions): Promise<MigrationLock> {
-    const { leaseSeconds = 30, lockTimeoutMs = 60_000, holder = `${hostname()}:${process.pid}` } = this.#options
+    const { leaseSeconds = LEASE_SECONDS, lockTimeoutMs = 60_000, holder = `${hostname()}:${process.pid}` } = this.#options
     const firstEpoch = async (): Promise<number> =>
       (await this.#history.read(call)).reduce((highest, { epoch }) => Math.max(highest, epoch + 1), 1)
     const options = { adapter: this.#adapter, prefix: `${this.#table}_lock_`, holder, leaseSeconds, lockTimeoutMs, clock: this.#clock }
     return takeMigrationLock(options, firstEpoch, call)
-  }
-
-  #pendingTasks(migrations: readonly Migration[], states: States): MigrationTask[] {
-    const applied = [...states.values()].filter(({ state }) => state === 'applied')
-    const latest = applied.reduce((highest, { version }) => Math.max(highest, version), 0)
-    return migrations.flatMap((migration) => {
-      const { version, name, up, down } = migration
-      const state = states.get(version)
-      if (state?.state === 'applied') {
-        if (state.checksum !== checksumOf(up))
-          throw changedError(migration, 'was applied and reads differently now; put it back and write a new migration')
-        return []
-      }
-      if (state?.state === 'half-done' && state.direction === 'down') {
-        throw orderError(`migration ${version} "${name}" is half taken back; finish that first, by rollbackMigration(${version})`, version)
-      }
-      if (version < latest && state?.state !== 'half-done' && this.#options.allowOutOfOrder !== true) {
-        throw orderError(
-          `migration ${version} "${name}" comes before ${latest}, which is applied; give it a higher number, or set allowOutOfOrder`,
-          version,
-        )
-      }
-      return [{ version, name, direction: 'up' as const, text: up, down: down ?? '', state }]
-    })
-  }
-
-  #rollbackTask(version: number, states: States): MigrationTask {
-    const state = states.get(version)
-    if (state === undefined || state.state === 'rolled-back') throw wrongVersion(version, 'is not applied; there is nothing to take back')
-    const later = [...states.values()].find((other) => other.version > version && other.state !== 'rolled-back')
-    if (later !== undefined && this.#options.allowOutOfOrder !== true)
-      throw orderError(`migration ${later.version} "${later.name}" comes after ${version}; take it back first`, version)
-    if (state.down === '') {
-      const message = `migration ${version} "${state.name}" had no .down.sql when it was applied; write a new migration that undoes it`
-      throw new OperationalError(message, { code: 'ERR_CLICKHOUSE_MIGRATION_IRREVERSIBLE', status: 409, context: { version } })
-    }
-    return { version, name: state.name, direction: 'down', text: state.down, down: '', state }
   }
 
   async #readStates(call: CallOptions): Promise<States> {
@@ -237,42 +238,12 @@ class LockedMigrationManager implements MigrationManager {
     return { signal, timeoutMs: timeoutMs ?? this.#timeoutMs }
   }
 
+  /** Whoever takes over from a dead runner has waited for a lease already. */
+  get #onItsWayMs(): number {
+    return Math.min(5000, (this.#options.leaseSeconds ?? LEASE_SECONDS) * 1000)
+  }
+
   get #table(): string {
     return this.#options.table ?? 'smart_whale_migrations'
   }
-}
-
-function planned(task: MigrationTask): PlannedMigration {
-  return { version: task.version, name: task.name, statements: remainingStatements(task).map(({ statement }) => statement) }
-}
-
-function statusOf(migration: Migration | undefined, state: MigrationState | undefined): MigrationStatus {
-  const { version, name } = (migration ?? state) as Pick<Migration, 'version' | 'name'>
-  if (state === undefined || state.state === 'rolled-back')
-    return { version, name, state: 'pending', statementsDone: 0, uncertain: false, error: null, at: null }
-  const changed = migration !== undefined && state.state === 'applied' && checksumOf(migration.up) !== state.checksum
-  return {
-    version,
-    name,
-    state: changed
-      ? 'changed'
-      : migration === undefined && state.state === 'applied'
-        ? 'missing'
-        : (state.state as 'applied' | 'half-done'),
-    statementsDone: state.done.length,
-    uncertain: state.uncertain !== undefined,
-    error: state.error ?? null,
-    at: state.at,
-  }
-}
-
-function orderError(message: string, version: number): OperationalError {
-  return new OperationalError(message, { code: 'ERR_CLICKHOUSE_MIGRATION_ORDER', status: 409, context: { version } })
-}
-
-function wrongVersion(version: number, what: string): ValidationError<ClickHouseErrorCode> {
-  return new ValidationError<ClickHouseErrorCode>(`migration ${version} ${what}`, {
-    code: 'ERR_CLICKHOUSE_MIGRATION_ORDER',
-    issues: [{ path: ['version'], message: what }],
-  })
 }

@@ -1,3 +1,5 @@
+import type { Drift } from './drift.ts'
+import type { Topology } from './topology.ts'
 import type { Clock, InfrastructureError, Logger } from '@smart-whale/interfaces'
 
 /** What a `MigrationManager` is made from. */
@@ -12,6 +14,8 @@ export interface MigrationManagerOptions {
   timeoutMs?: number | undefined
   /** Whether a migration may be applied although a later one was. @default false */
   allowOutOfOrder?: boolean | undefined
+  /** How the servers share the tables; the same files then fit one server, replicas or shards. @default one server */
+  topology?: Topology | undefined
   /** Who runs, for whoever waits. @default the host's name and the process id */
   holder?: string | undefined
   /** Whose time passes. @default systemClock */
@@ -24,6 +28,8 @@ export interface MigrationManagerOptions {
 export interface MigrationCallOptions {
   /** `true` tells what would be done and changes nothing. @default false */
   dryRun?: boolean | undefined
+  /** The last version to apply, of a folder. @default all of them */
+  upTo?: number | undefined
   /** Ends the run; the statement under way is ended on the server. @default never aborted */
   signal?: AbortSignal | undefined
 }
@@ -36,6 +42,15 @@ export interface MigrationOutcome {
   readonly statements: number
   readonly durationMs: number
   readonly error?: InfrastructureError
+  /** The statement that failed, and its place counted from 1; not there when it was none that failed. */
+  readonly failedAt?: { readonly place: number; readonly statement: string }
+}
+
+/** What was changed by other hands than the migrations'. */
+export interface DriftReport {
+  /** When a run last wrote down how it left the database; null when none has, and nothing can be told. */
+  readonly since: Date | null
+  readonly drift: readonly Drift[]
 }
 
 /** A migration that was not run, and what running it would send. */

@@ -1,5 +1,15 @@
 import type { Direction, RecordedEvent } from './migration-history.ts'
 
+/** A statement that was about to be sent, and of which nothing more was heard. */
+export interface UncertainStatement {
+  readonly statement: number
+  readonly checksum: string
+  /** Which record says so. */
+  readonly epoch: number
+  readonly step: number
+  readonly at: Date
+}
+
 /** Where one migration stands, by what was recorded of it. */
 export interface MigrationState {
   readonly version: number
@@ -13,7 +23,7 @@ export interface MigrationState {
   /** Of each statement of the last run that took effect. */
   readonly done: readonly string[]
   /** A statement that was sent and of which nobody knows whether it took effect. */
-  readonly uncertain: { readonly statement: number; readonly checksum: string } | undefined
+  readonly uncertain: UncertainStatement | undefined
   /** Why the last run stopped, where the server told. */
   readonly error: string | undefined
   /** Text that takes the migration back, as it was when the migration began. */
@@ -44,7 +54,7 @@ function after(before: MigrationState | undefined, event: RecordedEvent): Migrat
   if (before === undefined) return undefined
   switch (event.event) {
     case 'begun':
-      return { ...before, uncertain: { statement: event.statement, checksum }, at }
+      return { ...before, uncertain: { statement: event.statement, checksum, epoch: event.epoch, step: event.step, at }, at }
     case 'done':
       return { ...before, done: [...before.done.slice(0, event.statement), checksum], uncertain: undefined, at }
     case 'failed':

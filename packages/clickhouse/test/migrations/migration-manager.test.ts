@@ -1,80 +1,12 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
-import {
-  type ClickHouseAdapter,
-  ConnectionError,
-  createMigrationManager,
-  type MigrationManager,
-  type MigrationManagerOptions,
-  type QueryOptions,
-  type QueryParams,
-} from '../../src/index.ts'
-import { takeMigrationLock } from '../../src/migrations/migration-lock.ts'
 import { systemClock } from '@smart-whale/interfaces'
-import { type OwnDatabase, ownDatabase } from '../own-database.ts'
+import { describe, expect, it } from 'vitest'
+import type { QueryOptions, QueryParams } from '../../src/index.ts'
+import { takeMigrationLock } from '../../src/migrations/migration-lock.ts'
+import { migrationWorld } from './migration-world.ts'
 
-const databases: OwnDatabase[] = []
-const folders: string[] = []
-let database: OwnDatabase
-
-beforeEach(async () => {
-  database = await ownDatabase()
-  databases.push(database)
-})
-afterEach(async () => {
-  await Promise.all(databases.splice(0).map((each) => each.drop()))
-})
-afterAll(async () => {
-  await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })))
-})
-
-async function folderWith(files: Record<string, string>): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'migrations-'))
-  folders.push(folder)
-  await write(folder, files)
-  return folder
-}
-
-async function write(folder: string, files: Record<string, string>): Promise<void> {
-  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
-}
-
-const manage = (options: MigrationManagerOptions = {}, adapter: ClickHouseAdapter = database.owner): MigrationManager =>
-  createMigrationManager(adapter, options)
-
-async function tables(): Promise<string[]> {
-  const { rows } = await database.owner.execute<{ name: string }>(
-    "SELECT name FROM system.tables WHERE database = currentDatabase() AND name NOT LIKE 'smart_whale_%' ORDER BY name",
-  )
-  return rows.map(({ name }) => name)
-}
-
-async function lockTables(): Promise<number> {
-  const { rows } = await database.owner.execute<{ n: bigint }>(
-    "SELECT count() AS n FROM system.tables WHERE database = currentDatabase() AND name LIKE 'smart_whale_migrations_lock_%'",
-  )
-  return Number(rows[0]?.n)
-}
-
-/** The real adapter, which breaks where the test says: before a statement is sent, or after it took effect and before anybody hears of it. */
-function breaking(where: (query: string) => 'before' | 'after' | undefined): ClickHouseAdapter {
-  const execute = async (query: string, params?: QueryParams, options?: QueryOptions) => {
-    const place = where(query)
-    if (place === 'before') throw new ConnectionError('the connection broke')
-    const result = await database.owner.execute(query, params, options)
-    if (place === 'after') throw new ConnectionError('the connection broke')
-    return result
-  }
-  return new Proxy(database.owner, {
-    get: (target, name) => {
-      if (name === 'execute') return execute
-      const value: unknown = Reflect.get(target, name)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
-}
+const world = migrationWorld()
 
 const TWO = {
   '001_flights.up.sql':
@@ -85,10 +17,10 @@ const TWO = {
 
 describe('a folder of migrations', () => {
   it('is applied in order, once', async () => {
-    const folder = await folderWith(TWO)
+    const folder = await world.folderWith(TWO)
 
-    const first = await manage().runMigrations(folder)
-    const second = await manage().runMigrations(folder)
+    const first = await world.manage().runMigrations(folder)
+    const second = await world.manage().runMigrations(folder)
 
     expect(first).toMatchObject({
       dryRun: false,
@@ -100,63 +32,63 @@ describe('a folder of migrations', () => {
       planned: [],
     })
     expect(second).toMatchObject({ succeeded: [], failed: [], planned: [] })
-    expect(await tables()).toEqual(['airports', 'flights'])
-    expect((await database.owner.execute('SELECT * FROM flights ORDER BY id')).rows).toEqual([
+    expect(await world.tables()).toEqual(['airports', 'flights'])
+    expect((await world.database.owner.execute('SELECT * FROM flights ORDER BY id')).rows).toEqual([
       { id: 1n, note: 'a;b' },
       { id: 2n, note: "it's" },
     ])
-    expect(await lockTables()).toBe(0)
+    expect(await world.lockTables()).toBe(0)
   })
 
   it('is told and not touched by a dry run', async () => {
-    const folder = await folderWith(TWO)
+    const folder = await world.folderWith(TWO)
 
-    const report = await manage().runMigrations(folder, { dryRun: true })
+    const report = await world.manage().runMigrations(folder, { dryRun: true })
 
     expect(report).toMatchObject({ dryRun: true, succeeded: [], failed: [] })
     expect(report.planned.map(({ version, statements }) => [version, statements.length])).toEqual([
       [1, 2],
       [2, 1],
     ])
-    expect((await database.owner.execute('SELECT name FROM system.tables WHERE database = currentDatabase()')).rows).toEqual([])
+    expect((await world.database.owner.execute('SELECT name FROM system.tables WHERE database = currentDatabase()')).rows).toEqual([])
   })
 
   it('says where each of its migrations stands', async () => {
-    const folder = await folderWith(TWO)
-    await manage().runMigrations(folder)
-    await write(folder, { '001_flights.up.sql': 'SELECT 1', '003_more.up.sql': 'SELECT 1' })
+    const folder = await world.folderWith(TWO)
+    await world.manage().runMigrations(folder)
+    await world.write(folder, { '001_flights.up.sql': 'SELECT 1', '003_more.up.sql': 'SELECT 1' })
     await rm(join(folder, '002_airports.up.sql'))
 
-    const status = await manage().getStatus(folder)
+    const status = await world.manage().getStatus(folder)
 
     expect(status.map(({ version, name, state }) => [version, name, state])).toEqual([
       [1, 'flights', 'changed'],
       [2, 'airports', 'missing'],
       [3, 'more', 'pending'],
     ])
-    await expect(manage().runMigrations(folder)).rejects.toMatchObject({
+    await expect(world.manage().runMigrations(folder)).rejects.toMatchObject({
       code: 'ERR_CLICKHOUSE_MIGRATION_CHANGED',
       message: expect.stringContaining('flights') as string,
     })
   })
 
   it('does not change by other line ends', async () => {
-    const folder = await folderWith(TWO)
-    await manage().runMigrations(folder)
-    await write(folder, { '001_flights.up.sql': TWO['001_flights.up.sql'].replaceAll('\n', '\r\n') })
+    const folder = await world.folderWith(TWO)
+    await world.manage().runMigrations(folder)
+    await world.write(folder, { '001_flights.up.sql': TWO['001_flights.up.sql'].replaceAll('\n', '\r\n') })
 
-    expect((await manage().getStatus(folder))[0]).toMatchObject({ state: 'applied' })
+    expect((await world.manage().getStatus(folder))[0]).toMatchObject({ state: 'applied' })
   })
 
   it('may get a migration in between only where that is allowed', async () => {
-    const folder = await folderWith({ '002_b.up.sql': 'CREATE TABLE b (x Int8) ENGINE = Memory' })
-    await manage().runMigrations(folder)
-    await write(folder, { '001_a.up.sql': 'CREATE TABLE a (x Int8) ENGINE = Memory' })
+    const folder = await world.folderWith({ '002_b.up.sql': 'CREATE TABLE b (x Int8) ENGINE = Memory' })
+    await world.manage().runMigrations(folder)
+    await world.write(folder, { '001_a.up.sql': 'CREATE TABLE a (x Int8) ENGINE = Memory' })
 
-    await expect(manage().runMigrations(folder)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_ORDER' })
-    await manage({ allowOutOfOrder: true }).runMigrations(folder)
+    await expect(world.manage().runMigrations(folder)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_ORDER' })
+    await world.manage({ allowOutOfOrder: true }).runMigrations(folder)
 
-    expect(await tables()).toEqual(['a', 'b'])
+    expect(await world.tables()).toEqual(['a', 'b'])
   })
 
   it.each([
@@ -166,14 +98,14 @@ describe('a folder of migrations', () => {
     [{ '1_a.up.sql': ' \n' }, '1_a.up.sql'],
     [{ '1_a.up.sql': 'SELECT 1', '1_b.down.sql': 'SELECT 1' }, '1_b.down.sql'],
   ])('that is wrong is refused: %o', async (files, named) => {
-    await expect(manage().runMigrations(await folderWith(files as Record<string, string>))).rejects.toMatchObject({
+    await expect(world.manage().runMigrations(await world.folderWith(files as Record<string, string>))).rejects.toMatchObject({
       code: 'ERR_CLICKHOUSE_MIGRATION_FILE',
       message: expect.stringContaining(named) as string,
     })
   })
 
   it('that is not there is refused', async () => {
-    await expect(manage().runMigrations('/nowhere')).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_FILE' })
+    await expect(world.manage().runMigrations('/nowhere')).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_FILE' })
   })
 })
 
@@ -186,12 +118,12 @@ describe('a migration that fails', () => {
   }
 
   it('stops the run, and is gone on with where it stopped once its statement is mended', async () => {
-    const folder = await folderWith(THREE)
+    const folder = await world.folderWith(THREE)
 
-    const failed = await manage().runMigrations(folder)
-    const status = await manage().getStatus(folder)
-    await write(folder, { '2_b.up.sql': THREE['2_b.up.sql'].replace('NoSuchType', 'Int8') })
-    const mended = await manage().runMigrations(folder)
+    const failed = await world.manage().runMigrations(folder)
+    const status = await world.manage().getStatus(folder)
+    await world.write(folder, { '2_b.up.sql': THREE['2_b.up.sql'].replace('NoSuchType', 'Int8') })
+    const mended = await world.manage().runMigrations(folder)
 
     expect(failed).toMatchObject({
       succeeded: [{ version: 1 }],
@@ -205,102 +137,19 @@ describe('a migration that fails', () => {
       error: expect.stringContaining('NoSuchType') as string,
     })
     expect(mended).toMatchObject({ succeeded: [{ version: 2, statements: 2 }, { version: 3 }], failed: [] })
-    expect(await tables()).toEqual(['a', 'b', 'c', 'd', 'e'])
+    expect(await world.tables()).toEqual(['a', 'b', 'c', 'd', 'e'])
   })
 
   it('is not gone on with when what took effect reads differently', async () => {
-    const folder = await folderWith(THREE)
-    await manage().runMigrations(folder)
-    await write(folder, { '2_b.up.sql': THREE['2_b.up.sql'].replace('TABLE b (x Int8)', 'TABLE b (x Int16)') })
+    const folder = await world.folderWith(THREE)
+    await world.manage().runMigrations(folder)
+    await world.write(folder, { '2_b.up.sql': THREE['2_b.up.sql'].replace('TABLE b (x Int8)', 'TABLE b (x Int16)') })
 
-    const report = await manage().runMigrations(folder)
+    const report = await world.manage().runMigrations(folder)
 
     expect(report.failed).toMatchObject([
       { version: 2, error: { code: 'ERR_CLICKHOUSE_MIGRATION_CHANGED', message: expect.stringContaining('statement 1') as string } },
     ])
-  })
-})
-
-describe('a run that was cut off', () => {
-  const INSERT = { '1_a.up.sql': 'CREATE TABLE a (x Int8) ENGINE = Memory;\nINSERT INTO a SELECT 1;\nINSERT INTO a SELECT 2' }
-
-  it.each([
-    ['before a statement that can be sent again', 'before', 'CREATE TABLE IF NOT EXISTS b (x Int8) ENGINE = Memory'],
-    ['after a statement that can be sent again', 'after', 'CREATE TABLE IF NOT EXISTS b (x Int8) ENGINE = Memory'],
-  ] as const)('%s goes on by itself', async (_where, place, statement) => {
-    const folder = await folderWith({
-      '1_a.up.sql': `CREATE TABLE a (x Int8) ENGINE = Memory; ${statement}; CREATE TABLE c (x Int8) ENGINE = Memory`,
-    })
-    await manage(
-      {},
-      breaking((query) => (query.includes('TABLE IF NOT EXISTS b ') ? place : undefined)),
-    ).runMigrations(folder)
-
-    const report = await manage().runMigrations(folder)
-
-    expect(report).toMatchObject({ succeeded: [{ version: 1, statements: 2 }], failed: [] })
-    expect(await tables()).toEqual(['a', 'b', 'c'])
-  })
-
-  it.each([
-    ['after it took effect', 'after', 'took-effect'],
-    ['before it took effect', 'before', 'took-no-effect'],
-  ] as const)('at a statement that must not be sent twice asks whether it took effect: %s', async (_where, place, outcome) => {
-    const folder = await folderWith(INSERT)
-    const cut = await manage(
-      {},
-      breaking((query) => (query === 'INSERT INTO a SELECT 1' ? place : undefined)),
-    ).runMigrations(folder)
-    const uncertain = await manage().runMigrations(folder)
-    const status = await manage().getStatus(folder)
-
-    await manage().settleMigration(1, outcome)
-    const settled = await manage().runMigrations(folder)
-
-    expect(cut.failed).toMatchObject([{ error: { code: 'ERR_CLICKHOUSE_CONNECTION' } }])
-    expect(uncertain.failed).toMatchObject([
-      { error: { code: 'ERR_CLICKHOUSE_MIGRATION_UNCERTAIN', message: expect.stringContaining('INSERT INTO a SELECT 1') as string } },
-    ])
-    expect(status).toMatchObject([{ state: 'half-done', statementsDone: 1, uncertain: true }])
-    expect(settled.failed).toEqual([])
-    expect((await database.owner.execute('SELECT x FROM a ORDER BY x')).rows).toEqual([{ x: 1 }, { x: 2 }])
-  })
-
-  it.each(['begun', 'done', 'finished', 'started'])(
-    'while it wrote down that a statement was %s loses nothing and repeats nothing',
-    async (event) => {
-      const folder = await folderWith({
-        '1_a.up.sql': 'CREATE TABLE IF NOT EXISTS a (x Int8) ENGINE = Memory; CREATE TABLE IF NOT EXISTS b (x Int8) ENGINE = Memory',
-      })
-      for (const place of ['before', 'after'] as const) {
-        let broken = false
-        const execute = async (query: string, params?: QueryParams, options?: QueryOptions) => {
-          const hit = !broken && params?.event === event
-          broken ||= hit
-          if (hit && place === 'before') throw new ConnectionError('the connection broke')
-          const result = await database.owner.execute(query, params, options)
-          if (hit) throw new ConnectionError('the connection broke')
-          return result
-        }
-        await manage(
-          {},
-          new Proxy(database.owner, { get: (target, name) => (name === 'execute' ? execute : Reflect.get(target, name)) as unknown }),
-        ).runMigrations(folder)
-      }
-
-      const report = await manage().runMigrations(folder)
-
-      expect(report.failed).toEqual([])
-      expect(await manage().getStatus(folder)).toMatchObject([{ state: 'applied' }])
-      expect(await tables()).toEqual(['a', 'b'])
-    },
-  )
-
-  it('can not be settled where nothing is uncertain', async () => {
-    await expect(manage().settleMigration(7, 'took-effect')).rejects.toMatchObject({
-      code: 'ERR_CLICKHOUSE_MIGRATION_ORDER',
-      issues: [{ path: ['version'] }],
-    })
   })
 })
 
@@ -312,9 +161,9 @@ describe('several runners at once', () => {
         `CREATE TABLE t${index} (x Int8) ENGINE = Memory; INSERT INTO t${index} SELECT 1`,
       ]),
     )
-    const folder = await folderWith(files)
+    const folder = await world.folderWith(files)
 
-    const reports = await Promise.all(Array.from({ length: 5 }, () => manage({}, database.connect()).runMigrations(folder)))
+    const reports = await Promise.all(Array.from({ length: 5 }, () => world.manage({}, world.database.connect()).runMigrations(folder)))
 
     expect(reports.flatMap(({ failed }) => failed)).toEqual([])
     expect(
@@ -323,43 +172,43 @@ describe('several runners at once', () => {
         .map(({ version }) => version)
         .sort(),
     ).toEqual([1, 2, 3, 4, 5])
-    for (let index = 0; index < 5; index++) expect((await database.owner.execute(`SELECT x FROM t${index}`)).rows).toEqual([{ x: 1 }])
-    expect(await lockTables()).toBe(0)
+    for (let index = 0; index < 5; index++) expect((await world.database.owner.execute(`SELECT x FROM t${index}`)).rows).toEqual([{ x: 1 }])
+    expect(await world.lockTables()).toBe(0)
   })
 
   const lock = (leaseSeconds: number, holder: string, lockTimeoutMs = 0) =>
     takeMigrationLock(
-      { adapter: database.owner, prefix: 'smart_whale_migrations_lock_', holder, leaseSeconds, lockTimeoutMs, clock: systemClock },
+      { adapter: world.database.owner, prefix: 'smart_whale_migrations_lock_', holder, leaseSeconds, lockTimeoutMs, clock: systemClock },
       async () => 1,
       {},
     )
 
   it('wait for one that lives, and say who it is when that takes too long', async () => {
-    const folder = await folderWith(TWO)
+    const folder = await world.folderWith(TWO)
     const held = await lock(30, 'host-7:42')
 
-    await expect(manage({ lockTimeoutMs: 300 }).runMigrations(folder)).rejects.toMatchObject({
+    await expect(world.manage({ lockTimeoutMs: 300 }).runMigrations(folder)).rejects.toMatchObject({
       code: 'ERR_CLICKHOUSE_MIGRATION_LOCKED',
       retryable: true,
       message: expect.stringContaining('host-7:42') as string,
     })
-    const waiting = manage({ lockTimeoutMs: 10_000 }).runMigrations(folder)
+    const waiting = world.manage({ lockTimeoutMs: 10_000 }).runMigrations(folder)
     await held.release()
 
     expect((await waiting).succeeded).toHaveLength(2)
   })
 
   it('take over from one that died', async () => {
-    const folder = await folderWith(TWO)
+    const folder = await world.folderWith(TWO)
     // What a holder leaves behind that was killed: its table, and nobody who renews it.
-    await database.owner.execute(
+    await world.database.owner.execute(
       "CREATE TABLE smart_whale_migrations_lock_5 (unused UInt8) ENGINE = Memory COMMENT 'dead:1; lease 1 s; renewed 0 times'",
     )
 
-    const report = await manage({ lockTimeoutMs: 10_000 }).runMigrations(folder)
+    const report = await world.manage({ lockTimeoutMs: 10_000 }).runMigrations(folder)
 
     expect(report.succeeded).toHaveLength(2)
-    expect(await lockTables()).toBe(0)
+    expect(await world.lockTables()).toBe(0)
   })
 
   it('leave alone one that renews its lease', async () => {
@@ -371,8 +220,8 @@ describe('several runners at once', () => {
   })
 
   it('stop when their lock was taken over', async () => {
-    const folder = await folderWith(TWO)
-    const adapter = breaking(() => undefined)
+    const folder = await world.folderWith(TWO)
+    const adapter = world.breaking(() => undefined)
     const execute = adapter.execute.bind(adapter)
     const losing = new Proxy(adapter, {
       get: (target, name) => {
@@ -385,58 +234,58 @@ describe('several runners at once', () => {
       },
     })
 
-    const report = await manage({}, losing).runMigrations(folder)
-    const again = await manage().runMigrations(folder)
+    const report = await world.manage({}, losing).runMigrations(folder)
+    const again = await world.manage().runMigrations(folder)
 
     expect(report.failed).toMatchObject([{ version: 1, error: { code: 'ERR_CLICKHOUSE_MIGRATION_LOCK_LOST', retryable: true } }])
     expect(again).toMatchObject({ succeeded: [{ version: 1, statements: 1 }, { version: 2 }], failed: [] })
   })
 
   async function dropLocks(): Promise<void> {
-    const { rows } = await database.owner.execute<{ name: string }>(
+    const { rows } = await world.database.owner.execute<{ name: string }>(
       "SELECT name FROM system.tables WHERE database = currentDatabase() AND name LIKE 'smart_whale_migrations_lock_%'",
     )
-    for (const { name } of rows) await database.owner.execute(`DROP TABLE ${name} SYNC`)
+    for (const { name } of rows) await world.database.owner.execute(`DROP TABLE ${name} SYNC`)
   }
 })
 
 describe('a migration that is taken back', () => {
   it('is undone by the text that was there when it was applied, and may be applied again', async () => {
-    const folder = await folderWith({ '1_a.up.sql': 'CREATE TABLE a (x Int8) ENGINE = Memory', '1_a.down.sql': 'DROP TABLE a' })
-    await manage().runMigrations(folder)
-    await write(folder, { '1_a.down.sql': 'DROP TABLE something_else' })
+    const folder = await world.folderWith({ '1_a.up.sql': 'CREATE TABLE a (x Int8) ENGINE = Memory', '1_a.down.sql': 'DROP TABLE a' })
+    await world.manage().runMigrations(folder)
+    await world.write(folder, { '1_a.down.sql': 'DROP TABLE something_else' })
 
-    const dry = await manage().rollbackMigration(1, { dryRun: true })
-    const report = await manage().rollbackMigration(1)
-    const afterwards = await tables()
-    await manage().runMigrations(folder)
+    const dry = await world.manage().rollbackMigration(1, { dryRun: true })
+    const report = await world.manage().rollbackMigration(1)
+    const afterwards = await world.tables()
+    await world.manage().runMigrations(folder)
 
     expect(dry.planned).toMatchObject([{ statements: ['DROP TABLE a'] }])
     expect(report.succeeded).toMatchObject([{ version: 1, statements: 1 }])
     expect(afterwards).toEqual([])
-    expect(await tables()).toEqual(['a'])
+    expect(await world.tables()).toEqual(['a'])
   })
 
   it('must be the latest, be applied, and have a way back', async () => {
-    const folder = await folderWith(TWO)
-    await manage().runMigrations(folder)
+    const folder = await world.folderWith(TWO)
+    await world.manage().runMigrations(folder)
 
-    await expect(manage().rollbackMigration(1)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_ORDER' })
-    await expect(manage().rollbackMigration(2)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_IRREVERSIBLE' })
-    await expect(manage().rollbackMigration(9)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_ORDER' })
+    await expect(world.manage().rollbackMigration(1)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_ORDER' })
+    await expect(world.manage().rollbackMigration(2)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_IRREVERSIBLE' })
+    await expect(world.manage().rollbackMigration(9)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_ORDER' })
   })
 
   it('by halves is finished before anything else', async () => {
-    const folder = await folderWith({
+    const folder = await world.folderWith({
       '1_a.up.sql': 'CREATE TABLE a (x Int8) ENGINE = Memory',
       '1_a.down.sql': 'DROP TABLE IF EXISTS a; SELECT broken',
     })
-    await manage().runMigrations(folder)
+    await world.manage().runMigrations(folder)
 
-    const halves = await manage().rollbackMigration(1)
+    const halves = await world.manage().rollbackMigration(1)
 
     expect(halves.failed).toMatchObject([{ error: { code: 'ERR_CLICKHOUSE_UNKNOWN_OBJECT' } }])
-    await expect(manage().runMigrations(folder)).rejects.toMatchObject({
+    await expect(world.manage().runMigrations(folder)).rejects.toMatchObject({
       code: 'ERR_CLICKHOUSE_MIGRATION_ORDER',
       message: expect.stringContaining('half taken back') as string,
     })
@@ -447,17 +296,17 @@ describe('a single migration', () => {
   it('is applied without a folder', async () => {
     const migration = { version: 1, name: 'a', up: 'CREATE TABLE a (x Int8) ENGINE = Memory', down: null }
 
-    await manage().initialize()
-    const first = await manage().applyMigration(migration)
-    const second = await manage().applyMigration(migration)
+    await world.manage().initialize()
+    const first = await world.manage().applyMigration(migration)
+    const second = await world.manage().applyMigration(migration)
 
     expect([first.succeeded.length, second.succeeded.length]).toEqual([1, 0])
-    expect(await tables()).toEqual(['a'])
+    expect(await world.tables()).toEqual(['a'])
   })
 
   it('is ended by its signal', async () => {
     const ending = new AbortController()
-    const running = manage().applyMigration(
+    const running = world.manage().applyMigration(
       {
         version: 1,
         name: 'slow',
@@ -466,11 +315,11 @@ describe('a single migration', () => {
       },
       { signal: ending.signal },
     )
-    while (!(await tables()).includes('a')) await new Promise((resolve) => setTimeout(resolve, 10))
+    while (!(await world.tables()).includes('a')) await new Promise((resolve) => setTimeout(resolve, 10))
 
     ending.abort()
 
     expect((await running).failed).toMatchObject([{ error: { code: 'ERR_ABORTED' } }])
-    expect(await lockTables()).toBe(0)
+    expect(await world.lockTables()).toBe(0)
   })
 })
