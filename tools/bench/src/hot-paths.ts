@@ -4,6 +4,7 @@ import { cacheMemory } from './hot-paths/cache-memory.ts'
 import { cacheRedis } from './hot-paths/cache-redis.ts'
 import { cacheSmartGet } from './hot-paths/cache-smart-get.ts'
 import { consumeLarge, consumeSmall } from './hot-paths/consume.ts'
+import { graphqlAnswer, restAnswer } from './hot-paths/http-answers.ts'
 import { ingestPassthrough, ingestScaling, ingestTyped } from './hot-paths/ingest.ts'
 import { insertEvents, insertFlights } from './hot-paths/insert-typed-rows.ts'
 import { messageValidation } from './hot-paths/message-validation.ts'
@@ -25,6 +26,8 @@ export const HOT_PATHS: readonly HotPath[] = [
   bulkInsert,
   oneRowWithoutTable,
   oneRowByKey,
+  restAnswer,
+  graphqlAnswer,
   fivePolicies,
   openBreaker,
   ...singlePolicies,
