@@ -27,6 +27,12 @@ export const SCENARIOS: readonly Scenario[] = [
     load: async () => (await import('./scenarios/clickhouse-servers.ts')).clickhouseServers,
   },
   {
+    name: 'migrations',
+    title: '10 runners of the same migrations at once × 20, one killed at each statement: before, during and after it (no broker needed)',
+    hasShortForm: true,
+    load: async () => (await import('./scenarios/migrations.ts')).migrations,
+  },
+  {
     name: 'kill-postgres',
     title: 'PostgreSQL, kill -9 and connections cut under load',
     hasShortForm: true,
@@ -98,5 +104,11 @@ export const SCENARIOS: readonly Scenario[] = [
     title: 'fills and invalidations of several cache nodes, interleaved by schedule',
     hasShortForm: false,
     load: async () => (await import('./scenarios/cache-models.ts')).cacheModels,
+  },
+  {
+    name: 'clickhouse-types',
+    title: '10,000 random ClickHouse types with random values: into a server and back, and in its own words (no broker needed)',
+    hasShortForm: false,
+    load: async () => (await import('./scenarios/clickhouse-types.ts')).clickhouseTypes,
   },
 ]

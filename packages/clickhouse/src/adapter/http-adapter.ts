@@ -6,7 +6,6 @@ import type {
   DownloadOptions,
   DownloadResult,
   ExecuteManyOptions,
-  ExternalTable,
   InsertOptions,
   InsertResult,
   QueryOptions,
@@ -161,14 +160,14 @@ export class HttpAdapter implements ClickHouseAdapter {
     const guard = options.guard === undefined ? undefined : bindParameters(options.guard.query, options.guard.params)
     const encoded = encode(description, writer, guard?.query)
     if (encoded === null) return null
-    const { statement, body } = encoded
+    const { statement, body, settings = {} } = encoded
     let attempts = 0
     // Only what the table would drop as a repeat may be sent again: a plain MergeTree takes no notice of tokens.
     const mayRepeat = options.token !== undefined && description.deduplicates && guard === undefined
     const inserted = await this.#guarded(mayRepeat, options, ({ queryId, ...call }) =>
       this.#queries.run({ queryId, timeoutMs: this.#timeoutOf(call), signal: call.signal, mayKill }, async (signal) => {
         attempts++
-        const search = { query: statement, ...guard?.parameters, ...insertSettings(this.#timeoutOf(call), options.token, options.settings) }
+        const search = { query: statement, ...guard?.parameters, ...insertSettings(this.#timeoutOf(call), options.token, { ...settings, ...options.settings }) }
         const answer = await this.#transport.send({ search, body, queryId, signal })
         for await (const chunk of answerBytes(answer, { server: this.#transport.server, queryId })) void chunk
         return { rows, queryId, server: this.#transport.server }
@@ -185,7 +184,7 @@ export class HttpAdapter implements ClickHouseAdapter {
     return this.#queries.run({ queryId, timeoutMs, signal: caller, mayKill: abilities.maySet }, async (signal) => {
       const failed = { server: this.#transport.server, queryId }
       const search = { ...readSettings(abilities, timeoutMs, options.settings), ...bound.parameters, ...roleOf(options), default_format: 'RowBinaryWithNamesAndTypes', ...WHOLE_ANSWER }
-      const answer = await this.#send(bound, search, options.external, { queryId, signal })
+      const answer = await this.#send(bound, search, options, { queryId, signal })
       refuseOtherFormat(answer, failed)
       const { rows, columns } = await readRows<T>(answer, failed, this.#config.getTransportConfig().maxResultBytes)
       return { rows, columns, statistics: statisticsOf(answer.headers), queryId, server: this.#transport.server }
@@ -200,16 +199,16 @@ export class HttpAdapter implements ClickHouseAdapter {
     const timeoutMs = this.#timeoutOf(options)
     const search = { ...readSettings(abilities, timeoutMs, options.settings), ...bound.parameters, ...roleOf(options), default_format: format }
     const { server } = this.#transport
-    const send = (signal: AbortSignal): Promise<ServerAnswer> => this.#send(bound, search, options.external, { queryId, signal })
+    const send = (signal: AbortSignal): Promise<ServerAnswer> => this.#send(bound, search, options, { queryId, signal })
     yield* this.#queries.stream({ queryId, timeoutMs, signal: options.signal, mayKill: abilities.maySet }, async function* (signal) {
       yield* read(await send(signal), { server, queryId })
     })
   }
 
-  #send({ query }: BoundQuery, search: Readonly<Record<string, string>>, table: ExternalTable | undefined, request: { queryId: string; signal: AbortSignal }): Promise<ServerAnswer> {
-    if (table === undefined) return this.#transport.send({ search, body: query, ...request })
+  #send({ query }: BoundQuery, search: Readonly<Record<string, string>>, { external: table, tenant }: QueryOptions, request: { queryId: string; signal: AbortSignal }): Promise<ServerAnswer> {
+    if (table === undefined) return this.#transport.send({ search, body: query, tenant, ...request })
     const { search: more, ...form } = withExternalTable(query, table)
-    return this.#transport.send({ search: { ...search, ...more }, ...form, ...request })
+    return this.#transport.send({ search: { ...search, ...more }, ...form, tenant, ...request })
   }
 
   /** Under the policy where it may be repeated, each attempt under an id of its own; else once. */

@@ -8,6 +8,8 @@ import { quoteName, quoteTableName, type TableDescription } from './table-column
 export interface EncodedInsert {
   readonly statement: string
   readonly body: string | Uint8Array
+  /** Settings that the body's form needs. */
+  readonly settings?: Readonly<Record<string, string>> | undefined
 }
 
 /**
@@ -20,9 +22,9 @@ export function encodeInsert(table: string, description: TableDescription, rows:
   const names = columnsToFill(table, description, rows)
   const encoder = description.encoderOf(names)
   const columns = description.columns.filter(({ name }) => names.has(name))
-  const into = insertInto(table, columns, guard)
-  if (encoder !== null) return { statement: `${into} RowBinaryWithNamesAndTypes`, body: encoder.encode(rows, writer) }
-  return { statement: `${into} JSONEachRow`, body: rows.map((row) => JSON.stringify(toWire(row))).join('\n') }
+  const { statement, settings } = insertInto(table, columns, encoder?.sent ?? columns, guard)
+  if (encoder !== null) return { statement: `${statement} RowBinaryWithNamesAndTypes`, body: encoder.encode(rows, writer), settings: { ...settings, ...encoder.settings } }
+  return { statement: `${statement} JSONEachRow`, body: rows.map((row) => JSON.stringify(toWire(row))).join('\n'), settings }
 }
 
 /** Encodes rows that lie in columns already; null when the table has other types for them, so that they have to be encoded as rows. */
@@ -30,18 +32,38 @@ export function encodeColumnInsert(table: string, description: TableDescription,
   const columns = nativeColumns(batch, description.columns)
   if (columns === null) return null
   const named = columns.map(({ values: { name }, type }) => ({ name, type }))
-  return { statement: `${insertInto(table, named, guard)} Native`, body: encodeColumns(batch.rows, columns, writer) }
+  const { statement, settings } = insertInto(table, named, named, guard)
+  return { statement: `${statement} Native`, body: encodeColumns(batch.rows, columns, writer), settings }
 }
 
-function insertInto(table: string, columns: readonly ColumnDescription[], guard: string | undefined): string {
+type InsertStatement = Required<Pick<EncodedInsert, 'statement' | 'settings'>>
+
+function insertInto(table: string, columns: readonly ColumnDescription[], sent: readonly ColumnDescription[], guard: string | undefined): InsertStatement {
   const list = columns.map(({ name }) => quoteName(name)).join(', ')
-  return `INSERT INTO ${quoteTableName(table)} (${list}) ${guard === undefined ? '' : `${guardedRows(list, columns, guard)} `}FORMAT`
+  const into = `INSERT INTO ${quoteTableName(table)} (${list})`
+  const isConverted = columns.some(({ type }, index) => sent[index]?.type !== type)
+  if (guard === undefined && !isConverted) return { statement: `${into} FORMAT`, settings: {} }
+  const structure = sent.map(({ name, type }) => `${quoteName(name)} ${type}`).join(', ')
+  return { statement: `${into} ${selectedRows(columns, sent, structure, guard)} FORMAT`, settings: settingsOf(structure) }
 }
 
-/** The rows of the body, by way of a query whose condition the server works out once, when the insert begins. */
-function guardedRows(list: string, columns: readonly ColumnDescription[], guard: string): string {
-  const structure = columns.map(({ name, type }) => `${quoteName(name)} ${type}`).join(', ')
-  return `SELECT ${list} FROM input('${structure.replace(/[\\']/g, '\\$&')}') WHERE (${guard}) = 0`
+/** The rows of the body, by way of a query that converts them, and whose condition the server works out once, when the insert begins. */
+function selectedRows(columns: readonly ColumnDescription[], sent: readonly ColumnDescription[], structure: string, guard: string | undefined): string {
+  const values = columns.map(({ name, type }, index) => (sent[index]?.type === type ? quoteName(name) : `CAST(${quoteName(name)} AS ${type})`))
+  return `SELECT ${values.join(', ')} FROM input('${structure.replace(/[\\']/g, '\\$&')}')${guard === undefined ? '' : ` WHERE (${guard}) = 0`}`
+}
+
+/** The table has these types already; a query that names them is refused them without these, each where it is of use: an older server may not know it. */
+const TYPE_SETTINGS: readonly (readonly [pattern: RegExp, setting: string])[] = [
+  [/\bVariant\(/, 'allow_suspicious_variant_types'],
+  [/\bLowCardinality\(/, 'allow_suspicious_low_cardinality_types'],
+  [/\bTime(?:64)?\b/, 'enable_time_time64_type'],
+  [/\bQBit\(/, 'enable_qbit_type'],
+  [/\bNullable\(Tuple\(/, 'allow_experimental_nullable_tuple_type'],
+]
+
+function settingsOf(structure: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(TYPE_SETTINGS.filter(([pattern]) => pattern.test(structure)).map(([, setting]) => [setting, '1']))
 }
 
 function columnsToFill(table: string, { columns }: TableDescription, rows: readonly Row[]): ReadonlySet<string> {

@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer'
+
 /** Thrown when a value isn't wholly there yet; never leaves this folder. */
 export const UNDERFLOW: unique symbol = Symbol('more bytes are needed')
 
@@ -44,6 +46,15 @@ export class ByteReader {
     const start = this.take(bytes)
     return this.buffer.utf8Slice(start, start + bytes)
   }
+}
+
+/** Stands in a text for bytes that are none. */
+const REPLACEMENT = '\ufffd'
+
+/** Bytes as text; those that are no UTF-8 as a copy of themselves, so that nothing is lost. */
+export function textOrBytes(buffer: Buffer, start: number, end: number): string | Uint8Array {
+  const text = buffer.utf8Slice(start, end)
+  return text.includes(REPLACEMENT) && !isUtf8(buffer.subarray(start, end)) ? Uint8Array.from(buffer.subarray(start, end)) : text
 }
 
 declare global {

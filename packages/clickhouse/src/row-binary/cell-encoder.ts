@@ -1,12 +1,12 @@
 import { CellRefusal, kindOf } from './cell-refusal.ts'
 import type { ColumnType } from './column-type.ts'
-import { type CellEncoder, decimalEncoder, floatEncoder, largeIntegerEncoder, smallIntegerEncoder } from './encode-number.ts'
+import { documentEncoder, dynamicEncoder, type EncoderOf, variantEncoder, vectorEncoder } from './encode-document.ts'
+import { type CellEncoder, decimalEncoder, floatEncoder, intervalEncoder, largeIntegerEncoder, smallIntegerEncoder } from './encode-number.ts'
 import { booleanEncoder, enumEncoder, fixedStringEncoder, ipv4Encoder, ipv6Encoder, stringEncoder, uuidEncoder } from './encode-text.ts'
-import { dayEncoder, secondsEncoder, ticksEncoder } from './encode-time.ts'
+import { clockEncoder, dayEncoder, fineClockEncoder, secondsEncoder, ticksEncoder } from './encode-time.ts'
+import { compositionOf } from './geo-types.ts'
 
-type EncoderOf = (type: ColumnType) => CellEncoder | null
-
-const number = (type: ColumnType, index: number): number => Number(type.args[index])
+const number = (type: ColumnType, index: number): number => Number(type.args[index] ?? 0)
 
 const ENCODERS: Readonly<Record<string, EncoderOf>> = {
   Int8: () => smallIntegerEncoder(8, true),
@@ -21,6 +21,7 @@ const ENCODERS: Readonly<Record<string, EncoderOf>> = {
   UInt64: () => largeIntegerEncoder(64, false),
   UInt128: () => largeIntegerEncoder(128, false),
   UInt256: () => largeIntegerEncoder(256, false),
+  BFloat16: () => floatEncoder(16),
   Float32: () => floatEncoder(32),
   Float64: () => floatEncoder(64),
   Decimal: (type) => decimalEncoder(number(type, 0), number(type, 1)),
@@ -36,6 +37,8 @@ const ENCODERS: Readonly<Record<string, EncoderOf>> = {
   Date32: () => dayEncoder(true),
   DateTime: () => secondsEncoder(),
   DateTime64: (type) => ticksEncoder(number(type, 0)),
+  Time: () => clockEncoder(),
+  Time64: (type) => fineClockEncoder(number(type, 0)),
   Nullable: ({ inner: [inner] }) => nullableEncoder(inner),
   // On the wire these two are their inner type.
   LowCardinality: ({ inner: [inner] }) => (inner === undefined ? null : cellEncoder(inner)),
@@ -43,11 +46,18 @@ const ENCODERS: Readonly<Record<string, EncoderOf>> = {
   Array: ({ inner: [inner] }) => arrayEncoder(inner),
   Map: ({ inner: [key, value] }) => mapEncoder(key, value),
   Tuple: tupleEncoder,
+  Variant: (type) => variantEncoder(type, cellEncoder),
+  Dynamic: () => dynamicEncoder(cellEncoder),
+  JSON: () => documentEncoder,
+  QBit: (type) => vectorEncoder(type, cellEncoder),
 }
 
-/** The encoder of a type; null for a type that has none here (JSON, Variant, Dynamic, AggregateFunction, …). */
+/** The encoder of a type; null for a type that has none here: the states of aggregate functions, which a column of their own sends as text. */
 export function cellEncoder(type: ColumnType): CellEncoder | null {
-  return Object.hasOwn(ENCODERS, type.name) ? (ENCODERS[type.name] as EncoderOf)(type) : null
+  if (Object.hasOwn(ENCODERS, type.name)) return (ENCODERS[type.name] as EncoderOf)(type)
+  if (type.name.startsWith('Interval')) return intervalEncoder
+  const composition = compositionOf(type)
+  return composition === null ? null : cellEncoder(composition)
 }
 
 function nullableEncoder(inner: ColumnType | undefined): CellEncoder | null {

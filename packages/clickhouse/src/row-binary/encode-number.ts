@@ -60,15 +60,28 @@ function writeBigint(writer: ByteWriter, value: bigint, bytes: number): void {
   for (let index = 8; index < bytes; index += 8) writer.int64(value >> BigInt(index * 8))
 }
 
-/** Floats of 32 and 64 bits; infinities and NaN are values. */
-export function floatEncoder(bits: 32 | 64): CellEncoder {
+/** Floats of 16, 32 and 64 bits; infinities and NaN are values. Digits that a narrow float has no room for are rounded away, as everywhere. */
+export function floatEncoder(bits: 16 | 32 | 64): CellEncoder {
   return (writer, value) => {
     if (typeof value !== 'number') return new CellRefusal(`must be a number, is a ${kindOf(value)}`)
-    if (bits === 32) writer.float32(value)
-    else writer.float64(value)
+    if (bits === 64) writer.float64(value)
+    else if (Number.isFinite(value) && !Number.isFinite(Math.fround(value))) return new CellRefusal(`does not fit a float of ${bits} bits`)
+    else if (bits === 32) writer.float32(value)
+    else writer.int16(bfloat16(value))
     return undefined
   }
 }
+
+const SCRATCH = new DataView(new ArrayBuffer(4))
+
+/** The upper half of a 32-bit float, cut as the server cuts it. */
+function bfloat16(value: number): number {
+  SCRATCH.setFloat32(0, value)
+  return SCRATCH.getUint16(0)
+}
+
+/** Units of an interval: an integer of 64 bits. */
+export const intervalEncoder: CellEncoder = largeIntegerEncoder(64, true)
 
 /** Decimals, from digits, numbers or bigints; digits that the scale can't hold are refused, not rounded. */
 export function decimalEncoder(precision: number, scale: number): CellEncoder {

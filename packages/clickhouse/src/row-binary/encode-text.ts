@@ -1,7 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import type { ByteWriter } from './byte-writer.ts'
 import { CellRefusal, kindOf } from './cell-refusal.ts'
-import type { ColumnType } from './column-type.ts'
+import { type ColumnType, enumEntries } from './column-type.ts'
 import type { CellEncoder } from './encode-number.ts'
 
 /** `String`: text as UTF-8, or bytes as they are. */
@@ -95,20 +95,21 @@ function ipv6Bytes(address: string): Uint8Array {
 
 /** `Enum8`, `Enum16`: by name or by number; both must be declared. */
 export function enumEncoder(type: ColumnType): CellEncoder {
-  const byName = new Map<unknown, number>()
-  const numbers = new Set<unknown>()
-  for (const entry of type.args) {
-    const parts = /^'((?:[^'\\]|\\.)*)'\s*=\s*(-?\d+)$/.exec(entry)
-    if (parts === null) continue
-    byName.set((parts[1] ?? '').replace(/\\(.)/g, '$1'), Number(parts[2]))
-    numbers.add(Number(parts[2]))
-  }
+  const names = enumEntries(type)
+  const numbers = new Map<unknown, number>([...names].map(([number, name]) => [name, number]))
   const wide = type.name === 'Enum16'
   return (writer, value) => {
-    const number = byName.get(value) ?? (numbers.has(value) ? (value as number) : undefined)
-    if (number === undefined) return new CellRefusal('is not among the values of the enum')
+    const number = numbers.get(value) ?? (names.has(value as number) ? (value as number) : undefined)
+    if (number === undefined) return new CellRefusal(`is not among the values of the enum; give one of ${fewNames(names)}`)
     writer.byte(number & 0xff)
     if (wide) writer.byte((number >> 8) & 0xff)
     return undefined
   }
+}
+
+const NAMES_SHOWN = 5
+
+function fewNames(names: ReadonlyMap<number, string>): string {
+  const few = [...names.values()].slice(0, NAMES_SHOWN).map((name) => JSON.stringify(name))
+  return few.join(', ') + (names.size > NAMES_SHOWN ? ` or one of ${names.size - NAMES_SHOWN} more` : '')
 }

@@ -87,3 +87,38 @@ function scaled(seconds: bigint, fraction: string, precision: number): bigint | 
   if (/[1-9]/.test(fraction.slice(precision))) return new CellRefusal(`is finer than the column, which holds ${precision} digits of a second`)
   return seconds * 10n ** BigInt(precision) + BigInt(fraction.slice(0, precision).padEnd(precision, '0') || '0')
 }
+
+const CLOCK = /^(-?)(\d{1,3}):([0-5]\d):([0-5]\d)(?:\.(\d{1,9}))?$/
+
+/** `Time`: whole seconds from -999:59:59 to 999:59:59, from text or from a number of seconds. */
+export function clockEncoder(): CellEncoder {
+  return (writer, value) => {
+    const ticks = clockTicks(value, 0)
+    if (ticks instanceof CellRefusal) return ticks
+    writer.int32(Number(ticks))
+    return undefined
+  }
+}
+
+/** `Time64(precision)`: the same with fractions of a second; a finer one than the column holds is refused, not cut. */
+export function fineClockEncoder(precision: number): CellEncoder {
+  return (writer, value) => {
+    const ticks = clockTicks(value, precision)
+    if (ticks instanceof CellRefusal) return ticks
+    writer.int64(ticks)
+    return undefined
+  }
+}
+
+const MAX_CLOCK_SECONDS = 3_599_999
+
+function clockTicks(value: unknown, precision: number): bigint | CellRefusal {
+  if (typeof value === 'number' && Number.isInteger(value)) {
+    return Math.abs(value) > MAX_CLOCK_SECONDS ? new CellRefusal('lies outside what Time (-999:59:59 to 999:59:59) holds') : BigInt(value) * 10n ** BigInt(precision)
+  }
+  const parts = typeof value === 'string' ? CLOCK.exec(value) : null
+  if (parts === null) return new CellRefusal(`must be a time like 12:34:56, or whole seconds, is a ${kindOf(value)}`)
+  const [, sign, hours, minutes, seconds, fraction = ''] = parts
+  const ticks = scaled(BigInt(Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)), fraction, precision)
+  return ticks instanceof CellRefusal || sign === '' ? ticks : -ticks
+}

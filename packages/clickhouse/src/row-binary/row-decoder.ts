@@ -2,7 +2,8 @@ import type { Row } from '@smart-whale/interfaces'
 import type { ColumnDescription } from '../adapter-options.ts'
 import { DataTypeError } from '../errors.ts'
 import { ByteReader, UNDERFLOW } from './byte-reader.ts'
-import { type CellDecoder, cellDecoder } from './cell-decoder.ts'
+import { cellDecoder } from './cell-decoder.ts'
+import type { CellDecoder } from './cell-decoder-port.ts'
 import { parseColumnType } from './column-type.ts'
 
 /** Reads `RowBinaryWithNamesAndTypes` as it arrives, chunk by chunk; a row that is cut by a chunk's end waits for the next one. */
@@ -36,7 +37,11 @@ export class RowDecoder<T extends Row = Row> {
 
   #readRow(): T {
     const row: Row = {}
-    for (const { name, decode } of this.#cells) row[name] = decode(this.#reader)
+    for (const { name, decode } of this.#cells) {
+      const value = decode(this.#reader)
+      if (name === '__proto__') Object.defineProperty(row, name, { value, writable: true, enumerable: true, configurable: true })
+      else row[name] = value
+    }
     return row as T
   }
 
@@ -66,7 +71,8 @@ export class RowDecoder<T extends Row = Row> {
 function decoderOf(name: string, type: string): CellDecoder {
   const decode = cellDecoder(parseColumnType(type))
   if (decode !== null) return decode
-  throw new DataTypeError(`column "${name}" has the type ${type}, which is not read in binary; convert it in the query, for example with toString(${name}) or toJSONString(${name})`, {
+  const remedy = type.includes('AggregateFunction(') ? `for example with finalizeAggregation(${name}), or its bytes with CAST(${name} AS String)` : `for example with toString(${name})`
+  throw new DataTypeError(`column "${name}" has the type ${type}, which is not read in binary; convert it in the query, ${remedy}`, {
     issues: [{ path: [name], message: `has the type ${type}` }],
   })
 }

@@ -5,6 +5,7 @@ import { ByteWriter } from './byte-writer.ts'
 import { cellEncoder } from './cell-encoder.ts'
 import type { CellRefusal } from './cell-refusal.ts'
 import { parseColumnType } from './column-type.ts'
+import { stateEncoder } from './encode-document.ts'
 import type { CellEncoder } from './encode-number.ts'
 
 /**
@@ -12,6 +13,10 @@ import type { CellEncoder } from './encode-number.ts'
  * meanwhile refuses the batch instead of taking the bytes for something else.
  */
 export interface RowEncoder {
+  /** The columns as they are sent: the table's, but for those that the server has to convert. */
+  readonly sent: readonly ColumnDescription[]
+  /** Settings without which the server would take the bytes for something else. */
+  readonly settings: Readonly<Record<string, string>>
   /** Encodes a whole batch, into memory of the writer's. @throws DataTypeError naming row and column of the first value that doesn't fit; nothing is sent then */
   encode(rows: readonly Row[], writer?: ByteWriter): Uint8Array
 }
@@ -19,13 +24,19 @@ export interface RowEncoder {
 /** Compiles the encoder of these columns; null when one of them has a type that needs another format. */
 export function compileRowEncoder(table: string, columns: readonly ColumnDescription[]): RowEncoder | null {
   const cells: { name: string; type: string; encode: CellEncoder }[] = []
+  const sent: ColumnDescription[] = []
   for (const { name, type } of columns) {
-    const encode = cellEncoder(parseColumnType(type))
+    const parsed = parseColumnType(type)
+    const isState = parsed.name === 'AggregateFunction'
+    const encode = isState ? stateEncoder : cellEncoder(parsed)
     if (encode === null) return null
     cells.push({ name, type, encode })
+    sent.push({ name, type: isState ? 'String' : type })
   }
-  const header = headerOf(columns)
+  const header = headerOf(sent)
   return {
+    sent,
+    settings: sent.some(({ type }) => /JSON|Dynamic/.test(type)) ? DOCUMENT_SETTINGS : {},
     encode: (rows, writer = new ByteWriter()) => {
       writer.bytes(header)
       for (let index = 0; index < rows.length; index++) {
@@ -39,6 +50,14 @@ export function compileRowEncoder(table: string, columns: readonly ColumnDescrip
     },
   }
 }
+
+/** A document is sent as text, in which text stays text: what looks like a day is none, unless its path is typed so. */
+const DOCUMENT_SETTINGS = {
+  input_format_binary_read_json_as_string: '1',
+  input_format_try_infer_dates: '0',
+  input_format_try_infer_datetimes: '0',
+  date_time_input_format: 'best_effort',
+} as const
 
 function headerOf(columns: readonly ColumnDescription[]): Uint8Array {
   const writer = new ByteWriter(1024)

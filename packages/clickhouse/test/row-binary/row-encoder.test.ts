@@ -166,14 +166,34 @@ describe('compileRowEncoder, read back by the server', () => {
     ['DateTime', new Date('1969-12-31'), 'lies outside what DateTime (1970 to 2106) holds'],
     ['Date', '2001-02-30', 'is not a day of the calendar'],
     ['Array(UInt8)', [1, -1], 'element 1 does not fit 8 bits without a sign'],
-    ["Enum8('a' = 1)", 'b', 'is not among the values of the enum'],
+    ["Enum8('a' = 1)", 'b', 'is not among the values of the enum; give one of "a"'],
   ])('refuses, for a %s, the value %s and says why', (type, value, reason) => {
     const encoder = compileRowEncoder('t', [{ name: 'c', type }]) as RowEncoder
 
     expect(() => encoder.encode([{ c: value }])).toThrow(`row 0 does not fit table "t": column "c" of type ${type} ${reason}; nothing was sent`)
   })
 
-  it('has no encoder for types that need another format', () => {
-    for (const type of ['JSON', 'Dynamic', 'Variant(Int8, String)', 'AggregateFunction(sum, Int8)', 'Array(JSON)']) expect(compileRowEncoder('t', [{ name: 'c', type }])).toBeNull()
+  it.each([
+    ['BFloat16', 1e39, 'does not fit a float of 16 bits'],
+    ['Float32', -1e39, 'does not fit a float of 32 bits'],
+    ['Time', '12:60:00', 'must be a time like 12:34:56, or whole seconds, is a string'],
+    ['Time', 3_600_000, 'lies outside what Time (-999:59:59 to 999:59:59) holds'],
+    ['Time64(3)', '00:00:00.0001', 'is finer than the column, which holds 3 digits of a second'],
+    ['IntervalDay', 1.5, 'must be an integer, is a fraction'],
+    ['Point', [1], 'must be an array of 2, is a array'],
+    ['Variant(Date, UInt8)', 'x', 'fits none of Date, UInt8, is a string; name one with typed(…)'],
+    ['Dynamic', [1, 'a'], "mixes Int64 and String; bind it with typed('Array(…)', …)"],
+    ['JSON', 'text', 'must be an object, is a string'],
+    ['JSON', { a: [NaN] }, 'holds NaN under "0", which JSON has no word for; leave it out, or give text'],
+    ['QBit(Float32, 2)', [1], 'must have 2 elements, has 1'],
+    ['AggregateFunction(sum, UInt8)', 5, 'must be the bytes of a state, as CAST(… AS String) gives them, is a number'],
+  ])('refuses, for a %s, the value %j and says why', (type, value, reason) => {
+    const encoder = compileRowEncoder('t', [{ name: 'c', type }]) as RowEncoder
+
+    expect(() => encoder.encode([{ c: value }])).toThrow(`row 0 does not fit table "t": column "c" of type ${type} ${reason}; nothing was sent`)
+  })
+
+  it('has no encoder for types that nobody knows', () => {
+    for (const type of ['Nonsense', 'Array(AggregateFunction(sum, Int8))', 'Tuple(a Nonsense)']) expect(compileRowEncoder('t', [{ name: 'c', type }])).toBeNull()
   })
 })
