@@ -40,8 +40,8 @@ export function checkRequestLimits(limits: Partial<AnalyticsRequestLimits> = {})
   return wanted
 }
 
-/** What a body of `POST /analytics` asks. @throws ValidationError that names each wrong field */
-export function readAnalyticsBody(body: unknown, limits: AnalyticsRequestLimits): AnalyticsQuery {
+/** Reads what a body of `POST /analytics` asks. What it reads throws a ValidationError that names each wrong field. */
+export function analyticsBodyReader(limits: AnalyticsRequestLimits): (body: unknown) => AnalyticsQuery {
   const wanted = z.strictObject({
     query: queryText(limits),
     params: queryParams(limits).optional(),
@@ -53,7 +53,7 @@ export function readAnalyticsBody(body: unknown, limits: AnalyticsRequestLimits)
       })
       .optional(),
   })
-  return check(wanted, body)
+  return (body) => check(wanted, body)
 }
 
 /** What an invalidation names; nothing stands for everything. */
@@ -64,8 +64,8 @@ export interface Invalidation {
   readonly tags?: string[] | undefined
 }
 
-/** What a body of `POST /analytics/cache/invalidate` names. @throws ValidationError that names each wrong field */
-export function readInvalidationBody(body: unknown, limits: AnalyticsRequestLimits): Invalidation {
+/** Reads what a body of `POST /analytics/cache/invalidate` names. What it reads throws a ValidationError that names each wrong field. */
+export function invalidationReader(limits: AnalyticsRequestLimits): (body: unknown) => Invalidation {
   const names = z.array(z.string().min(1).max(256)).min(1).max(MAX_INVALIDATED_NAMES)
   const wanted = z
     .strictObject({
@@ -78,7 +78,7 @@ export function readInvalidationBody(body: unknown, limits: AnalyticsRequestLimi
       path: ['params'],
       message: 'needs the query that they belong to',
     })
-  return check(wanted, body ?? {})
+  return (body) => check(wanted, body ?? {})
 }
 
 const queryText = (limits: AnalyticsRequestLimits) =>

@@ -2,8 +2,9 @@ import { toWire } from '@smart-whale/interfaces'
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify'
 import type { AnalyticsService } from '../analytics/analytics-service.ts'
 import type { AnalyticsResult } from '../analytics/analytics-query.ts'
+import { PermissionDeniedError } from '../operational-errors.ts'
 import { answerAnalyticsProblem } from './analytics-problem.ts'
-import { type AnalyticsRequestLimits, checkRequestLimits, readAnalyticsBody, readInvalidationBody } from './analytics-request.ts'
+import { analyticsBodyReader, type AnalyticsRequestLimits, checkRequestLimits, invalidationReader } from './analytics-request.ts'
 import { analyticsSchema, cacheInvalidateSchema, cacheStatsSchema } from './analytics-schemas.ts'
 import { abortWhenCallerLeaves } from './caller-leaves.ts'
 
@@ -13,7 +14,7 @@ export interface AnalyticsRoutesOptions {
   analyticsService: AnalyticsService
   /** Makes the hook that lets a caller with the permission through. @default everybody may do everything */
   guard?: ((permission: string) => preHandlerAsyncHookHandler) | undefined
-  /** Under which ClickHouse role a request's queries run, and whom their kept answers may be served to. @default one role and one scope for all */
+  /** As whom a request's queries run, and whom their kept answers may be served to. @default one role and one scope for all */
   readerOf?: ((request: FastifyRequest) => AnalyticsReader) | undefined
   /** Bounds of a request. @default see {@link AnalyticsRequestLimits} */
   limits?: Partial<AnalyticsRequestLimits> | undefined
@@ -21,14 +22,21 @@ export interface AnalyticsRoutesOptions {
 
 /** On whose behalf a query runs. */
 export interface AnalyticsReader {
+  /** ClickHouse role, out of those that the user was granted. */
   readonly role?: string | undefined
+  /** Whose answer it is, where rows depend on that. */
   readonly scope?: string | undefined
+  /** Trust level, where the service has several. */
+  readonly level?: string | undefined
+  /** Whose rows it may read. */
+  readonly tenant?: string | undefined
 }
 
 /** `POST /analytics`, `GET /analytics/cache/stats`, `POST /analytics/cache/invalidate`. */
 export const analyticsRoutes: FastifyPluginAsync<AnalyticsRoutesOptions> = async (fastify, options) => {
   const { analyticsService: service, guard = letEverybodyThrough, readerOf = (): AnalyticsReader => ({}) } = options
   const limits = checkRequestLimits(options.limits)
+  const readBody = analyticsBodyReader(limits)
   // Bodies are checked by the handlers: the host's validator may be set to change them, by coercing and dropping, before anybody can complain.
   const asTheyAre = { validatorCompiler: () => () => true, serializerCompiler: () => JSON.stringify, bodyLimit: limits.maxBodyBytes }
   fastify.setErrorHandler(answerAnalyticsProblem)
@@ -37,18 +45,19 @@ export const analyticsRoutes: FastifyPluginAsync<AnalyticsRoutesOptions> = async
     '/analytics',
     { ...asTheyAre, schema: analyticsSchema(limits), preHandler: guard('analytics:query') },
     async (request, reply) => {
-      const body = readAnalyticsBody(request.body, limits)
-      const { role, scope } = readerOf(request)
+      const body = readBody(request.body)
+      const { role, scope, level, tenant } = readerOf(request)
       const signal = abortWhenCallerLeaves(reply)
-      const result = await service.executeAnalyticsQuery({ ...body, options: { ...body.options, role, scope, signal } })
+      const result = await service.executeAnalyticsQuery({ ...body, options: { ...body.options, role, scope, level, tenant, signal } })
       reply.header('cache-control', 'no-store')
       return wireResult(result)
     },
   )
 
-  fastify.get('/analytics/cache/stats', { ...asTheyAre, schema: cacheStatsSchema, preHandler: guard('analytics:cache:read') }, async () =>
-    service.getCacheStats(),
-  )
+  fastify.get('/analytics/cache/stats', { ...asTheyAre, schema: cacheStatsSchema, preHandler: guard('analytics:cache:read') }, async (request) => {
+    refuseTenant(readerOf(request))
+    return service.getCacheStats()
+  })
 
   addInvalidation(
     fastify,
@@ -59,8 +68,9 @@ export const analyticsRoutes: FastifyPluginAsync<AnalyticsRoutesOptions> = async
 }
 
 function addInvalidation(fastify: FastifyInstance, route: object, service: AnalyticsService, limits: AnalyticsRequestLimits): void {
+  const readBody = invalidationReader(limits)
   fastify.post('/analytics/cache/invalidate', route, async (request) => {
-    const { query, params, tables, tags } = readInvalidationBody(request.body, limits)
+    const { query, params, tables, tags } = readBody(request.body)
     if (tables !== undefined) await service.invalidateTables(tables)
     if (tags !== undefined) await service.invalidateTags(tags)
     const entries = query !== undefined || (tables === undefined && tags === undefined)
@@ -69,8 +79,8 @@ function addInvalidation(fastify: FastifyInstance, route: object, service: Analy
 }
 
 /** An answer as JSON: exact, with the types that its strings stand for beside it. */
-export function wireResult({ data, columns, statistics, cache, queryId }: AnalyticsResult) {
-  return { data: data.map(toWire), columns, statistics, cache, queryId }
+export function wireResult({ data, columns, statistics, cache, degraded, queryId }: AnalyticsResult) {
+  return { data: data.map(toWire), columns, statistics, cache, queryId, ...(degraded === undefined ? {} : { degraded }) }
 }
 
 function letEverybodyThrough(): preHandlerAsyncHookHandler {
