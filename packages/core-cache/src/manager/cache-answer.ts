@@ -11,7 +11,19 @@ export interface CacheAnswer<T> {
   readonly ageMs: number
 }
 
-/** A value as a caller gets it. */
-export function answerOf<T>({ copy, loadedAtMs, isNothing }: Pick<MemoryEntry, 'copy' | 'loadedAtMs' | 'isNothing'>, source: AnswerSource, isStale: boolean, nowMs: number): CacheAnswer<T> {
-  return { value: (isNothing ? undefined : valueFor(copy)) as T, source, isStale, ageMs: Math.max(0, nowMs - loadedAtMs) }
-}
+/** What an answer is made of. */
+export type Answerable = Pick<MemoryEntry, 'copy' | 'loadedAtMs' | 'isNothing'>
+
+/** Makes an answer as a caller wants it. */
+export type AnswerForm<A> = (found: Answerable, source: AnswerSource, isStale: boolean, nowMs: number) => A
+
+/** The value alone. */
+export const valueOf: AnswerForm<unknown> = ({ copy, isNothing }) => (isNothing ? undefined : valueFor(copy))
+
+/** The value with where it comes from, its age, and whether it is stale. */
+export const answerOf: AnswerForm<CacheAnswer<unknown>> = (found, source, isStale, nowMs) => ({
+  value: valueOf(found, source, isStale, nowMs),
+  source,
+  isStale,
+  ageMs: Math.max(0, nowMs - found.loadedAtMs),
+})

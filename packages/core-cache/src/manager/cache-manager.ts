@@ -10,20 +10,21 @@ import type { PersistentLink } from '../l3/persistent-link.ts'
 import { Invalidator } from '../shared/invalidator.ts'
 import { NodeLink } from '../shared/node-link.ts'
 import type { Invalidation } from '../shared/shared-cache.ts'
-import { answerOf, type CacheAnswer } from './cache-answer.ts'
-import { type CacheMetrics, cacheMetrics } from './cache-metrics.ts'
+import { answerOf, type CacheAnswer, valueOf } from './cache-answer.ts'
+import { cacheMetrics } from './cache-metrics.ts'
 import { CacheNamespace } from './cache-namespace.ts'
 import { FetchValue, type Landing } from './fetch-value.ts'
-import { type Flight, Flights } from './flights.ts'
+import { Flights } from './flights.ts'
 import { linkPersistent } from './link-persistent.ts'
 import { LoadOnce } from './load-once.ts'
-import { type CacheManagerOptions, managerSettings, type ManagerSettings, type ReadSettings, readSettings, type SmartGetOptions } from './manager-options.ts'
-import { type MemoryEntry, MemoryLayer, valueFor } from './memory-layer.ts'
+import { type CacheManagerOptions, managerSettings, type ManagerSettings, readSettings, type SmartGetOptions } from './manager-options.ts'
+import { MemoryLayer } from './memory-layer.ts'
 import { PersistentValues } from './persistent-values.ts'
 import { Prefetcher } from './prefetcher.ts'
-import { type Loader, unlessAborted } from './run-loader.ts'
+import { ReadThrough } from './read-through.ts'
+import type { Loader } from './run-loader.ts'
 import { SharedValues } from './shared-values.ts'
-import { type ReadWatcher, watchReads } from './watch-reads.ts'
+import { watchReads } from './watch-reads.ts'
 
 /** What a value that was set is taken to cost: nobody may be able to load it. */
 const SET_COST_MS = 60_000
@@ -39,7 +40,6 @@ export class CacheManager implements AsyncDisposable {
   readonly #settings: ManagerSettings
   readonly #clock: Clock
   readonly #memory: MemoryLayer
-  readonly #metrics: CacheMetrics
   readonly #flights = new Flights<Landing | undefined>()
   readonly #link: NodeLink | undefined
   readonly #persistent: PersistentLink | undefined
@@ -47,8 +47,7 @@ export class CacheManager implements AsyncDisposable {
   readonly #loads: LoadOnce
   readonly #values: FetchValue
   readonly #prefetcher: Prefetcher | undefined
-  /** Told of each read that was answered. */
-  readonly #watch: ReadWatcher | undefined
+  readonly #reads: ReadThrough
   #opening: Promise<void> | undefined
   #isOpened = false
 
@@ -57,22 +56,26 @@ export class CacheManager implements AsyncDisposable {
     const { clock, logger } = settings
     this.#settings = settings
     this.#clock = clock
-    this.#metrics = cacheMetrics(settings.metrics)
+    const metrics = cacheMetrics(settings.metrics)
     this.#memory = new MemoryLayer(settings)
     const { shared, persistent } = options
     const node = randomUUID()
     const follower = { follow: (invalidation: Invalidation) => this.#follow(invalidation), forgetAll: () => this.#follow({ all: true }), onSettled: (key: string) => this.#loads.onSettled(key) }
     this.#link = shared && new NodeLink({ node, shared, follower, clock, logger, metrics: settings.metrics })
-    const values = shared && this.#link && new SharedValues({ shared, link: this.#link, clock, timeoutMs: settings.sharedTimeoutMs, metrics: this.#metrics })
+    const values = shared && this.#link && new SharedValues({ shared, link: this.#link, clock, timeoutMs: settings.sharedTimeoutMs, metrics })
     this.#invalidator = shared && this.#link && new Invalidator({ node, shared, link: this.#link, clock, logger }, follower.follow)
-    this.#loads = new LoadOnce(settings, this.#metrics, shared && values && this.#link && { shared, values, link: this.#link, places: settings.places })
+    this.#loads = new LoadOnce(settings, metrics, shared && values && this.#link && { shared, values, link: this.#link, places: settings.places })
     this.#persistent = persistent && linkPersistent(persistent, settings, this.#link)
-    const kept = this.#persistent && new PersistentValues({ link: this.#persistent, clock, metrics: this.#metrics })
+    const kept = this.#persistent && new PersistentValues({ link: this.#persistent, clock, metrics })
     this.#values = new FetchValue({ settings, memory: this.#memory, loads: this.#loads, link: this.#link, shared: values, persistent: kept })
     this.analyzer = settings.analyzer && createCacheAnalyzer({ ...settings.analyzer, cache: this })
-    this.#watch = watchReads(settings.usage, this.analyzer)
     const isInMemory = (key: string): boolean => (this.#memory.peek(key, clock.monotonic())?.refreshAtMs ?? 0) > clock.monotonic()
     this.#prefetcher = settings.prefetch && new Prefetcher(settings.prefetch, clock, { isInMemory, promote: (key) => this.promote(key) })
+    this.#reads = new ReadThrough({
+      settings, memory: this.#memory, values: this.#values, flights: this.#flights, link: this.#link, prefetcher: this.#prefetcher, metrics,
+      watch: watchReads(settings.usage, this.analyzer),
+      whenOpen: () => (this.#isOpened ? undefined : this.connect()),
+    })
   }
 
   /** Opens the layers. The first read does it as well. A server that isn't there is no error: it is asked again until it is. */
@@ -106,24 +109,12 @@ export class CacheManager implements AsyncDisposable {
    * @throws whatever the loader threw; `ERR_CACHE_LOAD` when it failed in another process
    */
   smartGet<T>(key: string, loader: Loader<T>, options?: SmartGetOptions<T>): Promise<T> {
-    const nowMs = this.#clock.monotonic()
-    const entry = this.#mayReadOwn(nowMs) ? this.#memory.read(key, nowMs) : undefined
-    if (entry !== undefined && nowMs < entry.refreshAtMs) {
-      if (this.#watch !== undefined) this.#watch(key, !entry.isNothing)
-      return Promise.resolve((entry.isNothing ? undefined : valueFor(entry.copy)) as T)
-    }
-    return this.#lookFurther(key, loader, options, entry, nowMs).then(({ value }) => value)
+    return this.#reads.read(key, loader, options, valueOf) as Promise<T>
   }
 
   /** The same, with where it comes from, its age, and whether it is stale. */
   smartGetDetailed<T>(key: string, loader: Loader<T>, options?: SmartGetOptions<T>): Promise<CacheAnswer<T>> {
-    const nowMs = this.#clock.monotonic()
-    const entry = this.#mayReadOwn(nowMs) ? this.#memory.read(key, nowMs) : undefined
-    if (entry !== undefined && nowMs < entry.refreshAtMs) {
-      if (this.#watch !== undefined) this.#watch(key, !entry.isNothing)
-      return Promise.resolve(answerOf<T>(entry, 'memory', false, nowMs))
-    }
-    return this.#lookFurther(key, loader, options, entry, nowMs)
+    return this.#reads.read(key, loader, options, answerOf) as Promise<CacheAnswer<T>>
   }
 
   /**
@@ -136,7 +127,7 @@ export class CacheManager implements AsyncDisposable {
     await this.invalidate(key)
     // Nor do loads that began meanwhile on this node count.
     this.#flights.follow({ keys: [key] })
-    const read = this.#readSettings({ loadCostMs: SET_COST_MS, ...options })
+    const read = readSettings({ loadCostMs: SET_COST_MS, ...options }, this.#settings.read)
     await this.#flights.alone(key, (flight) => outsideOfCalls(() => this.#values.store(flight, value, read)))
   }
 
@@ -149,7 +140,7 @@ export class CacheManager implements AsyncDisposable {
 
   /** Lets memory forget a value; the layers below keep it. Whether there was one. */
   demote(key: string): boolean {
-    return this.#mayReadOwn(this.#clock.monotonic()) ? this.#values.demote(key) : this.#memory.forget(key)
+    return this.#values.mayReadOwn(this.#clock.monotonic()) ? this.#values.demote(key) : this.#memory.forget(key)
   }
 
   /**
@@ -222,10 +213,6 @@ export class CacheManager implements AsyncDisposable {
     return this.#persistent?.isUsable !== false
   }
 
-  #mayReadOwn(nowMs: number): boolean {
-    return this.#link === undefined || this.#values.mayReadOwn(nowMs)
-  }
-
   /** The persistent layer first: from where it has followed to, the node goes on. */
   async #open(): Promise<void> {
     const { memoryPressure } = this.#settings
@@ -234,44 +221,6 @@ export class CacheManager implements AsyncDisposable {
     if (mark !== undefined && mark.run !== '') this.#link?.resumeFrom(mark)
     await this.#link?.open()
     this.#prefetcher?.open()
-  }
-
-  async #lookFurther<T>(key: string, loader: Loader<T>, options: SmartGetOptions<T> | undefined, entry: MemoryEntry | undefined, askedAtMs: number): Promise<CacheAnswer<T>> {
-    this.#prefetcher?.remember(key, () => this.#fly(key, loader as Loader<unknown>, this.#readSettings(options), this.#clock.monotonic()))
-    const answer = await this.#find(key, loader, options, entry, askedAtMs)
-    this.#watch?.(key, answer.value !== undefined)
-    return answer
-  }
-
-  async #find<T>(key: string, loader: Loader<T>, options: SmartGetOptions<T> | undefined, entry: MemoryEntry | undefined, askedAtMs: number): Promise<CacheAnswer<T>> {
-    requireKey(key)
-    const read = this.#readSettings(options)
-    if (!this.#isOpened) await this.connect()
-    const landing = this.#fly(key, loader as Loader<unknown>, read, this.#clock.monotonic())
-    if (entry !== undefined && askedAtMs < entry.freshUntilMs + (entry.isNothing ? 0 : read.revalidateMs)) {
-      // It still serves; the flight is for whoever comes next.
-      landing.catch(() => {
-        entry.refreshAtMs = this.#clock.monotonic() + this.#settings.retryAfterFailureMs
-      })
-      const isStale = askedAtMs >= entry.freshUntilMs
-      this.#metrics.countAnswer('memory', isStale)
-      return answerOf<T>(entry, 'memory', isStale, askedAtMs)
-    }
-    const { found, source, isStale } = await (options?.signal === undefined ? landing : unlessAborted(landing, options.signal))
-    this.#metrics.countAnswer(source, isStale)
-    return answerOf<T>(found, source, isStale, this.#clock.monotonic())
-  }
-
-  #readSettings<T>(options: SmartGetOptions<T> | undefined): ReadSettings {
-    return options === undefined ? this.#settings.read : readSettings(options, this.#settings.read)
-  }
-
-  /** One flight for all who ask. Without a lease nobody knows what has been invalidated: each caller then gets one that begins after his call. */
-  #fly(key: string, loader: Loader<unknown>, read: ReadSettings, nowMs: number): Promise<Landing> {
-    // It is for all who come meanwhile: no caller's deadline ends it.
-    const begin = (flight: Flight<Landing | undefined>): Promise<Landing> => outsideOfCalls(() => this.#values.fetch(flight, loader, read))
-    const knowsAll = this.#link === undefined || this.#link.isLeased(nowMs)
-    return (knowsAll ? this.#flights.join(key, begin) : this.#flights.joinNext(key, begin)) as Promise<Landing>
   }
 
   async #invalidate(invalidation: Invalidation): Promise<void> {

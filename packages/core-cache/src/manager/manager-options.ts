@@ -121,7 +121,7 @@ export function managerSettings(options: CacheManagerOptions) {
     onPersistentEvent: options.onPersistentEvent ?? (() => {}),
     retryAfterFailureMs: millisecondsOf('retryAfterFailureSeconds', options.retryAfterFailureSeconds ?? 1),
     unlinkedStaleMs: millisecondsOf('unlinkedStaleSeconds', options.unlinkedStaleSeconds ?? 0),
-    read: readSettings(options, undefined),
+    read: settingsOver(options, undefined),
     memoryPressure: options.memoryPressure,
     analyzer: options.analyzer,
     usage: options.usage ?? options.prefetch?.usage,
@@ -140,7 +140,12 @@ function checkPrefetch(options: PrefetchOptions): PrefetchOptions {
 }
 
 /** Options over settings. @throws ConfigurationError naming the option that is wrong */
-export function readSettings(options: Omit<SmartGetOptions<never>, 'tags'> & { tags?: SmartGetOptions<never>['tags'] }, otherwise: ReadSettings | undefined): ReadSettings {
+export function readSettings(options: SmartGetOptions<never> | undefined, otherwise: ReadSettings): ReadSettings {
+  return options === undefined ? otherwise : settingsOver(options, otherwise)
+}
+
+/** @throws ConfigurationError naming the option that is wrong */
+function settingsOver(options: SmartGetOptions<never>, otherwise: ReadSettings | undefined): ReadSettings {
   const { ttlSeconds, staleWhileRevalidateSeconds, staleIfErrorSeconds, negativeTtlSeconds, tags, loadCostMs } = options
   if (ttlSeconds !== undefined && !(ttlSeconds > 0)) throw optionError('ttlSeconds', ttlSeconds, 'a number of seconds above 0')
   if (loadCostMs !== undefined && !(loadCostMs >= 0 && loadCostMs < Infinity)) throw optionError('loadCostMs', loadCostMs, 'a number of milliseconds, 0 or more')
