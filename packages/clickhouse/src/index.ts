@@ -83,6 +83,9 @@ export { statementsFor, type ShardedTables } from './migrations/statements-for-t
 export type { ClusterOptions, ShardOptions, Topology } from './migrations/topology.ts'
 
 // Backups
+export { createBackupManager } from './backup/backup-manager.ts'
+export { DatabaseBackupService, type DatabaseBackupOptions } from './backup/database-backup-service.ts'
+export { type FolderStore, folderStore } from './backup/folder-store.ts'
 export type {
   BackupCallOptions,
   BackupFault,

@@ -1,0 +1,178 @@
+import { type CallOptions, type Clock, type Logger, silentLogger, systemClock } from '@smart-whale/interfaces'
+import type { ClickHouseAdapter } from '../adapter-options.ts'
+import { createAdapter } from '../create-adapter.ts'
+import { splitTableName } from '../adapter/table-columns.ts'
+import { BackupError } from '../operational-errors.ts'
+import { backupFolder } from './backup-config.ts'
+import { readBackupName } from './backup-names.ts'
+import type {
+  BackupCallOptions,
+  BackupInfo,
+  BackupManager,
+  BackupManagerOptions,
+  BackupRetention,
+  BackupSchedule,
+  BackupScheduleOptions,
+  BackupVerification,
+  CreateBackupOptions,
+  RestoreOptions,
+} from './backup-options.ts'
+import { RepeatedBackups } from './backup-schedule.ts'
+import type { BackupStore } from './backup-store.ts'
+import { MethodChoice } from './choose-method.ts'
+import { copyTable } from './copy-table.ts'
+import { folderStore } from './folder-store.ts'
+import { listBackups } from './list-backups.ts'
+import { restoreTable } from './restore-table.ts'
+import { warningsOfRestore } from './restore-warnings.ts'
+import { backupsToDelete } from './retention.ts'
+import { MANIFEST, readManifest, requireSound, verifyBackup } from './verify-backup.ts'
+import { WorkTables } from './work-tables.ts'
+
+/**
+ * Makes a {@link BackupManager} over an adapter; without one, over an adapter of its own, by the `CLICKHOUSE_*` variables.
+ * The adapter's user must be allowed to create, alter and drop tables; for backups that the server writes itself, also `BACKUP`.
+ */
+export function createBackupManager(adapter?: ClickHouseAdapter, options: BackupManagerOptions = {}): BackupManager {
+  if (adapter !== undefined) return new StoredBackupManager(adapter, options)
+  const own = createAdapter({}, { logger: options.logger, clock: options.clock })
+  return new StoredBackupManager(own, options, () => own.close())
+}
+
+const DAY_MS = 86_400_000
+
+class StoredBackupManager implements BackupManager {
+  readonly #adapter: ClickHouseAdapter
+  readonly #store: BackupStore
+  readonly #methods: MethodChoice
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #timeoutMs: number
+  readonly #abandonedAfterMs: number
+  readonly #schedules = new Set<BackupSchedule>()
+  readonly #closeAdapter: () => Promise<void>
+
+  constructor(adapter: ClickHouseAdapter, options: BackupManagerOptions, closeAdapter = async (): Promise<void> => {}) {
+    const { store = backupFolder() } = options
+    this.#adapter = adapter
+    this.#store = typeof store === 'string' ? folderStore(store) : store
+    this.#clock = options.clock ?? systemClock
+    this.#logger = options.logger ?? silentLogger
+    this.#methods = new MethodChoice(adapter, this.#store, options, this.#logger)
+    this.#timeoutMs = options.timeoutMs ?? DAY_MS / 24
+    this.#abandonedAfterMs = options.abandonedAfterMs ?? DAY_MS
+    this.#closeAdapter = closeAdapter
+  }
+
+  async createBackup(table: string, partition?: string, options: CreateBackupOptions = {}): Promise<string> {
+    const call = this.#callOf(table, options)
+    const base = await this.#baseOf(table, partition, options, call)
+    const copy = {
+      adapter: this.#adapter,
+      store: this.#store,
+      methods: this.#methods,
+      clock: this.#clock,
+      logger: this.#logger,
+      oldestMs: this.#oldestMs,
+      onProgress: options.onProgress ?? ((): void => {}),
+      call,
+    }
+    const { name, rows, dependents } = await copyTable(copy, table, partition ?? null, base)
+    this.#logger.info({ table, partition, backup: name, rows, base: base?.name ?? null, dependents }, 'a table was backed up; views that are filled from it are not part of that')
+    return name
+  }
+
+  async restoreBackup(table: string, file: string, options: RestoreOptions = {}): Promise<true> {
+    const { onProgress = (): void => {}, onWarning = (warning: string): void => this.#logger.warn({ table, backup: file }, warning) } = options
+    const call = this.#callOf(table, options)
+    const manifest = await requireSound(this.#store, file, options)
+    const base = manifest.base === null ? null : await readManifest(this.#store, manifest.base)
+    for (const warning of await warningsOfRestore(this.#adapter, table, manifest, call)) onWarning(warning)
+    const [database, name] = splitTableName(table, this.#adapter.database)
+    const work = new WorkTables(database, name, this.#clock)
+    try {
+      const method = this.#methods.forReading(manifest)
+      await restoreTable({ adapter: this.#adapter, method, manifest, base, table, work, oldestMs: this.#oldestMs, onProgress, logger: this.#logger, call })
+    } finally {
+      work.end()
+    }
+    onProgress({ step: 'done', done: 1, total: 1 })
+    this.#logger.info({ table, backup: file, rows: manifest.rows }, 'a table was restored')
+    return true
+  }
+
+  async listBackups(table?: string): Promise<BackupInfo[]> {
+    const all = await listBackups(this.#store)
+    if (table === undefined) return all
+    const wanted = splitTableName(table, this.#adapter.database).join('.')
+    return all.filter((backup) => (backup.table ?? nameInFile(backup.file)) === wanted)
+  }
+
+  async deleteBackup(file: string): Promise<void> {
+    const backups = await listBackups(this.#store)
+    if (!backups.some((backup) => backup.file === file)) await readManifest(this.#store, file)
+    const dependent = backups.find(({ base }) => base === file)
+    if (dependent !== undefined) {
+      const message = `backup "${file}" is the base of "${dependent.file}", which could not be restored without it; delete that one first`
+      throw new BackupError(message, { code: 'ERR_CLICKHOUSE_BACKUP_IN_USE', status: 409, context: { backup: file, dependent: dependent.file } })
+    }
+    // Without its manifest it is no backup any more, however far the rest gets.
+    await this.#store.remove(`${file}/${MANIFEST}`)
+    await this.#store.remove(`${file}/`)
+    this.#logger.info({ backup: file }, 'a backup was deleted')
+  }
+
+  async verify(file: string, options: BackupCallOptions = {}): Promise<BackupVerification> {
+    return verifyBackup(this.#store, file, options)
+  }
+
+  async warningsOf(table: string, file: string, options: CallOptions = {}): Promise<string[]> {
+    return warningsOfRestore(this.#adapter, table, await readManifest(this.#store, file), this.#callOf(table, options))
+  }
+
+  async applyRetention(table: string, retention: BackupRetention, options: CallOptions & { readonly dryRun?: boolean | undefined } = {}): Promise<string[]> {
+    const goes = backupsToDelete(await this.listBackups(table), retention, this.#clock.now())
+    if (options.dryRun !== true) for (const { file } of goes) await this.deleteBackup(file)
+    return goes.map(({ file }) => file)
+  }
+
+  schedule(tables: readonly string[], options: BackupScheduleOptions = {}): BackupSchedule {
+    const schedule = new RepeatedBackups(this, tables, options, this.#clock, this.#logger)
+    this.#schedules.add(schedule)
+    return schedule
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#schedules].map((schedule) => schedule.stop()))
+    await this.#closeAdapter()
+  }
+
+  /** A base that can't be restored makes no backup that can: it is read first. */
+  async #baseOf(table: string, partition: string | undefined, options: CreateBackupOptions, call: CallOptions): ReturnType<typeof requireSoundBase> {
+    if (options.base === undefined) return null
+    if (options.base !== 'latest') return requireSoundBase(this.#store, options.base, options)
+    const wanted = (await this.listBackups(table)).filter(({ state, kind }) => state === 'complete' && kind === 'full')
+    const latest = wanted.find((backup) => (partition === undefined ? backup.partition === null : backup.partition === partition))
+    return latest === undefined ? null : requireSoundBase(this.#store, latest.file, { ...options, signal: call.signal })
+  }
+
+  /** All of a table's statements go to the same server: a snapshot is nowhere else. */
+  #callOf(table: string, { signal, timeoutMs }: CallOptions): CallOptions & { readonly stickTo: string } {
+    return { signal, timeoutMs: timeoutMs ?? this.#timeoutMs, stickTo: `backups of ${table}` }
+  }
+
+  get #oldestMs(): number {
+    return this.#clock.now() - this.#abandonedAfterMs
+  }
+}
+
+async function requireSoundBase(store: BackupStore, file: string, options: BackupCallOptions): Promise<Awaited<ReturnType<typeof requireSound>> | null> {
+  const manifest = await requireSound(store, file, options)
+  if (manifest.base === null) return manifest
+  throw new BackupError(`backup "${file}" is based on another one itself; take "${manifest.base}" as the base`, { code: 'ERR_CLICKHOUSE_BACKUP', status: 400, context: { backup: file } })
+}
+
+function nameInFile(file: string): string | null {
+  const name = readBackupName(file)
+  return name === null ? null : `${name.database}.${name.table}`
+}

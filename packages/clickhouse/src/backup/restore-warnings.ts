@@ -1,0 +1,26 @@
+import type { CallOptions } from '@smart-whale/interfaces'
+import type { ClickHouseAdapter } from '../adapter-options.ts'
+import type { BackupManifest } from './manifest.ts'
+import { findTable, quotedNameOf, type TableFacts } from './table-facts.ts'
+
+/** What a restore leaves as it is although it belongs to the table, and what it takes away. */
+export async function warningsOfRestore(adapter: ClickHouseAdapter, table: string, manifest: BackupManifest, call: CallOptions): Promise<string[]> {
+  const live = await findTable(adapter, table, call)
+  const views = live?.dependents ?? manifest.dependents
+  const warnings = views.map((view) => `view "${view}" is filled from "${table}" when rows are inserted: a restore inserts nothing, so what it holds stays as it is; fill it anew, or restore its table as well`)
+  if (live === null) return warnings
+  if (JSON.stringify(live.columns) !== JSON.stringify(manifest.columns)) {
+    const what = manifest.partition === null ? 'the restored one has those of the backup' : 'a partition can only be put into a table of the same columns'
+    warnings.push(`table "${table}" has other columns than when it was backed up: ${what}`)
+  }
+  const rows = await countRows(adapter, live, manifest.partition, call)
+  const where = manifest.partition === null ? `table "${table}"` : `partition "${manifest.partition}" of "${table}"`
+  if (rows > 0n) warnings.push(`${where} has ${rows} rows, which make place for the ${manifest.rows} of ${manifest.createdAt}`)
+  return warnings
+}
+
+async function countRows(adapter: ClickHouseAdapter, table: TableFacts, partition: string | null, call: CallOptions): Promise<bigint> {
+  const where = partition === null || !table.isMergeTree ? '' : ' WHERE _partition_id = {partition:String}'
+  const { rows } = await adapter.execute<{ n: bigint }>(`SELECT count() AS n FROM ${quotedNameOf(table)}${where}`, where === '' ? {} : { partition }, call)
+  return rows[0]?.n ?? 0n
+}

@@ -1,0 +1,145 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { BackupError } from '../../src/index.ts'
+import { type BackupWorld, backupWorld, rowsOf } from './backup-world.ts'
+
+let world: BackupWorld
+beforeAll(async () => void (world = await backupWorld()))
+afterAll(() => world.close())
+
+/** Three months, by day. */
+async function makeTable(name: string, engine = 'MergeTree'): Promise<void> {
+  await world.adapter.execute(`CREATE TABLE ${name} (id UInt64, at DateTime64(6), value Nullable(Float64), word LowCardinality(String)) ENGINE = ${engine} PARTITION BY toYYYYMM(at) ORDER BY id`)
+  await world.adapter.execute(`INSERT INTO ${name} SELECT number, toDateTime64('2001-01-01', 6) + number * 7200.000001, if(number % 7 = 0, NULL, number / 3), toString(number % 5) FROM numbers(1000)`)
+}
+
+describe.each([
+  { method: 'by the server', native: true, kind: 'native' },
+  { method: 'exported', native: false, kind: 'Parquet' },
+])('backups made $method', ({ native, kind }) => {
+  const suffix = native ? 'n' : 'e'
+
+  it('bring a table back as it was, whatever became of it', async () => {
+    const table = `plain_${suffix}`
+    await makeTable(table)
+    const before = await rowsOf(world.adapter, table)
+    const manager = world.manager(native)
+
+    const file = await manager.createBackup(table)
+    await world.adapter.execute(`DROP TABLE ${table} SYNC`)
+    await expect(manager.restoreBackup(table, file)).resolves.toBe(true)
+
+    expect(await rowsOf(world.adapter, table)).toBe(before)
+    const { ok, manifest } = await manager.verify(file)
+    expect({ ok, method: manifest?.method, rows: manifest?.rows, partitions: manifest?.partitions.length }).toEqual({ ok: true, method: kind, rows: '1000', partitions: 3 })
+    await world.adapter.execute(`INSERT INTO ${table} SELECT 5000, now64(), 1, 'new'`)
+    await manager.restoreBackup(table, file)
+    expect(await rowsOf(world.adapter, table)).toBe(before)
+  })
+
+  it('of a partition replace this partition and nothing else', async () => {
+    const table = `parted_${suffix}`
+    await makeTable(table)
+    const before = await rowsOf(world.adapter, table)
+    const manager = world.manager(native)
+
+    const file = await manager.createBackup(table, '200102')
+    await world.adapter.execute(`ALTER TABLE ${table} DELETE WHERE toYYYYMM(at) = 200102 AND id % 2 = 0 SETTINGS mutations_sync = 2`)
+    await world.adapter.execute(`INSERT INTO ${table} SELECT 7777, toDateTime64('2001-03-01', 6), 1, 'stays'`)
+    await manager.restoreBackup(table, file)
+
+    const { rows } = await world.adapter.execute(`SELECT id FROM ${table} WHERE word = 'stays'`)
+    expect(rows).toEqual([{ id: 7777n }])
+    await world.adapter.execute(`DELETE FROM ${table} WHERE id = 7777`)
+    expect(await rowsOf(world.adapter, table)).toBe(before)
+    expect((await manager.listBackups(table)).map(({ partition, rows: count }) => ({ partition, count }))).toEqual([{ partition: '200102', count: 336n }])
+  })
+
+  it('store only what changed since their base, and need it', async () => {
+    const table = `grown_${suffix}`
+    await makeTable(table)
+    const manager = world.manager(native)
+    const full = await manager.createBackup(table, undefined, { base: 'latest' })
+    await world.adapter.execute(`INSERT INTO ${table} SELECT 9000 + number, toDateTime64('2001-03-01', 6), number, 'new' FROM numbers(10)`)
+    const before = await rowsOf(world.adapter, table)
+
+    const file = await manager.createBackup(table, undefined, { base: 'latest' })
+
+    const [newest, base] = await manager.listBackups(table)
+    expect(newest).toMatchObject({ file, kind: 'incremental', base: full, rows: 1010n })
+    expect(base).toMatchObject({ file: full, kind: 'full', base: null })
+    expect(newest?.bytes).toBeLessThan((base?.bytes ?? 0) * 0.7)
+    await expect(manager.deleteBackup(full)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_BACKUP_IN_USE' })
+    await world.adapter.execute(`TRUNCATE TABLE ${table}`)
+    await manager.restoreBackup(table, file)
+    expect(await rowsOf(world.adapter, table)).toBe(before)
+    await manager.deleteBackup(file)
+    await manager.deleteBackup(full)
+    expect(await manager.listBackups(table)).toEqual([])
+  })
+
+  it('hold rows that a merge would drop or replace', async () => {
+    const table = `versions_${suffix}`
+    await makeTable(table, 'ReplacingMergeTree')
+    await world.adapter.execute(`DELETE FROM ${table} WHERE id = 500`)
+    await world.adapter.execute(`SYSTEM STOP MERGES ${table}`)
+    await world.adapter.execute(`INSERT INTO ${table} SELECT number, toDateTime64('2001-01-01', 6), 1, 'newer' FROM numbers(100)`)
+    const manager = world.manager(native)
+
+    const file = await manager.createBackup(table)
+    await manager.restoreBackup(`${table}_again`, file)
+
+    const { rows } = await world.adapter.execute(`SELECT count() AS n FROM ${table}_again FINAL`)
+    expect(rows).toEqual([{ n: 999n }])
+    expect((await manager.verify(file)).manifest?.rows).toBe('1099')
+  })
+
+  it('of a table without partitions and merges, and of an empty one', async () => {
+    await world.adapter.execute(`CREATE TABLE notes_${suffix} (id UInt8, note String) ENGINE = Memory`)
+    await world.adapter.execute(`INSERT INTO notes_${suffix} SELECT number, 'note' FROM numbers(100)`)
+    await world.adapter.execute(`CREATE TABLE empty_${suffix} (id UInt8) ENGINE = MergeTree ORDER BY id`)
+    const before = await rowsOf(world.adapter, `notes_${suffix}`)
+    const manager = world.manager(native)
+
+    const notes = await manager.createBackup(`notes_${suffix}`)
+    const empty = await manager.createBackup(`empty_${suffix}`)
+    await world.adapter.execute(`DROP TABLE notes_${suffix}`)
+    await world.adapter.execute(`DROP TABLE empty_${suffix}`)
+    await manager.restoreBackup(`notes_${suffix}`, notes)
+    await manager.restoreBackup(`empty_${suffix}`, empty)
+
+    expect(await rowsOf(world.adapter, `notes_${suffix}`)).toBe(before)
+    expect(await rowsOf(world.adapter, `empty_${suffix}`)).toBe('[]')
+  })
+
+  it('leave no tables of their own behind', async () => {
+    const { rows } = await world.adapter.execute("SELECT name FROM system.tables WHERE database = currentDatabase() AND name LIKE '%\\_\\_sw\\_%'")
+    expect(rows).toEqual([])
+  })
+})
+
+describe('a restore', () => {
+  it('warns of views that it leaves as they are, and of rows that go', async () => {
+    await makeTable('watched')
+    await world.adapter.execute('CREATE MATERIALIZED VIEW watched_words ENGINE = SummingMergeTree ORDER BY word AS SELECT word, count() AS n FROM watched GROUP BY word')
+    const manager = world.manager(true)
+    const file = await manager.createBackup('watched')
+    const warnings: string[] = []
+
+    await manager.restoreBackup('watched', file, { onWarning: (warning) => void warnings.push(warning) })
+
+    expect(warnings).toEqual([expect.stringContaining('watched_words'), expect.stringContaining('has 1000 rows')])
+    await world.adapter.execute("INSERT INTO watched SELECT 1, now64(), 1, 'after'")
+    const { rows } = await world.adapter.execute('SELECT word FROM watched_words')
+    expect(rows).toEqual([{ word: 'after' }])
+  })
+
+  it('refuses what is no backup, and a table that is none', async () => {
+    const manager = world.manager(true)
+    await world.adapter.execute('CREATE VIEW seen AS SELECT 1 AS one')
+
+    await expect(manager.restoreBackup('plain_n', '../../etc')).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_BACKUP_NOT_FOUND', status: 404 })
+    await expect(manager.createBackup('seen')).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_BACKUP_TABLE' })
+    await expect(manager.createBackup('nowhere')).rejects.toSatisfy(BackupError.isInstance)
+    await expect(manager.createBackup('plain_n', '209912')).rejects.toThrow('has no partition "209912"')
+  })
+})
