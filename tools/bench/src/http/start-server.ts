@@ -3,14 +3,12 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { OperationError } from '@smart-whale/interfaces'
-import { Pool } from 'undici'
 import type { BenchEngines, Contender } from '../hot-path.ts'
 import { requireEqual } from '../require-equal.ts'
+import { Callers } from './callers.ts'
 import { type ServerConfig, serverEnvironment } from './server-config.ts'
 
 const MAIN = join(import.meta.dirname, 'server-main.ts')
-/** Callers at a time, each on a connection of its own. */
-const CALLERS = 16
 const REQUESTS_PER_REPEAT = 160
 
 /** One request that every contender answers, and how to find the points in its answer. */
@@ -36,24 +34,15 @@ export async function startHttpContender(name: string, program: string, engines:
   const { value, done } = (await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next()) as IteratorResult<string, undefined>
   if (done === true || child.pid === undefined) throw new OperationError(`the server ${program} ended; what it printed says why`)
   const { port, headers } = JSON.parse(value) as { port: number; headers: Record<string, string> }
-  const pool = new Pool(`http://127.0.0.1:${port}`, { connections: CALLERS })
-  const ask = async (): Promise<string> => {
-    const answer = await pool.request({ method: 'POST', path: exchange.path, headers: { ...headers, 'content-type': 'application/json' }, body: exchange.body })
-    const text = await answer.body.text()
-    if (answer.statusCode !== 200) throw new OperationError(`${name} answered with ${answer.statusCode}: ${text.slice(0, 200)}`)
-    return text
-  }
-  const call = async (times: number): Promise<void> => {
-    for (let index = 0; index < times; index++) await ask()
-  }
+  const callers = await Callers.connect({ port, path: exchange.path, headers, body: exchange.body })
   return {
     name,
     operationsPerRepeat: REQUESTS_PER_REPEAT,
     pid: child.pid,
-    run: async (repeats) => void (await Promise.all(Array.from({ length: CALLERS }, () => call((repeats * REQUESTS_PER_REPEAT) / CALLERS)))),
-    verify: async () => requireEqual(name, exchange.pointsOf(JSON.parse(await ask())), exchange.points),
+    run: (repeats) => callers.ask(repeats * REQUESTS_PER_REPEAT),
+    verify: async () => requireEqual(name, exchange.pointsOf(JSON.parse(await callers.askOnce())), exchange.points),
     stop: async () => {
-      await pool.close()
+      callers.close()
       child.stdin.end()
       await ended
     },
