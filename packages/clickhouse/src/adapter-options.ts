@@ -64,6 +64,11 @@ export interface QueryOptions extends CallOptions, ServerChoice {
   settings?: Readonly<Record<string, string | number | boolean>> | undefined
   /** Role to run under, out of the roles that the user was granted. @default the user's default roles */
   role?: string | undefined
+  /**
+   * Whose rows it may read, where row policies go by tenant: goes along as a header, which no text of a query can change.
+   * @default none: policies by tenant let no row through
+   */
+  tenant?: string | undefined
   /** How many times retries may send it: `false` sends once. @default true */
   retry?: boolean | undefined
   /** Rows that the query reads as a table. @default undefined */

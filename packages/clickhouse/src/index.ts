@@ -49,6 +49,7 @@ export type {
   AnalyticsResult,
   CacheState,
   CacheStatus,
+  DegradedAnswer,
 } from './analytics/analytics-query.ts'
 export { AnalyticsCache, type AnalyticsCacheOptions, type CacheLookup, type KeptAnswer } from './analytics/analytics-cache.ts'
 export type { AnalyticsKey, KeyedQuestion } from './analytics/answer-key.ts'
@@ -134,6 +135,27 @@ export type {
   TimeSeriesReport,
   TimeSeriesSource,
 } from './time-series/time-series-options.ts'
+
+// Who may ask what
+export {
+  type AccessControl,
+  type AccessControlOptions,
+  createAccessControl,
+  type TokenExtras,
+  type TokenPermissions,
+  type TokenPorts,
+  type TrustedReader,
+  type TrustedServiceOptions,
+} from './access/access-control.ts'
+export type { BudgetOptions, LevelLimits, QuotaOptions, ShareOptions, TableAccess, TrustLevel } from './access/trust-level.ts'
+export type { AccessStatementOptions } from './access/access-statements.ts'
+export { estimateQuery, type QueryEstimate } from './access/estimate-query.ts'
+export { FairTurns, type FairTurnsOptions, type Turn } from './access/fair-turns.ts'
+export { createMemoryQuotaStore, type MemoryQuotaStore, type MemoryQuotaStoreOptions } from './access/quota/memory-quota-store.ts'
+export { createSharedQuotaStore, type SharedQuotaStoreOptions } from './access/quota/shared-quota-store.ts'
+export type { QuotaStore, Spending, SpentSlice } from './access/quota/spending.ts'
+export { TENANT_HEADER } from './access/tenant-header.ts'
+export { BudgetExceededError, QuotaExceededError } from './access/access-errors.ts'
 
 // All together; what makes and serves a GraphQLLayer stands in @smart-whale/clickhouse/graphql
 export type { Authorize, GraphqlContext, GraphqlRequest } from './graphql/graphql-context.ts'

@@ -12,9 +12,17 @@ export type TokenErrorCode =
   | 'ERR_TOKEN_EXPIRED'
   | 'ERR_TOKEN_NOT_YET_VALID'
 
+/** Every way in which a ciphertext can be refused. */
+export type EncryptionErrorCode = 'ERR_ENCRYPTION_FORMAT' | 'ERR_ENCRYPTION_UNKNOWN_KEY' | 'ERR_ENCRYPTION_ALTERED'
+
+/** Every way in which an audit log can fail. */
+export type AuditErrorCode = 'ERR_AUDIT_WRITE' | 'ERR_AUDIT_BROKEN' | 'ERR_AUDIT_LOCKED' | 'ERR_AUDIT_FULL' | 'ERR_AUDIT_CLOSED'
+
 /** Every code that this package makes. */
 export type SecurityErrorCode =
   | TokenErrorCode
+  | EncryptionErrorCode
+  | AuditErrorCode
   | 'ERR_ACCESS_DENIED'
   | 'ERR_SECURITY_OPTIONS'
   | 'ERR_SECURITY_ROLES'
@@ -55,5 +63,35 @@ export class AccessDeniedError extends InfrastructureError<'ERR_ACCESS_DENIED'> 
   /** Type guard, also across copies of this package. */
   static override isInstance(value: unknown): value is AccessDeniedError {
     return hasErrorMark(value, 'AccessDeniedError')
+  }
+}
+
+/** A ciphertext that can't be read. Neither the message nor the context holds any part of a key or of the text. */
+export class EncryptionError extends InfrastructureError<EncryptionErrorCode> {
+  override readonly name: string = 'EncryptionError'
+
+  constructor(code: EncryptionErrorCode, message: string, context: Readonly<Record<string, unknown>> = {}) {
+    super(message, { code, status: 500, context })
+    markError(this, 'EncryptionError')
+  }
+
+  /** Type guard, also across copies of this package. */
+  static override isInstance(value: unknown): value is EncryptionError {
+    return hasErrorMark(value, 'EncryptionError')
+  }
+}
+
+/** An audit log that can't take an event, or can't be trusted. */
+export class AuditError extends InfrastructureError<AuditErrorCode> {
+  override readonly name: string = 'AuditError'
+
+  constructor(code: AuditErrorCode, message: string, context: Readonly<Record<string, unknown>> = {}, cause?: unknown) {
+    super(message, { code, status: 500, context, cause })
+    markError(this, 'AuditError')
+  }
+
+  /** Type guard, also across copies of this package. */
+  static override isInstance(value: unknown): value is AuditError {
+    return hasErrorMark(value, 'AuditError')
   }
 }

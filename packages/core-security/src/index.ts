@@ -19,10 +19,29 @@ export {
 export { loadOrCreateSigningKeys } from './key-file.ts'
 
 // Roles
-export { createRolePolicy, DEFAULT_ROLES, type RoleDefinition, type RoleDefinitions, type RolePolicy } from './role-policy.ts'
+export { createRolePolicy, DEFAULT_ROLES, type GrantedPermissions, type RoleDefinition, type RoleDefinitions, type RolePolicy } from './role-policy.ts'
+
+// Encryption
+export { createDataEncryptor, keyIdOf } from './encryption/data-encryptor.ts'
+export { createKeyRing, type EncryptionKey, type KeyRing, type KeyRingOptions, makeEncryptionKey } from './encryption/key-ring.ts'
+export { type KeyFolderOptions, openKeyFolder } from './encryption/key-folder.ts'
+
+// Audit
+export { type AuditLog, type AuditLogOptions, openAuditLog, verifyAuditFile } from './audit/audit-log.ts'
+export { type AuditEntry, type AuditFault, type AuditVerification, type ChainHead, type FoundEntry } from './audit/audit-chain.ts'
+export type { AuditStore } from './audit/audit-store.ts'
 
 // Options
 export type { KeyFileOptions, TokenCacheOptions, TokenIssuerOptions, TokenVerifierOptions } from './options.ts'
 
 // Errors
-export { AccessDeniedError, type SecurityErrorCode, TokenError, type TokenErrorCode } from './errors.ts'
+export {
+  AccessDeniedError,
+  AuditError,
+  type AuditErrorCode,
+  EncryptionError,
+  type EncryptionErrorCode,
+  type SecurityErrorCode,
+  TokenError,
+  type TokenErrorCode,
+} from './errors.ts'

@@ -18,6 +18,14 @@ export type RoleDefinitions = Readonly<Record<string, RoleDefinition>>
 export interface RolePolicy {
   /** Whether one of the roles allows it and none denies it. An unknown role gives nothing, a malformed permission is never allowed. */
   isAllowed(roles: readonly string[], permission: string): boolean
+  /** What the roles allow and deny, as patterns, inherited ones included. */
+  permissionsOf(roles: readonly string[]): GrantedPermissions
+}
+
+/** Patterns of permissions: what matches one of `allow` and none of `deny` is allowed. */
+export interface GrantedPermissions {
+  readonly allow: readonly string[]
+  readonly deny: readonly string[]
 }
 
 /** viewer < analyst < operator < admin. */
@@ -29,6 +37,7 @@ export const DEFAULT_ROLES = {
 } as const satisfies RoleDefinitions
 
 interface Rules {
+  readonly patterns: GrantedPermissions
   readonly allow: readonly ((permission: string) => boolean)[]
   readonly deny: readonly ((permission: string) => boolean)[]
 }
@@ -47,6 +56,11 @@ export function createRolePolicy(definitions: RoleDefinitions = DEFAULT_ROLES): 
       const matches = (match: (permission: string) => boolean): boolean => match(permission)
       return held.some(({ allow }) => allow.some(matches)) && !held.some(({ deny }) => deny.some(matches))
     },
+    permissionsOf(roles) {
+      const held = roles.flatMap((role) => rules.get(role)?.patterns ?? [])
+      const each = (kind: keyof GrantedPermissions): string[] => [...new Set(held.flatMap((patterns) => patterns[kind]))].sort()
+      return { allow: each('allow'), deny: each('deny') }
+    },
   }
 }
 
@@ -54,7 +68,8 @@ function compileRole(definitions: RoleDefinitions, role: string): Rules {
   const lineage = [...lineageOf(definitions, role, [])]
   const patternsOf = (kind: 'allow' | 'deny'): readonly ((permission: string) => boolean)[] =>
     lineage.flatMap((name) => (definitions[name]?.[kind] ?? []).map((pattern, index) => compile(pattern, [name, kind, index])))
-  return { allow: patternsOf('allow'), deny: patternsOf('deny') }
+  const textsOf = (kind: 'allow' | 'deny'): string[] => lineage.flatMap((name) => definitions[name]?.[kind] ?? [])
+  return { patterns: { allow: textsOf('allow'), deny: textsOf('deny') }, allow: patternsOf('allow'), deny: patternsOf('deny') }
 }
 
 /** The role itself and all that it inherits from, each once. */

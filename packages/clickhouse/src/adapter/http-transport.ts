@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { Pool } from 'undici'
+import { tenantHeader } from '../access/tenant-header.ts'
 import type { ConnectionParams } from '../clickhouse-config.ts'
 import { type FailedQuery, isServerException, mapForeignAnswer, mapNetworkError, mapServerError, poolExhausted } from '../map-error.ts'
 
@@ -23,6 +24,8 @@ export interface ServerRequest {
   readonly body: string | Uint8Array
   /** What the body is, where the server has to be told. */
   readonly contentType?: string | undefined
+  /** Whose rows it may read; see {@link TENANT_HEADER}. */
+  readonly tenant?: string | undefined
   readonly queryId: string
   readonly signal: AbortSignal
 }
@@ -79,13 +82,13 @@ export class HttpTransport {
   }
 
   /** Sends a request and waits until its answer begins. @throws ClickHouseBaseError when the server refuses or can't be reached */
-  async send({ search, body, contentType, queryId, signal }: ServerRequest): Promise<ServerAnswer> {
+  async send({ search, body, contentType, tenant, queryId, signal }: ServerRequest): Promise<ServerAnswer> {
     const query: FailedQuery = { server: this.server, queryId }
     const { queued = 0 } = this.#pool.stats
     if (queued >= this.#maxQueued) throw poolExhausted(queued, query)
     const path = `/?${new URLSearchParams({ ...search, query_id: queryId }).toString()}`
     try {
-      const headers = contentType === undefined ? this.#headers : { ...this.#headers, 'content-type': contentType }
+      const headers = { ...this.#headers, ...(contentType === undefined ? {} : { 'content-type': contentType }), ...tenantHeader(tenant) }
       const answer = await this.#pool.request({ method: 'POST', path, headers, body, signal })
       // Whoever reads the body hears of its end; one that is dropped must not bring the process down.
       answer.body.on('error', () => {})

@@ -35,6 +35,8 @@ export interface AnalyticsServiceOptions {
   cacheKeyPrefix?: string | undefined
   /** How long the cache may take before the server is asked instead. @default 250 */
   cacheTimeoutMs?: number | undefined
+  /** Adapter of a user who sees the list of tables and views, where the reading one doesn't. @default the adapter that reads */
+  catalogue?: ClickHouseAdapter | undefined
   /** How old the list of tables and views may be that decides which answers an insert voids. @default 10000 */
   catalogueMaxAgeMs?: number | undefined
   /** Whose time passes. @default systemClock */

@@ -20,6 +20,10 @@ export interface AnalyticsQueryOptions extends CallOptions {
   role?: string | undefined
   /** Whose answer it is (a tenant, a user) where rows depend on that; answers of one scope are never given to another. @default '' */
   scope?: string | undefined
+  /** Whose rows it may read, where row policies go by tenant; answers of one tenant are never given to another. @default none */
+  tenant?: string | undefined
+  /** Which trust level it runs at, where the service has several (`createAccessControl`); another service takes no notice. @default none */
+  level?: string | undefined
   /** Names of one's own under which `invalidateTags` forgets the answer, besides the tables that it reads. @default [] */
   tags?: readonly string[] | undefined
 }
@@ -44,11 +48,22 @@ export interface AnalyticsResult<T extends Row = Row> {
   /** Rows by column name: 64-bit integers are `bigint`, decimals strings; `toWire` makes JSON of them. */
   readonly data: readonly T[]
   readonly columns: readonly ColumnDescription[]
-  readonly statistics: QueryStatistics
+  /** What the query cost; null where that would tell a tenant how much there is of others. */
+  readonly statistics: QueryStatistics | null
   readonly cache: CacheState
+  /** Set when the answer is less than what was asked for, because the quota is spent. */
+  readonly degraded?: DegradedAnswer | undefined
   /** Id of the query in the server's logs; of the load that an answer from the cache goes back to. */
   readonly queryId: string
   readonly error?: undefined
+}
+
+/** In place of a refusal: what is known from before. */
+export interface DegradedAnswer {
+  /** The kind of quota that is spent. */
+  readonly quota: string
+  /** When the quota allows a query again, in milliseconds from now. */
+  readonly retryAfterMs: number
 }
 
 /** A query of a batch that failed; the others are not touched by it. */

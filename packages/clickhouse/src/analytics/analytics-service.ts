@@ -203,11 +203,12 @@ class CachedAnalyticsService implements AnalyticsService {
 
   async #ask(question: AnalyticsQuestion, signal: AbortSignal | undefined, timeoutMs: number): Promise<Loaded> {
     const loadedAtMs = this.#now()
-    const { role, ttlSeconds } = question
+    const { role, tenant, ttlSeconds } = question
     const result: QueryResult = await this.#adapter.execute(question.query, question.params, {
       signal,
       timeoutMs,
       role,
+      tenant,
       settings: this.#options.settings,
     })
     return { result, loadedAtMs, ttlSeconds: question.cache ? ttlSeconds : 0 }

@@ -8,6 +8,7 @@ export interface KeyedQuestion {
   readonly params?: QueryParams | undefined
   readonly role?: string | undefined
   readonly scope?: string | undefined
+  readonly tenant?: string | undefined
   readonly tags?: readonly string[] | undefined
 }
 
@@ -16,7 +17,7 @@ export interface AnalyticsKey {
   /** Of the normalised text. */
   readonly query: string
   readonly params: string
-  /** Of the role and the scope that the answer belongs to. */
+  /** Of the role, the scope and the tenant that the answer belongs to. */
   readonly reader: string
 }
 
@@ -25,6 +26,6 @@ export function analyticsKey(question: KeyedQuestion): AnalyticsKey {
   return {
     query: describeQuery(question.query).hash,
     params: digest(canonical(question.params ?? {})),
-    reader: digest(canonical([question.role ?? null, question.scope ?? ''])),
+    reader: digest(canonical([question.role ?? null, question.scope ?? '', question.tenant ?? null])),
   }
 }

@@ -16,6 +16,7 @@ export interface AnalyticsQuestion {
   readonly signal: AbortSignal | undefined
   readonly role: string | undefined
   readonly scope: string | undefined
+  readonly tenant: string | undefined
   readonly tags: readonly string[]
 }
 
@@ -33,7 +34,7 @@ export function checkQuestion(asked: AnalyticsQuery, limits: AnalyticsLimits): A
       'query: analytics only read; use SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN, and insert through a writer',
     )
   }
-  const { cache, ttlSeconds, timeoutMs, signal, role, scope, tags } = asked.options ?? {}
+  const { cache, ttlSeconds, timeoutMs, signal, role, scope, tenant, tags } = asked.options ?? {}
   return {
     query: asked.query,
     params: asked.params ?? {},
@@ -43,6 +44,7 @@ export function checkQuestion(asked: AnalyticsQuery, limits: AnalyticsLimits): A
     signal,
     role,
     scope,
+    tenant,
     tags: tags ?? [],
   }
 }
@@ -66,12 +68,12 @@ function* findTextIssues(asked: AnalyticsQuery, limits: AnalyticsLimits): Iterab
 function* findOptionIssues(asked: AnalyticsQuery, limits: AnalyticsLimits): Iterable<ValidationIssue> {
   const options = (asked as Partial<AnalyticsQuery> | null)?.options ?? {}
   if (!isPlainObject(options)) return void (yield { path: ['options'], message: `must be an object, got ${kindOf(options)}` })
-  const { cache, ttlSeconds, timeoutMs, role, scope, tags } = options
+  const { cache, ttlSeconds, timeoutMs, role, scope, tenant, level, tags } = options
   if (cache !== undefined && typeof cache !== 'boolean')
     yield { path: ['options', 'cache'], message: `must be true or false, got ${kindOf(cache)}` }
   yield* findNumberIssues('ttlSeconds', ttlSeconds, limits.maxTtlSeconds)
   yield* findNumberIssues('timeoutMs', timeoutMs, limits.maxTimeoutMs)
-  for (const [name, value] of Object.entries({ role, scope })) {
+  for (const [name, value] of Object.entries({ role, scope, tenant, level })) {
     if (value !== undefined && typeof value !== 'string') yield { path: ['options', name], message: `must be text, got ${kindOf(value)}` }
   }
   if (tags !== undefined && !(Array.isArray(tags) && tags.every((tag) => typeof tag === 'string'))) {

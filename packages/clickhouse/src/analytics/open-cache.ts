@@ -24,7 +24,7 @@ export async function openAnalyticsCache(
   const { clock = systemClock, logger = silentLogger } = options
   const cache = new AnalyticsCache({
     cache: own ?? (options.cache || null),
-    dependencies: new TableCatalogue({ adapter, maxAgeMs: limits.catalogueMaxAgeMs, clock, logger }),
+    dependencies: new TableCatalogue({ adapter: options.catalogue ?? adapter, maxAgeMs: limits.catalogueMaxAgeMs, clock, logger }),
     keyPrefix: options.cacheKeyPrefix ?? `smart-whale:analytics:${adapter.server}:`,
     cacheTimeoutMs: limits.cacheTimeoutMs,
     clock,
@@ -33,7 +33,8 @@ export async function openAnalyticsCache(
   return { cache, close: async () => own?.disconnect() }
 }
 
-async function makeDefaultCache(clock: Clock): Promise<CachingInterface> {
+/** An in-process cache of `@smart-whale/core-cache`. */
+export async function makeDefaultCache(clock: Clock): Promise<CachingInterface> {
   try {
     const { createL1Cache } = await import('@smart-whale/core-cache')
     const cache = createL1Cache({ ...DEFAULT_CACHE, clock })

@@ -3,6 +3,8 @@ import { ClickHouseBaseError } from '../errors.ts'
 
 /** A path on the server's disk, as some of its messages quote it. */
 const SERVER_PATH = /\/(?:[\w.-]+\/){2,}[\w.-]*/g
+/** What the server adds when it knows a similar name. It searches more than the caller may read. */
+export const SUGGESTION = /\s*\.?\s*(?:Maybe you meant|Did you mean)[\s\S]*$/i
 /** What a refusal may say: anything else that the server has to say about rights speaks of what the caller may not know. */
 const TOLD_REFUSALS = /^(?:[^\s:]+: )?(Not enough privileges|Cannot (?:modify|execute) .* in readonly mode)/
 
@@ -40,5 +42,5 @@ function publicMessage(error: ClickHouseBaseError): string {
     return told === null ? 'the query does something that is not allowed here' : error.message.slice(error.message.indexOf(told[1] ?? ''))
   }
   const withoutServer = error.server === undefined ? error.message : error.message.replaceAll(error.server, 'the server')
-  return withoutServer.replace(SERVER_PATH, '…')
+  return withoutServer.replace(SUGGESTION, '').replace(SERVER_PATH, '…')
 }

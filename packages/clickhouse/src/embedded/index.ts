@@ -3,6 +3,7 @@ export { startClickHouse } from './start-clickhouse.ts'
 export type {
   EmbeddedAccount,
   EmbeddedClickHouse,
+  EmbeddedTableRight,
   EmbeddedUserOptions,
   OwnerOptions,
   QueryLimits,

@@ -1,11 +1,21 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import type { EmbeddedAccount, QueryLimits, ServerConfig, ServerConfigValue } from './start-options.ts'
+import { quoteName } from '../access/quote-name.ts'
+import type { EmbeddedAccount, EmbeddedTableRight, QueryLimits, ServerConfig, ServerConfigValue } from './start-options.ts'
 
 /** One account as it goes into the users file. */
 export interface ServerUser extends EmbeddedAccount {
   /** `everything` for the owner. */
-  readonly access: 'everything' | { readonly databases: readonly string[]; readonly readOnly: boolean; readonly limits: QueryLimits }
+  readonly access: 'everything' | LimitedAccess
+}
+
+/** What an account other than the owner may do. */
+export interface LimitedAccess {
+  readonly databases: readonly string[]
+  readonly tables?: readonly (EmbeddedTableRight & { readonly database: string })[]
+  readonly readOnly: boolean
+  readonly limits: QueryLimits
+  readonly settings?: Readonly<Record<string, string | number | boolean>>
 }
 
 /** The folders of one data folder. */
@@ -94,13 +104,33 @@ function renderUser(user: ServerUser, networks: ServerConfig): ServerConfig {
     quota: 'default',
   }
   if (user.access === 'everything') return { ...common, access_management: 1 }
-  const rights = user.access.readOnly ? 'SELECT, SHOW, dictGet' : 'SELECT, INSERT, ALTER, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW, TRUNCATE, OPTIMIZE, SHOW, dictGet'
+  const { readOnly, databases, tables = [] } = user.access
+  const rights = readOnly ? 'SELECT, SHOW, dictGet' : 'SELECT, INSERT, ALTER, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW, TRUNCATE, OPTIMIZE, SHOW, dictGet'
+  const filters = rowFilters(tables)
   return {
     ...common,
     // Table functions that compute (`numbers`, `values`) need the temporary-table right; those that reach out (`file`, `url`, `s3`,
     // `remote`) need a right of their own on the source as well, which is not given.
-    grants: { query: ['GRANT CREATE TEMPORARY TABLE ON *.*', ...(user.access.readOnly ? [] : ENGINE_GRANTS), ...user.access.databases.map((name) => `GRANT ${rights} ON ${databasePattern(name)}.*`)] },
+    grants: {
+      query: [
+        'GRANT CREATE TEMPORARY TABLE ON *.*',
+        ...(readOnly ? [] : ENGINE_GRANTS),
+        ...databases.map((name) => `GRANT ${rights} ON ${databasePattern(name)}.*`),
+        ...tables.filter(({ columns }) => columns?.length !== 0).map((right) => `GRANT SELECT${columnList(right)} ON ${quoteName(right.database)}.${quoteName(right.table)}`),
+      ],
+    },
+    ...(filters === undefined ? {} : { databases: filters }),
   }
+}
+
+const columnList = ({ columns }: EmbeddedTableRight): string => (columns === undefined ? '' : `(${columns.map(quoteName).join(', ')})`)
+
+/** The conditions as the users file has them: database, table, filter. */
+function rowFilters(tables: NonNullable<LimitedAccess['tables']>): ServerConfig | undefined {
+  const filtered = tables.filter(({ filter }) => filter !== undefined)
+  if (filtered.length === 0) return undefined
+  const databases = Map.groupBy(filtered, ({ database }) => database)
+  return { database: [...databases].map(([name, rights]) => ({ '@name': name, table: rights.map(({ table, filter = '' }) => ({ '@name': table, filter })) })) }
 }
 
 /** Engines that keep their data here; `File`, `URL`, `S3` and the like reach out. */
@@ -111,17 +141,12 @@ const ENGINE_GRANTS = ['', 'Replacing', 'Summing', 'Aggregating', 'Collapsing', 
 
 /** A name that ends in a wildcard is plain (the options check that) and must not be quoted. */
 function databasePattern(name: string): string {
-  return name.endsWith('*') ? name : quoteIdentifier(name)
-}
-
-/** A name as it stands in a statement. */
-export function quoteIdentifier(name: string): string {
-  return `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``
+  return name.endsWith('*') ? name : quoteName(name)
 }
 
 function profileSettings(user: ServerUser): ServerConfigValue {
   if (user.access === 'everything') return ''
-  const { limits, readOnly } = user.access
+  const { limits, readOnly, settings } = user.access
   return {
     readonly: readOnly ? 1 : 0,
     max_execution_time: limits.maxExecutionSeconds ?? 10,
@@ -137,6 +162,7 @@ function profileSettings(user: ServerUser): ServerConfigValue {
     output_format_json_quote_64bit_integers: 1,
     output_format_json_quote_decimals: 1,
     output_format_json_quote_denormals: 1,
+    ...settings,
   }
 }
 
@@ -152,12 +178,15 @@ function merge(base: ServerConfig, over: ServerConfig): ServerConfig {
 const isRecord = (value: ServerConfigValue | undefined): value is ServerConfig =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
+/** Members whose name begins with `@` are attributes. */
 function renderXml(name: string, value: ServerConfigValue): string {
   if (Array.isArray(value)) return value.map((item) => renderXml(name, item)).join('')
-  const content = isRecord(value)
-    ? Object.entries(value).map(([child, inner]) => renderXml(child, inner)).join('')
-    : escapeXml(typeof value === 'boolean' ? String(Number(value)) : String(value))
-  return `<${name}>${content}</${name}>`
+  if (!isRecord(value)) return `<${name}>${escapeXml(plainText(value as string | number | boolean))}</${name}>`
+  const [attributes, children] = [true, false].map((wanted) => Object.entries(value).filter(([member]) => member.startsWith('@') === wanted)) as [[string, ServerConfigValue][], [string, ServerConfigValue][]]
+  const start = attributes.map(([member, text]) => ` ${member.slice(1)}="${escapeXml(plainText(text as string))}"`).join('')
+  return `<${name}${start}>${children.map(([child, inner]) => renderXml(child, inner)).join('')}</${name}>`
 }
 
-const escapeXml = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+const plainText = (value: string | number | boolean): string => (typeof value === 'boolean' ? String(Number(value)) : String(value))
+
+const escapeXml = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')

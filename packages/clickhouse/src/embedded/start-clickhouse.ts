@@ -3,13 +3,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type Clock, type Logger, silentLogger, systemClock } from '@smart-whale/interfaces'
+import { quoteName } from '../access/quote-name.ts'
 import { askServer } from './ask-server.ts'
 import { checkStartOptions } from './check-start-options.ts'
 import { forgetLauncher, prepareFolders, previousLauncher, recordLauncher } from './data-folder.ts'
 import { classifyStartFailure, explainRefusal, explainStartFailure, portInUseError, type StartFailure } from './explain-start-failure.ts'
 import { findLibrary } from './find-library.ts'
 import { findFreePort, isPortFree } from './find-port.ts'
-import { quoteIdentifier, renderServerConfig, renderUsersConfig, type ServerUser, serverFolders } from './server-config.ts'
+import { renderServerConfig, renderUsersConfig, type ServerUser, serverFolders } from './server-config.ts'
 import { type ServerProcess, spawnServer } from './server-process.ts'
 import { StartDeadline } from './start-deadline.ts'
 import type { EmbeddedAccount, EmbeddedClickHouse, EmbeddedUserOptions, ServerExit, StartClickHouseOptions } from './start-options.ts'
@@ -84,7 +85,13 @@ function planLaunch(options: StartClickHouseOptions): Launch {
   const others = (options.users ?? []).map((user) => ({ user, account: makeAccount(user, user.username) }))
   const limited = (user: EmbeddedUserOptions | undefined, account: EmbeddedAccount): ServerUser => ({
     ...account,
-    access: { databases: user?.databases ?? [database], readOnly: user?.readOnly ?? true, limits: user?.limits ?? {} },
+    access: {
+      databases: user?.databases ?? (user?.tables === undefined ? [database] : []),
+      tables: (user?.tables ?? []).map((right) => ({ ...right, database: right.database ?? database })),
+      readOnly: user?.readOnly ?? true,
+      limits: user?.limits ?? {},
+      settings: user?.settings ?? {},
+    },
   })
   return {
     options,
@@ -147,7 +154,7 @@ async function becomeReady(launch: Launch, child: ServerProcess, port: number): 
   const asOwner = (text: string) => ({ path: '/', query: { text, account: launch.owner } })
   const steps = [
     { path: '/ping', query: undefined },
-    asOwner(`CREATE DATABASE IF NOT EXISTS ${quoteIdentifier(launch.database)}`),
+    asOwner(`CREATE DATABASE IF NOT EXISTS ${quoteName(launch.database)}`),
   ]
   for (const step of steps) {
     for (;;) {

@@ -31,6 +31,18 @@ export interface QueryLimits {
   maxResultBytes?: number | undefined
 }
 
+/** A table that a user may read, and which of its rows. */
+export interface EmbeddedTableRight {
+  /** Database of the table. @default the server's `database` */
+  database?: string | undefined
+  /** Name of the table, or of a view. @default none, required */
+  table: string
+  /** Columns that it may read; with an empty list the condition alone counts, for what everybody may read. @default all of them */
+  columns?: readonly string[] | undefined
+  /** SQL condition that a row has to meet to be there for this user. @default every row is */
+  filter?: string | undefined
+}
+
 /** The account that may do everything. */
 export interface OwnerOptions {
   /** Name to log in with. @default 'owner' */
@@ -45,12 +57,16 @@ export interface EmbeddedUserOptions {
   username?: string | undefined
   /** Password to log in with. @default a random one, new at each start */
   password?: string | undefined
-  /** Databases that it sees; a trailing `*` stands for every name with that start. @default the server's `database` */
+  /** Databases that it sees whole; a trailing `*` stands for every name with that start. @default the server's `database`; none with `tables` */
   databases?: readonly string[] | undefined
+  /** Tables that it may read one by one, with conditions for their rows. They need not exist yet. @default [] */
+  tables?: readonly EmbeddedTableRight[] | undefined
   /** Whether it may only read; then its queries may bring no settings of their own. @default true */
   readOnly?: boolean | undefined
   /** What each of its queries may cost. @default see {@link QueryLimits} */
   limits?: QueryLimits | undefined
+  /** Further settings of its profile, over the ones that every account has. @default {} */
+  settings?: Readonly<Record<string, string | number | boolean>> | undefined
 }
 
 /** What {@link startClickHouse} needs to know. */

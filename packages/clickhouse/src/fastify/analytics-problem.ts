@@ -7,8 +7,16 @@ export function answerAnalyticsProblem(error: FastifyError, request: FastifyRequ
   const problem = analyticsProblem(error)
   if (problem.status >= 500) request.log.error({ err: error }, 'an analytics request failed')
   else if (hasErrorMark(error, 'ClickHouseBaseError')) request.log.info({ err: error }, 'an analytics query was refused')
-  if (problem.status === 503) reply.header('retry-after', '1')
+  const wait = retryAfterSeconds(error, problem.status)
+  if (wait !== undefined) reply.header('retry-after', String(wait))
   return reply.code(problem.status).type('application/problem+json').send(problem)
+}
+
+/** When it is worth asking again: as the quota says, else soon. */
+function retryAfterSeconds(error: unknown, status: number): number | undefined {
+  const { retryAfterMs } = error as { retryAfterMs?: unknown }
+  if (typeof retryAfterMs === 'number') return Math.max(1, Math.ceil(retryAfterMs / 1000))
+  return status === 503 || status === 429 ? 1 : undefined
 }
 
 /** What a caller may read of a failure: which field is to blame and why, nothing of the inside. */

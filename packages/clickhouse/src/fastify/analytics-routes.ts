@@ -62,14 +62,23 @@ export const analyticsRoutes: FastifyPluginAsync<AnalyticsRoutesOptions> = async
   addInvalidation(
     fastify,
     { ...asTheyAre, schema: cacheInvalidateSchema(limits), preHandler: guard('analytics:cache:invalidate') },
-    service,
+    (request) => {
+      refuseTenant(readerOf(request))
+      return service
+    },
     limits,
   )
 }
 
-function addInvalidation(fastify: FastifyInstance, route: object, service: AnalyticsService, limits: AnalyticsRequestLimits): void {
+/** The cache is one for all: how full it is tells what others do, and emptying it takes from them. */
+function refuseTenant({ tenant }: AnalyticsReader): void {
+  if (tenant !== undefined) throw new PermissionDeniedError("the cache is everybody's; callers who belong to a tenant may neither look at it nor empty it")
+}
+
+function addInvalidation(fastify: FastifyInstance, route: object, serviceFor: (request: FastifyRequest) => AnalyticsService, limits: AnalyticsRequestLimits): void {
   const readBody = invalidationReader(limits)
   fastify.post('/analytics/cache/invalidate', route, async (request) => {
+    const service = serviceFor(request)
     const { query, params, tables, tags } = readBody(request.body)
     if (tables !== undefined) await service.invalidateTables(tables)
     if (tags !== undefined) await service.invalidateTags(tags)

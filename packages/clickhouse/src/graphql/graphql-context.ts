@@ -8,6 +8,10 @@ export interface GraphqlContext {
   readonly role?: string | undefined
   /** Whom kept answers may be served to. */
   readonly scope?: string | undefined
+  /** Trust level at which analytics queries run, where the service has several. */
+  readonly level?: string | undefined
+  /** Whose rows analytics queries may read. */
+  readonly tenant?: string | undefined
 }
 
 /** The smallest part of a `FastifyRequest`, so that this package's front door needs no types of Fastify. */

@@ -14,7 +14,8 @@ export function formatGraphqlError(error: unknown, logger: Logger): GraphqlProbl
   const problem = toProblem(publicQueryError(cause, path ?? []))
   if (problem.status >= 500) logger.error({ err: cause }, 'a GraphQL field failed')
   const { detail, code, status, issues } = problem
-  return { message: detail, ...place, extensions: { code, status, ...(issues ? { issues } : {}) } }
+  const { retryAfterMs } = cause as { retryAfterMs?: unknown }
+  return { message: detail, ...place, extensions: { code, status, ...(issues ? { issues } : {}), ...(typeof retryAfterMs === 'number' ? { retryAfterMs } : {}) } }
 }
 
 /** What a resolver threw; `undefined` for what GraphQL itself found wrong with the request. */

@@ -4,6 +4,7 @@ import type { QueryParams } from '../adapter-options.ts'
 import type { AnalyticsQueryOptions } from '../analytics/analytics-query.ts'
 import type { AnalyticsService } from '../analytics/analytics-service.ts'
 import type { ClickHouseErrorCode } from '../errors.ts'
+import { PermissionDeniedError } from '../operational-errors.ts'
 import type { GraphqlContext } from './graphql-context.ts'
 import { formatGraphqlError } from './graphql-error.ts'
 import {
@@ -83,13 +84,16 @@ export function createGraphqlLayer(options: GraphqlLayerOptions): ServableGraphq
 function analyticsResolvers(service: AnalyticsService): GraphqlResolvers {
   return {
     Query: {
-      analytics: async (_source, { query, params, options }, { role, scope, signal }) =>
+      analytics: async (_source, { query, params, options }, { role, scope, level, tenant, signal }) =>
         service.executeAnalyticsQuery({
           query: query as string,
           params: (params ?? undefined) as QueryParams | undefined,
-          options: { ...withoutNulls((options ?? {}) as AnalyticsQueryOptions), role, scope, signal },
+          options: { ...withoutNulls((options ?? {}) as AnalyticsQueryOptions), role, scope, level, tenant, signal },
         }),
-      cacheStats: async () => service.getCacheStats(),
+      cacheStats: async (_source, _args, { tenant }) => {
+        if (tenant !== undefined) throw new PermissionDeniedError("the cache is everybody's; callers who belong to a tenant may not look at it")
+        return service.getCacheStats()
+      },
     },
   }
 }

@@ -60,7 +60,7 @@ export interface GraphqlProblem {
   readonly message: string
   readonly locations?: readonly { readonly line: number; readonly column: number }[]
   readonly path?: readonly (string | number)[]
-  readonly extensions: { readonly code: string; readonly status: number; readonly issues?: readonly ValidationIssue[] }
+  readonly extensions: { readonly code: string; readonly status: number; readonly issues?: readonly ValidationIssue[]; readonly retryAfterMs?: number }
 }
 
 /** An answer as GraphQL has it. */

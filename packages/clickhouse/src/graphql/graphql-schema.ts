@@ -26,9 +26,19 @@ const TYPES = /* GraphQL */ `
     "Rows by column name. 64-bit integers and decimals are strings; their types stand in columns."
     data: [JSON!]!
     columns: [Column!]!
-    statistics: QueryStatistics!
+    "What the query cost; null to callers who belong to a tenant."
+    statistics: QueryStatistics
     cache: CacheState!
     queryId: String!
+    "Set when the quota is spent and the answer is an older one."
+    degraded: DegradedAnswer
+  }
+
+  type DegradedAnswer {
+    "The kind of quota that is spent."
+    quota: String!
+    "When there is some again, in milliseconds."
+    retryAfterMs: Float!
   }
 
   type Column {

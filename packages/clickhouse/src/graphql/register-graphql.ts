@@ -17,8 +17,8 @@ export interface GraphqlRouteOptions {
   guard?: ((permission: string) => preHandlerAsyncHookHandler) | undefined
   /** Permission that the route itself needs; fields have their own, see `authorize`. @default 'analytics:query' */
   permission?: string | undefined
-  /** Under which ClickHouse role a request's queries run, and whom their kept answers may be served to. @default one role and one scope for all */
-  readerOf?: ((request: FastifyRequest) => Pick<GraphqlContext, 'role' | 'scope'>) | undefined
+  /** As whom a request's queries run, and whom their kept answers may be served to. @default one role and one scope for all */
+  readerOf?: ((request: FastifyRequest) => Pick<GraphqlContext, 'role' | 'scope' | 'level' | 'tenant'>) | undefined
   /** Largest body, in bytes. @default 1048576 */
   maxBodyBytes?: number | undefined
 }

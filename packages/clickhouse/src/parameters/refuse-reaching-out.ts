@@ -10,7 +10,7 @@ const harmless = new Set<string>()
 
 /**
  * Refuses a read-only user's query that names what reaches out of the databases: functions that read files of the server, that show its
- * host, and every table function but a few. An embedded server evaluates `file(…)` for everyone, also inside the structure that is
+ * host, every table function but a few, and settings. An embedded server evaluates `file(…)` for everyone, also inside the structure that is
  * handed to a table function as a text (`values('a String ALIAS file(…)', …)`), however that text comes about: so it is the function
  * that takes a structure which is refused, and not the text.
  *
@@ -52,11 +52,21 @@ function refusalAt(tokens: readonly SqlToken[], index: number, inTables: boolean
   const isCall = tokens[index + 1]?.text === '('
   if (token === undefined || token.kind === 'string') return undefined
   if (token.kind === 'sign') return token.text === '}' && isCall ? 'the query calls a function whose name is a parameter; read-only users write the name into the query' : undefined
+  if (isSettingsClause(token, tokens[index - 1])) return 'the query brings settings, which read-only users may not; their profile has them (a column of that name is written with its table: t.settings)'
   // `1.file(…)`: what sticks to a number may be a name to the server.
   const name = token.kind === 'number' ? (/[a-z_]\w*$/i.exec(token.text.slice(1))?.[0] ?? '').toLowerCase() : token.value.toLowerCase()
   if (isCall) return callRefusal(name, tokens[index + 2], tokens[index + 3], inTables)
   const isColumn = tokens[index - 1]?.text === '.'
   return !isColumn && isRefusedAnywhere(name) ? reachingRefusal(name) : undefined
+}
+
+/**
+ * The server holds settings behind the whole query against the profile, but takes those behind a subquery as they are: `readonly = 0` and
+ * `max_execution_time = 0` too.
+ */
+function isSettingsClause({ kind, text, value }: SqlToken, before: SqlToken | undefined): boolean {
+  if (kind === 'number') return /\.?settings$/i.test(text)
+  return kind === 'word' && value === 'SETTINGS' && before?.text !== '.'
 }
 
 const isRefusedAnywhere = (name: string): boolean => REACHING_FUNCTIONS.has(name) || NAMING_FUNCTIONS.has(name)

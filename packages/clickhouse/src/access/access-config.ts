@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs'
+import { ConfigurationError } from '@smart-whale/interfaces'
+import type { ClickHouseErrorCode } from '../errors.ts'
+import type { TrustLevel } from './trust-level.ts'
+
+/** Variables by name. */
+export type AccessEnvironment = Readonly<Record<string, string | undefined>>
+
+/** Where the key of tokens lies, and what they say. */
+export interface TokenSettings {
+  readonly keyFile: string
+  readonly issuer: string
+  readonly audience: string
+}
+
+/** The token settings of `AUTH_KEY_FILE`, `AUTH_ISSUER` and `AUTH_AUDIENCE`. @throws ConfigurationError that names the variable that is missing */
+export function tokenSettings(environment: AccessEnvironment = process.env): TokenSettings {
+  return {
+    keyFile: required(environment, 'AUTH_KEY_FILE', 'the file that holds the signing key (made when missing)'),
+    issuer: required(environment, 'AUTH_ISSUER', 'the name that tokens are issued under'),
+    audience: environment['AUTH_AUDIENCE'] ?? 'smart-whale',
+  }
+}
+
+/**
+ * The levels in the JSON file that `CLICKHOUSE_ACCESS_FILE` names. A level without a password gets it from
+ * `CLICKHOUSE_ACCESS_PASSWORD_<LEVEL>`, so that the file holds no secret.
+ *
+ * @throws ConfigurationError that names the variable or the file
+ */
+export function levelsFromFile(environment: AccessEnvironment = process.env): Readonly<Record<string, TrustLevel>> {
+  const path = required(environment, 'CLICKHOUSE_ACCESS_FILE', 'the JSON file with the trust levels')
+  const levels = parsed(path)
+  const entries = Object.entries(levels).map(([name, level]) => {
+    const variable = `CLICKHOUSE_ACCESS_PASSWORD_${name.toUpperCase()}`
+    return [name, { ...level, password: level.password ?? required(environment, variable, `the password of the level "${name}"`) }] as const
+  })
+  return Object.fromEntries(entries)
+}
+
+/** The secret under which the encryption manager of the environment works. @throws ConfigurationError when it is missing */
+export function encryptionKeyFile(environment: AccessEnvironment = process.env): string {
+  return required(environment, 'ENCRYPTION_KEY_FILE', 'the file that holds the encryption keys (made when missing)')
+}
+
+/** Where the audit log of the environment lies. @throws ConfigurationError when it is missing */
+export function auditLogPath(environment: AccessEnvironment = process.env): string {
+  return required(environment, 'AUDIT_LOG_FILE', 'the file that the audit log is written to')
+}
+
+function parsed(path: string): Record<string, TrustLevel> {
+  try {
+    return (JSON.parse(readFileSync(path, 'utf8')) as { levels: Record<string, TrustLevel> }).levels ?? {}
+  } catch (cause) {
+    // What a parser says may quote the file.
+    const why = cause instanceof SyntaxError ? 'it is not JSON' : `it can't be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown reason'})`
+    throw configurationError(`CLICKHOUSE_ACCESS_FILE: ${path}: ${why}`)
+  }
+}
+
+function required(environment: AccessEnvironment, name: string, what: string): string {
+  const value = environment[name]
+  if (value !== undefined && value !== '') return value
+  throw configurationError(`${name} is not set; it names ${what}`)
+}
+
+const configurationError = (message: string): ConfigurationError<ClickHouseErrorCode> => new ConfigurationError<ClickHouseErrorCode>(message, { code: 'ERR_CLICKHOUSE_CONFIGURATION' })

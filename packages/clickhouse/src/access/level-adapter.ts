@@ -1,0 +1,176 @@
+import { type CallOptions, type ColumnBatch, type HealthResult, type Row, systemClock, type Clock } from '@smart-whale/interfaces'
+import type { ClickHouseAdapter, DownloadOptions, DownloadResult, ExecuteManyOptions, InsertOptions, InsertResult, QueryOptions, QueryParams, QueryResult } from '../adapter-options.ts'
+import { runBounded } from '../adapter/run-bounded.ts'
+import { QueryError } from '../errors.ts'
+import { PermissionDeniedError } from '../operational-errors.ts'
+import { QuotaExceededError } from './access-errors.ts'
+import type { CheckedLevel } from './check-levels.ts'
+import { estimateQuery, refuseOverBudget } from './estimate-query.ts'
+import type { FairTurns } from './fair-turns.ts'
+import type { SlidingQuota } from './quota/sliding-quota.ts'
+import { refuseLookingAround } from './refuse-looking-around.ts'
+
+/** What a {@link LevelAdapter} is made from. */
+export interface LevelAdapterOptions {
+  /** Logged in as the level's user. @default none, required */
+  readonly adapter: ClickHouseAdapter
+  /** Whose rules hold. @default none, required */
+  readonly level: CheckedLevel
+  /** Whose turn it is, over all levels. @default none, required */
+  readonly turns: FairTurns
+  /** What each tenant may spend; undefined where nothing bounds it. @default undefined */
+  readonly quota: SlidingQuota | undefined
+  /** Measures what a query took. @default systemClock */
+  readonly clock?: Clock | undefined
+}
+
+/** What a query cost, as far as it is known. */
+interface Cost {
+  rowsRead: number
+  bytesRead: number
+  serverMs: number
+}
+
+/**
+ * An adapter that is a level: every query through it belongs to a tenant (where the level has them), is within the quota, has its turn,
+ * is within the budget, and is then counted. It only reads.
+ */
+export class LevelAdapter implements ClickHouseAdapter {
+  readonly #options: LevelAdapterOptions
+  readonly #clock: Clock
+
+  constructor(options: LevelAdapterOptions) {
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+  }
+
+  get server(): string {
+    return this.#options.adapter.server
+  }
+
+  get database(): string {
+    return this.#options.adapter.database
+  }
+
+  connect(options?: CallOptions): Promise<void> {
+    return this.#options.adapter.connect(options)
+  }
+
+  async execute<T extends Row = Row>(query: string, params?: QueryParams, options: QueryOptions = {}): Promise<QueryResult<T>> {
+    return this.#within(query, params, options, async (cost) => {
+      const result = await this.#options.adapter.execute<T>(query, params, options)
+      const { rowsRead, bytesRead, elapsedMs } = result.statistics
+      Object.assign(cost, { rowsRead, bytesRead, serverMs: elapsedMs })
+      this.#refuseTooLong(result.rows.length)
+      return result
+    })
+  }
+
+  async executeMany<T extends Row = Row>(queries: readonly (string | readonly [query: string, params: QueryParams])[], options: ExecuteManyOptions = {}): Promise<QueryResult<T>[]> {
+    const { concurrency = 4, ...each } = options
+    return runBounded(queries, concurrency, options.signal, (entry, signal) => {
+      const [query, params] = typeof entry === 'string' ? [entry, {}] : entry
+      return this.execute<T>(query, params, { ...each, signal })
+    })
+  }
+
+  async *stream<T extends Row = Row>(query: string, params?: QueryParams, options: QueryOptions = {}): AsyncIterable<T> {
+    const ended = await this.#begin(query, params, options)
+    try {
+      yield* this.#options.adapter.stream<T>(query, params, options)
+    } finally {
+      await ended()
+    }
+  }
+
+  async download(query: string, params: QueryParams | undefined, options: DownloadOptions): Promise<DownloadResult> {
+    const ended = await this.#begin(query, params, options)
+    const result = await this.#options.adapter.download(query, params, options).catch(async (error: unknown) => {
+      await ended()
+      throw error
+    })
+    const body = async function* (): AsyncIterable<Uint8Array> {
+      try {
+        yield* result.body
+      } finally {
+        await ended()
+      }
+    }
+    return { ...result, body: body() }
+  }
+
+  insert(_table: string, _rows: readonly Row[], _options?: InsertOptions): Promise<InsertResult> {
+    return Promise.reject(readsOnly())
+  }
+
+  insertColumns(_table: string, _batch: ColumnBatch, _options?: InsertOptions): Promise<InsertResult | null> {
+    return Promise.reject(readsOnly())
+  }
+
+  healthCheck(options?: CallOptions): Promise<HealthResult> {
+    return this.#options.adapter.healthCheck(options)
+  }
+
+  close(): Promise<void> {
+    return this.#options.adapter.close()
+  }
+
+  async #within<T>(query: string, params: QueryParams | undefined, options: QueryOptions, work: (cost: Cost) => Promise<T>): Promise<T> {
+    const cost: Cost = { rowsRead: 0, bytesRead: 0, serverMs: 0 }
+    const ended = await this.#begin(query, params, options)
+    try {
+      return await work(cost)
+    } finally {
+      await ended(cost)
+    }
+  }
+
+  /** All that must hold before the query goes out; resolves to what has to be called when it has ended. */
+  async #begin(query: string, params: QueryParams | undefined, options: QueryOptions): Promise<(cost?: Cost) => Promise<void>> {
+    const { adapter, level, turns, quota } = this.#options
+    const key = this.#payer(options)
+    if (level.byTenant) refuseLookingAround(query, params)
+    await this.#refuseOverQuota(key)
+    const turn = await turns.take(key, level.share, options.signal)
+    const startedAt = this.#clock.monotonic()
+    // A query that failed has cost what it took.
+    const ended = async (cost?: Cost): Promise<void> => {
+      const tookMs = this.#clock.monotonic() - startedAt
+      turn.end(tookMs)
+      await quota?.spend(key, { queries: 1, rowsRead: cost?.rowsRead ?? 0, bytesRead: cost?.bytesRead ?? 0, serverMs: cost?.serverMs || tookMs })
+    }
+    try {
+      if (level.budget !== undefined) {
+        const estimate = await estimateQuery(adapter, query, params, options)
+        if (estimate !== undefined) refuseOverBudget(estimate, level.budget, !level.byTenant)
+      }
+      return ended
+    } catch (error) {
+      await ended()
+      throw error
+    }
+  }
+
+  /** The server holds the blocks of an answer against its limit, but not what ARRAY JOIN makes of the last one. */
+  #refuseTooLong(rows: number): void {
+    const { maxResultRows } = this.#options.level.limits
+    if (rows > maxResultRows) throw new QueryError(`the query answers more than the ${maxResultRows} rows that it may; narrow it, or ask for an aggregate`, { code: 'ERR_CLICKHOUSE_LIMIT_EXCEEDED', status: 422 })
+  }
+
+  #payer({ tenant }: QueryOptions): string {
+    const { byTenant, name } = this.#options.level
+    if (byTenant && tenant === undefined) throw new PermissionDeniedError('the caller belongs to no tenant; its token needs a tenant')
+    return `${name}:${tenant ?? ''}`
+  }
+
+  async #refuseOverQuota(key: string): Promise<void> {
+    const excess = await this.#options.quota?.excess(key)
+    if (excess === undefined) return
+    const seconds = Math.ceil(excess.retryAfterMs / 1000)
+    throw new QuotaExceededError(`the quota of ${excess.allowed} ${WORDS[excess.kind]} is spent; there is some again in ${seconds} s`, { quota: excess.kind, retryAfterMs: excess.retryAfterMs })
+  }
+}
+
+const WORDS = { queries: 'queries', rowsRead: 'rows read', bytesRead: 'bytes read', serverMs: 'milliseconds on the server' } as const
+
+const readsOnly = (): PermissionDeniedError => new PermissionDeniedError('what runs at a trust level only reads; insert through a writer')

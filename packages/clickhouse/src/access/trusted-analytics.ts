@@ -1,0 +1,167 @@
+import { type CachingInterface, type Clock, InfrastructureError, type Logger, type Row, silentLogger, systemClock } from '@smart-whale/interfaces'
+import type { ClickHouseAdapter, InsertOptions, InsertResult, QueryParams } from '../adapter-options.ts'
+import { runBounded } from '../adapter/run-bounded.ts'
+import type { AnalyticsCacheStats, AnalyticsFailure, AnalyticsQuery, AnalyticsResult } from '../analytics/analytics-query.ts'
+import type { AnalyticsServiceOptions } from '../analytics/analytics-options.ts'
+import { type AnalyticsBatchOptions, type AnalyticsService, createAnalyticsService } from '../analytics/analytics-service.ts'
+import { OperationalError, PermissionDeniedError } from '../operational-errors.ts'
+import { QuotaExceededError } from './access-errors.ts'
+import type { CheckedLevel } from './check-levels.ts'
+import { FairTurns, type FairTurnsOptions } from './fair-turns.ts'
+import { LastAnswers } from './last-answers.ts'
+import { LevelAdapter } from './level-adapter.ts'
+import { createMemoryQuotaStore } from './quota/memory-quota-store.ts'
+import { SlidingQuota } from './quota/sliding-quota.ts'
+import type { QuotaStore } from './quota/spending.ts'
+import { veilError } from './veil-error.ts'
+
+/** What a service over several trust levels is made from. */
+export interface TrustedAnalyticsOptions {
+  /** Adapter of each level's user, by the level's name. @default none, required */
+  adapters: ReadonlyMap<string, ClickHouseAdapter>
+  /** Where answers are kept, apart for each level and tenant; null keeps none. @default none, required */
+  cache: CachingInterface | null
+  /** More for the service of each level. @default {} */
+  analytics?: Omit<AnalyticsServiceOptions, 'cache' | 'cacheKeyPrefix' | 'logger' | 'clock'> | undefined
+  /** Where it is kept what each tenant has spent. @default in this process */
+  quotaStore?: QuotaStore | undefined
+  /** How many queries run at once, over all levels. @default see {@link FairTurnsOptions} */
+  turns?: FairTurnsOptions | undefined
+  /** Whose time passes. @default systemClock */
+  clock?: Clock | undefined
+  /** Hears of what tenants are not told. @default silentLogger */
+  logger?: Logger | undefined
+}
+
+/** Answers each query as the user of the level that it names in its options. */
+export class TrustedAnalytics implements AnalyticsService {
+  readonly #levels: ReadonlyMap<string, CheckedLevel>
+  readonly #services = new Map<string, AnalyticsService>()
+  readonly #last: LastAnswers
+  readonly #logger: Logger
+  readonly #database: string
+  readonly turns: FairTurns
+
+  constructor(levels: readonly CheckedLevel[], options: TrustedAnalyticsOptions) {
+    const { adapters, cache, analytics, clock = systemClock, logger = silentLogger } = options
+    const store = options.quotaStore ?? createMemoryQuotaStore({ clock })
+    this.#levels = new Map(levels.map((level) => [level.name, level]))
+    this.#logger = logger
+    this.turns = new FairTurns({ clock, ...options.turns })
+    const first = adapters.values().next().value as ClickHouseAdapter
+    this.#database = first.database
+    const prefix = `smart-whale:trusted:${first.server}:`
+    this.#last = new LastAnswers(cache, `${prefix}last:`, clock)
+    for (const level of levels) {
+      const adapter = new LevelAdapter({
+        adapter: adapters.get(level.name) as ClickHouseAdapter,
+        level,
+        turns: this.turns,
+        quota: level.quota === undefined ? undefined : new SlidingQuota(level.quota, store, () => clock.now()),
+        clock,
+      })
+      this.#services.set(level.name, createAnalyticsService(adapter, { catalogue: adapters.get(level.name), ...analytics, cache: cache ?? false, cacheKeyPrefix: `${prefix}${level.name}:`, clock, logger }))
+    }
+  }
+
+  async executeAnalyticsQuery<T extends Row = Row>(query: AnalyticsQuery): Promise<AnalyticsResult<T>> {
+    const level = this.#levelOf(query)
+    try {
+      const result = await this.#serviceOf(level).executeAnalyticsQuery<T>(query)
+      await this.#keep(level, query, result as AnalyticsResult)
+      return shownTo(level, result)
+    } catch (error) {
+      const degraded = QuotaExceededError.isInstance(error) ? await this.#degraded<T>(level, query, error) : undefined
+      if (degraded !== undefined) return degraded
+      throw level.byTenant ? this.#veiled(error, query, level) : error
+    }
+  }
+
+  async executeBatchQueries<T extends Row = Row>(queries: readonly AnalyticsQuery[], options: AnalyticsBatchOptions = {}): Promise<(AnalyticsResult<T> | AnalyticsFailure)[]> {
+    return runBounded(queries, options.concurrency ?? 4, options.signal, async (query, signal) => {
+      try {
+        return await this.executeAnalyticsQuery<T>({ ...query, options: { ...query.options, signal } })
+      } catch (error) {
+        return { error: InfrastructureError.isInstance(error) ? error : new OperationalError('the query failed for a reason that this package does not know; see the cause', { cause: error }) }
+      }
+    })
+  }
+
+  async insert(table: string, rows: readonly Row[], options?: InsertOptions): Promise<InsertResult> {
+    const [first, ...others] = [...this.#services.values()] as [AnalyticsService, ...AnalyticsService[]]
+    try {
+      return await first.insert(table, rows, options)
+    } finally {
+      await Promise.all(others.map((service) => service.invalidateTables([table])))
+    }
+  }
+
+  async invalidateCache(query?: string, params?: QueryParams): Promise<number> {
+    const removed = await this.#each((service) => service.invalidateCache(query, params))
+    return removed.reduce((sum, count) => sum + count, 0)
+  }
+
+  async invalidateTables(tables: readonly string[]): Promise<void> {
+    await this.#each((service) => service.invalidateTables(tables))
+  }
+
+  async invalidateTags(tags: readonly string[]): Promise<void> {
+    await this.#each((service) => service.invalidateTags(tags))
+  }
+
+  /** Sums over all levels and tenants: not for tenants to see. */
+  async getCacheStats(): Promise<AnalyticsCacheStats> {
+    const all = await this.#each((service) => service.getCacheStats())
+    const total = (name: keyof AnalyticsCacheStats): number => all.reduce((sum, stats) => sum + (stats[name] ?? 0), 0)
+    const names = ['hits', 'staleHits', 'misses', 'shared', 'bypassed', 'outdated', 'invalidations', 'failures', 'inFlight', 'waiting'] as const
+    const counts = Object.fromEntries(names.map((name) => [name, total(name)])) as Record<(typeof names)[number], number>
+    const answers = counts.hits + counts.staleHits + counts.misses + counts.shared + counts.bypassed
+    return {
+      ...counts,
+      entries: all.some(({ entries }) => entries === null) ? null : total('entries'),
+      hitRatio: answers === 0 ? 0 : (counts.hits + counts.staleHits + counts.shared) / answers,
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#each((service) => service.close())
+  }
+
+  #levelOf({ options }: AnalyticsQuery): CheckedLevel {
+    const level = this.#levels.get(options?.level ?? '')
+    if (level === undefined) throw new PermissionDeniedError('the caller has no trust level; one of its roles must be named by one')
+    if (level.byTenant && options?.tenant === undefined) throw new PermissionDeniedError('the caller belongs to no tenant; its token needs a tenant')
+    return level
+  }
+
+  #serviceOf({ name }: CheckedLevel): AnalyticsService {
+    return this.#services.get(name) as AnalyticsService
+  }
+
+  #each<T>(work: (service: AnalyticsService) => Promise<T>): Promise<T[]> {
+    return Promise.all([...this.#services.values()].map(work))
+  }
+
+  async #keep(level: CheckedLevel, query: AnalyticsQuery, result: AnalyticsResult): Promise<void> {
+    if (level.quota === undefined) return
+    await this.#last.keep(level.name, query, result, level.quota.maxDegradedAgeSeconds ?? 3600).catch((error: unknown) => {
+      this.#logger.warn({ err: error }, 'an answer could not be kept for when the quota is spent')
+    })
+  }
+
+  async #degraded<T extends Row>(level: CheckedLevel, query: AnalyticsQuery, { quota, retryAfterMs }: QuotaExceededError): Promise<AnalyticsResult<T> | undefined> {
+    const known = await this.#last.find(level.name, query).catch(() => undefined)
+    return known === undefined ? undefined : shownTo(level, { ...(known as AnalyticsResult<T>), degraded: { quota, retryAfterMs } })
+  }
+
+  #veiled(error: unknown, query: AnalyticsQuery, level: CheckedLevel): unknown {
+    const shown = veilError(error, query.query, level, this.#database)
+    if (shown !== error) this.#logger.info({ err: error, tenant: query.options?.tenant }, "a tenant's query failed; it was told less")
+    return shown
+  }
+}
+
+/** Rows read are counted before the row policies: to a tenant they would tell how much there is of others. */
+function shownTo<T extends Row>(level: CheckedLevel, result: AnalyticsResult<T>): AnalyticsResult<T> {
+  return level.byTenant ? { ...result, statistics: null } : result
+}

@@ -1,0 +1,143 @@
+import { createHmac, createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { createInterface } from 'node:readline'
+import { AuditError } from '../errors.ts'
+import { type AuditEntry, CHAIN_START, type ChainHead, type ChainKey, type FoundEntry } from './audit-chain.ts'
+import type { AuditStore } from './audit-store.ts'
+
+/** Where the last entry is looked for, from the end. */
+const TAIL_BYTES = 1024 * 1024
+
+/**
+ * A chain in a file, one JSON line an entry, mode 600. Beside it `<file>.head` says how far it has been: a file that was cut off ends
+ * before it. One process may write at a time.
+ */
+export class AuditFile implements AuditStore {
+  readonly path: string
+  readonly #key: ChainKey
+  #file: FileHandle | null = null
+
+  constructor(path: string, key: ChainKey) {
+    this.path = path
+    this.#key = key
+  }
+
+  async open(): Promise<ChainHead> {
+    return this.#explained(async () => {
+      await mkdir(dirname(this.path), { recursive: true })
+      await takeLock(`${this.path}.lock`)
+      this.#file = await open(this.path, 'a+', 0o600)
+      return this.#lastEntry(this.#file)
+    })
+  }
+
+  async append(entries: readonly AuditEntry[]): Promise<void> {
+    const last = entries.at(-1)
+    if (last === undefined) return
+    await this.#explained(async () => {
+      const file = this.#file
+      if (file === null) throw new AuditError('ERR_AUDIT_CLOSED', 'the audit log is closed; open it anew')
+      await file.appendFile(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
+      await file.datasync()
+      await this.#writeHead({ sequence: last.sequence, hash: last.hash })
+    })
+  }
+
+  async *read(): AsyncIterable<FoundEntry> {
+    const lines = createInterface({ input: createReadStream(this.path, 'utf8'), crlfDelay: Infinity })
+    for await (const line of lines) yield parsed(line)
+  }
+
+  /** By the file beside the log. One that is there but not ours is a fault of its own. */
+  async knownHead(): Promise<ChainHead | undefined> {
+    const text = await readFile(`${this.path}.head`, 'utf8').catch(() => undefined)
+    if (text === undefined) return undefined
+    const [sequence, hash, seal] = text.trim().split(' ')
+    if (hash === undefined || seal !== this.#seal(`${sequence} ${hash}`)) return { sequence: Number.MAX_SAFE_INTEGER, hash: 'the file beside the log was changed' }
+    return { sequence: Number(sequence), hash }
+  }
+
+  async close(): Promise<void> {
+    if (this.#file === null) return
+    await this.#file.close()
+    this.#file = null
+    await rm(`${this.path}.lock`, { force: true })
+  }
+
+  async #writeHead({ sequence, hash }: ChainHead): Promise<void> {
+    const text = `${sequence} ${hash}`
+    await writeFile(`${this.path}.head.tmp`, `${text} ${this.#seal(text)}\n`, { mode: 0o600 })
+    await rename(`${this.path}.head.tmp`, `${this.path}.head`)
+  }
+
+  #seal(text: string): string {
+    return this.#key === undefined ? createHash('sha256').update(text).digest('hex') : createHmac('sha256', this.#key).update(`head ${text}`).digest('hex')
+  }
+
+  /** A line that a crash has torn was never acknowledged: it goes, and the chain continues behind the last whole one. */
+  async #lastEntry(file: FileHandle): Promise<ChainHead> {
+    const { size } = await file.stat()
+    const start = Math.max(0, size - TAIL_BYTES)
+    const tail = Buffer.alloc(size - start)
+    await file.read(tail, 0, tail.length, start)
+    const wholeEnd = tail.lastIndexOf(0x0a) + 1
+    if (wholeEnd < tail.length) await file.truncate(start + wholeEnd)
+    const last = tail.toString('utf8', 0, wholeEnd).trimEnd().split('\n').at(-1) ?? ''
+    const known = await this.knownHead()
+    if (last === '') return known === undefined ? CHAIN_START : refuseCut(this.path, known, CHAIN_START)
+    const entry = parsed(last)
+    if ('broken' in entry) throw new AuditError('ERR_AUDIT_BROKEN', `the last line of the audit log ${this.path} ${entry.broken}; keep the file as it is for whoever looks into it, and begin another one`)
+    return known !== undefined && known.sequence > entry.sequence ? refuseCut(this.path, known, entry) : { sequence: entry.sequence, hash: entry.hash }
+  }
+
+  async #explained<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      if (AuditError.isInstance(error)) throw error
+      const reason = (error as NodeJS.ErrnoException).code ?? 'unknown reason'
+      throw new AuditError('ERR_AUDIT_WRITE', `the audit log ${this.path} can't be read or written (${reason}); check its folder, and the room on the disk`, { reason }, error)
+    }
+  }
+}
+
+function refuseCut(path: string, known: ChainHead, found: ChainHead): never {
+  throw new AuditError('ERR_AUDIT_BROKEN', `the audit log ${path} has been up to entry ${known.sequence} and ends at ${found.sequence}: it was cut off. Keep it as it is for whoever looks into it, and begin another one`)
+}
+
+function parsed(line: string): FoundEntry {
+  try {
+    const entry = JSON.parse(line) as FoundEntry
+    return typeof entry === 'object' && entry !== null && 'hash' in entry ? entry : { broken: 'is no entry of an audit log' }
+  } catch {
+    return { broken: 'is no JSON' }
+  }
+}
+
+/** Two writers would make two chains in one file. The lock of a process that is gone counts for nothing. */
+async function takeLock(path: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const file = await open(path, 'wx', 0o600)
+      await file.writeFile(String(process.pid))
+      return await file.close()
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt > 3) throw error
+      const owner = Number(await readFile(path, 'utf8').catch(() => '0'))
+      if (isAlive(owner)) throw new AuditError('ERR_AUDIT_LOCKED', `the audit log is being written by process ${owner}; give each process a log of its own`)
+      await rm(path, { force: true })
+    }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  if (!Number.isSafeInteger(pid) || pid <= 0) return false
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
