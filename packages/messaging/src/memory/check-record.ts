@@ -1,5 +1,6 @@
 import type { ValidationError } from '@smart-whale/interfaces'
 import { kindOf, messagingValidationError } from '../errors.ts'
+import { textBytes } from '../short-text.ts'
 import type { OutgoingRecord } from '../transport.ts'
 import { contentBytes, headerBytes } from './log/record-layout.ts'
 
@@ -46,7 +47,7 @@ function checkPartition(partition: number | undefined, index: number, { topic, p
 function checkHeaders(headers: Readonly<Record<string, unknown>>, index: number): void {
   if (typeof headers !== 'object' || headers === null) throw wrong(index, 'headers', `must be an object, got ${kindOf(headers)}`)
   for (const name in headers) {
-    if (Buffer.byteLength(name) > MAX_HEADER_NAME_BYTES) throw wrong(index, 'headers', `have a name of more than ${MAX_HEADER_NAME_BYTES} bytes`)
+    if (textBytes(name) > MAX_HEADER_NAME_BYTES) throw wrong(index, 'headers', `have a name of more than ${MAX_HEADER_NAME_BYTES} bytes`)
     if (!isContent(headers[name])) throw wrong(index, 'headers', `header "${name.slice(0, 60)}" must be a string or bytes, got ${kindOf(headers[name])}`)
   }
   const all = headers as Readonly<Record<string, string | Uint8Array>>

@@ -1,3 +1,4 @@
+import { textBytes } from '../../short-text.ts'
 import type { OutgoingRecord } from '../../transport.ts'
 
 // One record: u32 length of what follows · f64 timestamp · i32 key length (-1: null) · i32 value length (-1: null) · key · value · headers.
@@ -11,7 +12,7 @@ const HEADER_FIXED_BYTES = 6
 export const RECORD_OVERHEAD_BYTES = LENGTH_BYTES + FIXED_BYTES
 
 const sizeOf = (part: Uint8Array | string | null | undefined): number =>
-  part === null || part === undefined ? 0 : typeof part === 'string' ? Buffer.byteLength(part) : part.length
+  part === null || part === undefined ? 0 : typeof part === 'string' ? textBytes(part) : part.length
 
 /** Bytes of a record's key and value. */
 export const contentBytes = (record: OutgoingRecord): number => sizeOf(record.key) + sizeOf(record.value)
@@ -19,7 +20,7 @@ export const contentBytes = (record: OutgoingRecord): number => sizeOf(record.ke
 /** Bytes of headers as they are stored. */
 export function headerBytes(headers: OutgoingRecord['headers']): number {
   let bytes = 0
-  for (const name in headers) bytes += HEADER_FIXED_BYTES + Buffer.byteLength(name) + sizeOf(headers[name])
+  for (const name in headers) bytes += HEADER_FIXED_BYTES + textBytes(name) + sizeOf(headers[name])
   return bytes
 }
 

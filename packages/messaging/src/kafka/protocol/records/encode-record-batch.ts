@@ -1,3 +1,4 @@
+import { textBytes, writeText } from '../../../short-text.ts'
 import type { OutgoingRecord } from '../../../transport.ts'
 import { BATCH, BEFORE_LENGTH_ENDS, MAGIC, TRANSACTIONAL_BIT } from './batch-layout.ts'
 import { COMPRESSION_IDS, compress, type WritableCompression } from './compression.ts'
@@ -22,7 +23,7 @@ const MAX_RECORD_OVERHEAD = 5 + 1 + 9 + 5 + 5 + 5 + 5
 /** How many bytes a record may take in a batch at most, before compression. */
 export function recordSizeBound(record: OutgoingRecord): number {
   let size = MAX_RECORD_OVERHEAD + sizeOf(record.key) + sizeOf(record.value)
-  for (const name in record.headers) size += 10 + Buffer.byteLength(name) + sizeOf(record.headers[name])
+  for (const name in record.headers) size += 10 + textBytes(name) + sizeOf(record.headers[name])
   return size
 }
 
@@ -97,7 +98,7 @@ function headersSize(headers: OutgoingRecord['headers']): number {
   const names = Object.keys(headers)
   let size = varintSize(names.length)
   for (const name of names) {
-    const nameLength = Buffer.byteLength(name)
+    const nameLength = textBytes(name)
     const valueLength = lengthOf(headers[name])
     size += varintSize(nameLength) + nameLength + varintSize(valueLength) + Math.max(0, valueLength)
   }
@@ -109,7 +110,7 @@ function writeHeaders(batch: Buffer, start: number, headers: OutgoingRecord['hea
   const names = Object.keys(headers)
   let at = writeVarint(batch, start, names.length)
   for (const name of names) {
-    at = writeBytes(batch, at, name, Buffer.byteLength(name))
+    at = writeBytes(batch, at, name, textBytes(name))
     at = writeBytes(batch, at, headers[name], lengthOf(headers[name]))
   }
   return at
@@ -118,7 +119,7 @@ function writeHeaders(batch: Buffer, start: number, headers: OutgoingRecord['hea
 function writeBytes(batch: Buffer, start: number, value: Bytes, length: number): number {
   const at = writeVarint(batch, start, length)
   if (value === null || value === undefined) return at
-  if (typeof value === 'string') batch.write(value, at, length, 'utf8')
+  if (typeof value === 'string') writeText(batch, at, value, length)
   else batch.set(value, at)
   return at + length
 }
@@ -154,7 +155,7 @@ function writeHeader(batch: Buffer, { count, baseTimestamp, maxTimestamp, compre
 /** -1 stands for null. */
 function lengthOf(value: Bytes): number {
   if (value === null || value === undefined) return -1
-  return typeof value === 'string' ? Buffer.byteLength(value) : value.length
+  return typeof value === 'string' ? textBytes(value) : value.length
 }
 
 function sizeOf(value: Bytes): number {
