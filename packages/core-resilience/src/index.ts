@@ -42,7 +42,8 @@ export { type Alternative, createFallback, type FallbackEvent, type FallbackFail
 export { Degradation, type DegradationOptions, type LevelChange, type LevelThreshold, type ServiceLevel } from './fallback/degradation.ts'
 
 // Balancing
-export { type BalancedTarget, type Balancer, type BalancerOptions, createBalancer, type EjectionEvent, type PickOptions, type TargetLease, type TargetView } from './balance/balancer.ts'
+export { type AcquireOptions, type BalancedTarget, type Balancer, type BalancerOptions, createBalancer, type EjectionEvent, type TargetView } from './balance/balancer.ts'
+export type { TargetLease, TargetOutcome } from './balance/target-lease.ts'
 export { type OutlierOptions } from './balance/target-record.ts'
 export {
   type BalancingStrategy,

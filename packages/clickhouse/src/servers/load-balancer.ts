@@ -140,12 +140,12 @@ export class ClickHouseLoadBalancer {
     const fresh = up.filter(({ name }) => !exclude.includes(name))
     const candidates = fresh.length > 0 ? fresh : up
     if (stickTo !== undefined) return this.#only(this.#keeping.choose(candidates, stickTo, Math.random))
-    if (candidates.length === this.#nodes.length) return this.#balancer.pick()
-    return this.#balancer.pick({ exclude: this.#nodes.filter((node) => !candidates.includes(node)).map(({ name }) => name) })
+    if (candidates.length === this.#nodes.length) return this.#balancer.acquire()
+    return this.#balancer.acquire({ exclude: this.#nodes.filter((node) => !candidates.includes(node)).map(({ name }) => name) })
   }
 
   #only(chosen: ServerNode): TargetLease<ServerNode> {
-    return this.#balancer.pick({ exclude: this.servers.filter((name) => name !== chosen.name) })
+    return this.#balancer.acquire({ exclude: this.servers.filter((name) => name !== chosen.name) })
   }
 
   #pinned(server: string): ServerNode {

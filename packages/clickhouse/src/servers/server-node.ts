@@ -77,7 +77,7 @@ export class ServerNode implements Candidate {
       await this.#enter(held)
       return held
     } catch (error) {
-      lease.end('unknown')
+      lease.release('unknown')
       throw BreakerOpenError.isInstance(error) ? circuitOpenError(error, this.name) : error
     }
   }
@@ -182,7 +182,7 @@ export class HeldServer {
   /** Whether a server is there is the breaker's affair, by probes; whether one that is there does well is the balancer's, by time. */
   #end(outcome: 'succeeded' | 'failed' | 'unknown', verdict?: Error): void {
     this.#settle(verdict)
-    this.#lease.end(outcome)
+    this.#lease.release(outcome)
   }
 
   readonly #leave = (): void => {

@@ -145,7 +145,7 @@ describe('createBalancer', () => {
     await failAt(made, 'b', 6)()
     expect(ejections).toEqual([{ balancer: 'replicas', target: 'b', forMs: 1_000 }])
     expect(made.targets.map(({ isEjected }) => isEjected)).toEqual([false, true, false])
-    const picked = new Set(Array.from({ length: 10 }, () => made.pick().name))
+    const picked = new Set(Array.from({ length: 10 }, () => made.acquire().name))
     expect([...picked].sort()).toEqual(['a', 'c'])
 
     await clock.advance(1_000)
@@ -154,7 +154,7 @@ describe('createBalancer', () => {
     expect(ejections.at(-1)).toMatchObject({ target: 'b', forMs: 2_000 })
     expect(counted.filter((entry) => (entry as { name: string }).name === 'smart_whale_balancer_ejections_total')).toHaveLength(2)
     await clock.advance(2_000)
-    expect(new Set(Array.from({ length: 6 }, () => made.pick().name)).size).toBe(3)
+    expect(new Set(Array.from({ length: 6 }, () => made.acquire().name)).size).toBe(3)
   })
 
   it('takes out what fails too often, though never in a row', async () => {
@@ -213,23 +213,23 @@ describe('createBalancer', () => {
   it('leaves out what was tried already, unless there is no other', () => {
     const { balancer: made } = balancer()
 
-    expect(Array.from({ length: 4 }, () => made.pick({ exclude: ['a', 'c'] }).name)).toEqual(['b', 'b', 'b', 'b'])
-    expect(made.pick({ exclude: ['a', 'b', 'c'] }).name).toBeDefined()
+    expect(Array.from({ length: 4 }, () => made.acquire({ exclude: ['a', 'c'] }).name)).toEqual(['b', 'b', 'b', 'b'])
+    expect(made.acquire({ exclude: ['a', 'b', 'c'] }).name).toBeDefined()
   })
 
   it('takes what is out rather than what was tried', async () => {
     const { balancer: made } = balancer({ outliers: { consecutiveFailures: 1 } })
     await failAt(made, 'b', 3)()
 
-    expect(made.pick({ exclude: ['a', 'c'] }).name).toBe('b')
+    expect(made.acquire({ exclude: ['a', 'c'] }).name).toBe('b')
   })
 
   it('keeps what it knows of targets that stay', async () => {
     const { balancer: made, clock } = balancer()
-    const lease = made.pick()
+    const lease = made.acquire()
     await clock.advance(25)
-    lease.end('succeeded')
-    lease.end('failed')
+    lease.release('succeeded')
+    lease.release('failed')
 
     made.setTargets([{ name: 'a', target: 'http://a' }, { name: 'd', target: 'http://d' }])
 
@@ -242,23 +242,86 @@ describe('createBalancer', () => {
   it('forgets a slow time by and by, and a failure is no quick answer', async () => {
     const { balancer: made, clock } = balancer({ targets: [{ name: 'a', target: 'x' }], latencyDecayMs: 1_000 })
     const take = async (ms: number, outcome: 'succeeded' | 'failed'): Promise<number> => {
-      const lease = made.pick()
+      const lease = made.acquire()
       await clock.advance(ms)
-      lease.end(outcome)
+      lease.release(outcome)
       return made.targets[0]!.latencyMs
     }
 
     expect(await take(100, 'succeeded')).toBe(100)
-    expect(await take(1, 'failed')).toBe(100)
+    expect(await take(1, 'failed')).toBeCloseTo(100 * Math.exp(-1 / 1_000))
     expect(await take(200, 'failed')).toBe(200)
     await clock.advance(999)
     expect(await take(1, 'succeeded')).toBeCloseTo(200 / Math.E + 1 * (1 - 1 / Math.E))
   })
 
+  it('asks a target again that was slow once, though another is free for every call', async () => {
+    const { balancer: made, clock } = balancer({ strategy: powerOfTwoChoices(), random: seeded(3), latencyDecayMs: 1_000 })
+    const latencies: Record<string, number> = { a: 5, b: 5, c: 400 }
+    const asked: Record<string, number> = { a: 0, b: 0, c: 0 }
+    const call = async (): Promise<void> => {
+      const lease = made.acquire()
+      asked[lease.name]! += 1
+      await clock.advance(latencies[lease.name]!)
+      lease.release('succeeded')
+    }
+    for (let one = 0; one < 200; one++) await call()
+    const whileSlow = asked['c']!
+    latencies['c'] = 5
+
+    for (let one = 0; one < 3_000; one++) await call()
+
+    expect(whileSlow).toBeLessThan(5)
+    expect(asked['c']! - whileSlow).toBeGreaterThan(500)
+  })
+
+  it('takes a target for as slow as it has been silent while it owes answers', async () => {
+    const { balancer: made, clock } = balancer({ targets: [{ name: 'a', target: 'x' }], latencyDecayMs: 1_000 })
+    const known = made.acquire()
+    await clock.advance(10)
+    known.release('succeeded')
+    await clock.advance(2_000)
+    expect(made.targets[0]!.latencyMs).toBeCloseTo(10 / Math.E ** 2)
+
+    const [hanging, other] = [made.acquire(), made.acquire()]
+    await clock.advance(300)
+    expect(made.targets[0]!.latencyMs).toBe(300)
+    other.release('unknown')
+    expect(made.targets[0]!.latencyMs).toBe(300)
+    hanging.release('unknown')
+    expect(made.targets[0]!.latencyMs).toBeLessThan(2)
+  })
+
+  it('holds a target for the length of a stream, and takes its first piece for its latency', async () => {
+    const { balancer: made, clock, ejections } = balancer({ outliers: { consecutiveFailures: 1 } })
+    const lease = made.acquire()
+    await clock.advance(30)
+    lease.answered()
+    await clock.advance(5_000)
+    lease.answered()
+    expect(made.targets[0]).toMatchObject({ name: 'a', underWay: 1, latencyMs: expect.closeTo(30 * Math.exp(-0.5)) as number })
+
+    lease.release('failed')
+    lease.answered()
+
+    expect(made.targets[0]).toMatchObject({ underWay: 0, latencyMs: expect.closeTo(30 * Math.exp(-0.5)) as number })
+    expect(ejections).toEqual([{ balancer: 'replicas', target: 'a', forMs: 10_000 }])
+  })
+
+  it('gets a target back that leaves its scope', () => {
+    const { balancer: made } = balancer()
+    {
+      using lease = made.acquire()
+      expect(made.targets.find(({ name }) => name === lease.name)).toMatchObject({ underWay: 1 })
+    }
+
+    expect(made.targets.every(({ underWay, latencyMs }) => underWay === 0 && latencyMs === 0)).toBe(true)
+  })
+
   it('says so when there is no target', () => {
     const { balancer: made } = balancer({ targets: [] })
 
-    expect(() => made.pick()).toThrow(expect.objectContaining({ code: 'ERR_NO_TARGET', retryable: true, context: { balancer: 'replicas' } }))
+    expect(() => made.acquire()).toThrow(expect.objectContaining({ code: 'ERR_NO_TARGET', retryable: true, context: { balancer: 'replicas' } }))
   })
 
   it.each([

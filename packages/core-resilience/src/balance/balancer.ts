@@ -4,6 +4,7 @@ import { optionError } from '../errors.ts'
 import { contextOf, isCancelled, reasonOf } from '../executor/scope.ts'
 import { notify } from '../notify.ts'
 import { type BalancingStrategy, powerOfTwoChoices } from './strategies.ts'
+import { RecordLease, type TargetLease } from './target-lease.ts'
 import { type OutlierOptions, type OutlierRules, TargetRecord } from './target-record.ts'
 
 /** Something that calls can go to. */
@@ -47,35 +48,29 @@ export interface BalancerOptions<T> {
 }
 
 /** What one call asks of a balancer. */
-export interface PickOptions {
+export interface AcquireOptions {
   /** What the call is about, for strategies that keep a key at its place. @default none */
   key?: string | undefined
   /** Targets that won't do: those tried already. Taken all the same when there is no other. @default none */
   exclude?: readonly string[] | undefined
 }
 
-/** A target that was chosen, until its call has ended. */
-export interface TargetLease<T> {
-  readonly name: string
-  readonly target: T
-  /** Says how the call ended; only the first word counts. `unknown` says nothing about the target. */
-  end(outcome: 'succeeded' | 'failed' | 'unknown'): void
-}
-
 /** What is known of a target. */
 export interface TargetView {
   readonly name: string
+  /** Leases that have not been released. */
   readonly underWay: number
+  /** Mean time of its answers: quick to rise, slow to fall, and falling while it isn't asked; 0 while nothing is known. */
   readonly latencyMs: number
   readonly isEjected: boolean
 }
 
 /** Spreads calls over targets, and leaves out for a while what fails. */
 export interface Balancer<T> {
-  /** Chooses a target. Throws `ConnectionError` (`ERR_NO_TARGET`) when there is none at all. */
-  pick(options?: PickOptions): TargetLease<T>
+  /** Chooses a target and holds it until it is released. Throws `ConnectionError` (`ERR_NO_TARGET`) when there is none at all. */
+  acquire(options?: AcquireOptions): TargetLease<T>
   /** Runs work against a chosen target and notes how it went. */
-  execute<R>(work: (target: T, context: PolicyContext) => Promise<R>, call?: PolicyCall & PickOptions): Promise<R>
+  execute<R>(work: (target: T, context: PolicyContext) => Promise<R>, call?: PolicyCall & AcquireOptions): Promise<R>
   /** Other targets from now on; one that keeps its name keeps what is known of it. */
   setTargets(targets: readonly BalancedTarget<T>[]): void
   readonly targets: readonly TargetView[]
@@ -99,7 +94,10 @@ class OutlierBalancer<T> implements Balancer<T> {
   readonly #isFailure: (error: unknown) => boolean
   readonly #called: (target: string) => void
   readonly #ejected: (target: string, forMs: number) => void
+  readonly #readMoment = (): number => this.#momentMs
   #records: readonly TargetRecord<T>[] = []
+  /** The time of the choice, or of the view, that is being made. */
+  #momentMs = 0
   /** Until when at least one is out: before it, all are candidates and no list has to be made. */
   #someOutUntilMs = -Infinity
 
@@ -123,7 +121,7 @@ class OutlierBalancer<T> implements Balancer<T> {
   }
 
   get targets(): readonly TargetView[] {
-    const nowMs = this.#clock.monotonic()
+    const nowMs = this.#look()
     return this.#records.map(({ name, underWay, latencyMs, ejectedUntilMs }) => ({ name, underWay, latencyMs, isEjected: ejectedUntilMs > nowMs }))
   }
 
@@ -133,48 +131,42 @@ class OutlierBalancer<T> implements Balancer<T> {
     this.#records = targets.map(({ name, target, weight = 1 }) => {
       if (rateOption('weight', weight) === 0) throw optionError('weight', weight, 'above 0; leave the target out instead')
       const known = this.#records.find((record) => record.name === name && record.target === target && record.weight === weight)
-      return known ?? new TargetRecord({ name, target, weight, decayMs: this.#decayMs }, this.#rules)
+      return known ?? new TargetRecord({ name, target, weight, decayMs: this.#decayMs, nowMs: this.#readMoment }, this.#rules)
     })
   }
 
-  pick({ key, exclude }: PickOptions = {}): TargetLease<T> {
-    const beganMs = this.#clock.monotonic()
-    const record = this.#strategy.choose(this.#candidates(beganMs, exclude), key, this.#random)
-    record.underWay += 1
+  acquire({ key, exclude }: AcquireOptions = {}): TargetLease<T> {
+    const nowMs = this.#look()
+    const record = this.#strategy.choose(this.#candidates(nowMs, exclude), key, this.#random)
     this.#called(record.name)
-    let hasEnded = false
-    return {
-      name: record.name,
-      target: record.target,
-      end: (outcome) => {
-        if (hasEnded) return
-        hasEnded = true
-        record.underWay -= 1
-        if (outcome !== 'unknown') this.#note(record, outcome, beganMs)
-      },
-    }
+    return new RecordLease(record, nowMs, this.#clock, this.#failed)
   }
 
-  async execute<R>(work: (target: T, context: PolicyContext) => Promise<R>, call?: PolicyCall & PickOptions): Promise<R> {
-    const lease = this.pick(call)
+  async execute<R>(work: (target: T, context: PolicyContext) => Promise<R>, call?: PolicyCall & AcquireOptions): Promise<R> {
+    const lease = this.acquire(call)
     try {
       const result = await work(lease.target, contextOf(call))
-      lease.end('succeeded')
+      lease.release('succeeded')
       return result
     } catch (error) {
-      this.#endFailed(lease, error, isCancelled(call) && !TimeoutError.isInstance(reasonOf(call)))
+      this.#releaseFailed(lease, error, isCancelled(call) && !TimeoutError.isInstance(reasonOf(call)))
       throw error
     }
   }
 
-  #endFailed(lease: TargetLease<T>, error: unknown, callerLeft: boolean): void {
+  #releaseFailed(lease: TargetLease<T>, error: unknown, callerLeft: boolean): void {
     try {
       // A failure that doesn't speak against the target is an answer from it.
-      lease.end(callerLeft || isAborted(error) ? 'unknown' : this.#isFailure(error) ? 'failed' : 'succeeded')
+      lease.release(callerLeft || isAborted(error) ? 'unknown' : this.#isFailure(error) ? 'failed' : 'succeeded')
     } finally {
       // When the rule threw.
-      lease.end('unknown')
+      lease.release('unknown')
     }
+  }
+
+  #look(): number {
+    this.#momentMs = this.#clock.monotonic()
+    return this.#momentMs
   }
 
   #candidates(nowMs: number, exclude: readonly string[] | undefined): readonly TargetRecord<T>[] {
@@ -190,11 +182,10 @@ class OutlierBalancer<T> implements Balancer<T> {
     return fresh.length > 0 ? fresh : this.#records
   }
 
-  #note(record: TargetRecord<T>, outcome: 'succeeded' | 'failed', beganMs: number): void {
-    const nowMs = this.#clock.monotonic()
-    if (outcome === 'succeeded') return record.succeeded(nowMs - beganMs, nowMs)
+  /** Counts a failure against a target, and takes it out if that is one too many. */
+  readonly #failed = (record: TargetRecord<T>, nowMs: number): void => {
     // What fails while it is out began before, or there was no other: it stays out no longer for that.
-    if (!record.failed(nowMs - beganMs, nowMs) || record.ejectedUntilMs > nowMs || !this.#mayEject(record, nowMs)) return
+    if (!record.failed(nowMs) || record.ejectedUntilMs > nowMs || !this.#mayEject(record, nowMs)) return
     record.eject(nowMs)
     this.#someOutUntilMs = Math.max(this.#someOutUntilMs, record.ejectedUntilMs)
     this.#ejected(record.name, record.ejectedUntilMs - nowMs)

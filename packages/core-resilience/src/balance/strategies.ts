@@ -5,7 +5,7 @@ export interface Candidate {
   readonly weight: number
   /** Calls to it that have not ended. */
   readonly underWay: number
-  /** Mean time of its calls, quick to rise and slow to fall; 0 while nothing is known. */
+  /** Mean time of its answers: quick to rise, slow to fall, and falling while it isn't asked; 0 while nothing is known. */
   readonly latencyMs: number
 }
 

@@ -22,34 +22,91 @@ export interface OutlierOptions {
 /** The options of outliers, all of them. */
 export type OutlierRules = { readonly [Key in keyof OutlierOptions]-?: number }
 
+/** What a record is made of. */
+export interface TargetFacts<T> {
+  readonly name: string
+  readonly target: T
+  readonly weight: number
+  readonly decayMs: number
+  /** The time of the choice that is being made: read once, however many records are looked at. */
+  readonly nowMs: () => number
+}
+
 /** What is known of one target. */
 export class TargetRecord<T> implements Candidate {
   readonly name: string
   readonly target: T
   readonly weight: number
   underWay = 0
-  latencyMs = 0
   ejectedUntilMs = -Infinity
   /** How often it was taken out without having done well in between. */
   timesEjected = 0
   readonly #rules: OutlierRules
   readonly #window: SlidingCounts
   readonly #decayMs: number
-  #latencyAtMs = 0
+  readonly #nowMs: () => number
+  /** As of the last answer. */
+  #measuredMs = 0
+  #measuredAtMs = 0
+  /** Calls that have not been answered, and since when it has been silent though it owes answers. */
+  #unanswered = 0
+  #silentSinceMs = 0
   #failuresInARow = 0
 
-  constructor(options: { name: string; target: T; weight: number; decayMs: number }, rules: OutlierRules) {
-    this.name = options.name
-    this.target = options.target
-    this.weight = options.weight
-    this.#decayMs = options.decayMs
+  constructor({ name, target, weight, decayMs, nowMs }: TargetFacts<T>, rules: OutlierRules) {
+    this.name = name
+    this.target = target
+    this.weight = weight
+    this.#decayMs = decayMs
+    this.#nowMs = nowMs
     this.#rules = rules
     this.#window = new SlidingCounts(rules.windowMs)
   }
 
+  /**
+   * What was measured, less the longer ago it was: one that once was slow would never be asked again otherwise, as long as another is free.
+   * While it owes answers it is as slow as it has been silent, at least: what hangs doesn't get better by hanging.
+   */
+  get latencyMs(): number {
+    if (this.#measuredMs === 0) return 0
+    const nowMs = this.#nowMs()
+    const decayedMs = this.#measuredMs * this.#weightAt(nowMs)
+    return this.#unanswered > 0 ? Math.max(decayedMs, nowMs - this.#silentSinceMs) : decayedMs
+  }
+
+  /** Notes that a call goes to it. */
+  began(nowMs: number): void {
+    this.underWay += 1
+    this.#unanswered += 1
+    if (this.#unanswered === 1) this.#silentSinceMs = nowMs
+  }
+
+  /** Notes an answer, which may go on for long. A slower one counts at once, a faster one by and by. */
+  answered(tookMs: number, nowMs: number): void {
+    const weight = this.#weightAt(nowMs)
+    this.#measuredMs = tookMs >= this.#measuredMs ? tookMs : this.#measuredMs * weight + tookMs * (1 - weight)
+    this.#measuredAtMs = nowMs
+    this.#spoke(nowMs)
+  }
+
+  /** Notes that a call failed before there was an answer: a failure is quick, what it took says something only if it was slow as well. */
+  failedToAnswer(tookMs: number, nowMs: number): void {
+    if (tookMs > this.#measuredMs) this.answered(tookMs, nowMs)
+    else this.#spoke(nowMs)
+  }
+
+  /** Notes that nobody waits for an answer any more. */
+  givenUp(): void {
+    this.#unanswered -= 1
+  }
+
+  /** Notes that a call has ended. */
+  ended(): void {
+    this.underWay -= 1
+  }
+
   /** Notes a call that succeeded. */
-  succeeded(tookMs: number, nowMs: number): void {
-    this.#noteLatency(tookMs, nowMs)
+  succeeded(nowMs: number): void {
     this.#failuresInARow = 0
     this.#window.add(1, 0, 0, nowMs)
     // A whole window without falling out again, and it is as good as any other.
@@ -57,9 +114,7 @@ export class TargetRecord<T> implements Candidate {
   }
 
   /** Notes a call that failed; whether it should be taken out for that. */
-  failed(tookMs: number, nowMs: number): boolean {
-    // A failure is quick: what it took says something only if it was slow as well.
-    if (tookMs > this.latencyMs) this.#noteLatency(tookMs, nowMs)
+  failed(nowMs: number): boolean {
     this.#failuresInARow += 1
     this.#window.add(1, 1, 0, nowMs)
     if (this.#failuresInARow >= this.#rules.consecutiveFailures) return true
@@ -73,13 +128,12 @@ export class TargetRecord<T> implements Candidate {
     this.#window.clear()
   }
 
-  /** A slower call counts at once, a faster one by and by. */
-  #noteLatency(tookMs: number, nowMs: number): void {
-    if (tookMs >= this.latencyMs) this.latencyMs = tookMs
-    else {
-      const weight = Math.exp(-(nowMs - this.#latencyAtMs) / this.#decayMs)
-      this.latencyMs = this.latencyMs * weight + tookMs * (1 - weight)
-    }
-    this.#latencyAtMs = nowMs
+  #spoke(nowMs: number): void {
+    this.#unanswered -= 1
+    this.#silentSinceMs = nowMs
+  }
+
+  #weightAt(nowMs: number): number {
+    return Math.exp((this.#measuredAtMs - nowMs) / this.#decayMs)
   }
 }

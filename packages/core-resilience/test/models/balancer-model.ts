@@ -23,6 +23,7 @@ const NAMES = ['a', 'b', 'c', 'd', 'e']
 type Outcome = 'succeeded' | 'failed' | 'unknown'
 type Step =
   | { kind: 'pick'; key: string | undefined; exclude: readonly string[] }
+  | { kind: 'answer'; choice: number }
   | { kind: 'end'; choice: number; outcome: Outcome }
   | { kind: 'calls'; key: string | undefined; outcome: Outcome; times: number }
   | { kind: 'targets'; weights: readonly number[] }
@@ -32,7 +33,7 @@ class Bench {
   readonly clock = new FakeClock()
   readonly model: BalancerModel
   readonly balancer: Balancer<string>
-  readonly open: { lease: TargetLease<string>; target: Target; beganAt: number }[] = []
+  readonly open: { lease: TargetLease<string>; target: Target; beganAt: number; isAnswered: boolean }[] = []
   /** What chance said since the last choice. */
   chances: number[] = []
 
@@ -54,6 +55,7 @@ class Bench {
   async take(step: Step): Promise<void> {
     if (step.kind === 'targets') this.#setTargets(step.weights)
     if (step.kind === 'pick') this.#pick(step.key, step.exclude)
+    if (step.kind === 'answer') this.#answer(step.choice)
     if (step.kind === 'end') this.#end(step.choice, step.outcome)
     if (step.kind === 'calls') for (let time = 0; time < step.times; time++) this.#call(step.key, step.outcome)
     if (step.kind === 'pass') {
@@ -75,29 +77,39 @@ class Bench {
     if (among.length === 0) {
       let error: unknown
       try {
-        this.balancer.pick({ key, exclude })
+        this.balancer.acquire({ key, exclude })
       } catch (thrown) {
         error = thrown
       }
       ok(ConnectionError.isInstance(error) && error.code === 'ERR_NO_TARGET')
       return false
     }
-    const lease = this.balancer.pick({ key, exclude: exclude.length === 0 ? undefined : exclude })
+    const lease = this.balancer.acquire({ key, exclude: exclude.length === 0 ? undefined : exclude })
     const right = this.model.right(among, key, this.chances)
     const target = right.find(({ name }) => name === lease.name)
     ok(target !== undefined, `chose ${lease.name}, not ${right.map(({ name }) => name).join(' or ')}`)
     this.model.chose(among, key, target)
-    this.open.push({ lease, target, beganAt: this.model.now })
+    this.open.push({ lease, target, beganAt: this.model.now, isAnswered: false })
     return true
+  }
+
+  /** The first piece of a stream; a second one tells nothing. */
+  #answer(choice: number): void {
+    const call = this.open[choice % Math.max(1, this.open.length)]
+    if (call === undefined) return
+    call.lease.answered()
+    if (!call.isAnswered) this.model.answered(call.target, call.beganAt)
+    call.isAnswered = true
   }
 
   #end(choice: number, outcome: Outcome): void {
     const [call] = this.open.splice(choice % Math.max(1, this.open.length), 1)
     if (call === undefined) return
-    call.lease.end(outcome)
+    call.lease.release(outcome)
     // Only the first word counts.
-    call.lease.end('failed')
-    this.model.end(call.target, call.beganAt, outcome)
+    call.lease.release('failed')
+    call.lease.answered()
+    this.model.end(call.target, call, outcome)
   }
 
   #call(key: string | undefined, outcome: Outcome): void {
@@ -107,7 +119,10 @@ class Bench {
   compare(): void {
     const [views, targets] = [this.balancer.targets, this.model.targets]
     deepStrictEqual(views.map(({ name, underWay, isEjected }) => ({ name, underWay, isEjected })), targets.map(({ name, underWay, outUntil }) => ({ name, underWay, isEjected: outUntil > this.model.now })))
-    for (const [index, { latencyMs }] of views.entries()) ok(Math.abs(latencyMs - targets[index]!.latencyMs) < 1e-6, `a latency of ${latencyMs} ms, not ${targets[index]!.latencyMs}`)
+    for (const [index, { latencyMs }] of views.entries()) {
+      const expected = this.model.latencyOf(targets[index]!)
+      ok(Math.abs(latencyMs - expected) < 1e-6, `a latency of ${latencyMs} ms, not ${expected}`)
+    }
   }
 }
 
@@ -116,6 +131,7 @@ const outcome = fc.constantFrom<Outcome>('succeeded', 'succeeded', 'failed', 'fa
 const weights = fc.array(fc.constantFrom(0, 1, 1, 1, 2, 3), { minLength: NAMES.length, maxLength: NAMES.length })
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('pick' as const), key, exclude: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: fc.subarray(NAMES) }) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('answer' as const), choice: fc.nat(20) }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('end' as const), choice: fc.nat(20), outcome }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('calls' as const), key, outcome, times: fc.integer({ min: 1, max: 4 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('targets' as const), weights }) },

@@ -4,8 +4,10 @@ export interface Target {
   readonly weight: number
   underWay: number
   results: { readonly at: number; readonly failed: boolean }[]
-  latencyMs: number
-  latencyAt: number
+  /** Calls begun, answered and given up, with how many were unanswered then. */
+  talk: { readonly at: number; readonly what: 'asked' | 'answered' | 'left'; readonly unanswered: number }[]
+  measuredMs: number
+  measuredAt: number
   outUntil: number
   timesOut: number
   credit: number
@@ -58,25 +60,41 @@ export class BalancerModel {
     if (this.strategy === 'roundRobin') return this.next(among)
     if (this.strategy === 'weightedRoundRobin') return this.richest(among)
     if (this.strategy === 'leastConnections') return lowest(among, ({ underWay, weight }) => underWay / weight)
-    if (this.strategy === 'powerOfTwoChoices') return cheaperOfTwo(among, chances)
+    if (this.strategy === 'powerOfTwoChoices') return cheaperOfTwo(among, chances, this.latencyOf)
     if (this.strategy === 'rendezvousHash' && key !== undefined) return this.atItsPlace(among, key)
     return byChance
   }
 
   chose(among: readonly Target[], key: string | undefined, chosen: Target): void {
     chosen.underWay += 1
+    this.say(chosen, 'asked')
     if (key !== undefined) this.placed.push({ key, among, chosen })
   }
 
-  end(target: Target, beganAt: number, outcome: 'succeeded' | 'failed' | 'unknown'): void {
+  answered(target: Target, beganAt: number): void {
+    this.say(target, 'answered')
+    this.measured(target, this.now - beganAt)
+  }
+
+  end(target: Target, { beganAt, isAnswered }: { beganAt: number; isAnswered: boolean }, outcome: 'succeeded' | 'failed' | 'unknown'): void {
     target.underWay -= 1
-    if (outcome === 'unknown') return
     const failed = outcome === 'failed'
     const tookMs = this.now - beganAt
-    if (!failed || tookMs > target.latencyMs) this.noteLatency(target, tookMs)
+    if (!isAnswered) this.say(target, outcome === 'unknown' ? 'left' : 'answered')
+    if (!isAnswered && (outcome === 'succeeded' || (failed && tookMs > target.measuredMs))) this.measured(target, tookMs)
+    if (outcome === 'unknown') return
     target.results.push({ at: this.now, failed })
     if (!failed && this.now >= target.outUntil + this.outliers.windowMs) target.timesOut = 0
     if (failed && this.isOutlier(target) && target.outUntil <= this.now && this.mayBeOut(target)) this.putOut(target)
+  }
+
+  /** What was measured loses weight with time; who owes an answer has been at least as slow as he has said nothing. */
+  latencyOf = ({ measuredMs, measuredAt, talk }: Target): number => {
+    const worn = measuredMs * Math.E ** ((measuredAt - this.now) / LATENCY_DECAY_MS)
+    if (measuredMs === 0 || (talk.at(-1)?.unanswered ?? 0) === 0) return worn
+    const spoken = talk.findLast(({ what }) => what === 'answered')?.at ?? 0
+    const firstAsked = talk.findLast(({ what, unanswered }) => what === 'asked' && unanswered === 1)?.at ?? 0
+    return Math.max(worn, this.now - Math.max(spoken, firstAsked))
   }
 
   private next(among: readonly Target[]): readonly Target[] {
@@ -101,10 +119,14 @@ export class BalancerModel {
     return bound === undefined ? among.filter((target) => !lost.includes(target)) : [bound.chosen]
   }
 
-  private noteLatency(target: Target, tookMs: number): void {
-    const share = Math.exp((target.latencyAt - this.now) / LATENCY_DECAY_MS)
-    target.latencyMs = tookMs >= target.latencyMs ? tookMs : target.latencyMs * share + tookMs * (1 - share)
-    target.latencyAt = this.now
+  private say(target: Target, what: 'asked' | 'answered' | 'left'): void {
+    target.talk.push({ at: this.now, what, unanswered: (target.talk.at(-1)?.unanswered ?? 0) + (what === 'asked' ? 1 : -1) })
+  }
+
+  private measured(target: Target, tookMs: number): void {
+    const share = Math.exp((target.measuredAt - this.now) / LATENCY_DECAY_MS)
+    target.measuredMs = tookMs >= target.measuredMs ? tookMs : target.measuredMs * share + tookMs * (1 - share)
+    target.measuredAt = this.now
   }
 
   private isOutlier({ results }: Target): boolean {
@@ -128,7 +150,7 @@ export class BalancerModel {
 }
 
 function fresh(name: string, weight: number): Target {
-  return { name, weight, underWay: 0, results: [], latencyMs: 0, latencyAt: 0, outUntil: -Infinity, timesOut: 0, credit: 0 }
+  return { name, weight, underWay: 0, results: [], talk: [], measuredMs: 0, measuredAt: 0, outUntil: -Infinity, timesOut: 0, credit: 0 }
 }
 
 function lowest(among: readonly Target[], costOf: (target: Target) => number): readonly Target[] {
@@ -137,10 +159,10 @@ function lowest(among: readonly Target[], costOf: (target: Target) => number): r
 }
 
 /** By the time that a call would take; where nothing is known a second stands in for it, once a call is under way that will tell. */
-function cheaperOfTwo(among: readonly Target[], [one = 0, other = 0]: readonly number[]): readonly Target[] {
+function cheaperOfTwo(among: readonly Target[], [one = 0, other = 0]: readonly number[], latencyOf: (target: Target) => number): readonly Target[] {
   if (among.length === 1) return among
   const first = among[Math.floor(one * among.length)]!
   const others = [...among.slice(among.indexOf(first) + 1), ...among.slice(0, among.indexOf(first))]
-  const costOf = ({ latencyMs, underWay, weight }: Target): number => (latencyMs === 0 ? 1_000 * underWay : latencyMs * (underWay + 1)) / weight
+  const costOf = (target: Target): number => (latencyOf(target) === 0 ? 1_000 * target.underWay : latencyOf(target) * (target.underWay + 1)) / target.weight
   return [lowest([first, others[Math.floor(other * others.length)]!], costOf)[0]!]
 }
