@@ -126,6 +126,8 @@ export type {
 export type { CodecAdvice, CodecMeasurement, DataCompressor, DataCompressorOptions, StorageStats } from './compression/compression-options.ts'
 
 // Exports and time series
+export { createAnalyticsExporter } from './export/analytics-exporter.ts'
+export { exportFormatFor } from './export/export-formats.ts'
 export type { AnalyticsExporter, AnalyticsExporterOptions, ExportFormat, ExportOptions, ExportStream } from './export/export-options.ts'
 export type {
   MigrateOptions,

@@ -11,7 +11,7 @@ beforeAll(async () => void (world = await backupWorld()))
 afterAll(() => world.close())
 
 async function makeTable(name: string, rows: number): Promise<void> {
-  await world.adapter.execute(`CREATE TABLE ${name} (id UInt64, word String) ENGINE = MergeTree PARTITION BY id % 2 ORDER BY id`)
+  await world.adapter.execute(`CREATE TABLE ${name} (id UInt64, word String) ENGINE = MergeTree ORDER BY id`)
   await world.adapter.execute(`INSERT INTO ${name} SELECT number, toString(number * 7) FROM numbers(${rows})`)
 }
 
@@ -21,24 +21,21 @@ async function filesOf(folder: string): Promise<string[]> {
 }
 
 /** An adapter whose process dies at its nth statement that changes something: before it is sent, or after it was carried out. */
-function dyingAt(step: number, moment: 'before' | 'after', adapter: ClickHouseAdapter = world.adapter): ClickHouseAdapter & { readonly steps: number } {
-  const state = { steps: 0 }
-  const died = (): Error => new ConnectionError('died here')
+function dyingAt(step: number, moment: 'before' | 'after', adapter: ClickHouseAdapter = world.adapter): { readonly adapter: ClickHouseAdapter; died(): boolean } {
+  let steps = 0
+  let isDead = false
   const execute: ClickHouseAdapter['execute'] = async (query, params, options) => {
-    if (state.steps > step || (state.steps === step && moment === 'after')) throw died()
-    if (/^\s*SELECT/.test(query)) return adapter.execute(query, params, options)
-    if (state.steps++ < step) return adapter.execute(query, params, options)
-    if (moment === 'after') await adapter.execute(query, params, options)
-    state.steps++
-    throw died()
+    if (!isDead && (/^\s*SELECT/.test(query) || steps++ < step)) return adapter.execute(query, params, options)
+    if (!isDead && moment === 'after') await adapter.execute(query, params, options)
+    isDead = true
+    throw new ConnectionError('died here')
   }
-  return Object.create(adapter, {
-    execute: { value: execute },
-    download: { value: adapter.download.bind(adapter) },
-    database: { value: adapter.database },
-    server: { value: adapter.server },
-    steps: { get: () => state.steps },
-  }) as ClickHouseAdapter & { readonly steps: number }
+  return { adapter: withExecute(adapter, execute), died: () => isDead }
+}
+
+/** The adapter with another way to carry statements out. */
+function withExecute(adapter: ClickHouseAdapter, execute: ClickHouseAdapter['execute']): ClickHouseAdapter {
+  return Object.create(adapter, { execute: { value: execute }, download: { value: adapter.download.bind(adapter) }, database: { value: adapter.database } }) as ClickHouseAdapter
 }
 
 describe.each([{ native: true }, { native: false }])('a backup that is damaged (by the server: $native)', ({ native }) => {
@@ -71,9 +68,9 @@ describe.each([{ native: true }, { native: false }])('a backup that is damaged (
           expect(faults).toHaveLength(1)
           expect(path.endsWith(`${faults[0]?.backup}/${faults[0]?.file}`)).toBe(true)
         }),
-        { numRuns: 3 },
+        { numRuns: 2 },
       )
-      await expect(manager.restoreBackup(table, file)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_BACKUP_DAMAGED' })
+      if (path === files[0]) await expect(manager.restoreBackup(table, file)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_BACKUP_DAMAGED' })
       await writeFile(path, whole)
     }
     expect((await manager.verify(file)).ok).toBe(true)
@@ -98,9 +95,10 @@ describe.each([{ native: true }, { native: false }])('a backup that is damaged (
 })
 
 describe.each([
-  { way: 'at one stroke', refuse: false },
-  { way: 'by two renames', refuse: true },
-])('a restore that swaps $way', ({ refuse }) => {
+  { way: 'at one stroke', refuse: false, from: 0 },
+  // What comes before the swap is the same.
+  { way: 'by two renames', refuse: true, from: 4 },
+])('a restore that swaps $way', ({ refuse, from }) => {
   it('and is cut off before or after any of its statements leaves the table as it was or as it is to be, and is gone on with', async () => {
     const table = `cut_${refuse}`
     await makeTable(table, 100)
@@ -111,14 +109,14 @@ describe.each([
     const later = await rowsOf(world.adapter, table)
     const adapter = refuse ? withoutExchange(world.adapter) : world.adapter
 
-    let step = 0
+    let step = from
     for (let finished = false; !finished; step++) {
       for (const moment of ['before', 'after'] as const) {
         const dying = dyingAt(step, moment, adapter)
-        const outcome = await world.manager(true, {}, dying).restoreBackup(table, file).catch(() => false)
-        finished = dying.steps <= step
+        const outcome = await world.manager(true, {}, dying.adapter).restoreBackup(table, file).catch(() => false)
+        finished = !dying.died()
         expect([restored, later]).toContain(await rowsOf(world.adapter, table))
-        if (!finished && outcome !== true) await world.manager(true, {}, adapter).restoreBackup(table, file)
+        if (outcome !== true) await world.manager(true, {}, adapter).restoreBackup(table, file)
         expect(await rowsOf(world.adapter, table)).toBe(restored)
         await world.adapter.execute(`INSERT INTO ${table} SELECT 1000, 'later'`)
       }
@@ -137,8 +135,8 @@ it('a backup that is cut off before or after any of its statements is none, and 
   for (let finished = false; !finished; step++) {
     for (const moment of ['before', 'after'] as const) {
       const dying = dyingAt(step, moment)
-      await world.manager(true, {}, dying).createBackup('cut_backup').catch(() => {})
-      finished = dying.steps <= step
+      await world.manager(true, {}, dying.adapter).createBackup('cut_backup').catch(() => {})
+      finished = !dying.died()
       const backups = await world.manager(true).listBackups('cut_backup')
       for (const { file } of backups) expect((await world.manager(true).verify(file)).ok).toBe(true)
     }
@@ -155,5 +153,5 @@ function withoutExchange(adapter: ClickHouseAdapter): ClickHouseAdapter {
     if (query.startsWith('EXCHANGE')) throw new QueryError('this database can not exchange tables', { code: 'ERR_CLICKHOUSE_UNSUPPORTED', serverCode: 48 })
     return adapter.execute(query, params, options)
   }
-  return Object.create(adapter, { execute: { value: execute }, download: { value: adapter.download.bind(adapter) }, database: { value: adapter.database } }) as ClickHouseAdapter
+  return withExecute(adapter, execute)
 }
