@@ -24,7 +24,7 @@ export async function findRefusedRows(candidates: Candidates, { adapter, table, 
   const parts = suspects === null ? [{ from: 0, to: candidates.count }] : suspects.map((row) => ({ from: row, to: row + 1 }))
   const refused = await withProbe(adapter, table, call, (probe) => search(parts, atMost, (part) => refusalOf(probe, part, () => candidates.insertInto(probe, part, call))))
   if (suspects !== null && refused.length < suspects.length) known.forget()
-  known.learn(refused)
+  known.learn(refused, suspects !== null)
   return refused
 }
 

@@ -30,9 +30,12 @@ export class KnownConstraints {
   #hasOthers = false
   /** Whether the server could make nothing of the question. */
   #isFutile = false
+  /** The table's columns as they were last; asked for again once rows were refused that were no suspects. */
+  #columns: readonly ColumnDescription[] | null = null
 
-  /** Takes the reasons of refused rows in. */
-  learn(refused: readonly RefusedRow[]): void {
+  /** Takes the reasons of refused rows in. @param wereSuspects whether these constraints had named them */
+  learn(refused: readonly RefusedRow[], wereSuspects: boolean): void {
+    if (!wereSuspects) this.#columns = null
     if (refused.length > 0) this.#hasOthers = false
     for (const { reason } of refused) {
       const expression = /^Constraint .* is violated\. Expression: \((.*)\)$/s.exec(reason)?.[1]
@@ -49,13 +52,15 @@ export class KnownConstraints {
   /** A row was taken that should not have been: the table's constraints are others by now. */
   forget(): void {
     this.#expressions.clear()
+    this.#columns = null
   }
 
   /** Rows that a constraint would refuse by what it said of late, ascending; null when there may be other reasons, or the question can't be put. */
   async suspectsAmong(candidates: Candidates, { adapter, table, atMost, call }: SuspectSearch): Promise<readonly number[] | null> {
     if (this.#hasOthers || this.#isFutile || this.#expressions.size === 0) return null
     try {
-      const sent = candidates.encode(await this.#columnsOf(adapter, table, call))
+      this.#columns ??= await askForColumns(adapter, table, call)
+      const sent = candidates.encode(this.#named(this.#columns))
       return sent === null || sent.columns.length === 0 ? null : await this.#ask(adapter, { name: 'suspects', ...sent }, Math.min(atMost, MOST_SUSPECTS), call)
     } catch (error) {
       if (!InfrastructureError.isInstance(error) || !REFUSED_QUESTION.has(error.status)) throw error
@@ -72,15 +77,19 @@ export class KnownConstraints {
     return rows.map(({ row }) => Number(row))
   }
 
-  /** Those of the table's columns whose names the expressions have. */
-  async #columnsOf(adapter: ClickHouseAdapter, table: string, call: CallOptions): Promise<readonly ColumnDescription[]> {
+  /** The columns whose names the expressions have. */
+  #named(columns: readonly ColumnDescription[]): readonly ColumnDescription[] {
     const names = new Set([...this.#expressions].flatMap((expression) => [...sqlTokens(expression)].map(({ kind, text, value }) => (kind === 'name' ? value : text))))
-    const [database, name] = splitTableName(table, adapter.database)
-    const { rows } = await adapter.execute<Row & { name: string; type: string }>(
-      "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {name:String} AND default_kind NOT IN ('ALIAS', 'MATERIALIZED') ORDER BY position",
-      { database, name },
-      call,
-    )
-    return rows.filter((column) => names.has(column.name)).map((column) => ({ name: column.name, type: column.type }))
+    return columns.filter(({ name }) => names.has(name))
   }
+}
+
+async function askForColumns(adapter: ClickHouseAdapter, table: string, call: CallOptions): Promise<readonly ColumnDescription[]> {
+  const [database, name] = splitTableName(table, adapter.database)
+  const { rows } = await adapter.execute<Row & { name: string; type: string }>(
+    "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {name:String} AND default_kind NOT IN ('ALIAS', 'MATERIALIZED') ORDER BY position",
+    { database, name },
+    call,
+  )
+  return rows.map((column) => ({ name: column.name, type: column.type }))
 }

@@ -11,16 +11,21 @@ const ROWS = 2000
 let made = 0
 
 /** A table with constraints, a writer of it, and a count of the inserts that looking for refused rows takes. */
-async function tableWith(constraints: string, more = ''): Promise<{ table: string; writer: ReturnType<typeof createBatchWriter<Row>>; inserts: () => number }> {
+async function tableWith(constraints: string, more = ''): Promise<{ table: string; writer: ReturnType<typeof createBatchWriter<Row>>; inserts: () => number; columnsAsked: () => number }> {
   const table = `likely_${made++}`
   await createTable(database.owner, table, { columns: { n: 'Int32', 'the "name"': 'String', size: 'Nullable(Int32)' }, primaryKey: ['n'] })
   for (const clause of [more, constraints]) if (clause !== '') await database.owner.execute(`ALTER TABLE ${table} ${clause}`)
   let attempts = 0
+  let asked = 0
   const adapter = new Proxy(database.owner, {
     get: (target, name) => {
       if (name === 'insert' || name === 'insertColumns') attempts++
       const value: unknown = Reflect.get(target, name)
-      return typeof value === 'function' ? value.bind(target) : value
+      if (typeof value !== 'function') return value
+      return (...given: readonly unknown[]): unknown => {
+        if (name === 'execute' && String(given[0]).includes('system.columns')) asked++
+        return value.apply(target, given)
+      }
     },
   })
   const inserts = (): number => {
@@ -28,7 +33,7 @@ async function tableWith(constraints: string, more = ''): Promise<{ table: strin
     attempts = 0
     return since
   }
-  return { table, writer: createBatchWriter(adapter, table), inserts }
+  return { table, writer: createBatchWriter(adapter, table), inserts, columnsAsked: () => asked }
 }
 
 const rowsWith = (changes: Readonly<Record<number, Row>>): Row[] => Array.from({ length: ROWS }, (_value, n) => ({ n, 'the "name"': `n${n}`, size: 1, ...changes[n] }))
@@ -65,6 +70,24 @@ describe('looking for rows that a table is likely to refuse', () => {
     expect(indexesOf(await find(rowsWith({}), true))).toEqual([])
     expect(inserts()).toBe(0)
     expect((await database.owner.execute(`SELECT count() AS n FROM ${table}`)).rows).toEqual([{ n: 0n }])
+  })
+
+  it('asks for the columns once, and again after a refusal that they did not foresee', async () => {
+    const { table, writer, columnsAsked } = await tableWith('ADD CONSTRAINT low CHECK n < 1000000')
+    const bad = columnsOf(rowsWith({ 3: { n: 1_000_000 } }))
+    const likely = async (): Promise<number[] | undefined> => indexesOf(await writer.findRefusedColumns?.(bad, { likely: true }))
+    await writer.findRefusedColumns?.(bad)
+    const before = columnsAsked()
+
+    const found = [await likely(), await likely(), await likely()]
+    const whileKnown = columnsAsked() - before
+    await database.owner.execute(`ALTER TABLE ${table} ADD CONSTRAINT short CHECK length(\`the "name"\`) < 20`)
+    const long = await writer.findRefusedColumns?.(columnsOf(rowsWith({ 9: { 'the "name"': 'x'.repeat(30) } })))
+    found.push(await likely())
+
+    expect(found).toEqual([[3], [3], [3], [3]])
+    expect(indexesOf(long)).toEqual([9])
+    expect([whileKnown, columnsAsked() - before]).toEqual([1, 2])
   })
 
   it('believes no constraint that is gone: a row is refused only when it was tried', async () => {
