@@ -50,7 +50,7 @@ describe('the dead letters of a partition', () => {
 
     const late = await successor.outbox.open(CALL)
     await late.sendMissing([refused(3n), refused(5n)], at, CALL)
-    const waking = early.send([refused(3n), refused(5n)], at, CALL)
+    const waking = early.begin([refused(3n), refused(5n)], at, CALL).commit(CALL)
 
     await expect(waking).rejects.toMatchObject({ code: 'ERR_MESSAGING_PRODUCER_FENCED' })
     expect(await lettersIn(successor.transport)).toEqual(['3', '5'])
@@ -59,7 +59,7 @@ describe('the dead letters of a partition', () => {
   it('are found by a successor when they were sent before it looked', async () => {
     const [before, successor] = [await outboxOfOwner(), await outboxOfOwner()]
     const at = await before.outbox.position(CALL)
-    await (await before.outbox.open(CALL)).send([refused(3n)], at, CALL)
+    await (await before.outbox.open(CALL)).begin([refused(3n)], at, CALL).commit(CALL)
 
     await (await successor.outbox.open(CALL)).sendMissing([refused(3n), refused(5n)], at, CALL)
 
@@ -72,7 +72,7 @@ describe('the dead letters of a partition', () => {
     const at = await one.outbox.position(CALL)
     const lost = await one.outbox.open(CALL)
     await other.outbox.open(CALL)
-    await expect(lost.send([refused(3n)], at, CALL)).rejects.toMatchObject({ code: 'ERR_MESSAGING_PRODUCER_FENCED' })
+    await expect(lost.begin([refused(3n)], at, CALL).commit(CALL)).rejects.toMatchObject({ code: 'ERR_MESSAGING_PRODUCER_FENCED' })
 
     await (await one.outbox.open(CALL)).sendMissing([refused(3n)], at, CALL)
 
@@ -83,9 +83,9 @@ describe('the dead letters of a partition', () => {
     const [zero, one] = [await outboxOfOwner(0), await outboxOfOwner(1)]
     const [ofZero, ofOne] = [await zero.outbox.open(CALL), await one.outbox.open(CALL)]
 
-    await ofZero.send([refused(3n)], await zero.outbox.position(CALL), CALL)
-    await ofOne.send([refused(4n, 1)], await one.outbox.position(CALL), CALL)
-    await ofZero.send([refused(8n)], await zero.outbox.position(CALL), CALL)
+    await ofZero.begin([refused(3n)], await zero.outbox.position(CALL), CALL).commit(CALL)
+    await ofOne.begin([refused(4n, 1)], await one.outbox.position(CALL), CALL).commit(CALL)
+    await ofZero.begin([refused(8n)], await zero.outbox.position(CALL), CALL).commit(CALL)
 
     expect(await lettersIn(zero.transport)).toEqual(['3', '4', '8'])
   })

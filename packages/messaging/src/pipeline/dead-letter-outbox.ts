@@ -2,7 +2,7 @@ import type { DeadLetterPosition, Logger } from '@smart-whale/interfaces'
 import { deadLetterRecord, deadLetterTopic } from '../dead-letter.ts'
 import { recordsFrom } from '../dead-letters/read-dead-letters.ts'
 import { notConnected } from '../errors.ts'
-import type { MessagingTransport, OutgoingRecord, PartitionReader, TransactionalProducer } from '../transport.ts'
+import type { MessagingTransport, OutgoingRecord, PartitionReader, Transaction, TransactionalProducer } from '../transport.ts'
 import { originOfLetter } from './letter-origin.ts'
 import type { SliceRecord } from './slice-records.ts'
 
@@ -19,12 +19,20 @@ export interface DeadLetterSink {
   open(call: Call): Promise<LetterSender>
 }
 
-/** Sends letters, by a right that is over once somebody else has taken it. Each method resolves when what it sent is there durably. */
+/** Sends letters, by a right that is over once somebody else has taken it. */
 export interface LetterSender {
-  /** Sends letters that nobody can have sent before. */
-  send(records: readonly SliceRecord[], at: DeadLetterPosition, call: Call): Promise<void>
-  /** Looks from a position on which of these letters are there, and sends the rest. */
+  /** Begins to send letters that nobody can have sent before. What goes wrong on their way, their commit tells. */
+  begin(records: readonly SliceRecord[], at: DeadLetterPosition, call: Call): UnseenLetters
+  /** Looks from a position on which of these letters are there, and sends the rest. They are there durably when it resolves. */
   sendMissing(records: readonly SliceRecord[], from: DeadLetterPosition, call: Call): Promise<void>
+}
+
+/** Letters that nobody sees yet. One of the two has to be called before the next ones begin. */
+export interface UnseenLetters {
+  /** All of them are there, durably, when this resolves. */
+  commit(call: Call): Promise<void>
+  /** None of them will ever be seen; also those that are still on their way. */
+  takeBack(): Promise<void>
 }
 
 /** What a {@link DeadLetterOutbox} works with. */
@@ -51,7 +59,7 @@ export class DeadLetterOutbox implements DeadLetterSink {
   readonly #options: DeadLetterOutboxOptions
   readonly #letters: string
   readonly #sender: LetterSender = {
-    send: (records, at, call) => this.#send(records, at, call),
+    begin: (records, at, call) => this.#begin(records, at, call),
     sendMissing: (records, from, call) => this.#sendMissing(records, from, call),
   }
   #producer: TransactionalProducer | null = null
@@ -84,18 +92,38 @@ export class DeadLetterOutbox implements DeadLetterSink {
     await Promise.all([this.#closeProducer(), this.#closeReader()])
   }
 
-  async #send(records: readonly SliceRecord[], { partition }: DeadLetterPosition, call: Call): Promise<void> {
-    if (records.length === 0) return
-    const letters = records.map((record) => this.#letterOf(record, partition))
-    try {
-      if (this.#producer === null) throw notConnected('sending dead letters')
-      await this.#producer.run((transaction) => transaction.send(this.#letters, letters, call), call)
-    } catch (error) {
-      // Whatever became of it: who opens next, has it decided before anybody looks.
-      await this.#closeProducer()
-      throw error
+  #begin(records: readonly SliceRecord[], at: DeadLetterPosition, { signal }: Call): UnseenLetters {
+    const givenUp = new AbortController()
+    const sending = this.#sendUnseen(records, at, { signal: AbortSignal.any([signal, givenUp.signal]) })
+    // Awaited when all else is done: until then a rejection must not count as unhandled.
+    sending.catch(() => {})
+    const end = async (how: (transaction: Transaction) => Promise<void>): Promise<void> => {
+      try {
+        await how(await sending)
+      } catch (error) {
+        // Whatever became of it: who opens next, has it decided before anybody looks.
+        await this.#closeProducer()
+        throw error
+      }
     }
-    this.#options.logger.warn({ records: records.length, first: records[0]?.refusal }, 'records went to the dead letters')
+    return {
+      commit: async (call) => {
+        await end((transaction) => transaction.commit(call))
+        this.#options.logger.warn({ records: records.length, first: records[0]?.refusal }, 'records went to the dead letters')
+      },
+      takeBack: async () => {
+        givenUp.abort()
+        await end((transaction) => transaction.abort()).catch(() => {})
+      },
+    }
+  }
+
+  async #sendUnseen(records: readonly SliceRecord[], { partition }: DeadLetterPosition, call: Call): Promise<Transaction> {
+    if (this.#producer === null) throw notConnected('sending dead letters')
+    const letters = records.map((record) => this.#letterOf(record, partition))
+    const transaction = await this.#producer.begin(call)
+    await transaction.send(this.#letters, letters, call)
+    return transaction
   }
 
   async #sendMissing(records: readonly SliceRecord[], from: DeadLetterPosition, call: Call): Promise<void> {
@@ -109,7 +137,7 @@ export class DeadLetterOutbox implements DeadLetterSink {
       }
     }
     if (missing.size < records.length) this.#options.logger.info({ there: records.length - missing.size, missing: missing.size }, 'dead letters of a repeated slice are there already')
-    await this.#send([...missing.values()], from, call)
+    if (missing.size > 0) await this.#begin([...missing.values()], from, call).commit(call)
   }
 
   async #openLetters({ signal }: Call): Promise<PartitionReader> {

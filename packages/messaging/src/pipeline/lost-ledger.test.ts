@@ -47,7 +47,7 @@ async function sendLetter(world: World, offset: bigint): Promise<void> {
   const outbox = new DeadLetterOutbox({ transport, topic: 'model', partition: 0, groupId: 'smart-whale-model', logger: silentLogger })
   const batch = { topic: 'model', partition: 0, keyAt: () => null, valueAt: () => null, headersAt: () => ({}), timestampAt: () => 0 }
   const letters = await outbox.open({ signal: SIGNAL })
-  await letters.send([{ batch, index: 0, offset, row: null, refusal: { code: 'invalid', reason: 'bad' } } as unknown as SliceRecord], await outbox.position({ signal: SIGNAL }), { signal: SIGNAL })
+  await letters.begin([{ batch, index: 0, offset, row: null, refusal: { code: 'invalid', reason: 'bad' } } as unknown as SliceRecord], await outbox.position({ signal: SIGNAL }), { signal: SIGNAL }).commit({ signal: SIGNAL })
 }
 
 describe('a partition of a pipeline with PostgreSQL alone', () => {

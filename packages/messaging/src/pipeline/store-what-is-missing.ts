@@ -71,7 +71,15 @@ async function mayViewsLack(store: TurnBatchWriter<IngestRow>, { slice, forClick
 
 /** The rows of records, under a token and a turn. */
 export function batchOf(records: readonly SliceRecord[], token: string, turn: WriteTurn): TurnBatch<IngestRow> {
-  return Object.assign(rowsOfRecords(records), { token, turn })
+  const given = rowsOfRecords(records)
+  return {
+    get rows() {
+      return given.rows
+    },
+    columns: given.columns,
+    token,
+    turn,
+  }
 }
 
 async function send(store: TurnBatchWriter<IngestRow>, records: readonly SliceRecord[], token: string, { turn, signal }: RepeatOptions): Promise<void> {

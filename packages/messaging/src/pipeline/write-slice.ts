@@ -12,11 +12,12 @@ import {
 } from '@smart-whale/interfaces'
 import { writeRecords } from './columns/write-records.ts'
 import type { IngestRow } from './decode-record.ts'
-import type { DeadLetterSink, LetterSender } from './dead-letter-outbox.ts'
+import type { DeadLetterSink } from './dead-letter-outbox.ts'
 import { findCulprits, type JudgingStore, type Refusals } from './find-culprits.ts'
 import type { FloodGuard } from './flood-guard.ts'
 import type { PartitionHold } from './partition-hold.ts'
 import { goesTo, isRecut, liesBehindLedger, recut, sliceOf, type SliceRecord, underEpoch, withNewToken, withRefusals } from './slice-records.ts'
+import { SliceLetters } from './slice-letters.ts'
 import { batchOf, storeWhatIsMissing } from './store-what-is-missing.ts'
 
 /** Where a pipeline's rows go: one of the two stores, or both. */
@@ -67,9 +68,9 @@ export interface SliceOutcome {
  * Writes one slice so that each of its records ends up once in every store, or in the dead letters, whatever dies in between.
  *
  * The order is the point. 1: the slice is recorded, so that a restart repeats exactly it. 2: its rows go into an open
- * transaction, where PostgreSQL refuses what it won't take. 3: ClickHouse gets the rows under the slice's token, and this worker's turn.
- * 4: the slice is marked done in the transaction, which keeps everybody else from the ledger's entry. 5: the refused records go to the
- * dead letters. 6: rows and "done" commit together. A crash before 6 leads back to the recorded slice; a row that either store refuses
+ * transaction, where PostgreSQL refuses what it won't take. 3: ClickHouse gets the rows under the slice's token, and this worker's turn;
+ * letters of the refused records go to the broker meanwhile, where nobody sees them. 4: the slice is marked done in the transaction, which
+ * keeps everybody else from the ledger's entry. 5: the letters count. 6: rows and "done" commit together. A crash before 6 leads back to the recorded slice; a row that either store refuses
  * is excluded from both, which amends the record before anything is sent again.
  */
 export async function writeSlice(given: readonly SliceRecord[], options: WriteSliceOptions): Promise<SliceOutcome> {
@@ -128,13 +129,13 @@ export interface PartedSlice {
 }
 
 function partRecords(records: readonly SliceRecord[]): Omit<PartedSlice, 'slice'> {
-  // Most slices are whole, and go everywhere.
-  if (records.every((record) => record.refusal === null && record.sinks === undefined)) return { forClickHouse: records, forTimescale: records, excluded: [] }
-  return {
-    forClickHouse: records.filter((record) => goesTo(record, 'clickhouse')),
-    forTimescale: records.filter((record) => goesTo(record, 'timescaledb')),
-    excluded: records.filter((record) => record.refusal !== null),
+  const excluded = records.filter((record) => record.refusal !== null)
+  if (records.some((record) => record.sinks !== undefined)) {
+    return { forClickHouse: records.filter((record) => goesTo(record, 'clickhouse')), forTimescale: records.filter((record) => goesTo(record, 'timescaledb')), excluded }
   }
+  // What goes to both stores is picked once.
+  const good = excluded.length === 0 ? records : records.filter((record) => record.refusal === null)
+  return { forClickHouse: good, forTimescale: good, excluded }
 }
 
 /**
@@ -147,14 +148,16 @@ async function attempt(parted: PartedSlice, options: WriteSliceOptions): Promise
   const { clickhouse, timescaledb } = stores
   let { slice } = parted
   const transaction = timescaledb === null ? null : await timescaledb.begin({ signal })
+  const letters = new SliceLetters(excluded, options)
   // A transaction that waits for a search would run into its server's patience, and the search's result would be lost with it.
   const giveUp = async (): Promise<void> => {
-    await transaction?.rollback().catch(() => {})
+    await Promise.all([transaction?.rollback().catch(() => {}), letters.takeBack()])
   }
   try {
     let refused: Refusals = new Map()
     if (transaction !== null && timescaledb !== null) refused = await refusedBy(timescaledb, forTimescale, signal, () => writeRecords(transaction, forTimescale), { flood, giveUp })
     if (clickhouse !== null && refused.size === 0) {
+      letters.sendAhead(slice)
       const write = async (): Promise<void> => {
         if (isRepeat(slice, options)) slice = await storeWhatIsMissing(clickhouse, parted, { turn: hold.turn(), renewToken: recorded === null ? null : renewToken(options), signal })
         else await clickhouse.write(batchOf(forClickHouse, slice.token, hold.turn()), { signal })
@@ -166,18 +169,15 @@ async function attempt(parted: PartedSlice, options: WriteSliceOptions): Promise
       return refused
     }
     if (recorded === null) flood.admitRefused(excluded.filter((record) => record.refusal?.code === 'refused-by-store').length)
-    // Before it is made sure that the partition is still ours: whoever takes it over afterwards takes this right along.
-    const letters = excluded.length === 0 ? null : await options.deadLetters.open({ signal })
+    await letters.open()
     if (transaction !== null) {
       // Holds the ledger's entry until the commit: nobody takes over while letters are sent, and nobody who was taken over from sends any.
       await transaction.complete(hold.claim, slice)
-      if (letters !== null) await sendDeadLetters(letters, parted, options)
+      await letters.send(slice)
       await transaction.commit()
     } else {
-      if (letters !== null) {
-        await refuseTakenOver(ledger, hold.claim, signal)
-        await sendDeadLetters(letters, parted, options)
-      }
+      if (excluded.length > 0) await refuseTakenOver(ledger, hold.claim, signal)
+      await letters.send(slice)
       await ledger.complete(hold.claim, slice, { signal })
     }
     return refused
@@ -199,13 +199,6 @@ function renewToken({ ledger, hold, signal }: WriteSliceOptions): (slice: Slice)
 /** Whether ClickHouse may have rows of a slice: it was recorded before, or lies where the store is ahead of a ledger that lost its latest commits. */
 function isRepeat(slice: Slice, { recorded }: WriteSliceOptions): boolean {
   return recorded !== null || isRecut(slice)
-}
-
-async function sendDeadLetters(letters: LetterSender, { slice, excluded }: PartedSlice, { deadLetters, recorded, signal }: WriteSliceOptions): Promise<void> {
-  const from = slice.deadLettersFrom ?? (await deadLetters.position({ signal }))
-  if (recorded === null && !isRecut(slice)) return letters.send(excluded, from, { signal })
-  // Nobody remembers where the letters of a slice that was cut anew would lie: they are looked for from the beginning.
-  await letters.sendMissing(excluded, isRecut(slice) ? { ...from, offset: 0n } : from, { signal })
 }
 
 /** An owner that was suspended looks whether it still is one, before it sends letters. */

@@ -9,14 +9,21 @@ export interface RecordRows {
   readonly columns: ColumnBatch | undefined
 }
 
+/** Looked up for one store, and mostly wanted by the other one as well. */
+const found = new WeakMap<readonly SliceRecord[], RecordRows>()
+
 /** The rows of records that have one each. */
 export function rowsOfRecords(records: readonly SliceRecord[]): RecordRows {
-  return {
+  const known = found.get(records)
+  if (known !== undefined) return known
+  const rows: RecordRows = {
     get rows() {
       return records.map((record) => record.row as IngestRow)
     },
     columns: columnsOfRecords(records) ?? undefined,
   }
+  found.set(records, rows)
+  return rows
 }
 
 /** The columns of exactly these records; null when some record has none. All records of a slice that have columns have the same. */
