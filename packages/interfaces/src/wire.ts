@@ -12,17 +12,27 @@ export function toWire(value: unknown): JsonValue {
   if (typeof value === 'bigint') return value.toString()
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString()
   if (value instanceof Uint8Array) return bytesToBase64(value)
-  if (value instanceof Map) return objectToWire(value as Map<unknown, unknown>)
+  if (value instanceof Map) return entriesToWire(value as Map<unknown, unknown>)
   if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return Array.from(value as unknown as ArrayLike<unknown>, toWire)
-  if (Array.isArray(value) || value instanceof Set) return [...(value as Iterable<unknown>)].map(toWire)
-  if (typeof value === 'object') return objectToWire(Object.entries(value))
-  return null
+  if (Array.isArray(value) || value instanceof Set) return Array.from(value as Iterable<unknown>, toWire)
+  return typeof value === 'object' ? objectToWire(value as Readonly<Record<string, unknown>>) : null
 }
 
-function objectToWire(entries: Iterable<readonly [unknown, unknown]>): JsonValue {
-  const result: { [key: string]: JsonValue } = Object.create(null) as { [key: string]: JsonValue }
-  for (const [key, value] of entries) if (value !== undefined) result[String(key)] = toWire(value)
-  return { ...result }
+function objectToWire(value: Readonly<Record<string, unknown>>): JsonValue {
+  // In most objects every name is harmless, and a plain object is the fastest that there is.
+  if (Object.hasOwn(value, '__proto__')) return entriesToWire(Object.entries(value))
+  const result: { [key: string]: JsonValue } = {}
+  for (const key of Object.keys(value)) {
+    const member = value[key]
+    if (member !== undefined) result[key] = toWire(member)
+  }
+  return result
+}
+
+function entriesToWire(entries: Iterable<readonly [unknown, unknown]>): JsonValue {
+  const wire: [string, JsonValue][] = []
+  for (const [key, value] of entries) if (value !== undefined) wire.push([String(key), toWire(value)])
+  return Object.fromEntries(wire)
 }
 
 function bytesToBase64(bytes: Uint8Array): string {

@@ -1,4 +1,3 @@
-import { finished } from 'node:stream'
 import { type Clock, type MetricsSink, systemClock } from '@smart-whale/interfaces'
 import type { FastifyBaseLogger, FastifyInstance, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault } from 'fastify'
 
@@ -46,14 +45,20 @@ export function httpMetrics<AppLogger extends FastifyBaseLogger>(app: AppWith<Ap
   app.addHook('onRequest', (request, reply, done) => {
     const started = clock.monotonic()
     underWay.set({}, (count += 1))
-    // Not the onResponse hook: it stays silent when the caller goes away, and the gauge would only ever rise.
-    finished(reply.raw, (error) => {
+    let isOver = false
+    const ended = (): void => {
+      if (isOver) return
+      isOver = true
       underWay.set({}, (count -= 1))
       const method = METHODS.has(request.method) ? request.method : 'other'
       const route = request.routeOptions.url ?? 'unmatched'
-      const status = error ? ABORTED : reply.raw.statusCode
+      const status = reply.raw.writableFinished ? reply.raw.statusCode : ABORTED
       durations.observe({ method, route, status }, (clock.monotonic() - started) / 1000)
-    })
+    }
+    // Not the onResponse hook: it stays silent when the caller goes away, and the gauge would only ever rise. Nor `finished` of
+    // node:stream, whose many listeners cost more than everything else here.
+    reply.raw.once('finish', ended)
+    reply.raw.once('close', ended)
     done()
   })
 }
