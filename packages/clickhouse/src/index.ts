@@ -56,6 +56,46 @@ export type { AnalyticsKey, KeyedQuestion } from './analytics/answer-key.ts'
 export type { TableDependencies } from './analytics/table-dependencies.ts'
 export type { CacheStamp } from './analytics/tag-versions.ts'
 
+// Metrics
+export { defineMetrics, type DefinedMetrics } from './metrics/definition/define-metrics.ts'
+export { readMetrics } from './metrics/definition/read-metrics.ts'
+export type {
+  DimensionDefinition,
+  DimensionName,
+  FilterComparison,
+  FilterCondition,
+  Filters,
+  FilterValue,
+  Grain,
+  MetricDefinition,
+  MetricExpression,
+  MetricName,
+  MetricsDefinition,
+  RollupDefinition,
+  SourceDefinition,
+  SourceName,
+} from './metrics/definition/metric-definition.ts'
+export type { Formula } from './metrics/definition/formula.ts'
+export type { ComputedModel, DimensionModel, MeasureModel, MetricModel, MetricsModel, RollupModel, SourceModel } from './metrics/definition/metrics-model.ts'
+export type { PeriodName } from './metrics/periods/resolve-period.ts'
+export type { CompiledQuestion } from './metrics/compile/compile-question.ts'
+export type { AskOptions, MetricQuestion, RowCondition, RowFilter } from './metrics/compile/metric-question.ts'
+export type { RefusedRollup, Route } from './metrics/rewrite/choose-route.ts'
+export { createMetricsLayer, type MetricsLayer } from './metrics/answer/metrics-layer.ts'
+export type { MetricsLayerOptions } from './metrics/answer/metrics-options.ts'
+export type {
+  AnsweredPeriod,
+  AnsweredRoute,
+  DimensionValue,
+  MetricAnswer,
+  MetricRow,
+  MetricTotals,
+  MetricValue,
+  MetricValues,
+} from './metrics/answer/metric-answer.ts'
+export { createRollupManager } from './metrics/rollups/rollup-manager.ts'
+export type { RollupCallOptions, RollupManager, RollupManagerOptions, RollupOutcome, RollupStatus } from './metrics/rollups/rollup-options.ts'
+
 // Streams
 export {
   createStreamProcessor,

@@ -1,0 +1,60 @@
+import type { QueryStatistics } from '../../adapter-options.ts'
+import type { CacheState } from '../../analytics/analytics-query.ts'
+import type { Route } from '../rewrite/choose-route.ts'
+
+/** What a dimension's value may be. */
+export type DimensionValue = string | number | bigint | boolean | Date | null
+/** What a metric's value may be: counts are `bigint`, sums of decimals text, null where there is nothing to tell. */
+export type MetricValue = string | number | bigint | Date | null
+
+/** A row of an answer: its bucket, its dimensions, its metrics. */
+export type MetricRow<Metric extends string = string, Dimension extends string = string> = {
+  /** When its bucket begins: a day such as `2026-01-31`, or for shorter grains an instant with its offset. Absent without a grain. */
+  readonly time?: string
+  /** All groups that are not among the largest ones, as one. */
+  readonly other?: true
+  /** The values that these are compared with. */
+  readonly previous?: MetricValues<Metric>
+} & { readonly [D in Dimension]: DimensionValue } & MetricValues<Metric>
+
+/** Values by metric. */
+export type MetricValues<Metric extends string = string> = { readonly [M in Metric]: MetricValue }
+
+/** Totals, over everything that the question reads. */
+export type MetricTotals<Metric extends string = string> = MetricValues<Metric> & { readonly previous?: MetricValues<Metric> }
+
+/** An answer and the way that it took. */
+export interface MetricAnswer<Metric extends string = string, Dimension extends string = string> {
+  readonly rows: readonly MetricRow<Metric, Dimension>[]
+  /** Present when they were asked for. */
+  readonly totals?: MetricTotals<Metric>
+  /** Whether there were more rows than the limit. */
+  readonly truncated: boolean
+  readonly period: AnsweredPeriod
+  /** The period that values are compared with. */
+  readonly comparedWith?: AnsweredPeriod
+  readonly route: AnsweredRoute
+  /** Of the question itself; a comparison has its own. */
+  readonly cache: CacheState
+}
+
+/** Half-open, in the question's time zone. */
+export interface AnsweredPeriod {
+  readonly from: string
+  readonly to: string
+  readonly timeZone: string
+}
+
+/** Where an answer came from, why no smaller table answered it, and what it cost the server. */
+export interface AnsweredRoute extends Route {
+  readonly rowsRead: number
+  readonly bytesRead: number
+  /** Milliseconds on the server. */
+  readonly elapsedMs: number
+}
+
+/** What several statements cost together. */
+export function sumStatistics(statistics: readonly (QueryStatistics | null)[]): Pick<AnsweredRoute, 'rowsRead' | 'bytesRead' | 'elapsedMs'> {
+  const sum = (of: (one: QueryStatistics) => number): number => statistics.reduce((total, one) => total + (one === null ? 0 : of(one)), 0)
+  return { rowsRead: sum((one) => one.rowsRead), bytesRead: sum((one) => one.bytesRead), elapsedMs: sum((one) => one.elapsedMs) }
+}

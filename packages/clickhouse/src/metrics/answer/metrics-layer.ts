@@ -1,0 +1,112 @@
+import { systemClock } from '@smart-whale/interfaces'
+import type { AnalyticsResult } from '../../analytics/analytics-query.ts'
+import { type CompiledQuestion, compileQuestion } from '../compile/compile-question.ts'
+import type { AskOptions, MetricQuestion } from '../compile/metric-question.ts'
+import { planQuestion, type QuestionPlan } from '../compile/question-plan.ts'
+import { shapeQuestion } from '../compile/question-shape.ts'
+import { rawRelation, type Relation, rollupRelation } from '../compile/relation.ts'
+import type { Bind } from '../compile/bind-values.ts'
+import type { DefinedMetrics } from '../definition/define-metrics.ts'
+import type { DimensionName, MetricName, MetricsDefinition } from '../definition/metric-definition.ts'
+import type { MetricsModel } from '../definition/metrics-model.ts'
+import type { Span } from '../periods/grain-edges.ts'
+import { formatInstant } from '../periods/zoned-time.ts'
+import { chooseRoute, type ChosenRoute, type Route } from '../rewrite/choose-route.ts'
+import { RollupCatalogue } from '../rollups/rollup-catalogue.ts'
+import { type AnsweredPeriod, type MetricAnswer, type MetricTotals, sumStatistics } from './metric-answer.ts'
+import type { MetricsLayerOptions } from './metrics-options.ts'
+import { assembleRows, readGroups, valuesByName } from './shape-rows.ts'
+
+/** Answers questions about defined metrics, each from the smallest table that answers it exactly. */
+export interface MetricsLayer<D extends MetricsDefinition = MetricsDefinition> {
+  readonly metrics: DefinedMetrics<D>
+  /**
+   * Answers a question.
+   * @throws ValidationError `ERR_CLICKHOUSE_METRIC_QUESTION` that names each wrong field, or what the analytics service throws
+   */
+  ask<const M extends MetricName<D>, const By extends DimensionName<D> = never>(
+    question: MetricQuestion<M, DimensionName<D>> & { readonly by?: readonly By[] | undefined },
+    options?: AskOptions,
+  ): Promise<MetricAnswer<M, By>>
+  /** The statement that a question becomes, and where it goes; nothing is asked of the tables. */
+  explain(question: MetricQuestion<MetricName<D>, DimensionName<D>>, options?: AskOptions): Promise<CompiledQuestion & { readonly route: Route }>
+  /** Looks for rollups anew: call it after they were made or dropped. */
+  refreshRollups(): void
+}
+
+/**
+ * Makes a {@link MetricsLayer}.
+ * @example
+ * const layer = createMetricsLayer(shop, { analyticsService, adapter: reader })
+ * const { rows, route } = await layer.ask({ metrics: ['revenue'], period: 'last_month', grain: 'day', by: ['country'] })
+ */
+export function createMetricsLayer<D extends MetricsDefinition>(metrics: DefinedMetrics<D>, options: MetricsLayerOptions): MetricsLayer<D> {
+  return new RoutedMetrics(metrics, options) as unknown as MetricsLayer<D>
+}
+
+class RoutedMetrics {
+  readonly metrics: DefinedMetrics
+  readonly #model: MetricsModel
+  readonly #options: MetricsLayerOptions
+  readonly #catalogue: RollupCatalogue
+
+  constructor(metrics: DefinedMetrics, options: MetricsLayerOptions) {
+    this.metrics = metrics
+    this.#model = metrics.model
+    this.#options = options
+    const { adapter, clock = systemClock, rollupsMaxAgeMs = 10_000 } = options
+    this.#catalogue = new RollupCatalogue(metrics.model, adapter, { clock, maxAgeMs: rollupsMaxAgeMs })
+  }
+
+  async ask(question: MetricQuestion, options: AskOptions = {}): Promise<MetricAnswer> {
+    const plan = this.#plan(question, options)
+    const chosen = chooseRoute(this.#model, plan, await this.#catalogue.known())
+    const [now, before] = await Promise.all([
+      this.#run(this.#compile(plan, chosen, plan.span), options),
+      plan.compared && this.#run(this.#compile(plan, chosen, plan.compared.span), options),
+    ])
+    const groups = readGroups(plan, now.data, plan.starts)
+    const groupsBefore = before && readGroups(plan, before.data, plan.compared?.starts ?? [])
+    const totals = groups.totals && {
+      ...valuesByName(plan, groups.totals),
+      ...(groupsBefore?.totals === undefined ? {} : { previous: valuesByName(plan, groupsBefore.totals) }),
+    }
+    return {
+      rows: assembleRows(plan, groups, groupsBefore),
+      ...(totals === undefined ? {} : { totals: totals as MetricTotals }),
+      truncated: groups.truncated,
+      period: periodOf(plan.span, plan.zone),
+      ...(plan.compared === undefined ? {} : { comparedWith: periodOf(plan.compared.span, plan.zone) }),
+      route: { ...chosen.route, ...sumStatistics([now, ...(before === undefined ? [] : [before])].map(({ statistics }) => statistics)) },
+      cache: now.cache,
+    }
+  }
+
+  async explain(question: MetricQuestion, options: AskOptions = {}): Promise<CompiledQuestion & { readonly route: Route }> {
+    const plan = this.#plan(question, options)
+    const chosen = chooseRoute(this.#model, plan, await this.#catalogue.known())
+    return { ...this.#compile(plan, chosen, plan.span), route: chosen.route }
+  }
+
+  refreshRollups(): void {
+    this.#catalogue.forget()
+  }
+
+  #plan(question: MetricQuestion, { rowFilter = this.#options.rowFilter }: AskOptions): QuestionPlan {
+    return planQuestion(this.#model, shapeQuestion(question), rowFilter, (this.#options.clock ?? systemClock).now())
+  }
+
+  #compile(plan: QuestionPlan, { route, rollup }: ChosenRoute, span: Span): CompiledQuestion {
+    const relation = (bind: Bind): Relation =>
+      rollup === undefined ? rawRelation(this.#model, plan.source, bind) : rollupRelation(this.#model, rollup, route.table)
+    return compileQuestion(this.#model, plan, relation, span)
+  }
+
+  #run({ query, params }: CompiledQuestion, { rowFilter: _rowFilter, ...options }: AskOptions): Promise<AnalyticsResult> {
+    return this.#options.analyticsService.executeAnalyticsQuery({ query, params, options })
+  }
+}
+
+function periodOf({ fromMs, toMs }: Span, zone: string): AnsweredPeriod {
+  return { from: formatInstant(fromMs, zone), to: formatInstant(toMs, zone), timeZone: zone }
+}

@@ -1,0 +1,18 @@
+import type { Clock } from '@smart-whale/interfaces'
+import type { AnalyticsService } from '../../analytics/analytics-service.ts'
+import type { ClickHouseAdapter } from '../../adapter-options.ts'
+import type { RowFilter } from '../compile/metric-question.ts'
+
+/** What a {@link MetricsLayer} is made from. */
+export interface MetricsLayerOptions {
+  /** Asks the questions: equal ones at once are asked once, answers are kept until a table changes. @default none, required */
+  analyticsService: AnalyticsService
+  /** Sees which rollups are there; that of the analytics service, so that no rollup is chosen that its user may not read. @default none, required */
+  adapter: Pick<ClickHouseAdapter, 'execute' | 'database'>
+  /** Rows that a caller may see when a question says nothing else. @default all rows */
+  rowFilter?: RowFilter | undefined
+  /** How old the list of rollups may be, in milliseconds. @default 10000 */
+  rollupsMaxAgeMs?: number | undefined
+  /** Whose today it is. @default systemClock */
+  clock?: Clock | undefined
+}
