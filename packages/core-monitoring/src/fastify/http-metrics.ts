@@ -46,19 +46,19 @@ export function httpMetrics<AppLogger extends FastifyBaseLogger>(app: AppWith<Ap
     const started = clock.monotonic()
     underWay.set({}, (count += 1))
     let isOver = false
-    const ended = (): void => {
+    const ended = (isWhole: boolean): void => {
       if (isOver) return
       isOver = true
       underWay.set({}, (count -= 1))
       const method = METHODS.has(request.method) ? request.method : 'other'
       const route = request.routeOptions.url ?? 'unmatched'
-      const status = reply.raw.writableFinished ? reply.raw.statusCode : ABORTED
+      const status = isWhole ? reply.raw.statusCode : ABORTED
       durations.observe({ method, route, status }, (clock.monotonic() - started) / 1000)
     }
     // Not the onResponse hook: it stays silent when the caller goes away, and the gauge would only ever rise. Nor `finished` of
     // node:stream, whose many listeners cost more than everything else here.
-    reply.raw.once('finish', ended)
-    reply.raw.once('close', ended)
+    reply.raw.once('finish', () => ended(true))
+    reply.raw.once('close', () => ended(false))
     done()
   })
 }
