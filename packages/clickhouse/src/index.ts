@@ -30,6 +30,15 @@ export type { ClickHouseServer } from './servers/server-list.ts'
 export { ClickHouseConfig, type ClickHouseBreakerOptions, type ClickHouseOptions, type ClickHouseRetryOptions, type ConnectionParams } from './clickhouse-config.ts'
 export { typed, type TypedValue } from './parameters/typed-value.ts'
 
+// Typed queries
+export { type CompiledQuery, SelectQuery } from './query-builder/select-query.ts'
+export { createQueryBuilder, type QueryBuilder } from './query-builder/create-query-builder.ts'
+export type { QueryExpression } from './query-builder/expression.ts'
+export { type ComparisonOperator, type QueryCondition, ExpressionBuilder, type TimeUnit, type WindowOptions } from './query-builder/expression-builder.ts'
+export { generateTypes, type GenerateTypesOptions } from './query-builder/generate-types.ts'
+export { type Column, defineSchema, type QuerySchema, type QuerySchemaOptions, type SchemaColumns } from './query-builder/query-schema.ts'
+export type { Readable, RowOf } from './query-builder/query-types.ts'
+
 // Tables and batches
 export { createTable, type CreateTableOptions } from './storage/create-table.ts'
 export { type BatchWriterOptions, createBatchWriter } from './storage/batch-writer.ts'
@@ -147,6 +156,7 @@ export type { BackupStore, StoredFile } from './backup/backup-store.ts'
 export type { BackupManifest, ManifestFile, ManifestPartition } from './backup/manifest.ts'
 
 // Life of data
+export { createLifecycleManager } from './lifecycle/lifecycle-manager.ts'
 export type {
   ColumnSize,
   DatabaseSize,
@@ -198,6 +208,16 @@ export { createSharedQuotaStore, type SharedQuotaStoreOptions } from './access/q
 export type { QuotaStore, Spending, SpentSlice } from './access/quota/spending.ts'
 export { TENANT_HEADER } from './access/tenant-header.ts'
 export { BudgetExceededError, QuotaExceededError } from './access/access-errors.ts'
+export { type AuditLogger, type AuditLoggerOptions, createAuditLogger, type LoggedEvent, type SecurityEvent } from './access/audit-logger.ts'
+export { type AuditTableOptions, createAuditTable } from './access/audit-table.ts'
+export type { AuditEntry, AuditStore, AuditVerification, ChainHead } from './access/audit-ports.ts'
+export { createEncryptionManager, type EncryptionContext, type EncryptionManager, type EncryptionManagerOptions } from './access/encryption-manager.ts'
+
+// Doctor
+export { type AppliedFix, applyFixes, type ApplyFixesOptions } from './doctor/apply-fixes.ts'
+export type { DoctorFinding, Fix, Severity, UnseenRule } from './doctor/finding.ts'
+export { type DoctorOptions, type DoctorReport, runDoctor } from './doctor/run-doctor.ts'
+export type { DoctorThresholds } from './doctor/thresholds.ts'
 
 // All together; what makes and serves a GraphQLLayer stands in @smart-whale/clickhouse/graphql
 export type { Authorize, GraphqlContext, GraphqlRequest } from './graphql/graphql-context.ts'

@@ -1,0 +1,289 @@
+import type { CallOptions, Row } from '@smart-whale/interfaces'
+import { placeOf } from './bind-value.ts'
+import { quoteName } from '../adapter/table-columns.ts'
+import type { ClickHouseAdapter, QueryOptions, QueryResult } from '../adapter-options.ts'
+import { builderError } from './builder-error.ts'
+import { CompileContext, type QueryExpression, isExpression, quoteAlias } from './expression.ts'
+import { type ComparisonOperator, type QueryCondition, directionOf, ExpressionBuilder, outputReference } from './expression-builder.ts'
+import type { ColumnName, ColumnOf, Comparable, Missing, Operand, Readable, RowOf, ShapeOf } from './query-types.ts'
+import { aliased, findColumn, type RowSource, withNulls } from './row-source.ts'
+
+/** A query's text and its values, for `execute`, `stream`, `download` and the analytics service. */
+export interface CompiledQuery {
+  readonly query: string
+  readonly params: Readonly<Record<string, unknown>>
+}
+
+/** An expression, or what makes one. */
+type Made<S, E extends QueryExpression = QueryExpression> = (expressions: ExpressionBuilder<S>) => E
+
+/** Outputs by name: a column's name, or what makes an expression. */
+type Selection<S> = Readonly<Record<string, ColumnName<S> | Made<S>>>
+type SelectedColumns<S, X> = { -readonly [Name in keyof X]: X[Name] extends (expressions: never) => infer E ? ShapeOf<S, E> : ShapeOf<S, X[Name]> }
+
+/** What a join does with rows that have no partner: drops them, or keeps those of the left side. */
+type JoinKind = 'INNER JOIN' | 'LEFT JOIN'
+
+interface Join {
+  readonly kind: JoinKind
+  readonly source: RowSource
+  readonly on: QueryCondition
+}
+
+interface Order {
+  readonly by: QueryExpression
+  readonly direction: 'ASC' | 'DESC'
+}
+
+/** All that a query says; each step makes another one. */
+export interface QueryParts {
+  readonly tables: ReadonlyMap<string, RowSource>
+  readonly common: readonly { readonly name: string; readonly sql: (context: CompileContext) => string }[]
+  readonly source: RowSource
+  readonly isFinal: boolean
+  readonly joins: readonly Join[]
+  readonly outputs: ReadonlyMap<string, QueryExpression>
+  readonly isDistinct: boolean
+  readonly where: readonly QueryCondition[]
+  readonly groupBy: readonly QueryExpression[]
+  readonly having: readonly QueryCondition[]
+  readonly orderBy: readonly Order[]
+  readonly limitBy: { readonly rows: number; readonly by: readonly QueryExpression[] } | null
+  readonly limit: number | null
+  readonly offset: number | null
+  readonly unions: readonly Readable[]
+}
+
+/** Tables and common queries by name, and their columns, for the compiler. */
+type TableNames<Tables> = keyof Tables & string
+
+/**
+ * A query that is being built: each call gives another one, and leaves this one as it is.
+ * `S` are the sources with their columns, `O` the columns of the answer, `Tables` what may still be joined.
+ */
+export class SelectQuery<Tables, S, O> implements Readable<O> {
+  readonly #parts: QueryParts
+  /** For the compiler alone. */
+  readonly answer?: O
+
+  /** Queries begin at `createQueryBuilder(schema).from(…)`. */
+  constructor(parts: QueryParts) {
+    this.#parts = parts
+  }
+
+  /** Columns to answer with, under their own names; called again, it adds more. */
+  select<const Names extends readonly ColumnName<S>[]>(...names: Names): SelectQuery<Tables, S, O & { [Name in Names[number] as Unqualified<S, Name>]: ColumnOf<S, Name> }>
+  /** Columns and expressions to answer with, under the names given. */
+  select<const X extends Selection<S>>(outputs: X): SelectQuery<Tables, S, O & SelectedColumns<S, X>>
+  select(...selected: readonly (string | Selection<S>)[]): unknown {
+    const outputs = new Map(this.#parts.outputs)
+    const add = (name: string, expression: QueryExpression): void => {
+      if (outputs.has(name)) throw builderError([name], `the name ${JSON.stringify(name)} is given twice; give one of them another name`)
+      quoteAlias(name)
+      outputs.set(name, expression)
+    }
+    for (const entry of selected) {
+      if (typeof entry === 'string') add(this.#ownName(entry), this.#expressions.operand(entry))
+      else for (const [name, output] of Object.entries(entry)) add(name, typeof output === 'function' ? made(output(this.#expressions), name) : this.#expressions.operand(output))
+    }
+    return this.#with({ outputs })
+  }
+
+  /** Answers each different row once. */
+  distinct(): SelectQuery<Tables, S, O> {
+    return this.#with({ isDistinct: true })
+  }
+
+  /** Reads rows of a replacing, collapsing or summing table as they will be once all is merged. */
+  final(): SelectQuery<Tables, S, O> {
+    return this.#with({ isFinal: true })
+  }
+
+  /** Adds the rows of a table, or of a query, that fit; a row without any is dropped. */
+  innerJoin<T extends TableNames<Tables>, Alias extends string = T>(table: T, on: JoinCondition<S, Tables[T], Alias>, alias?: Alias): SelectQuery<Tables, S & Record<Alias, Tables[T]>, O>
+  innerJoin<Output, Alias extends string>(query: Readable<Output>, on: JoinCondition<S, Output, Alias>, alias: Alias): SelectQuery<Tables, S & Record<Alias, Output>, O>
+  innerJoin(table: unknown, on: unknown, alias?: string): unknown {
+    return this.#join('INNER JOIN', table, on, alias)
+  }
+
+  /** The same; a row without any is kept, with nulls in their place. */
+  leftJoin<T extends TableNames<Tables>, Alias extends string = T>(table: T, on: JoinCondition<S, Tables[T], Alias>, alias?: Alias): SelectQuery<Tables, S & Record<Alias, Missing<Tables[T]>>, O>
+  leftJoin<Output, Alias extends string>(query: Readable<Output>, on: JoinCondition<S, Output, Alias>, alias: Alias): SelectQuery<Tables, S & Record<Alias, Missing<Output>>, O>
+  leftJoin(table: unknown, on: unknown, alias?: string): unknown {
+    return this.#join('LEFT JOIN', table, on, alias)
+  }
+
+  /** Keeps the rows that fulfil a condition; called again, they must fulfil both. */
+  where<Name extends ColumnName<S>>(name: Name, operator: ComparisonOperator, value: Comparable<ColumnOf<S, Name>> | readonly Comparable<ColumnOf<S, Name>>[] | Readable): SelectQuery<Tables, S, O>
+  where(condition: Made<S, QueryCondition>): SelectQuery<Tables, S, O>
+  where(first: string | Made<S, QueryCondition>, operator?: ComparisonOperator, value?: unknown): SelectQuery<Tables, S, O> {
+    const condition = typeof first === 'function' ? made(first(this.#expressions), 'where') : this.#expressions.compare(first as never, operator as ComparisonOperator, value as never)
+    return this.#with({ where: [...this.#parts.where, condition as QueryCondition] })
+  }
+
+  /** Makes one row of all that share these: columns of the sources, or, where there is none of that name, outputs. */
+  groupBy(...keys: readonly (Operand<S> | (keyof O & string) | Made<S>)[]): SelectQuery<Tables, S, O> {
+    const groups = keys.map((key) => this.#key(key, (name) => this.#sourceFirst(name)))
+    return this.#with({ groupBy: [...this.#parts.groupBy, ...groups] })
+  }
+
+  /** Keeps the groups that fulfil a condition. */
+  having(condition: Made<S, QueryCondition>): SelectQuery<Tables, S, O> {
+    return this.#with({ having: [...this.#parts.having, made(condition(this.#expressions), 'having') as QueryCondition] })
+  }
+
+  /** Orders the answer by outputs, or by columns of the sources where there is no such output. Nulls come last. */
+  orderBy(key: Operand<S> | (keyof O & string) | Made<S>, direction: 'asc' | 'desc' = 'asc'): SelectQuery<Tables, S, O> {
+    const by = this.#key(key, (name) => (this.#parts.outputs.has(name) ? outputReference(name) : findColumn(this.#sources, name)))
+    return this.#with({ orderBy: [...this.#parts.orderBy, { by, direction: directionOf(direction) }] })
+  }
+
+  /** At most so many rows. */
+  limit(rows: number): SelectQuery<Tables, S, O> {
+    return this.#with({ limit: wholeNumber(rows, 'limit') })
+  }
+
+  /** Leaves out the first rows. */
+  offset(rows: number): SelectQuery<Tables, S, O> {
+    return this.#with({ offset: wholeNumber(rows, 'offset') })
+  }
+
+  /** At most so many rows of each that share these. */
+  limitBy(rows: number, ...keys: readonly (Operand<S> | (keyof O & string))[]): SelectQuery<Tables, S, O> {
+    return this.#with({ limitBy: { rows: wholeNumber(rows, 'limitBy'), by: keys.map((key) => this.#key(key, (name) => this.#sourceFirst(name))) } })
+  }
+
+  /** This query's rows and those of another one with the same columns. */
+  unionAll(other: Readable<O>): SelectQuery<Tables, S, O> {
+    if (other.width !== this.width) throw builderError(['unionAll'], `one query has ${this.width} columns, the other ${other.width}`)
+    return this.#with({ unions: [...this.#parts.unions, other] })
+  }
+
+  /** Columns of the answer. */
+  get width(): number {
+    return this.#parts.outputs.size
+  }
+
+  /** ClickHouse's types of the answer's columns, as far as they are known here. */
+  get outputTypes(): ReadonlyMap<string, string> {
+    return new Map([...this.#parts.outputs].map(([name, { type }]) => [name, type]))
+  }
+
+  /** The query's text, and its values, apart from it. @throws ValidationError `ERR_CLICKHOUSE_QUERY_BUILDER` when nothing is selected */
+  compile(): CompiledQuery {
+    const context = new CompileContext()
+    const common = this.#parts.common.map(({ name, sql }) => `${quoteAlias(name)} AS (${sql(context)})`)
+    const body = this.subquery(context)
+    return { query: `${common.length === 0 ? '' : `WITH ${common.join(', ')} `}${body}`, params: context.params }
+  }
+
+  /** Runs it. */
+  execute(adapter: Pick<ClickHouseAdapter, 'execute'>, options?: QueryOptions): Promise<QueryResult<RowOf<O> & Row>> {
+    const { query, params } = this.compile()
+    return adapter.execute(query, params, options)
+  }
+
+  /** Runs it and hands on the rows as they come. */
+  stream(adapter: Pick<ClickHouseAdapter, 'stream'>, options?: QueryOptions & CallOptions): AsyncIterable<RowOf<O> & Row> {
+    const { query, params } = this.compile()
+    return adapter.stream(query, params, options)
+  }
+
+  /** Writes it as a part of another one. */
+  subquery(context: CompileContext): string {
+    const queries = [writeSelect(this.#parts, context), ...this.#parts.unions.map((other) => other.subquery(context))]
+    return queries.length === 1 ? (queries[0] as string) : queries.map((query) => `(${query})`).join(' UNION ALL ')
+  }
+
+  get #sources(): readonly RowSource[] {
+    return [this.#parts.source, ...this.#parts.joins.map(({ source }) => source)]
+  }
+
+  get #expressions(): ExpressionBuilder<S> {
+    return new ExpressionBuilder(this.#sources)
+  }
+
+  #with(parts: Partial<QueryParts>): SelectQuery<Tables, S, O> {
+    return new SelectQuery({ ...this.#parts, ...parts })
+  }
+
+  #join(kind: JoinKind, table: unknown, on: unknown, alias: string | undefined): unknown {
+    const found = sourceOf(this.#parts.tables, table, alias)
+    if (this.#sources.some((source) => source.alias === found.alias)) throw builderError([found.alias], `there is a source ${JSON.stringify(found.alias)} already; give this one another alias`)
+    const source = kind === 'LEFT JOIN' ? withNulls(found) : found
+    const expressions = new ExpressionBuilder<never>([...this.#sources, source])
+    const condition = Array.isArray(on)
+      ? expressions.compare(expressions.operand(on[0]) as never, '=', expressions.operand(on[1]) as never)
+      : (made((on as (expressions: unknown) => unknown)(expressions), 'on') as QueryCondition)
+    return this.#with({ joins: [...this.#parts.joins, { kind, source, on: condition }] })
+  }
+
+  #key(key: unknown, named: (name: string) => QueryExpression): QueryExpression {
+    if (typeof key === 'function') return made((key as (expressions: unknown) => unknown)(this.#expressions), 'key')
+    return typeof key === 'string' ? named(key) : made(key, 'key')
+  }
+
+  #sourceFirst(name: string): QueryExpression {
+    const isOutput = this.#parts.outputs.has(name) && !this.#sources.some(({ alias, columns }) => columns.has(name) || (name.startsWith(`${alias}.`) && columns.has(name.slice(alias.length + 1))))
+    return isOutput ? outputReference(name) : findColumn(this.#sources, name)
+  }
+
+  /** The name of a column without its source's alias. */
+  #ownName(name: string): string {
+    const source = this.#sources.find(({ alias, columns }) => name.startsWith(`${alias}.`) && columns.has(name.slice(alias.length + 1)))
+    return source === undefined || this.#sources.some(({ columns }) => columns.has(name)) ? name : name.slice(source.alias.length + 1)
+  }
+}
+
+/** What a name becomes in the answer: without the alias of its source. */
+export type Unqualified<S, Name extends string> = { [Alias in keyof S & string]: Name extends keyof S[Alias] ? Name : Name extends `${Alias}.${infer Rest}` ? (Rest extends keyof S[Alias] ? Rest : never) : never }[keyof S & string]
+
+/** Two columns that must be equal, or any condition over both sides. */
+export type JoinCondition<S, Columns, Alias extends string> = readonly [left: ColumnName<S & Record<Alias, Columns>>, right: ColumnName<S & Record<Alias, Columns>>] | ((expressions: ExpressionBuilder<S & Record<Alias, Columns>>) => QueryCondition)
+
+/** A table by its name, or a query, as something to read from. @throws ValidationError `ERR_CLICKHOUSE_QUERY_BUILDER` when there is no such table */
+export function sourceOf(tables: ReadonlyMap<string, RowSource>, table: unknown, alias?: string): RowSource {
+  if (table instanceof SelectQuery) {
+    if (alias === undefined) throw builderError(['alias'], 'a query that is read from needs an alias')
+    quoteAlias(alias)
+    return { alias, columns: table.outputTypes, sql: (context) => `(${table.subquery(context)})` }
+  }
+  const found = typeof table === 'string' ? tables.get(table) : undefined
+  if (found === undefined) throw builderError(['table'], `there is no table ${JSON.stringify(table)} in the schema`)
+  if (alias !== undefined) quoteAlias(alias)
+  return { ...found, alias: alias ?? found.alias }
+}
+
+function made(expression: unknown, where: string): QueryExpression {
+  if (!isExpression(expression)) throw builderError([where], `the function for ${JSON.stringify(where)} must return an expression`)
+  return expression
+}
+
+function wholeNumber(value: number, name: string): number {
+  if (Number.isSafeInteger(value) && value >= 0) return value
+  throw builderError([name], `${name} must be a whole number from 0`)
+}
+
+function writeSelect(parts: QueryParts, context: CompileContext): string {
+  const { outputs, source, isFinal, joins, where, groupBy, having, orderBy, limitBy, limit, offset } = parts
+  if (outputs.size === 0) throw builderError(['select'], 'nothing is selected')
+  const list = (expressions: readonly QueryExpression[]): string => expressions.map(({ sql }) => sql(context)).join(', ')
+  const all = (conditions: readonly QueryCondition[]): string => conditions.map(({ sql }) => sql(context)).join(' AND ')
+  const clauses = [
+    `SELECT ${parts.isDistinct ? 'DISTINCT ' : ''}${[...outputs].map(([name, { sql }]) => `${sql(context)} AS ${quoteName(name)}`).join(', ')}`,
+    `FROM ${aliased(source, context)}${isFinal ? ' FINAL' : ''}`,
+    ...joins.map((join) => `${join.kind} ${aliased(join.source, context)} ON ${join.on.sql(context)}`),
+    where.length > 0 && `WHERE ${all(where)}`,
+    groupBy.length > 0 && `GROUP BY ${list(groupBy)}`,
+    having.length > 0 && `HAVING ${all(having)}`,
+    orderBy.length > 0 && `ORDER BY ${orderBy.map(({ by, direction }) => `${by.sql(context)} ${direction}`).join(', ')}`,
+    limitBy !== null && `LIMIT ${bindCount(limitBy.rows, context)} BY ${list(limitBy.by)}`,
+    limit !== null && `LIMIT ${bindCount(limit, context)}`,
+    offset !== null && `OFFSET ${bindCount(offset, context)}`,
+  ]
+  return clauses.filter((clause) => clause !== false).join(' ')
+}
+
+function bindCount(rows: number, context: CompileContext): string {
+  return context.bind({ ...placeOf(rows), type: 'UInt64' })
+}
