@@ -38,9 +38,9 @@ export function levelsFromFile(environment: AccessEnvironment = process.env): Re
   return Object.fromEntries(entries)
 }
 
-/** The secret under which the encryption manager of the environment works. @throws ConfigurationError when it is missing */
-export function encryptionKeyFile(environment: AccessEnvironment = process.env): string {
-  return required(environment, 'ENCRYPTION_KEY_FILE', 'the file that holds the encryption keys (made when missing)')
+/** Folder of the keys under which the encryption manager of the environment works. @throws ConfigurationError when it is missing */
+export function encryptionKeyFolder(environment: AccessEnvironment = process.env): string {
+  return required(environment, 'ENCRYPTION_KEY_FOLDER', 'the folder that holds the encryption keys (made when missing)')
 }
 
 /** Where the audit log of the environment lies. @throws ConfigurationError when it is missing */

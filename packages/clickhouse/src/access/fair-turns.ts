@@ -46,6 +46,8 @@ export class FairTurns {
   readonly #clock: Clock
   readonly #queues = new Map<string, Queue>()
   #running = 0
+  /** Of these, the ones that may have none of the reserved places. */
+  #runningHeavy = 0
 
   constructor({ maxConcurrent = 8, reserved, clock = systemClock }: FairTurnsOptions = {}) {
     this.#maxConcurrent = Math.max(1, maxConcurrent)
@@ -96,8 +98,10 @@ export class FairTurns {
   }
 
   #run(queue: Queue): Turn {
+    const heavy = this.#isLight(queue) ? 0 : 1
     queue.running += 1
     this.#running += 1
+    this.#runningHeavy += heavy
     let ended = false
     return {
       end: (usedMs) => {
@@ -105,33 +109,36 @@ export class FairTurns {
         ended = true
         queue.running -= 1
         this.#running -= 1
+        this.#runningHeavy -= heavy
         queue.used = this.#usedBy(queue) + usedMs
         queue.usedAtMs = this.#clock.monotonic()
-        this.#startNext()
+        while (this.#startNext());
       },
     }
   }
 
-  #startNext(): void {
+  /** Whether one was started. */
+  #startNext(): boolean {
     const waiting = [...this.#queues.values()].filter(({ waiting: list }) => list.length > 0).sort((one, other) => this.#usedBy(one) - this.#usedBy(other))
     for (const queue of waiting) {
       const next = queue.waiting[0]
       if (next === undefined || !this.#mayRun(queue, next.share)) continue
       queue.waiting.shift()
       next.start(this.#run(queue))
-      return
+      return true
     }
+    return false
   }
 
   #mayRun(queue: Queue, share: CheckedLevel['share']): boolean {
     if (queue.running >= share.maxConcurrent || this.#running >= this.#maxConcurrent) return false
-    return this.#running < this.#maxConcurrent - this.#reserved || this.#isLight(queue)
+    return this.#runningHeavy < this.#maxConcurrent - this.#reserved || this.#isLight(queue)
   }
 
-  /** Whether the tenant has used less than half of what those who use the server have used on average; alone, everybody is light. */
+  /** Whether the tenant has used less than half of what the others have used on average; alone, less than a quarter of all there was. */
   #isLight(queue: Queue): boolean {
     const others = [...this.#queues.values()].filter((other) => other !== queue && (other.running > 0 || other.waiting.length > 0))
-    if (others.length === 0) return true
+    if (others.length === 0) return this.#usedBy(queue) < (this.#maxConcurrent * HALF_LIFE_MS) / Math.LN2 / 4
     const mean = others.reduce((sum, other) => sum + this.#usedBy(other), 0) / others.length
     return this.#usedBy(queue) < mean / 2
   }

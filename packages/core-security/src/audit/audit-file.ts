@@ -28,8 +28,13 @@ export class AuditFile implements AuditStore {
     return this.#explained(async () => {
       await mkdir(dirname(this.path), { recursive: true })
       await takeLock(`${this.path}.lock`)
-      this.#file = await open(this.path, 'a+', 0o600)
-      return this.#lastEntry(this.#file)
+      try {
+        this.#file = await open(this.path, 'a+', 0o600)
+        return await this.#lastEntry(this.#file)
+      } catch (error) {
+        await this.#leave()
+        throw error
+      }
     })
   }
 
@@ -60,8 +65,11 @@ export class AuditFile implements AuditStore {
   }
 
   async close(): Promise<void> {
-    if (this.#file === null) return
-    await this.#file.close()
+    if (this.#file !== null) await this.#leave()
+  }
+
+  async #leave(): Promise<void> {
+    await this.#file?.close()
     this.#file = null
     await rm(`${this.path}.lock`, { force: true })
   }

@@ -1,0 +1,54 @@
+import { createL1Cache } from '@smart-whale/core-cache'
+import { chaosCache, chaosWhen, FakeClock } from '@smart-whale/interfaces/testing'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { createMemoryQuotaStore } from './memory-quota-store.ts'
+import { createSharedQuotaStore } from './shared-quota-store.ts'
+import { SlidingQuota } from './sliding-quota.ts'
+
+const query = (rowsRead: number) => ({ queries: 1, rowsRead, bytesRead: 0, serverMs: 0 })
+
+describe('a quota', () => {
+  it('never lets more through within any window than it has, and always something again at the time it names', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 20_000 }), { minLength: 5, maxLength: 40 }), fc.integer({ min: 1, max: 5 }), async (pauses, maxQueries) => {
+        const clock = new FakeClock()
+        const quota = new SlidingQuota({ windowSeconds: 60, maxQueries }, createMemoryQuotaStore({ clock }), () => clock.now())
+        const let_in: number[] = []
+        for (const pause of pauses) {
+          await clock.advance(pause)
+          const excess = await quota.excess('a')
+          if (excess === undefined) {
+            await quota.spend('a', query(1))
+            let_in.push(clock.now())
+          } else if (pause % 7 === 0) {
+            await clock.advance(excess.retryAfterMs)
+            expect(await quota.excess('a')).toBeUndefined()
+          }
+        }
+        for (const at of let_in) expect(let_in.filter((other) => other >= at && other < at + 60_000).length).toBeLessThanOrEqual(maxQueries)
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  it('is one for all processes that share a cache, and each counts its own while the cache is away', async () => {
+    const clock = new FakeClock()
+    const cache = createL1Cache({ clock })
+    let isAway = false
+    const flaky = chaosCache(cache, chaosWhen(() => isAway, { fail: 'before' }))
+    const process = () => new SlidingQuota({ windowSeconds: 60, maxRowsRead: 10 }, createSharedQuotaStore({ cache: flaky, clock }), () => clock.now())
+    const [one, other] = [process(), process()]
+    await Promise.all([one.excess('a'), other.excess('a')])
+    await clock.advance(1500)
+
+    await Promise.all([one.spend('a', query(6)), other.spend('a', query(6))])
+
+    expect(await one.excess('a')).toMatchObject({ kind: 'rowsRead', spent: 12, allowed: 10 })
+    expect(await other.excess('b')).toBeUndefined()
+    isAway = true
+    expect(await one.excess('a')).toBeUndefined()
+    await one.spend('a', query(6))
+    expect(await one.excess('a')).toMatchObject({ spent: 12 })
+  })
+})

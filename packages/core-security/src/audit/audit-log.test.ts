@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto'
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterEach, describe, expect, it } from 'vitest'
+import { type AuditLog, openAuditLog, verifyAuditFile } from '../index.ts'
+
+const closing: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close()
+})
+
+const key = randomBytes(32)
+
+async function newPath(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'audit-'))
+  closing.push(() => rm(folder, { recursive: true, force: true }))
+  return join(folder, 'audit.log')
+}
+
+async function opened(path: string): Promise<AuditLog> {
+  const log = await openAuditLog({ path, key })
+  closing.push(() => log.close())
+  return log
+}
+
+/** A closed log of some entries. */
+async function written(entries: number): Promise<{ path: string; lines: string[] }> {
+  const path = await newPath()
+  const log = await opened(path)
+  await Promise.all(Array.from({ length: entries }, (_, index) => log.record({ actor: 'alice', action: `step ${index}`, outcome: 'success', details: { at: new Date(0), nothing: undefined, list: [1, { b: 2, a: 1 }] } })))
+  await log.close()
+  return { path, lines: (await readFile(path, 'utf8')).trimEnd().split('\n') }
+}
+
+describe('an audit log', () => {
+  it('is sound as long as nobody touches it, over restarts', async () => {
+    const { path } = await written(5)
+    const again = await opened(path)
+    await again.record({ actor: 'bob', action: 'login', outcome: 'denied' })
+
+    const { entries, faults, head } = await again.verify()
+
+    expect({ entries, faults }).toEqual({ entries: 6, faults: [] })
+    expect(head).toEqual(again.head())
+  })
+
+  it('shows any line that was changed, removed, doubled, swapped or added', async () => {
+    const { path, lines } = await written(12)
+    const line = fc.nat({ max: lines.length - 2 })
+    const tamperings = fc.oneof(
+      line.map((at) => lines.map((text, index) => (index === at ? text.replace('alice', 'mallory') : text))),
+      line.map((at) => lines.toSpliced(at, 1)),
+      line.map((at) => lines.toSpliced(at, 0, lines[at] ?? '')),
+      line.map((at) => lines.with(at, lines[at + 1] ?? '').with(at + 1, lines[at] ?? '')),
+      line.map((at) => lines.with(at, 'no json')),
+      fc.nat({ max: lines.length - 1 }).map((left) => lines.slice(0, left)),
+    )
+    await fc.assert(
+      fc.asyncProperty(tamperings, async (tampered) => {
+        await writeFile(path, tampered.map((text) => `${text}\n`).join(''))
+        expect((await verifyAuditFile(path, { key })).faults).not.toEqual([])
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('shows a chain that somebody else has made, and one whose end was cut off along with the file beside it', async () => {
+    const { path, lines } = await written(3)
+    const head = JSON.parse(lines[2] ?? '') as { sequence: number; hash: string }
+    const forged = await openAuditLog({ path: `${path}.forged`, key: randomBytes(32) })
+    await forged.record({ actor: 'x', action: 'y', outcome: 'success' })
+    await forged.close()
+
+    expect((await verifyAuditFile(`${path}.forged`, { key })).faults.map(({ line }) => line)).toContain(1)
+    await writeFile(path, `${lines[0]}\n`)
+    await rm(`${path}.head`)
+    expect((await verifyAuditFile(path, { key })).faults).toEqual([])
+    expect((await verifyAuditFile(path, { key, known: head })).faults).toHaveLength(1)
+  })
+
+  it('refuses to go on behind a log that was cut off, and goes on behind a line that a crash has torn', async () => {
+    const { path, lines } = await written(3)
+    await appendFile(path, '{"sequence":4,"at":"20')
+    const log = await opened(path)
+    await log.record({ actor: 'a', action: 'b', outcome: 'success' })
+    expect((await log.verify()).faults).toEqual([])
+    await log.close()
+
+    await writeFile(path, `${lines[0]}\n`)
+    await expect(openAuditLog({ path, key })).rejects.toMatchObject({ code: 'ERR_AUDIT_BROKEN' })
+  })
+
+  it('has one writer, and takes nothing once it is closed', async () => {
+    const path = await newPath()
+    const log = await opened(path)
+
+    await expect(openAuditLog({ path, key })).rejects.toMatchObject({ code: 'ERR_AUDIT_LOCKED' })
+    await log.close()
+    await expect(log.record({ actor: 'a', action: 'b', outcome: 'success' })).rejects.toMatchObject({ code: 'ERR_AUDIT_CLOSED' })
+  })
+
+  it('refuses more events than may wait, and says when its disk fails', async () => {
+    const path = await newPath()
+    const log = await openAuditLog({ path, key, maxPending: 2 })
+    closing.push(() => log.close())
+    const event = { actor: 'a', action: 'b', outcome: 'success' } as const
+
+    const outcomes = await Promise.allSettled([log.record(event), log.record(event), log.record(event)])
+
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected'])
+    expect(outcomes[2]).toMatchObject({ reason: { code: 'ERR_AUDIT_FULL' } })
+    await expect(openAuditLog({ path: join(path, 'below', 'a.log') })).rejects.toMatchObject({ code: 'ERR_AUDIT_WRITE' })
+  })
+})
