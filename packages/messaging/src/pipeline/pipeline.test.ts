@@ -11,11 +11,11 @@ afterEach(async () => {
   for (const each of open.splice(0).reverse()) await each.stop()
 })
 
-async function running(): Promise<{ transport: MessagingTransport; pipeline: Pipeline; health: () => Promise<unknown> }> {
+async function running(signal?: AbortSignal): Promise<{ transport: MessagingTransport; pipeline: Pipeline; health: () => Promise<unknown> }> {
   const transport = createMemoryTransport()
   await transport.start()
   const pipeline = createPipeline({ definition, transport, stores: { clickhouse: null, timescaledb: null, ledger: null } })
-  await pipeline.start()
+  await pipeline.start({ signal })
   open.push(transport, pipeline)
   return { transport, pipeline, health: () => pipeline.healthProbe().check({ signal: new AbortController().signal }) }
 }
@@ -42,5 +42,27 @@ describe('a running pipeline whose topic is deleted', () => {
     await health()
 
     expect(pipeline.status().reason).toBeNull()
+  })
+})
+
+describe('a pipeline that was started with a signal', () => {
+  it('leaves its group as soon as that aborts, however long ago it started', async () => {
+    const stop = new AbortController()
+    const { transport, pipeline } = await running(stop.signal)
+    await expect.poll(() => pipeline.status().partitions.length).toBe(4)
+
+    stop.abort()
+
+    const taken = new Set<number>()
+    const successor = await transport.join({ groupId: pipeline.groupId, topics: ['rides'], onPartition: async ({ partition }) => void taken.add(partition) })
+    await expect.poll(() => taken.size).toBe(4)
+    expect(pipeline.status()).toMatchObject({ state: 'stopped', partitions: [] })
+    await successor.leave()
+  })
+
+  it('that has aborted does not stay in the group', async () => {
+    const { pipeline } = await running(AbortSignal.abort()).catch(() => ({ pipeline: null }))
+
+    expect(pipeline?.status().state ?? 'never started').not.toBe('running')
   })
 })

@@ -61,6 +61,7 @@ export class Pipeline implements Lifecycle {
   readonly #comebacks = new Comebacks()
   readonly #drift: SchemaDrift
   readonly #presence: TopicPresence
+  readonly #stopped = (): void => void this.stop().catch((error: unknown) => this.#logger.warn({ err: error }, 'the group was not left in time'))
   #membership: GroupMembership | null = null
   #state: PipelineState = 'starting'
   #reason: string | null = null
@@ -78,7 +79,10 @@ export class Pipeline implements Lifecycle {
     this.#drift = new SchemaDrift(options.definition.name, this.#metrics, this.#logger)
   }
 
-  /** Makes the topic and its dead letters when they are missing, then joins the group `smart-whale-<name>`. */
+  /**
+   * Makes the topic and its dead letters when they are missing, then joins the group `smart-whale-<name>`.
+   * @param options its signal gives the start up, and stops a pipeline that has started, whenever it aborts
+   */
   async start(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     if (this.#membership !== null) return
     const { topic } = this.definition
@@ -86,8 +90,10 @@ export class Pipeline implements Lifecycle {
     await makeTopics(transport, this.definition, replication, options)
     await checkTopic(transport, this.definition, this.#logger, options)
     this.#membership = await transport.join({ groupId: this.groupId, topics: [topic], onPartition: (reader) => this.#run(reader), ...options })
+    options.signal?.addEventListener('abort', this.#stopped, { once: true, signal: this.#membership.failed })
     this.#membership.failed.addEventListener('abort', () => this.#halt(this.#membership?.failed.reason), { once: true })
     this.#state = 'running'
+    if (options.signal?.aborted === true) return this.stop()
     this.#logger.info({ topic, sinks: this.definition.sinks }, 'pipeline started')
   }
 
