@@ -71,8 +71,9 @@ export interface WorkerOptions {
 export async function addWorker(bench: IngestBench, name: string, table: string, program: string, { processes = 1, environment: more = {} }: WorkerOptions = {}): Promise<void> {
   const { adapter, database, engines, brokers, topic } = bench
   await adapter.execute(`CREATE TABLE ${table} (${bench.shape.columns}) ENGINE = MergeTree ORDER BY source_offset SETTINGS non_replicated_deduplication_window = 10000`)
-  const environment = { ...workerEnvironment({ brokers, topic, length: REPEATS * BATCH_EVENTS, ...engines.clickhouse, table: `${database.name}.${table}` }), ...more }
-  const command = program.includes('/') ? { command: program, args: [] } : { command: process.execPath, args: ['--disable-warning=TimeoutNegativeWarning', '--conditions=@smart-whale/source', WORKER, program] }
+  // As the container of a worker has it, for every contender.
+  const environment = { MALLOC_ARENA_MAX: '2', ...workerEnvironment({ brokers, topic, length: REPEATS * BATCH_EVENTS, ...engines.clickhouse, table: `${database.name}.${table}` }), ...more }
+  const command = program.includes('/') ? { command: program, args: [] } : { command: process.execPath, args: ['--disable-warning=TimeoutNegativeWarning', '--conditions=@smart-whale/source', '--max-semi-space-size=8', WORKER, program] }
   const workers = await Promise.all(Array.from({ length: processes }, () => startWorker({ ...command, environment })))
   for (const worker of workers) bench.workers.push({ name, worker })
   bench.contenders.push({
