@@ -104,6 +104,50 @@ describe('StateManager', () => {
     expect(states.history('key')).toHaveLength(way.length)
   })
 
+  it('takes a breaker that is open and is tripped for held open, and not for changed', async () => {
+    const clock = new FakeClock()
+    const heard: string[] = []
+    const { metrics, counted } = recordingMetrics()
+    const breaker = createBreaker({ consecutiveFailures: 1, openMs: 100, clock, metrics, onStateChange: ({ to, reason }) => heard.push(`${to}: ${reason}`) })
+    await outcomeOf(breaker.execute(failing))
+    const { sinceMs } = breaker.details
+
+    breaker.trip()
+    await clock.advance(1_000)
+
+    expect(breaker.details).toMatchObject({ state: 'open', reason: 'tripped', sinceMs, openUntilMs: Infinity, timesOpened: 1 })
+    expect(await outcomeOf(breaker.execute(async () => 1))).toMatchObject({ code: 'ERR_CIRCUIT_OPEN' })
+    expect(heard).toEqual(['open: consecutive_failures'])
+    expect(counted.filter((entry) => (entry as { name: string }).name === 'smart_whale_breaker_changes_total')).toHaveLength(1)
+  })
+
+  it('does not let in what a health check finds that began before it was held open', async () => {
+    const clock = new FakeClock()
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    const breaker = createBreaker({ consecutiveFailures: 1, clock, recovery: healthProbe({ isHealthy: () => promise, everyMs: 100 }) })
+    await outcomeOf(breaker.execute(failing))
+    await clock.advance(100)
+    await outcomeOf(breaker.execute(async () => 1))
+
+    breaker.trip()
+    resolve(true)
+    await clock.advance(0)
+
+    expect(breaker.state).toBe('open')
+  })
+
+  it('forgets what it counted when it is reset by hand, also while it is closed', async () => {
+    const breaker = createBreaker({ consecutiveFailures: 2, minimumCalls: Infinity })
+    await outcomeOf(breaker.execute(failing))
+
+    breaker.reset()
+    await outcomeOf(breaker.execute(failing))
+    expect(breaker.state).toBe('closed')
+    await outcomeOf(breaker.execute(failing))
+
+    expect(breaker.state).toBe('open')
+  })
+
   it('remembers so many changes of a key', () => {
     const clock = new FakeClock()
     const states = new StateManager({ historySize: 2, clock })
@@ -194,6 +238,21 @@ describe('recovery', () => {
     expect(breaker.details.reason).toBe('healthy')
     expect(await breaker.execute(async () => 'answer')).toBe('answer')
     expect(breaker.state).toBe('closed')
+  })
+
+  it('says for which key it asks', async () => {
+    const clock = new FakeClock()
+    const asked: string[] = []
+    const recovery = healthProbe({ isHealthy: async (_signal, key) => asked.push(key) > 0 && key === 'b', everyMs: 100 })
+    const manager = new BreakerManager({ consecutiveFailures: 1, clock, recovery })
+    for (const key of ['a', 'b']) await outcomeOf(manager.execute(key, failing))
+    await clock.advance(100)
+
+    for (const key of ['a', 'b']) await outcomeOf(manager.execute(key, async () => 1))
+    await flush()
+
+    expect(asked).toEqual(['a', 'b'])
+    expect(['a', 'b'].map((key) => manager.checkState(key).state)).toEqual(['open', 'half-open'])
   })
 
   it('asks once at a time, and takes silence for a no', async () => {

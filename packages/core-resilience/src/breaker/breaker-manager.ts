@@ -83,9 +83,10 @@ export class BreakerManager {
     this.breaker(key).trip(openMs)
   }
 
-  /** Closes a breaker by hand. */
+  /** Closes a breaker by hand, in all processes that share its state; it needn't be open in this one, or ever used. */
   resetBreaker(key: string): void {
-    this.#breakers.get(key)?.reset()
+    const breaker = this.states.isShared ? this.breaker(key) : this.#breakers.get(key)
+    breaker?.reset()
   }
 
   /** Ends what runs in the background; calls are refused from now on. */

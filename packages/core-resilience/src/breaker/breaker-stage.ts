@@ -147,7 +147,7 @@ export class BreakerStage extends Stage {
     return this.#lastRefusal
   }
 
-  #check(isHealthy: (signal: AbortSignal) => Promise<boolean>): void {
+  #check(isHealthy: (signal: AbortSignal, key: string) => Promise<boolean>): void {
     if (this.#isChecking) return
     this.#isChecking = true
     const { era } = this.#managed
@@ -159,7 +159,7 @@ export class BreakerStage extends Stage {
       if (isWell) this.#states.transition(name, 'half-open', 'healthy')
       else this.#states.prolong(name, recovery.openMs(this.#managed.timesOpened + 1))
     }
-    withDeadline(({ signal }) => isHealthy(signal), options).then(
+    withDeadline(({ signal }) => isHealthy(signal, name), options).then(
       (isWell) => conclude(isWell),
       () => conclude(false),
     )

@@ -13,7 +13,7 @@ export interface Breaker<R = unknown> extends ResultPolicy<R> {
   readonly details: ManagedState
   /** Opens it by hand, until it is reset or for a time. */
   trip(openMs?: number): void
-  /** Closes it by hand. */
+  /** Closes it by hand; also where others hold it open that share its state. What it has counted is forgotten. */
   reset(): void
   /** Ends what it does in the background; calls are refused from now on with `ERR_RESILIENCE_DISPOSED`. */
   dispose(): void
@@ -64,7 +64,7 @@ export class CircuitBreaker<R = unknown> extends FusedPolicy implements Breaker<
   }
 
   reset(): void {
-    if (this.state !== 'closed') this.#states.transition(this.name, 'closed', 'reset')
+    this.#states.reset(this.name)
   }
 
   dispose(): void {

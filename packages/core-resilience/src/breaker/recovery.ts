@@ -4,8 +4,8 @@ import { durationOption, rateOption, shareOption } from '../check-options.ts'
 export interface RecoveryStrategy {
   /** How long it stays open, by how often it has opened since it was last closed; the first time is 1. */
   openMs(timesOpened: number): number
-  /** Asked, when the time is over, in place of letting a call through: only `true` lets probes in. @default calls are the probes */
-  isHealthy?: ((signal: AbortSignal) => Promise<boolean>) | undefined
+  /** Asked, when the time is over, in place of letting a call through, with the breaker's name or key: only `true` lets probes in. @default calls are the probes */
+  isHealthy?: ((signal: AbortSignal, key: string) => Promise<boolean>) | undefined
   /** How long `isHealthy` may take. @default 5_000 */
   checkTimeoutMs?: number | undefined
 }
@@ -47,8 +47,8 @@ export function exponentialRecovery(options: ExponentialRecoveryOptions = {}): R
 
 /** How the other side is asked; see {@link healthProbe}. */
 export interface HealthProbeOptions {
-  /** Asks the other side whether it is there; a rejection says no. Its signal aborts when the time is over. */
-  isHealthy: (signal: AbortSignal) => Promise<boolean>
+  /** Asks the other side whether it is there; a rejection says no. Its signal aborts when the time is over; the key says which side, where a manager keeps many. */
+  isHealthy: (signal: AbortSignal, key: string) => Promise<boolean>
   /** Time between two questions. @default 1_000 */
   everyMs?: number | undefined
   /** How long an answer may take. @default 5_000 */

@@ -60,6 +60,29 @@ describe('shared states', () => {
     expect(later.checkState('db')).toMatchObject({ state: 'open', openUntilMs: Infinity })
   })
 
+  it.each([
+    ['has a breaker for it that is closed', async (manager: BreakerManager) => void (await manager.execute('db', async () => 1))],
+    ['never heard of the key', async () => {}],
+  ])('is reset in all by a process that %s', async (_name, prepare) => {
+    const clock = new FakeClock()
+    const share = { cache: sharedCache(), lookEveryMs: 100 }
+    const [holding, resetting] = [1, 2].map(() => new BreakerManager({ clock, share })) as [BreakerManager, BreakerManager]
+    await prepare(resetting)
+    holding.tripBreaker('db')
+    await clock.advance(10)
+
+    resetting.resetBreaker('db')
+    await clock.advance(200)
+    await outcomeOf(holding.execute('db', async () => 1))
+    await flush()
+
+    expect(holding.checkState('db')).toMatchObject({ state: 'closed', reason: 'shared' })
+    await clock.advance(200)
+    await resetting.execute('db', async () => 1)
+    await flush()
+    expect(resetting.checkState('db').state).toBe('closed')
+  })
+
   it('asks the cache once in a while, however many calls there are', async () => {
     const clock = new FakeClock()
     const cache = sharedCache()

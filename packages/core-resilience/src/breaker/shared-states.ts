@@ -85,7 +85,7 @@ export class SharedStates {
     this.#keepMs = durationOption('keepMs', options.keepMs ?? 3_600_000, 1)
   }
 
-  publish(managed: ManagedState, { from, to, reason }: StateChange, openMs: number): void {
+  publish(managed: ManagedState, { from, to, reason }: Pick<StateChange, 'from' | 'to' | 'reason'>, openMs: number): void {
     // Who probes is each process's own affair.
     if (to === 'half-open') return
     const talk = this.#talkOf(managed)

@@ -42,7 +42,7 @@ export interface ManagedState {
   readonly openUntilMs: number
   /** How often it has opened since it was last closed. */
   readonly timesOpened: number
-  /** Grows with each change, so that late results can be told apart. */
+  /** Grows whenever it is decided anew, so that late results can be told apart. */
   readonly era: number
 }
 
@@ -74,7 +74,7 @@ interface Entry {
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
 
-/** From what to what a state may go. `open` to `open` holds it open for longer. */
+/** From what to what a state may go. `open` to `open` decides anew for how long: no change of state, and told to nobody here. */
 const LEGAL: Readonly<Record<BreakerState, readonly BreakerState[]>> = {
   closed: ['open'],
   open: ['half-open', 'closed', 'open'],
@@ -120,6 +120,14 @@ export class StateManager {
     const change = this.#change(key, to, reason, options.openMs ?? Infinity)
     this.#shared?.publish(this.#entryOf(key).managed, change, options.openMs ?? Infinity)
     return change
+  }
+
+  /** Closes a key by hand. Others that share its state may hold it open though it is closed here: they are told all the same. */
+  reset(key: string): void {
+    const { managed } = this.#entryOf(key)
+    if (managed.state !== 'closed') return void this.transition(key, 'closed', 'reset')
+    managed.era += 1
+    this.#shared?.publish(managed, { from: 'closed', to: 'closed', reason: 'reset' }, 0)
   }
 
   /** Leaves it open for longer, as when it was asked whether it is well and isn't. */
@@ -180,12 +188,13 @@ export class StateManager {
     const from = managed.state
     if (!LEGAL[from].includes(to)) throw illegal(key, from, to)
     const change: StateChange = { key, from, to, reason, atMs: this.#clock.now() }
-    managed.state = to
     managed.reason = reason
-    managed.sinceMs = change.atMs
     managed.era += 1
-    managed.timesOpened = to === 'closed' ? 0 : managed.timesOpened + (to === 'open' ? 1 : 0)
     managed.openUntilMs = to === 'open' ? this.#clock.monotonic() + openMs : 0
+    if (from === to) return change
+    managed.state = to
+    managed.sinceMs = change.atMs
+    managed.timesOpened = to === 'closed' ? 0 : managed.timesOpened + (to === 'open' ? 1 : 0)
     this.storeHistory(change)
     for (const listener of [...listeners, ...this.#listeners]) notify(listener, change)
     return change

@@ -25,6 +25,7 @@ const SLOW_MS = 100
 class BreakerModel {
   state: BreakerState = 'closed'
   era = 0
+  changes = 0
   now = 0
   openedAt = 0
   lastProbeAt = 0
@@ -73,7 +74,7 @@ class BreakerModel {
   }
 
   reset(): void {
-    if (this.state !== 'closed') this.enter('closed')
+    this.enter('closed')
   }
 
   private endProbe(failed: boolean): void {
@@ -100,6 +101,7 @@ class BreakerModel {
   }
 
   private enter(state: BreakerState): void {
+    if (state !== this.state) this.changes += 1
     this.state = state
     this.era += 1
     this.probes = 0
@@ -116,6 +118,7 @@ class Bench {
   readonly open: { era: number; beganAt: number; end: (failed: boolean) => Promise<void> }[] = []
 
   readonly visited: Set<BreakerEvent['reason'] | 'probe_refused'>
+  changes = 0
 
   constructor(limits: Limits, visited: Bench['visited']) {
     this.visited = visited
@@ -127,7 +130,10 @@ class Bench {
       probeTimeoutMs: PROBE_TIMEOUT_MS,
       slowCallMs: SLOW_MS,
       clock: this.clock,
-      onStateChange: ({ reason }) => visited.add(reason),
+      onStateChange: ({ reason }) => {
+        visited.add(reason)
+        this.changes += 1
+      },
     })
   }
 
@@ -217,6 +223,7 @@ export const breakerModel: PolicyModel = {
       for (const next of steps) {
         await bench.take(next)
         equal(bench.breaker.state, bench.model.state)
+        equal(bench.changes, bench.model.changes)
       }
       equal(bench.clock.pendingTimers, 0)
     })

@@ -95,7 +95,6 @@ export class Process {
   }
 
   reset(now: number): void {
-    if (this.state === 'closed') return
     this.become('closed', 0)
     this.found = this.byHand = this.word(false)
     this.tell(now)
