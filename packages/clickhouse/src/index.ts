@@ -157,6 +157,7 @@ export type { BackupManifest, ManifestFile, ManifestPartition } from './backup/m
 
 // Life of data
 export { createLifecycleManager } from './lifecycle/lifecycle-manager.ts'
+export { createLifecycleManager } from './lifecycle/lifecycle-manager.ts'
 export type {
   ColumnSize,
   DatabaseSize,

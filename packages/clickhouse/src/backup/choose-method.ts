@@ -8,7 +8,7 @@ import { ExportMethod } from './export-method.ts'
 import type { FolderStore } from './folder-store.ts'
 import type { BackupManifest } from './manifest.ts'
 import { NativeMethod, placeExpression } from './native-method.ts'
-import { isRefusal } from './server-refusal.ts'
+import { isRefusal } from '../server-refusal.ts'
 import { quotedNameOf, type TableFacts } from './table-facts.ts'
 
 const DEFAULT_MAX_FILE_BYTES = 32 * 1024 * 1024

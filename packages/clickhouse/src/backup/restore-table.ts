@@ -5,7 +5,7 @@ import { BackupError } from '../operational-errors.ts'
 import type { BackupMethod } from './backup-method.ts'
 import type { BackupProgress } from './backup-options.ts'
 import type { BackupManifest, ManifestPartition } from './manifest.ts'
-import { isRefusal } from './server-refusal.ts'
+import { isRefusal } from '../server-refusal.ts'
 import { contentOf, findTable, type PartitionContent, quotedNameOf, type TableFacts } from './table-facts.ts'
 import { dropTable, findLeftTables, type WorkTables } from './work-tables.ts'
 

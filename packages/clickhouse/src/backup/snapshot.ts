@@ -1,6 +1,6 @@
 import type { CallOptions } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
-import { isRefusal } from './server-refusal.ts'
+import { isRefusal } from '../server-refusal.ts'
 import { quotedNameOf, type TableFacts } from './table-facts.ts'
 import type { WorkTables } from './work-tables.ts'
 

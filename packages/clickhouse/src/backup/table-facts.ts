@@ -1,6 +1,7 @@
 import type { CallOptions, Row } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter, ColumnDescription } from '../adapter-options.ts'
 import { quoteName, splitTableName } from '../adapter/table-columns.ts'
+import { findPartitionId } from '../lifecycle/kept-table.ts'
 import { BackupError } from '../operational-errors.ts'
 import type { ManifestPartition } from './manifest.ts'
 
@@ -70,14 +71,8 @@ export async function requireTable(adapter: ClickHouseAdapter, table: string, ca
 
 /** A partition's id, of its id or its value. @throws BackupError `ERR_CLICKHOUSE_BACKUP_TABLE` */
 export async function partitionIdOf(adapter: ClickHouseAdapter, facts: TableFacts, partition: string, call: CallOptions): Promise<string> {
-  const { rows } = await adapter.execute<Row & { id: string }>(
-    `SELECT DISTINCT partition_id AS id FROM system.parts WHERE active AND database = {database:String} AND table = {name:String}
-     AND ({partition:String} IN (partition_id, partition) OR partition = concat('''', {partition:String}, ''''))`,
-    { database: facts.database, name: facts.name, partition },
-    call,
-  )
-  const [found] = rows
-  if (found !== undefined) return found.id
+  const id = await findPartitionId(adapter, facts, partition, call)
+  if (id !== null) return id
   throw tableError(`table "${facts.name}" has no partition "${partition}"; system.parts tells which it has`, facts.name, 404)
 }
 

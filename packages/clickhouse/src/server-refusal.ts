@@ -1,4 +1,4 @@
-import { ClickHouseBaseError } from '../errors.ts'
+import { ClickHouseBaseError } from './errors.ts'
 
 const PASSING = new Set(['ERR_ABORTED', 'ERR_CLICKHOUSE_QUERY_TIMEOUT', 'ERR_CLICKHOUSE_QUERY_CANCELLED', 'ERR_CLICKHOUSE_MEMORY_LIMIT', 'ERR_CLICKHOUSE_LIMIT_EXCEEDED'])
 
