@@ -2,6 +2,7 @@ import { type CachingInterface, type Clock, type Logger, silentLogger, systemClo
 import { withDeadline } from '@smart-whale/core-resilience'
 import type { QueryParams, QueryResult } from '../adapter-options.ts'
 import { type AnalyticsKey, analyticsKey, type KeyedQuestion } from './answer-key.ts'
+import { immediate, type ImmediateCache } from './immediate-cache.ts'
 import { type CacheStamp, sameStamp, TagVersions } from './tag-versions.ts'
 import { ANY_TABLE, allTables, type TableDependencies, tableTag } from './table-dependencies.ts'
 
@@ -50,6 +51,7 @@ const MAX_COUNTED_ENTRIES = 10_000
  */
 export class AnalyticsCache {
   readonly #cache: CachingInterface | null
+  readonly #immediate: ImmediateCache | undefined
   readonly #versions: TagVersions
   readonly #dependencies: TableDependencies
   readonly #entryPrefix: string
@@ -63,6 +65,7 @@ export class AnalyticsCache {
   constructor(options: AnalyticsCacheOptions) {
     const prefix = options.keyPrefix ?? 'smart-whale:analytics:'
     this.#cache = options.cache
+    this.#immediate = immediate(options.cache)
     this.#versions = new TagVersions(options.cache, `${prefix}version:`)
     this.#dependencies = options.dependencies ?? allTables
     this.#entryPrefix = `${prefix}answer:`
@@ -96,11 +99,13 @@ export class AnalyticsCache {
     const key = analyticsKey(question)
     const tables = await this.#dependencies.readBy(question.query)
     const tags = [EVERYTHING, ...(tables === 'any' ? [ANY_TABLE] : tables.map(tableTag)), ...(question.tags ?? []).map(ownTag)]
+    const atOnce = this.#lookUpAtOnce(key, tags)
+    if (atOnce !== undefined) return atOnce
     return this.#guarded(
       'look up an answer',
       async (): Promise<CacheLookup> => {
         const [kept, stamp] = await Promise.all([this.#get(key), this.#versions.read(tags, tagsOfKey(key))])
-        return { key, stamp, kept: kept !== undefined && sameStamp(kept.stamp, stamp) ? kept : undefined }
+        return lookupOf(key, kept, stamp)
       },
       { key, stamp: null, kept: undefined },
     )
@@ -175,6 +180,13 @@ export class AnalyticsCache {
     return this.#clock.now() - kept.loadedAtMs
   }
 
+  /** What memory holds needs neither a promise nor a deadline. */
+  #lookUpAtOnce(key: AnalyticsKey, tags: readonly string[]): CacheLookup | undefined {
+    const stamp = this.#versions.readAtOnce(tags, tagsOfKey(key))
+    if (stamp === undefined) return undefined
+    return lookupOf(key, this.#immediate?.fastGet<KeptAnswer>(this.#entryKey(key)), stamp)
+  }
+
   async #get(key: AnalyticsKey): Promise<KeptAnswer | undefined> {
     return this.#cache?.get<KeptAnswer>(this.#entryKey(key))
   }
@@ -199,6 +211,11 @@ export class AnalyticsCache {
       return otherwise
     }
   }
+}
+
+/** An answer that was loaded under other versions is as good as none. */
+function lookupOf(key: AnalyticsKey, kept: KeptAnswer | undefined, stamp: CacheStamp): CacheLookup {
+  return { key, stamp, kept: kept !== undefined && sameStamp(kept.stamp, stamp) ? kept : undefined }
 }
 
 const queryTag = (key: AnalyticsKey): string => `query:${key.query}`

@@ -1,6 +1,7 @@
 import { outsideOfCalls } from '@smart-whale/core-resilience'
 import type { CachingInterface } from '@smart-whale/interfaces'
 import { randomUUID } from 'node:crypto'
+import { immediate, type ImmediateCache } from './immediate-cache.ts'
 
 /**
  * The version of each thing that an answer depends on, taken before the answer was loaded.
@@ -21,6 +22,7 @@ const NEVER_RENEWED = ''
  */
 export class TagVersions {
   readonly #cache: CachingInterface | null
+  readonly #immediate: ImmediateCache | undefined
   readonly #prefix: string
   readonly #own = new Map<string, string>()
   readonly #introducing = new Map<string, Promise<string>>()
@@ -28,7 +30,21 @@ export class TagVersions {
   /** @param cache `null` keeps the versions in this process alone, for a service without a cache */
   constructor(cache: CachingInterface | null, prefix: string) {
     this.#cache = cache
+    this.#immediate = immediate(cache)
     this.#prefix = prefix
+  }
+
+  /** As {@link read}, without a wait; `undefined` when the cache isn't in this process, or a tag of `lasting` has no version yet. */
+  readAtOnce(lasting: readonly string[], occasional: readonly string[]): CacheStamp | undefined {
+    if (this.#immediate === undefined) return undefined
+    const stamp: Record<string, string> = {}
+    for (const tag of lasting) {
+      const version = this.#immediate.fastGet<string>(this.#prefix + tag)
+      if (version === undefined) return undefined
+      stamp[tag] = version
+    }
+    for (const tag of occasional) stamp[tag] = this.#immediate.fastGet<string>(this.#prefix + tag) ?? NEVER_RENEWED
+    return stamp
   }
 
   /** Current versions; a tag of `lasting` that has none yet gets one. */

@@ -29,6 +29,8 @@ export interface Vitality {
  * No timers: an expired entry leaves when it is asked for, or when later writes come by it.
  */
 export class L1Cache implements CachingInterface {
+  /** All of it is in this process: what `fastGet` doesn't find isn't kept. */
+  readonly isInProcess = true
   readonly #settings: L1CacheSettings
   readonly #clock: Clock
   readonly #store: EntryStore
