@@ -33,6 +33,12 @@ export const SCENARIOS: readonly Scenario[] = [
     load: async () => (await import('./scenarios/migrations.ts')).migrations,
   },
   {
+    name: 'metric-rewriting',
+    title: '10,000 random metric questions about random rows: rollups answer what the source answers (no broker needed)',
+    hasShortForm: false,
+    load: async () => (await import('./scenarios/metric-rewriting.ts')).metricRewriting,
+  },
+  {
     name: 'kill-postgres',
     title: 'PostgreSQL, kill -9 and connections cut under load',
     hasShortForm: true,
@@ -110,5 +116,24 @@ export const SCENARIOS: readonly Scenario[] = [
     title: '10,000 random ClickHouse types with random values: into a server and back, and in its own words (no broker needed)',
     hasShortForm: false,
     load: async () => (await import('./scenarios/clickhouse-types.ts')).clickhouseTypes,
+  },
+  {
+    name: 'injection',
+    title: '100,000 hostile texts as values and 100,000 as names, in every slot of a ClickHouse query (no broker needed)',
+    // `npm test` runs hundreds among the integration tests.
+    hasShortForm: false,
+    load: async () => (await import('./scenarios/injection.ts')).injection,
+  },
+  {
+    name: 'noisy-tenants',
+    title: 'ten hostile tenants at their full allowed rate beside a good one (no broker needed)',
+    hasShortForm: false,
+    load: async () => (await import('./scenarios/noisy-tenants.ts')).noisyTenants,
+  },
+  {
+    name: 'query-builder',
+    title: '10,000 random built queries beside plain code, and 100,000 hostile texts in every slot of one (no broker needed)',
+    hasShortForm: false,
+    load: async () => (await import('./scenarios/query-builder.ts')).queryBuilder,
   },
 ]

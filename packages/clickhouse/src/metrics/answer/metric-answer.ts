@@ -15,13 +15,15 @@ export type MetricRow<Metric extends string = string, Dimension extends string =
   readonly other?: true
   /** The values that these are compared with. */
   readonly previous?: MetricValues<Metric>
-} & { readonly [D in Dimension]: DimensionValue } & MetricValues<Metric>
+} & (string extends Metric ? Readonly<Record<string, unknown>> : { readonly [D in Dimension]: DimensionValue } & MetricValues<Metric>)
 
 /** Values by metric. */
 export type MetricValues<Metric extends string = string> = { readonly [M in Metric]: MetricValue }
 
 /** Totals, over everything that the question reads. */
-export type MetricTotals<Metric extends string = string> = MetricValues<Metric> & { readonly previous?: MetricValues<Metric> }
+export type MetricTotals<Metric extends string = string> = (string extends Metric ? Readonly<Record<string, unknown>> : MetricValues<Metric>) & {
+  readonly previous?: MetricValues<Metric>
+}
 
 /** An answer and the way that it took. */
 export interface MetricAnswer<Metric extends string = string, Dimension extends string = string> {

@@ -11,7 +11,7 @@ type Complain = (path: readonly (string | number)[], message: string) => void
 type ShapedMetric = ShapedDefinition['metrics'][string]
 
 /** Names that every row of an answer has a use for. */
-const TAKEN = new Set(['time', 'date', 'other', 'previous', 'value', 'total'])
+const TAKEN = new Set(['time', 'date', 'other', 'previous', 'value'])
 
 /**
  * Checks a definition and resolves what its parts say of each other.

@@ -1,0 +1,16 @@
+import { expect, it } from 'vitest'
+import { ownDatabase } from '../own-database.ts'
+import { checkRewriting } from './check-rewriting.ts'
+
+// The same with ten thousand questions: npm run test:faults -- metric-rewriting
+it('random questions about random rows are answered by every rollup that takes them as by the source', async () => {
+  const database = await ownDatabase()
+  try {
+    const found = await checkRewriting({ owner: database.owner, sets: 1, questions: 40, rows: 2000, seed: 7 })
+
+    expect(found.differences).toEqual([])
+    expect(Object.keys(found.byRollup).length).toBeGreaterThanOrEqual(4)
+  } finally {
+    await database.drop()
+  }
+})

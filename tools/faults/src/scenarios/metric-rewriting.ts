@@ -1,0 +1,36 @@
+import { createAdapter } from '@smart-whale/clickhouse'
+import { checkRewriting } from '../../../../packages/clickhouse/test/metrics/check-rewriting.ts'
+import { startManagedClickHouse } from '../../../services/src/index.ts'
+import { type FaultRun, type Finding, mustBe } from '../scenario.ts'
+
+const SETS = 50
+const SHORT_SETS = 2
+const QUESTIONS_OF_A_SET = 200
+const ROWS = 4000
+
+/** Random questions about random rows: whichever rollup takes one answers what the source answers. */
+export async function metricRewriting(run: FaultRun): Promise<readonly Finding[]> {
+  const { url, owner, stop } = await startManagedClickHouse()
+  run.atEnd(() => stop())
+  const adapter = createAdapter({ url, user: owner.username, password: owner.password, database: 'default' })
+  run.atEnd(() => adapter.close())
+  const sets = run.isShort ? SHORT_SETS : SETS
+  const byRollup: Record<string, number> = {}
+  const differences: string[] = []
+  let rawOnly = 0
+  for (let set = 0; set < sets; set++) {
+    const found = await checkRewriting({ owner: adapter, sets: 1, questions: QUESTIONS_OF_A_SET, rows: ROWS, seed: run.seed * 1000 + set })
+    rawOnly += found.rawOnly
+    for (const [name, count] of Object.entries(found.byRollup)) byRollup[name] = (byRollup[name] ?? 0) + count
+    for (const difference of found.differences) run.tell(difference)
+    differences.push(...found.differences)
+    if ((set + 1) % 5 === 0) run.tell(`${(set + 1) * QUESTIONS_OF_A_SET} questions; answers of rollups: ${JSON.stringify(byRollup)}; of the source alone: ${rawOnly}`)
+  }
+  const questions = sets * QUESTIONS_OF_A_SET
+  const compared = Object.values(byRollup).reduce((sum, count) => sum + count, 0)
+  return [
+    mustBe(`answers of rollups that differ from the source's, of ${compared} to ${questions} questions`, differences.length, 0),
+    mustBe('questions that a rollup answered, at least a third', questions - rawOnly >= questions / 3, true),
+    mustBe('rollups that answered', Object.keys(byRollup).length, 5),
+  ]
+}
