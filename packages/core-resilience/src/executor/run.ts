@@ -1,5 +1,6 @@
 import { abortedError, type Clock, type PolicyCall, type PolicyContext } from '@smart-whale/interfaces'
 import type { Chain } from './chain.ts'
+import { LateEnds } from './late-ends.ts'
 import { contextOf, earlier, isCancelled, layersAbove, onCancelled, reasonOf, runAmbient, Scope } from './scope.ts'
 import { Settlement } from './settlement.ts'
 import { WAITING } from './stage.ts'
@@ -32,7 +33,7 @@ export class Run<T> {
   private _isWorking = false
   private _scope: Scope | undefined = undefined
   private _stopFollowing: (() => void) | undefined = undefined
-  private _lateEnds: { readonly turn: number; readonly end: () => void }[] | undefined = undefined
+  private _lateEnds: LateEnds | undefined = undefined
   private _clock: Clock | undefined = undefined
   private _nowMs = 0
 
@@ -124,8 +125,8 @@ export class Run<T> {
   /** Calls back when the work that goes on though nobody waits for it has ended; `false` when there is none. */
   whenLateWorkEnds(end: () => void): boolean {
     if (!this._isWorking) return false
-    this._lateEnds ??= []
-    this._lateEnds.push({ turn: this._turn, end })
+    this._lateEnds ??= new LateEnds()
+    this._lateEnds.add(this._turn, end)
     return true
   }
 
@@ -210,21 +211,15 @@ export class Run<T> {
   }
 
   private _workSucceeded(turn: number, value: T): void {
-    if (turn !== this._turn) return this._workEndedLate(turn)
+    if (turn !== this._turn) return this._lateEnds?.ended(turn)
     this._isWorking = false
     this._comeOut(this._depth - 1, value)
   }
 
   private _workFailed(turn: number, error: unknown): void {
-    if (turn !== this._turn) return this._workEndedLate(turn)
+    if (turn !== this._turn) return this._lateEnds?.ended(turn)
     this._isWorking = false
     this._comeOutFailed(this._depth - 1, error)
-  }
-
-  private _workEndedLate(turn: number): void {
-    const ends = this._lateEnds?.filter((late) => late.turn === turn)
-    this._lateEnds = this._lateEnds?.filter((late) => late.turn !== turn)
-    ends?.forEach(({ end }) => end())
   }
 
   private _comeOut(from: number, value: T): void {
