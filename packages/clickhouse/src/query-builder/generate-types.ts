@@ -51,11 +51,11 @@ import { type Column, defineSchema } from '@smart-whale/clickhouse'
 
 /** What the tables hold. */
 export interface Tables {
-${block(({ type }) => `Column<${text(type)}, ${typescriptOf(parseColumnType(type))}>`).replaceAll(',\n', '\n')}
+${block(({ type }) => `Column<${text(type)}, ${typescriptOf(parseColumnType(type))}>`).replace(/,$/gm, '')}
 }
 
 /** The tables, for \`createQueryBuilder\`. */
-export const schema = defineSchema<Tables>(${namesDatabase ? '' : ''}{
+export const schema = defineSchema<Tables>({
 ${block(({ type }) => text(type))}
 }${namesDatabase ? `, { database: ${text(database)} }` : ''})
 `

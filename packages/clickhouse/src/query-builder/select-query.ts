@@ -3,7 +3,7 @@ import { placeOf } from './bind-value.ts'
 import { quoteName } from '../adapter/table-columns.ts'
 import type { ClickHouseAdapter, QueryOptions, QueryResult } from '../adapter-options.ts'
 import { builderError } from './builder-error.ts'
-import { CompileContext, type QueryExpression, isExpression, quoteAlias } from './expression.ts'
+import { type CommonQuery, CompileContext, type QueryExpression, isExpression, quoteAlias } from './expression.ts'
 import { type ComparisonOperator, type QueryCondition, directionOf, ExpressionBuilder, outputReference } from './expression-builder.ts'
 import type { ColumnName, ColumnOf, Comparable, Missing, Operand, Readable, RowOf, ShapeOf } from './query-types.ts'
 import { aliased, findColumn, type RowSource, withNulls } from './row-source.ts'
@@ -38,7 +38,7 @@ interface Order {
 /** All that a query says; each step makes another one. */
 export interface QueryParts {
   readonly tables: ReadonlyMap<string, RowSource>
-  readonly common: readonly { readonly name: string; readonly sql: (context: CompileContext) => string }[]
+  readonly common: readonly CommonQuery[]
   readonly source: RowSource
   readonly isFinal: boolean
   readonly joins: readonly Join[]
@@ -172,9 +172,7 @@ export class SelectQuery<Tables, S, O> implements Readable<O> {
   /** The query's text, and its values, apart from it. @throws ValidationError `ERR_CLICKHOUSE_QUERY_BUILDER` when nothing is selected */
   compile(): CompiledQuery {
     const context = new CompileContext()
-    const common = this.#parts.common.map(({ name, sql }) => `${quoteAlias(name)} AS (${sql(context)})`)
-    const body = this.subquery(context)
-    return { query: `${common.length === 0 ? '' : `WITH ${common.join(', ')} `}${body}`, params: context.params }
+    return { query: this.subquery(context), params: context.params }
   }
 
   /** Runs it. */
@@ -269,7 +267,15 @@ function writeSelect(parts: QueryParts, context: CompileContext): string {
   if (outputs.size === 0) throw builderError(['select'], 'nothing is selected')
   const list = (expressions: readonly QueryExpression[]): string => expressions.map(({ sql }) => sql(context)).join(', ')
   const all = (conditions: readonly QueryCondition[]): string => conditions.map(({ sql }) => sql(context)).join(' AND ')
+  // A query that is read from by another one may have brought its own; those that stand around it are seen from here.
+  const common = parts.common.filter((query) => !context.isVisible(query))
+  const names = common.map((query) => {
+    const text = `${quoteAlias(query.name)} AS (${query.sql(context)})`
+    context.show(query)
+    return text
+  })
   const clauses = [
+    names.length > 0 && `WITH ${names.join(', ')}`,
     `SELECT ${parts.isDistinct ? 'DISTINCT ' : ''}${[...outputs].map(([name, { sql }]) => `${sql(context)} AS ${quoteName(name)}`).join(', ')}`,
     `FROM ${aliased(source, context)}${isFinal ? ' FINAL' : ''}`,
     ...joins.map((join) => `${join.kind} ${aliased(join.source, context)} ON ${join.on.sql(context)}`),
@@ -281,6 +287,7 @@ function writeSelect(parts: QueryParts, context: CompileContext): string {
     limit !== null && `LIMIT ${bindCount(limit, context)}`,
     offset !== null && `OFFSET ${bindCount(offset, context)}`,
   ]
+  for (const query of common) context.hide(query)
   return clauses.filter((clause) => clause !== false).join(' ')
 }
 

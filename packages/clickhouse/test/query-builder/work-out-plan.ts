@@ -1,0 +1,172 @@
+import type { Row } from '@smart-whale/interfaces'
+import type { Data } from './query-data.ts'
+import { TYPES } from './query-data.ts'
+import type { ConditionPlan, OutputPlan, QueryPlan } from './random-query.ts'
+
+/** True, false, or null where SQL doesn't know. */
+type Truth = boolean | null
+
+/** What the server must answer, worked out row by row. */
+export function workOutPlan(plan: QueryPlan, data: Data): Row[] {
+  const rows = sourceRows(plan, data).filter((row) => plan.where.every((condition) => truthOf(condition, row, data) === true))
+  const answered = plan.groupBy === null ? rows.map((row) => outputsOf(plan, row, [row], rows, data)) : groups(plan.groupBy, rows).filter((group) => plan.havingMoreThan === null || group.length > plan.havingMoreThan).map((group) => outputsOf(plan, group[0] ?? {}, group, rows, data))
+  const distinct = plan.isDistinct ? [...new Map(answered.map((row) => [wordOf(Object.values(row)), row])).values()] : answered
+  const all = plan.isDoubled ? [...distinct, ...distinct] : distinct
+  const sorted = all.sort((left, right) => orderOf(plan, left, right))
+  const from = plan.offset ?? 0
+  return sorted.slice(from, plan.limit === null ? undefined : from + plan.limit)
+}
+
+function sourceRows({ from, join }: QueryPlan, data: Data): Row[] {
+  const named = (alias: string, row: Row): Row => Object.fromEntries(Object.entries(row).map(([name, value]) => [`${alias}.${name}`, value]))
+  const left = data.t.map((row) => named('t', row)).filter((row) => from.kind === 'table' || truthOf(from.where, row, data) === true)
+  if (join === null) return left
+  const right = data.u.map((row) => named('u', row))
+  const missing = named('u', Object.fromEntries(Object.keys(TYPES.u).map((name) => [name, null])))
+  return left.flatMap((row) => {
+    const partners = right.filter((other) => row[join.on[0]] === other[join.on[1]])
+    const found = partners.length === 0 && join.kind === 'left' ? [missing] : partners
+    return found.map((other) => ({ ...row, ...other }))
+  })
+}
+
+function groups(keys: readonly string[], rows: readonly Row[]): Row[][] {
+  // Without a key there is one group, also of no rows.
+  if (keys.length === 0) return [[...rows]]
+  const found = new Map<string, Row[]>()
+  for (const row of rows) {
+    const key = wordOf(keys.map((name) => row[name]))
+    found.set(key, [...(found.get(key) ?? []), row])
+  }
+  return [...found.values()]
+}
+
+function outputsOf(plan: QueryPlan, row: Row, group: readonly Row[], all: readonly Row[], data: Data): Row {
+  return Object.fromEntries(Object.entries(plan.outputs).map(([name, output]) => [name, outputOf(plan, output, row, group, all, data)]))
+}
+
+function outputOf(plan: QueryPlan, output: OutputPlan, row: Row, group: readonly Row[], all: readonly Row[], data: Data): unknown {
+  switch (output.kind) {
+    case 'column':
+      return row[output.column]
+    case 'countIf':
+      return BigInt(group.filter((one) => truthOf(output.when, one, data) === true).length)
+    case 'aggregate':
+      return aggregateOf(output.aggregate, output.column, group, plan.join?.kind === 'left')
+    case 'rowNumber': {
+      const partition = all.filter((one) => same(one[output.partition], row[output.partition]))
+      const sorted = [...partition].sort((left, right) => compareNullsLast(left[output.order], right[output.order], output.direction) || compareNullsLast(left['t.id'], right['t.id'], 'asc'))
+      return BigInt(sorted.indexOf(row) + 1)
+    }
+    case 'runningSum': {
+      const sorted = all.filter((one) => same(one[output.partition], row[output.partition])).sort((left, right) => compareNullsLast(left['t.id'], right['t.id'], 'asc'))
+      const at = sorted.indexOf(row)
+      return sorted.slice(Math.max(0, at - output.preceding), at + output.following + 1).reduce((sum, one) => sum + (one['t.f'] as number), 0)
+    }
+  }
+}
+
+function aggregateOf(aggregate: string, column: string, group: readonly Row[], isLeft: boolean): unknown {
+  const values = group.map((row) => row[column]).filter((value) => value !== null)
+  const type = (TYPES as Readonly<Record<string, Readonly<Record<string, string>>>>)[column.slice(0, 1)]?.[column.slice(2)] as string
+  const mayBeNull = type.startsWith('Nullable') || (isLeft && column.startsWith('u.'))
+  if (aggregate === 'count') return BigInt(values.length)
+  if (aggregate === 'countDistinct') return BigInt(new Set(values.map((value) => wordOf([value]))).size)
+  if (values.length === 0 && mayBeNull) return null
+  if (aggregate === 'avg') return Number(type.startsWith('Float') ? values.reduce<number>((sum, value) => sum + (value as number), 0) : values.reduce<bigint>((sum, value) => sum + BigInt(value as number), 0n)) / values.length
+  if (aggregate === 'sum') return type.startsWith('Float') ? values.reduce<number>((sum, value) => sum + (value as number), 0) : values.reduce<bigint>((sum, value) => sum + BigInt(value as number), 0n)
+  if (values.length === 0) return emptyOf(type)
+  return values.reduce((best, value) => (compare(value, best) < 0 === (aggregate === 'min') ? value : best))
+}
+
+/** What ClickHouse calls the least and the greatest of nothing. */
+function emptyOf(type: string): unknown {
+  if (type === 'Int64') return 0n
+  if (type.includes('String')) return ''
+  if (type === 'Date') return '1970-01-01'
+  return type.startsWith('DateTime64') ? new Date(0) : 0
+}
+
+function truthOf(plan: ConditionPlan, row: Row, data: Data): Truth {
+  switch (plan.kind) {
+    case 'and':
+      return plan.all.map((one) => truthOf(one, row, data)).reduce<Truth>((left, right) => (left === false || right === false ? false : left === null || right === null ? null : true), true)
+    case 'or':
+      return plan.all.map((one) => truthOf(one, row, data)).reduce<Truth>((left, right) => (left === true || right === true ? true : left === null || right === null ? null : false), false)
+    case 'not': {
+      const truth = truthOf(plan.of, row, data)
+      return truth === null ? null : !truth
+    }
+    case 'null':
+      return (row[plan.column] === null) !== plan.isNegated
+    case 'list':
+      return among(row[plan.column], plan.values, plan.isNegated)
+    case 'query': {
+      const values = data.u.map((one) => Object.fromEntries(Object.entries(one).map(([name, value]) => [`u.${name}`, value]))).filter((one) => truthOf(plan.inner, one, data) === true).map((one) => one['u.k'])
+      return among(row[plan.column], values, plan.isNegated)
+    }
+    case 'match':
+      return matches(row[plan.column], plan.operator, plan.pattern)
+    case 'columns':
+      return compared(row[plan.column], plan.operator, row[plan.other])
+    case 'compare':
+      return compared(row[plan.column], plan.operator, plan.value)
+  }
+}
+
+function among(value: unknown, values: readonly unknown[], isNegated: boolean): Truth {
+  if (value === null) return null
+  return values.some((other) => compare(value, other) === 0) !== isNegated
+}
+
+function matches(value: unknown, operator: string, pattern: string): Truth {
+  if (value === null) return null
+  const source = pattern.replace(/\\([%_\\])|([%_])|([^\w\s])/g, (_all, escaped: string | undefined, wild: string | undefined, other: string) => (escaped !== undefined ? `\\u${escaped.charCodeAt(0).toString(16).padStart(4, '0')}` : wild === '%' ? '[^]*' : wild === '_' ? '[^]' : `\\u${other.charCodeAt(0).toString(16).padStart(4, '0')}`))
+  return new RegExp(`^${source}$`, operator === 'ilike' ? 'i' : '').test(value as string) !== (operator === 'not like')
+}
+
+function compared(left: unknown, operator: string, right: unknown): Truth {
+  if (left === null || right === null) return null
+  const order = compare(left, right)
+  switch (operator) {
+    case '=':
+      return order === 0
+    case '!=':
+      return order !== 0
+    case '<':
+      return order < 0
+    case '<=':
+      return order <= 0
+    case '>':
+      return order > 0
+    default:
+      return order >= 0
+  }
+}
+
+function compare(left: unknown, right: unknown): number {
+  const plain = (value: unknown): string | number | bigint => (value instanceof Date ? value.getTime() : (value as string | number | bigint))
+  const [one, other] = [plain(left), plain(right)]
+  return one < other ? -1 : one > other ? 1 : 0
+}
+
+function compareNullsLast(left: unknown, right: unknown, direction: 'asc' | 'desc'): number {
+  if (left === null || right === null) return left === right ? 0 : left === null ? 1 : -1
+  return direction === 'asc' ? compare(left, right) : compare(right, left)
+}
+
+function orderOf(plan: QueryPlan, left: Row, right: Row): number {
+  for (const [index, name] of Object.keys(plan.outputs).entries()) {
+    const order = compareNullsLast(left[name], right[name], plan.orders[index] as 'asc' | 'desc')
+    if (order !== 0) return order
+  }
+  return 0
+}
+
+function same(left: unknown, right: unknown): boolean {
+  return wordOf([left]) === wordOf([right])
+}
+
+function wordOf(values: readonly unknown[]): string {
+  return JSON.stringify(values.map((value) => (typeof value === 'bigint' ? `${value}n` : value instanceof Date ? value.getTime() : value)))
+}
