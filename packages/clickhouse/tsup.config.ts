@@ -5,5 +5,6 @@ export default packageBuild({
   embedded: 'src/embedded/index.ts',
   fastify: 'src/fastify/index.ts',
   graphql: 'src/graphql/index.ts',
+  testing: 'src/access/testing.ts',
   'embedded-child': 'src/embedded/embedded-child.ts'
 })

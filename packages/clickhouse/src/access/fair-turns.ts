@@ -6,8 +6,10 @@ import type { CheckedLevel } from './check-levels.ts'
 export interface FairTurnsOptions {
   /** Queries at once. @default 8 */
   maxConcurrent?: number | undefined
-  /** Places of these that are only for who has used the server far less than the others of late: a newcomer never waits behind those who fill it. @default a quarter of `maxConcurrent` */
+  /** Places of these that are only for tenants whose queries have been short of late: they never wait behind those who fill the server. @default a quarter of `maxConcurrent` */
   reserved?: number | undefined
+  /** How long a query may take and still count as short, in milliseconds. @default 500 */
+  shortMs?: number | undefined
   /** Whose time passes. @default systemClock */
   clock?: Clock | undefined
 }
@@ -19,6 +21,8 @@ interface Queue {
   /** Time on the server, in milliseconds, half of it forgotten every {@link HALF_LIFE_MS}. */
   used: number
   usedAtMs: number
+  /** How long its queries take: the longest one, fading as shorter ones follow. Unknown before the first one has ended. */
+  typicalMs: number
 }
 
 interface Waiting {
@@ -33,25 +37,30 @@ export interface Turn {
 }
 
 const HALF_LIFE_MS = 10_000
+/** What is left of a long query's memory after each one that follows: a dozen short ones make up for it. */
+const FADING = 0.8
 /** Tenants that nothing is going on for are forgotten past this many. */
 const MAX_IDLE = 10_000
 
 /**
- * Decides whose query goes to the server next: that of the tenant who has used it least of late. So a tenant who asks a lot waits for
- * those who ask little, and never the other way round. Each tenant has a bound of its own besides.
+ * Decides whose query goes to the server next: that of the tenant who has used it least of late. A query that runs can't be put aside for
+ * another one, so some places are kept for tenants whose queries have been short: whoever fills the server with long ones, short ones
+ * find room. Each tenant has a bound of its own besides.
  */
 export class FairTurns {
   readonly #maxConcurrent: number
   readonly #reserved: number
+  readonly #shortMs: number
   readonly #clock: Clock
   readonly #queues = new Map<string, Queue>()
   #running = 0
-  /** Of these, the ones that may have none of the reserved places. */
+  /** Of these, the ones that have none of the reserved places. */
   #runningHeavy = 0
 
-  constructor({ maxConcurrent = 8, reserved, clock = systemClock }: FairTurnsOptions = {}) {
+  constructor({ maxConcurrent = 8, reserved, shortMs = 500, clock = systemClock }: FairTurnsOptions = {}) {
     this.#maxConcurrent = Math.max(1, maxConcurrent)
     this.#reserved = Math.min(this.#maxConcurrent - 1, reserved ?? Math.floor(this.#maxConcurrent / 4))
+    this.#shortMs = shortMs
     this.#clock = clock
   }
 
@@ -98,7 +107,7 @@ export class FairTurns {
   }
 
   #run(queue: Queue): Turn {
-    const heavy = this.#isLight(queue) ? 0 : 1
+    const heavy = this.#isShort(queue) ? 0 : 1
     queue.running += 1
     this.#running += 1
     this.#runningHeavy += heavy
@@ -112,6 +121,7 @@ export class FairTurns {
         this.#runningHeavy -= heavy
         queue.used = this.#usedBy(queue) + usedMs
         queue.usedAtMs = this.#clock.monotonic()
+        queue.typicalMs = Math.max(usedMs, queue.typicalMs === Infinity ? 0 : queue.typicalMs * FADING)
         while (this.#startNext());
       },
     }
@@ -132,15 +142,13 @@ export class FairTurns {
 
   #mayRun(queue: Queue, share: CheckedLevel['share']): boolean {
     if (queue.running >= share.maxConcurrent || this.#running >= this.#maxConcurrent) return false
-    return this.#runningHeavy < this.#maxConcurrent - this.#reserved || this.#isLight(queue)
+    return this.#runningHeavy < this.#maxConcurrent - this.#reserved || this.#isShort(queue)
   }
 
-  /** Whether the tenant has used less than half of what the others have used on average; alone, less than a quarter of all there was. */
-  #isLight(queue: Queue): boolean {
-    const others = [...this.#queues.values()].filter((other) => other !== queue && (other.running > 0 || other.waiting.length > 0))
-    if (others.length === 0) return this.#usedBy(queue) < (this.#maxConcurrent * HALF_LIFE_MS) / Math.LN2 / 4
-    const mean = others.reduce((sum, other) => sum + this.#usedBy(other), 0) / others.length
-    return this.#usedBy(queue) < mean / 2
+  /** Whether the tenant's queries are known to be short, and are not so many that they fill the server all the same. */
+  #isShort(queue: Queue): boolean {
+    const capacityMs = (this.#maxConcurrent * HALF_LIFE_MS) / Math.LN2
+    return queue.typicalMs <= this.#shortMs && this.#usedBy(queue) < capacityMs / 4
   }
 
   #usedBy({ used, usedAtMs }: Queue): number {
@@ -151,7 +159,7 @@ export class FairTurns {
     const known = this.#queues.get(tenant)
     if (known !== undefined) return known
     if (this.#queues.size >= MAX_IDLE) this.#forgetIdle()
-    const queue: Queue = { running: 0, waiting: [], used: 0, usedAtMs: this.#clock.monotonic() }
+    const queue: Queue = { running: 0, waiting: [], used: 0, usedAtMs: this.#clock.monotonic(), typicalMs: Infinity }
     this.#queues.set(tenant, queue)
     return queue
   }

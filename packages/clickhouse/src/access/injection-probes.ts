@@ -60,7 +60,7 @@ const NAME_SLOTS: readonly { readonly name: string; readonly query: (names: read
   { name: 'column', query: (names) => `SELECT ${names.map((_name, index) => `{p${index}:Identifier} AS c${index}`).join(', ')} FROM (SELECT ${columns(names)})` },
   { name: 'condition', query: (names) => `SELECT ${names.map((_name, index) => `${index} AS c${index}`).join(', ')} FROM (SELECT ${columns(names)}) WHERE ${names.map((_name, index) => `{p${index}:Identifier} = ${index}`).join(' AND ')}` },
   { name: 'order', query: (names) => `SELECT ${names.map((_name, index) => `${index} AS c${index}`).join(', ')} FROM (SELECT ${columns(names)}) ORDER BY ${names.map((_name, index) => `{p${index}:Identifier}`).join(', ')}` },
-  { name: 'argument', query: (names) => `SELECT ${names.map((_name, index) => `toUInt32({p${index}:Identifier}) AS c${index}`).join(', ')} FROM (SELECT ${columns(names)})` },
+  { name: 'argument of a function', query: (names) => `SELECT ${names.map((_name, index) => `toUInt32({p${index}:Identifier}) AS c${index}`).join(', ')} FROM (SELECT ${columns(names)})` },
 ]
 
 const columns = (names: readonly string[]): string => names.map((name, index) => `${index} AS ${quoteName(name)}`).join(', ')
