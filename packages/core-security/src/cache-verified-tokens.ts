@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { systemClock, type TokenClaims, type TokenVerifier } from '@smart-whale/interfaces'
 import { requireWhole } from './check-option.ts'
 import type { TokenCacheOptions } from './options.ts'
@@ -15,7 +15,7 @@ export function cacheVerifiedTokens(verifier: TokenVerifier, options: TokenCache
 
   return {
     async verify(token) {
-      const key = createHash('sha256').update(String(token)).digest('base64')
+      const key = hash('sha256', String(token), 'base64')
       const known = verified.get(key)
       verified.delete(key)
       // Past its expiry the verifier decides again: it alone knows how far the clocks may differ.

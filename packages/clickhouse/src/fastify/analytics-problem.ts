@@ -4,7 +4,7 @@ import { publicQueryError } from '../analytics/public-error.ts'
 
 /** Answers a failure as `application/problem+json`; what is wrong inside goes to the log alone. */
 export function answerAnalyticsProblem(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const problem = analyticsProblem(error)
+  const problem = analyticsProblem(error, request.method === 'GET' ? 'querystring' : 'body')
   if (problem.status >= 500) request.log.error({ err: error }, 'an analytics request failed')
   else if (hasErrorMark(error, 'ClickHouseBaseError')) request.log.info({ err: error }, 'an analytics query was refused')
   const wait = retryAfterSeconds(error, problem.status)
@@ -20,6 +20,6 @@ function retryAfterSeconds(error: unknown, status: number): number | undefined {
 }
 
 /** What a caller may read of a failure: which field is to blame and why, nothing of the inside. */
-export function analyticsProblem(error: unknown): ProblemDetails {
-  return toProblem(publicQueryError(error, ['body']))
+export function analyticsProblem(error: unknown, place: 'body' | 'querystring' = 'body'): ProblemDetails {
+  return toProblem(publicQueryError(error, [place]))
 }

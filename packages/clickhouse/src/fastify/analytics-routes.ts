@@ -1,10 +1,9 @@
-import { toWire } from '@smart-whale/interfaces'
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify'
 import type { AnalyticsService } from '../analytics/analytics-service.ts'
-import type { AnalyticsResult } from '../analytics/analytics-query.ts'
 import { PermissionDeniedError } from '../operational-errors.ts'
 import { answerAnalyticsProblem } from './analytics-problem.ts'
 import { analyticsBodyReader, type AnalyticsRequestLimits, checkRequestLimits, invalidationReader } from './analytics-request.ts'
+import { AnswerTexts } from './answer-texts.ts'
 import { analyticsSchema, cacheInvalidateSchema, cacheStatsSchema } from './analytics-schemas.ts'
 import { abortWhenCallerLeaves } from './caller-leaves.ts'
 
@@ -37,6 +36,7 @@ export const analyticsRoutes: FastifyPluginAsync<AnalyticsRoutesOptions> = async
   const { analyticsService: service, guard = letEverybodyThrough, readerOf = (): AnalyticsReader => ({}) } = options
   const limits = checkRequestLimits(options.limits)
   const readBody = analyticsBodyReader(limits)
+  const texts = new AnswerTexts()
   // Bodies are checked by the handlers: the host's validator may be set to change them, by coercing and dropping, before anybody can complain.
   const asTheyAre = { validatorCompiler: () => () => true, serializerCompiler: () => JSON.stringify, bodyLimit: limits.maxBodyBytes }
   fastify.setErrorHandler(answerAnalyticsProblem)
@@ -49,8 +49,7 @@ export const analyticsRoutes: FastifyPluginAsync<AnalyticsRoutesOptions> = async
       const { role, scope, level, tenant } = readerOf(request)
       const signal = abortWhenCallerLeaves(reply)
       const result = await service.executeAnalyticsQuery({ ...body, options: { ...body.options, role, scope, level, tenant, signal } })
-      reply.header('cache-control', 'no-store')
-      return wireResult(result)
+      return reply.header('cache-control', 'no-store').type('application/json; charset=utf-8').send(texts.textOf(result))
     },
   )
 
@@ -85,11 +84,6 @@ function addInvalidation(fastify: FastifyInstance, route: object, serviceFor: (r
     const entries = query !== undefined || (tables === undefined && tags === undefined)
     return { removed: entries ? await service.invalidateCache(query, params) : null }
   })
-}
-
-/** An answer as JSON: exact, with the types that its strings stand for beside it. */
-export function wireResult({ data, columns, statistics, cache, degraded, queryId }: AnalyticsResult) {
-  return { data: data.map(toWire), columns, statistics, cache, queryId, ...(degraded === undefined ? {} : { degraded }) }
 }
 
 function letEverybodyThrough(): preHandlerAsyncHookHandler {

@@ -1,7 +1,7 @@
 import { type AnalyticsRequestLimits, MAX_INVALIDATED_NAMES } from './analytics-request.ts'
 
 /** RFC 9457. */
-const problem = (description: string) => ({
+export const problem = (description: string) => ({
   description,
   content: {
     'application/problem+json': {
@@ -25,7 +25,8 @@ const problem = (description: string) => ({
   },
 })
 
-const refusals = {
+/** What every route may refuse. */
+export const refusals = {
   400: problem('The query, its parameters or another field is wrong.'),
   401: problem('Not authenticated.'),
   403: problem('Not allowed: the route, the statement or a table.'),
