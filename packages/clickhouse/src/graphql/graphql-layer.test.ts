@@ -240,7 +240,7 @@ describe('a document', () => {
 describe('the schema', () => {
   it('can be read as SDL', () => {
     expect(createGraphqlLayer(answeringService()).getSchema()).toContain(
-      'analytics(query: String!, params: JSON, options: AnalyticsOptions): AnalyticsResult!',
+      'analytics(query: String, params: JSON, options: AnalyticsOptions): AnalyticsResult!',
     )
   })
 

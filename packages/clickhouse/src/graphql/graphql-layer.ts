@@ -1,4 +1,4 @@
-import { ConfigurationError, silentLogger } from '@smart-whale/interfaces'
+import { ConfigurationError, silentLogger, ValidationError } from '@smart-whale/interfaces'
 import { type DocumentNode, execute, GraphQLError, parse, specifiedRules, printSchema, validate, type ValidationRule } from 'graphql'
 import type { QueryParams } from '../adapter-options.ts'
 import type { AnalyticsQueryOptions } from '../analytics/analytics-query.ts'
@@ -14,6 +14,7 @@ import {
   type GraphqlLayerOptions,
   type GraphqlLimits,
   type GraphqlProblem,
+  type GraphqlResolver,
   type GraphqlResolvers,
 } from './graphql-options.ts'
 import { type GraphqlExecutable, makeGraphqlSchema } from './graphql-schema.ts'
@@ -85,7 +86,7 @@ function analyticsResolvers(service: AnalyticsService): GraphqlResolvers {
   return {
     Query: {
       analytics: async (_source, { query, params, options }, { role, scope, level, tenant, signal }) =>
-        service.executeAnalyticsQuery({
+        query === undefined || query === null ? onlyMetrics : service.executeAnalyticsQuery({
           query: query as string,
           params: (params ?? undefined) as QueryParams | undefined,
           options: { ...withoutNulls((options ?? {}) as AnalyticsQueryOptions), role, scope, level, tenant, signal },
@@ -95,8 +96,24 @@ function analyticsResolvers(service: AnalyticsService): GraphqlResolvers {
         return service.getCacheStats()
       },
     },
+    AnalyticsResult: answerFields,
   }
 }
+
+/** What `analytics` is without a statement: fields of metrics compute themselves, those of an answer are not there. */
+const onlyMetrics: Readonly<Record<string, unknown>> = {}
+
+/** The fields that every answer to a statement has. */
+const answerFields: Readonly<Record<string, GraphqlResolver>> = Object.fromEntries(
+  ['data', 'columns', 'cache', 'queryId'].map((field) => [
+    field,
+    (source: unknown) => {
+      if (source !== onlyMetrics) return (source as Readonly<Record<string, unknown>>)[field]
+      const message = 'must be SQL text where the answer to a statement is asked for'
+      throw new ValidationError<ClickHouseErrorCode>(`query ${message}`, { code: 'ERR_CLICKHOUSE_ANALYTICS_QUERY', issues: [{ path: ['query'], message }] })
+    },
+  ]),
+)
 
 /** GraphQL has null where the service has nothing. */
 function withoutNulls(options: AnalyticsQueryOptions): AnalyticsQueryOptions {

@@ -9,8 +9,8 @@ const TYPES = /* GraphQL */ `
   scalar JSON
 
   type Query {
-    "Runs one statement on ClickHouse as a read-only user."
-    analytics(query: String!, params: JSON, options: AnalyticsOptions): AnalyticsResult!
+    "Runs one statement on ClickHouse as a read-only user; without one it is the way to the metrics, where there are any."
+    analytics(query: String, params: JSON, options: AnalyticsOptions): AnalyticsResult!
     "What the result cache does."
     cacheStats: CacheStats!
   }

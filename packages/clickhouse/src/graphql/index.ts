@@ -11,5 +11,6 @@ export type {
   GraphqlResolver,
   GraphqlResolvers,
 } from './graphql-options.ts'
+export { type AskableMetrics, metricFields, type MetricFieldsOptions } from './metric-fields.ts'
 export type { GraphqlExecutable } from './graphql-schema.ts'
 export { type GraphqlRouteOptions, registerGraphql } from './register-graphql.ts'

@@ -194,7 +194,7 @@ function questionOf(): fc.Arbitrary<{ readonly question: Question; readonly rowF
         ...rest,
         ...time,
         by,
-        grain: grain === 'minute' && !('period' in time && time.period === 'today') ? undefined : grain,
+        grain: grain === 'minute' && !('period' in time && time.period === 'today') ? undefined : grain === 'fifteen_minutes' && 'period' in time && time.period === 'this_year' ? 'hour' : grain,
         top: by.length === 0 ? undefined : top,
         fillGaps: fillGaps && !short && limit === undefined,
         limit,

@@ -12,7 +12,11 @@ const ROWS = 4000
 export async function metricRewriting(run: FaultRun): Promise<readonly Finding[]> {
   const { url, owner, stop } = await startManagedClickHouse()
   run.atEnd(() => stop())
-  const adapter = createAdapter({ url, user: owner.username, password: owner.password, database: 'default' })
+  const login = { url, user: owner.username, password: owner.password }
+  const root = createAdapter({ ...login, database: 'default' })
+  run.atEnd(() => root.close())
+  await root.execute('CREATE DATABASE rewriting')
+  const adapter = createAdapter({ ...login, database: 'rewriting' })
   run.atEnd(() => adapter.close())
   const sets = run.isShort ? SHORT_SETS : SETS
   const byRollup: Record<string, number> = {}

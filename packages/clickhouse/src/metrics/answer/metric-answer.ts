@@ -49,14 +49,16 @@ export interface AnsweredPeriod {
 
 /** Where an answer came from, why no smaller table answered it, and what it cost the server. */
 export interface AnsweredRoute extends Route {
-  readonly rowsRead: number
-  readonly bytesRead: number
+  /** Null where it would tell a tenant how much there is of others; the same with the next two. */
+  readonly rowsRead: number | null
+  readonly bytesRead: number | null
   /** Milliseconds on the server. */
-  readonly elapsedMs: number
+  readonly elapsedMs: number | null
 }
 
 /** What several statements cost together. */
 export function sumStatistics(statistics: readonly (QueryStatistics | null)[]): Pick<AnsweredRoute, 'rowsRead' | 'bytesRead' | 'elapsedMs'> {
-  const sum = (of: (one: QueryStatistics) => number): number => statistics.reduce((total, one) => total + (one === null ? 0 : of(one)), 0)
+  const known = statistics.filter((one) => one !== null)
+  const sum = (of: (one: QueryStatistics) => number): number | null => (known.length < statistics.length ? null : known.reduce((total, one) => total + of(one), 0))
   return { rowsRead: sum((one) => one.rowsRead), bytesRead: sum((one) => one.bytesRead), elapsedMs: sum((one) => one.elapsedMs) }
 }

@@ -60,7 +60,7 @@ class RoutedMetrics {
 
   async ask(question: MetricQuestion, options: AskOptions = {}): Promise<MetricAnswer> {
     const plan = this.#plan(question, options)
-    const chosen = chooseRoute(this.#model, plan, await this.#catalogue.known())
+    const chosen = await this.#route(plan, options)
     const [now, before] = await Promise.all([
       this.#run(this.#compile(plan, chosen, plan.span), options),
       plan.compared && this.#run(this.#compile(plan, chosen, plan.compared.span), options),
@@ -84,7 +84,7 @@ class RoutedMetrics {
 
   async explain(question: MetricQuestion, options: AskOptions = {}): Promise<CompiledQuestion & { readonly route: Route }> {
     const plan = this.#plan(question, options)
-    const chosen = chooseRoute(this.#model, plan, await this.#catalogue.known())
+    const chosen = await this.#route(plan, options)
     return { ...this.#compile(plan, chosen, plan.span), route: chosen.route }
   }
 
@@ -94,6 +94,12 @@ class RoutedMetrics {
 
   #plan(question: MetricQuestion, { rowFilter = this.#options.rowFilter }: AskOptions): QuestionPlan {
     return planQuestion(this.#model, shapeQuestion(question), rowFilter, (this.#options.clock ?? systemClock).now())
+  }
+
+  async #route(plan: QuestionPlan, options: AskOptions): Promise<ChosenRoute> {
+    const { mayReadRollups = ({ level, tenant }) => level === undefined && tenant === undefined } = this.#options
+    if (!mayReadRollups(options)) return chooseRoute(this.#model, { ...plan, route: 'raw' }, new Map(), 'the user that the question runs as may not read rollups (mayReadRollups)')
+    return chooseRoute(this.#model, plan, await this.#catalogue.known())
   }
 
   #compile(plan: QuestionPlan, { route, rollup }: ChosenRoute, span: Span): CompiledQuestion {

@@ -1,7 +1,7 @@
 import type { Clock } from '@smart-whale/interfaces'
 import type { AnalyticsService } from '../../analytics/analytics-service.ts'
 import type { ClickHouseAdapter } from '../../adapter-options.ts'
-import type { RowFilter } from '../compile/metric-question.ts'
+import type { AskOptions, RowFilter } from '../compile/metric-question.ts'
 
 /** What a {@link MetricsLayer} is made from. */
 export interface MetricsLayerOptions {
@@ -11,6 +11,12 @@ export interface MetricsLayerOptions {
   adapter: Pick<ClickHouseAdapter, 'execute' | 'database'>
   /** Rows that a caller may see when a question says nothing else. @default all rows */
   rowFilter?: RowFilter | undefined
+  /**
+   * Whether the user that a question runs as may read rollups, and only its own rows of them: give the level their tables, with a policy
+   * by tenant. Where it may not, the source is asked.
+   * @default yes for a question without level and tenant, no for any other
+   */
+  mayReadRollups?: ((options: AskOptions) => boolean) | undefined
   /** How old the list of rollups may be, in milliseconds. @default 10000 */
   rollupsMaxAgeMs?: number | undefined
   /** Whose today it is. @default systemClock */

@@ -44,6 +44,10 @@ export interface AskOptions extends CallOptions {
   role?: string | undefined
   /** Whose answer it is; answers of one scope are never given to another. @default '' */
   scope?: string | undefined
+  /** Whose rows it may read, where row policies go by tenant. @default none */
+  tenant?: string | undefined
+  /** Which trust level it runs at, where the analytics service has several. @default none */
+  level?: string | undefined
   /** Rows that this caller may see, beside what he asks for. @default those of the layer's `rowFilter` */
   rowFilter?: RowFilter | undefined
 }

@@ -31,14 +31,15 @@ export interface ChosenRoute {
 /**
  * Chooses where a question goes. A rollup answers it exactly when it keeps every measure and every dimension that the question
  * names, and when each of its buckets lies in one bucket of the question: then the states of its rows are those of the source's.
+ * @param whyRaw why a plan for the source itself is one
  */
-export function chooseRoute(model: MetricsModel, plan: QuestionPlan, known: ReadonlyMap<string, KnownRollup>): ChosenRoute {
+export function chooseRoute(model: MetricsModel, plan: QuestionPlan, known: ReadonlyMap<string, KnownRollup>, whyRaw = 'the question asks for the source itself'): ChosenRoute {
   const refused: RefusedRollup[] = []
   let best: { readonly rollup: RollupModel; readonly found: KnownRollup } | undefined
   for (const rollup of model.rollups.values()) {
     if (rollup.source !== plan.source.name) continue
     const found = known.get(rollup.name)
-    const reason = plan.route === 'raw' ? 'the question asks for the source itself' : (stateProblem(found) ?? coverProblem(model, plan, rollup) ?? timeProblem(plan, rollup))
+    const reason = plan.route === 'raw' ? whyRaw : (stateProblem(found) ?? coverProblem(model, plan, rollup) ?? timeProblem(plan, rollup))
     if (reason !== undefined || found === undefined) refused.push({ name: rollup.name, reason: reason ?? 'is not built' })
     else if (best === undefined || found.rows < best.found.rows) {
       if (best !== undefined) refused.push(larger(best.rollup, best.found, rollup, found))
