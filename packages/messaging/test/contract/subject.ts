@@ -26,11 +26,11 @@ export async function makeTopic(transport: MessagingTransport, settings: Partial
 }
 
 /** Waits until something is so; fails with its name when it isn't in time. */
-export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + DEADLINE_MS
+export async function until(what: string, isSo: () => boolean | Promise<boolean>, { everyMs = 5, deadlineMs = DEADLINE_MS } = {}): Promise<void> {
+  const deadline = performance.now() + deadlineMs
   while (!(await isSo())) {
     if (performance.now() > deadline) assert.fail(`waited in vain until ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await new Promise((resolve) => setTimeout(resolve, everyMs))
   }
 }
 

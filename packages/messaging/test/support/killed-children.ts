@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { COMPILED_PROGRAMS } from '../../../../tools/engines/compiled-programs.ts'
 import { until } from '../contract/subject.ts'
 
 const CHILD = fileURLToPath(new URL('./transaction-child.ts', import.meta.url))
@@ -15,7 +16,7 @@ export interface TransactionChild {
 
 /** Starts one; `children` has all of them, for whoever cleans up. */
 export function startTransactionChild(children: ChildProcess[], ...args: readonly string[]): TransactionChild {
-  const child = spawn(process.execPath, ['--conditions=@smart-whale/source', CHILD, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['--conditions=@smart-whale/source', CHILD, ...args], { env: { ...process.env, ...COMPILED_PROGRAMS }, stdio: ['ignore', 'pipe', 'inherit'] })
   children.push(child)
   let printed = ''
   child.stdout.on('data', (data: Buffer) => (printed += data.toString()))
@@ -49,7 +50,7 @@ export async function killInTransactions(kills: number, random: () => number, st
   let next = 0
   for (let round = 0; round < kills; round++) {
     const child = start(next)
-    await until(`process ${round} commits`, () => child.lines().some((line) => line.startsWith('committed')))
+    await until(`process ${round} commits`, () => child.lines().some((line) => line.startsWith('committed')), { deadlineMs: 60_000 })
     await pause(random() * 120)
     await child.kill()
     for (const line of child.lines()) {

@@ -1,5 +1,6 @@
 // A process that tests kill in the middle of transactions; prints a line for each thing that it was told is done.
 import { writeSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { ValidationError } from '@smart-whale/interfaces'
 import { KafkaService } from '../../src/kafka-service.ts'
 import { createMemoryTransport } from '../../src/memory/index.ts'
@@ -15,6 +16,8 @@ function transportAt(address: string): MessagingTransport {
   return createPlatformaticTransport({ brokers: address.slice('kafka:'.length).split(','), sessionTimeoutMs: 2_000, heartbeatIntervalMs: 200 })
 }
 
+// It will be killed, and its successors are to start more quickly.
+flushCompileCache()
 const transport = transportAt(where)
 if (task === 'transact') await transactForEver()
 if (task === 'copy') await copyForEver()
