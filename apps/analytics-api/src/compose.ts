@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { guardFromKeys } from '@smart-whale/app-process'
-import { createAdapter, createAnalyticsService } from '@smart-whale/clickhouse'
+import { createAccessControl, createAdapter, createAnalyticsService } from '@smart-whale/clickhouse'
 import { createL1Cache } from '@smart-whale/core-cache'
 import { createHealth, createPrometheusMetrics } from '@smart-whale/core-monitoring'
 import { type Logger, systemClock } from '@smart-whale/interfaces'
@@ -28,11 +28,17 @@ export async function compose(config: AnalyticsApiConfig, logger: Logger): Promi
     logger,
   })
   const cache = createL1Cache({ maxEntries: 10_000, maxBytes: 64 * 1024 * 1024 })
-  const analyticsService = createAnalyticsService(clickhouse, { cache, logger, defaultTtlSeconds: ANSWER_TTL_SECONDS })
+  const access = config.levels === null ? null : createAccessControl({ levels: config.levels, database, logger })
+  const kept = { defaultTtlSeconds: ANSWER_TTL_SECONDS }
+  const analyticsService =
+    access === null
+      ? createAnalyticsService(clickhouse, { cache, logger, ...kept })
+      : await access.openAnalytics({ connection: { url, database }, cache, logger, analytics: { ...kept, catalogue: clickhouse } })
   const fastify = await createAnalyticsApi({
     clickhouse,
     timescaledb,
     analyticsService,
+    access,
     guard,
     health,
     metrics,

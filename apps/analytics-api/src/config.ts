@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type Environment, readEnvironment } from '@smart-whale/app-process'
+import { levelsFromFile, type TrustLevel } from '@smart-whale/clickhouse'
 
 const port = z.coerce.number().int().min(0).max(65_535)
 
@@ -11,6 +12,7 @@ const environmentSchema = z.object({
   CLICKHOUSE_DATABASE: z.string().min(1).default('default'),
   CLICKHOUSE_USER: z.string().min(1),
   CLICKHOUSE_PASSWORD: z.string().default(''),
+  CLICKHOUSE_ACCESS_FILE: z.string().min(1).optional(),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
   AUTH_JWKS_FILE: z.string().min(1),
   AUTH_ISSUER: z.string().min(1),
@@ -24,7 +26,10 @@ const environmentSchema = z.object({
 })
 
 /** Everything that the API is told from outside. */
-export type AnalyticsApiConfig = z.infer<typeof environmentSchema>
+export interface AnalyticsApiConfig extends z.infer<typeof environmentSchema> {
+  /** Trust levels by name, from `CLICKHOUSE_ACCESS_FILE`; null runs every query as `CLICKHOUSE_USER`. */
+  readonly levels: Readonly<Record<string, TrustLevel>> | null
+}
 
 /** What `--help` prints. */
 export const HELP = `Smart Whale analytics API: REST, GraphQL and a live page over ClickHouse and PostgreSQL.
@@ -36,6 +41,7 @@ Environment (required ones marked *):
   PORT, HOST                              where to serve (4000, 127.0.0.1; HOST=0.0.0.0 in a container)
   CLICKHOUSE_URL*, CLICKHOUSE_USER*       a read-only user: it runs what callers send
   CLICKHOUSE_PASSWORD, CLICKHOUSE_DATABASE
+  CLICKHOUSE_ACCESS_FILE                  trust levels (JSON): queries run as the user of the caller's level, tenants apart
   DATABASE_URL*                           postgres://user:password@host:5432/database
   AUTH_JWKS_FILE*, AUTH_ISSUER*           public keys (JWK set) and issuer of the access tokens
   AUTH_AUDIENCE                           smart-whale
@@ -46,5 +52,6 @@ Environment (required ones marked *):
 
 /** Reads the environment; the only place of this app that does. @throws ConfigurationError naming each variable that is wrong, never its value */
 export function readConfig(environment: Environment = process.env): AnalyticsApiConfig {
-  return readEnvironment(environmentSchema, environment)
+  const settings = readEnvironment(environmentSchema, environment)
+  return { ...settings, levels: settings.CLICKHOUSE_ACCESS_FILE === undefined ? null : levelsFromFile(environment) }
 }

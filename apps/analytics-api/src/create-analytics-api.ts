@@ -1,19 +1,20 @@
 import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync, type preHandlerAsyncHookHandler } from 'fastify'
-import type { AnalyticsService, ClickHouseAdapter } from '@smart-whale/clickhouse'
+import type { AccessControl, AnalyticsService, ClickHouseAdapter } from '@smart-whale/clickhouse'
 import { analyticsRoutes } from '@smart-whale/clickhouse/fastify'
 import { createGraphqlLayer, registerGraphql } from '@smart-whale/clickhouse/graphql'
 import type { Health, HealthReport, PrometheusMetrics } from '@smart-whale/core-monitoring'
 import { healthRoutes, httpMetrics, metricsRoutes } from '@smart-whale/core-monitoring/fastify'
 import { type Clock, type Logger, toProblem } from '@smart-whale/interfaces'
-import { guardThenWait, scopeOfToken, waitForToken } from '@smart-whale/messaging/fastify'
+import { guardThenWait, waitForToken } from '@smart-whale/messaging/fastify'
 import type { Freshness } from '@smart-whale/messaging/pipeline'
 import type { TimescaleStorage } from '@smart-whale/timescaledb'
 import { timeSeriesRoutes } from '@smart-whale/timescaledb/fastify'
 import { createRowCounter } from './dashboard/count-rows.ts'
 import { type HealthSummary, type IngestSummary, summaryRoutes } from './dashboard/summary-routes.ts'
 import { pageRoutes } from './page/page-routes.ts'
+import { keepTenantsApart, readerOfRequest } from './reader-of-request.ts'
 
 /** Everything that the API works with; whoever starts it owns and closes them. */
 export interface AnalyticsApiOptions {
@@ -21,8 +22,10 @@ export interface AnalyticsApiOptions {
   clickhouse: ClickHouseAdapter
   /** Migrated. @default none, required */
   timescaledb: TimescaleStorage
-  /** Answers analytics queries, on the same read-only user. @default none, required */
+  /** Answers analytics queries: on the same read-only user, or, with `access`, as the user of each caller's trust level. @default none, required */
   analyticsService: AnalyticsService
+  /** As whom each caller's queries run; null runs all as one user, and refuses callers whose token is bound to a tenant. @default null */
+  access?: Pick<AccessControl, 'readerOf'> | null
   /** Lets a caller with a permission through; everything but the shells and the liveness routes is behind it. @default none, required */
   guard: (permission: string) => preHandlerAsyncHookHandler
   /** What `/health` and the live page report. @default none, required */
@@ -50,9 +53,10 @@ export const ANSWER_TTL_SECONDS = 5
 
 /** Puts the API together: a Fastify instance that isn't listening yet, so that tests use `inject`. */
 export async function createAnalyticsApi(options: AnalyticsApiOptions): Promise<FastifyInstance> {
-  const { clickhouse, timescaledb, analyticsService, guard, logger, clock, freshness = null } = options
-  // Who waited for an event must not be given an answer from before it.
-  const data = freshness === null ? { guard } : { guard: guardThenWait(guard, waitForToken({ freshness })), readerOf: scopeOfToken }
+  const { clickhouse, timescaledb, analyticsService, logger, clock, freshness = null } = options
+  const guard = keepTenantsApart(options.guard)
+  // Who waited for an event must not be given an answer from before it: the reader has a scope of its own then.
+  const data = { guard: freshness === null ? guard : guardThenWait(guard, waitForToken({ freshness })), readerOf: readerOfRequest(options.access ?? null) }
   const fastify = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -103,11 +107,12 @@ function answerEverythingAsProblem(fastify: FastifyInstance): void {
   )
 }
 
+const SECURITY_HEADERS = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'x-frame-options': 'DENY' }
+
 function sendSecurityHeaders(fastify: FastifyInstance): void {
-  fastify.addHook('onSend', async (_request, reply) => {
-    reply.header('x-content-type-options', 'nosniff')
-    reply.header('referrer-policy', 'no-referrer')
-    reply.header('x-frame-options', 'DENY')
+  fastify.addHook('onSend', (_request, reply, payload, done) => {
+    void reply.headers(SECURITY_HEADERS)
+    done(null, payload)
   })
 }
 

@@ -1,8 +1,6 @@
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import { ANSWER_TTL_SECONDS, checkStorage, createAnalyticsApi } from '@smart-whale/analytics-api'
-import { createAnalyticsService } from '@smart-whale/clickhouse'
-import { createL1Cache } from '@smart-whale/core-cache'
+import { checkStorage, createAnalyticsApi, keepTenantsApart } from '@smart-whale/analytics-api'
 import { createHealth, createPrometheusMetrics } from '@smart-whale/core-monitoring'
 import { createRolePolicy, createTokenIssuer, createTokenVerifier, generateSigningKeys } from '@smart-whale/core-security'
 import { createBearerGuard } from '@smart-whale/core-security/fastify'
@@ -16,6 +14,7 @@ import { createClosers } from '@smart-whale/app-process'
 import type { StandaloneConfig } from './config.ts'
 import { emptyDataFolder } from './empty-data-folder.ts'
 import { lockDataFolder } from './lock-data-folder.ts'
+import { accessOf, openAnalytics } from './open-analytics.ts'
 import { openStores } from './open-stores.ts'
 import { FLIGHTS, SP500 } from './sample/sample-pipelines.ts'
 
@@ -56,7 +55,9 @@ export async function compose({ config, logger, signal, onStep }: ComposeOptions
     await emptyDataFolder(dataDir, config.fresh)
     const definitions = [...(config.sample === null ? [] : definePipelines([FLIGHTS, SP500])), ...(config.pipelinesFile === null ? [] : await readPipelinesFile(config.pipelinesFile))]
 
-    const { owner, reader, storage } = await openStores({ dataDir, logger, signal, onReady: (name) => onStep(`${name} runs`) }, closers)
+    const access = accessOf(config.accessFile, logger)
+    const stores = await openStores({ dataDir, users: access?.embeddedUsers(), logger, signal, onReady: (name) => onStep(`${name} runs`) }, closers)
+    const { owner, reader, storage } = stores
     const transport = createMemoryTransport({ dataDir: join(dataDir, 'broker'), logger })
     closers.add('broker', () => transport.stop())
     await transport.start({ signal })
@@ -65,12 +66,11 @@ export async function compose({ config, logger, signal, onStep }: ComposeOptions
     const keys = await generateSigningKeys()
     const verifier = createTokenVerifier({ issuer: ISSUER, audience: AUDIENCE, keys })
     const guard = createBearerGuard({ verifier, policy: createRolePolicy() })
-    const cache = createL1Cache({ maxEntries: 10_000, maxBytes: 64 * 1024 * 1024 })
-    const analyticsService = createAnalyticsService(reader, { cache, logger, defaultTtlSeconds: ANSWER_TTL_SECONDS })
+    const analyticsService = await openAnalytics(access, stores, logger)
     closers.add('analytics', () => analyticsService.close())
     // What a table has gained makes the answers about it old.
     const onStored = (table: string): void => void analyticsService.invalidateTables([table]).catch((error: unknown) => logger.warn({ err: error, table }, 'kept answers were not dropped'))
-    const ingestor = createIngestor({ definitions, transport, clickhouse: owner, timescaledb: storage, onStored, guard, logger, metrics })
+    const ingestor = createIngestor({ definitions, transport, clickhouse: owner, timescaledb: storage, onStored, guard: keepTenantsApart(guard), logger, metrics })
     closers.add('ingestor', () => ingestor.stop())
     await ingestor.start({ signal })
 
@@ -85,6 +85,7 @@ export async function compose({ config, logger, signal, onStep }: ComposeOptions
       clickhouse: reader,
       timescaledb: storage,
       analyticsService,
+      access,
       guard,
       health,
       metrics,

@@ -8,6 +8,8 @@ export interface Stores {
   readonly owner: ClickHouseAdapter
   readonly reader: ClickHouseAdapter
   readonly storage: TimescaleDBStorage
+  /** Address of ClickHouse. */
+  readonly clickhouseUrl: string
 }
 
 /** Both engines, and connections to them: ClickHouse as its owner and as the read-only user who runs what callers send. */
@@ -24,5 +26,5 @@ export async function openStores(options: StartEnginesOptions, closers: Closers)
   closers.add('PostgreSQL', () => storage.disconnect())
   await Promise.all([owner.connect({ signal }), reader.connect({ signal }), storage.connect()])
   await createMigrationManager(storage, { logger }).up({ signal })
-  return { owner, reader, storage }
+  return { owner, reader, storage, clickhouseUrl: url }
 }

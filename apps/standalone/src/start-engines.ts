@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { type EmbeddedClickHouse, startClickHouse } from '@smart-whale/clickhouse/embedded'
+import { type EmbeddedClickHouse, startClickHouse, type StartClickHouseOptions } from '@smart-whale/clickhouse/embedded'
 import type { Logger } from '@smart-whale/interfaces'
 import { type EmbeddedPostgres, startPostgres } from '@smart-whale/timescaledb/embedded'
 import { superviseEngine, type SupervisedEngine } from './supervise-engine.ts'
@@ -16,6 +16,8 @@ export interface Engines {
 export interface StartEnginesOptions {
   /** Folder that holds a folder for each engine. @default none, required */
   dataDir: string
+  /** Further users of ClickHouse: those of the trust levels. @default none */
+  users?: StartClickHouseOptions['users']
   /** Gives up the start. @default none, required */
   signal: AbortSignal
   /** Where the engines and their supervision log. @default none, required */
@@ -25,14 +27,14 @@ export interface StartEnginesOptions {
 }
 
 /** Starts both engines side by side. When one can't start, the other one is stopped again. */
-export async function startEngines({ dataDir, signal, logger, onReady }: StartEnginesOptions): Promise<Engines> {
+export async function startEngines({ dataDir, users, signal, logger, onReady }: StartEnginesOptions): Promise<Engines> {
   const ready = async <E>(name: string, starting: Promise<E>): Promise<E> => {
     const engine = await starting
     onReady(name)
     return engine
   }
   const starts = [
-    ready('ClickHouse', superviseClickHouse(join(dataDir, 'clickhouse'), signal, logger)),
+    ready('ClickHouse', superviseClickHouse(join(dataDir, 'clickhouse'), users, signal, logger)),
     ready('PostgreSQL', supervisePostgres(join(dataDir, 'postgres'), signal, logger)),
   ] as const
   const [clickhouse, postgres] = await Promise.allSettled(starts)
@@ -44,13 +46,13 @@ export async function startEngines({ dataDir, signal, logger, onReady }: StartEn
   throw clickhouse.status === 'rejected' ? clickhouse.reason : (postgres as PromiseRejectedResult).reason
 }
 
-function superviseClickHouse(dataDir: string, signal: AbortSignal, logger: Logger): Promise<SupervisedEngine<EmbeddedClickHouse>> {
+function superviseClickHouse(dataDir: string, users: StartClickHouseOptions['users'], signal: AbortSignal, logger: Logger): Promise<SupervisedEngine<EmbeddedClickHouse>> {
   // Accounts and port stay the same over a restart, so that whoever is connected finds the same server again.
   const owner = { username: 'owner', password: randomBytes(24).toString('base64url') }
   const reader = { username: 'reader', password: randomBytes(24).toString('base64url'), databases: [DATABASE] }
   let port = 0
   const start = async (): Promise<EmbeddedClickHouse> => {
-    const server = await startClickHouse({ dataDir, port, database: DATABASE, owner, reader, logger, signal })
+    const server = await startClickHouse({ dataDir, port, database: DATABASE, owner, reader, users, logger, signal })
     port = server.port
     return server
   }
@@ -68,4 +70,4 @@ function supervisePostgres(dataDir: string, signal: AbortSignal, logger: Logger)
 }
 
 /** The database of that name in both engines. */
-const DATABASE = 'smart_whale'
+export const DATABASE = 'smart_whale'

@@ -200,6 +200,7 @@ export {
   type TrustedReader,
   type TrustedServiceOptions,
 } from './access/access-control.ts'
+export { type AccessEnvironment, levelsFromFile, readLevels } from './access/access-config.ts'
 export type { BudgetOptions, LevelLimits, QuotaOptions, ShareOptions, TableAccess, TrustLevel } from './access/trust-level.ts'
 export type { AccessStatementOptions } from './access/access-statements.ts'
 export { estimateQuery, type QueryEstimate } from './access/estimate-query.ts'
@@ -213,6 +214,12 @@ export { type AuditLogger, type AuditLoggerOptions, createAuditLogger, type Logg
 export { type AuditTableOptions, createAuditTable } from './access/audit-table.ts'
 export type { AuditEntry, AuditStore, AuditVerification, ChainHead } from './access/audit-ports.ts'
 export { createEncryptionManager, type EncryptionContext, type EncryptionManager, type EncryptionManagerOptions } from './access/encryption-manager.ts'
+
+// Monitoring
+export { HealthCheck, type HealthCheckOptions, type HealthLimits } from './monitoring/health-check.ts'
+export { createPerformanceMonitor, type PerformanceMonitor, type PerformanceMonitorOptions, startMonitoring } from './monitoring/performance-monitor.ts'
+export { PrometheusExporter } from './monitoring/prometheus-exporter.ts'
+export type { DiskState, ErrorsState, MergesState, MutationsState, PartsState, QueriesState, ReplicasState, SystemState } from './monitoring/system-state.ts'
 
 // Doctor
 export { type AppliedFix, applyFixes, type ApplyFixesOptions } from './doctor/apply-fixes.ts'

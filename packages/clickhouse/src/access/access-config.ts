@@ -7,14 +7,14 @@ import type { TrustLevel } from './trust-level.ts'
 export type AccessEnvironment = Readonly<Record<string, string | undefined>>
 
 /** Where the key of tokens lies, and what they say. */
-export interface TokenSettings {
+export interface TokenNames {
   readonly keyFile: string
   readonly issuer: string
   readonly audience: string
 }
 
 /** The token settings of `AUTH_KEY_FILE`, `AUTH_ISSUER` and `AUTH_AUDIENCE`. @throws ConfigurationError that names the variable that is missing */
-export function tokenSettings(environment: AccessEnvironment = process.env): TokenSettings {
+export function tokenSettings(environment: AccessEnvironment = process.env): TokenNames {
   return {
     keyFile: required(environment, 'AUTH_KEY_FILE', 'the file that holds the signing key (made when missing)'),
     issuer: required(environment, 'AUTH_ISSUER', 'the name that tokens are issued under'),
@@ -30,11 +30,17 @@ export function tokenSettings(environment: AccessEnvironment = process.env): Tok
  */
 export function levelsFromFile(environment: AccessEnvironment = process.env): Readonly<Record<string, TrustLevel>> {
   const path = required(environment, 'CLICKHOUSE_ACCESS_FILE', 'the JSON file with the trust levels')
-  const levels = parsed(path)
-  const entries = Object.entries(levels).map(([name, level]) => {
-    const variable = `CLICKHOUSE_ACCESS_PASSWORD_${name.toUpperCase()}`
-    return [name, { ...level, password: level.password ?? required(environment, variable, `the password of the level "${name}"`) }] as const
-  })
+  return readLevels(path, (name) => required(environment, `CLICKHOUSE_ACCESS_PASSWORD_${name.toUpperCase()}`, `the password of the level "${name}"`))
+}
+
+/**
+ * The levels in a JSON file, `{ "levels": { "<name>": { … } } }`.
+ *
+ * @param passwordOf gives the password of a level that has none in the file
+ * @throws ConfigurationError that names the file
+ */
+export function readLevels(path: string, passwordOf: (level: string) => string): Readonly<Record<string, TrustLevel>> {
+  const entries = Object.entries(parsed(path)).map(([name, level]) => [name, { ...level, password: level.password ?? passwordOf(name) }] as const)
   return Object.fromEntries(entries)
 }
 
@@ -53,8 +59,8 @@ function parsed(path: string): Record<string, TrustLevel> {
     return (JSON.parse(readFileSync(path, 'utf8')) as { levels: Record<string, TrustLevel> }).levels ?? {}
   } catch (cause) {
     // What a parser says may quote the file.
-    const why = cause instanceof SyntaxError ? 'it is not JSON' : `it can't be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown reason'})`
-    throw configurationError(`CLICKHOUSE_ACCESS_FILE: ${path}: ${why}`)
+    const why = cause instanceof SyntaxError ? 'it is not JSON' : `it is not there or not readable (${(cause as NodeJS.ErrnoException).code ?? 'unknown reason'})`
+    throw configurationError(`the file of the trust levels, ${path}, can't be used: ${why}`)
   }
 }
 
