@@ -90,7 +90,10 @@ export type { PeriodName } from './metrics/periods/resolve-period.ts'
 export type { CompiledQuestion } from './metrics/compile/compile-question.ts'
 export type { AskOptions, MetricQuestion, RowCondition, RowFilter } from './metrics/compile/metric-question.ts'
 export type { RefusedRollup, Route } from './metrics/rewrite/choose-route.ts'
-export { createMetricsLayer, type MetricsLayer } from './metrics/answer/metrics-layer.ts'
+export type { CohortGrain, CohortQuestion } from './metrics/compile/compile-cohorts.ts'
+export type { FunnelQuestion } from './metrics/compile/compile-funnel.ts'
+export type { Cohort, FunnelStep } from './metrics/answer/paths-answer.ts'
+export { createMetricsLayer, type MetricsLayer, type PathsAnswer } from './metrics/answer/metrics-layer.ts'
 export type { MetricsLayerOptions } from './metrics/answer/metrics-options.ts'
 export type {
   AnsweredPeriod,

@@ -1,5 +1,7 @@
 import { systemClock } from '@smart-whale/interfaces'
-import type { AnalyticsResult } from '../../analytics/analytics-query.ts'
+import type { AnalyticsResult, CacheState } from '../../analytics/analytics-query.ts'
+import { type CohortQuestion, compileCohorts } from '../compile/compile-cohorts.ts'
+import { compileFunnel, type FunnelQuestion } from '../compile/compile-funnel.ts'
 import { type CompiledQuestion, compileQuestion } from '../compile/compile-question.ts'
 import type { AskOptions, MetricQuestion } from '../compile/metric-question.ts'
 import { planQuestion, type QuestionPlan } from '../compile/question-plan.ts'
@@ -7,7 +9,7 @@ import { shapeQuestion } from '../compile/question-shape.ts'
 import { rawRelation, type Relation, rollupRelation } from '../compile/relation.ts'
 import type { Bind } from '../compile/bind-values.ts'
 import type { DefinedMetrics } from '../definition/define-metrics.ts'
-import type { DimensionName, MetricName, MetricsDefinition } from '../definition/metric-definition.ts'
+import type { DimensionName, MetricName, MetricsDefinition, SourceName } from '../definition/metric-definition.ts'
 import type { MetricsModel } from '../definition/metrics-model.ts'
 import type { Span } from '../periods/grain-edges.ts'
 import { formatInstant } from '../periods/zoned-time.ts'
@@ -15,6 +17,7 @@ import { chooseRoute, type ChosenRoute, type Route } from '../rewrite/choose-rou
 import { RollupCatalogue } from '../rollups/rollup-catalogue.ts'
 import { type AnsweredPeriod, type MetricAnswer, type MetricTotals, sumStatistics } from './metric-answer.ts'
 import type { MetricsLayerOptions } from './metrics-options.ts'
+import { type Cohort, type FunnelStep, readCohorts, readFunnel } from './paths-answer.ts'
 import { assembleRows, readGroups, valuesByName } from './shape-rows.ts'
 
 /** Answers questions about defined metrics, each from the smallest table that answers it exactly. */
@@ -30,8 +33,21 @@ export interface MetricsLayer<D extends MetricsDefinition = MetricsDefinition> {
   ): Promise<MetricAnswer<M, By>>
   /** The statement that a question becomes, and where it goes; nothing is asked of the tables. */
   explain(question: MetricQuestion<MetricName<D>, DimensionName<D>>, options?: AskOptions): Promise<CompiledQuestion & { readonly route: Route }>
+  /** How far entities get through steps that follow each other; asked of the source itself. */
+  askFunnel(question: FunnelQuestion<SourceName<D>, DimensionName<D>>, options?: AskOptions): Promise<PathsAnswer<FunnelStep>>
+  /** Who came first when, and who of them came again; asked of the source itself, from its beginning on. */
+  askCohorts(question: CohortQuestion<SourceName<D>, DimensionName<D>>, options?: AskOptions): Promise<PathsAnswer<Cohort>>
   /** Looks for rollups anew: call it after they were made or dropped. */
   refreshRollups(): void
+}
+
+/** Answer about what entities do one after the other. */
+export interface PathsAnswer<Part> {
+  readonly rows: readonly Part[]
+  readonly period: AnsweredPeriod
+  readonly cache: CacheState
+  readonly rowsRead: number | null
+  readonly bytesRead: number | null
 }
 
 /**
@@ -88,12 +104,28 @@ class RoutedMetrics {
     return { ...this.#compile(plan, chosen, plan.span), route: chosen.route }
   }
 
+  async askFunnel(question: FunnelQuestion, options: AskOptions = {}): Promise<PathsAnswer<FunnelStep>> {
+    const compiled = compileFunnel(this.#model, question, options.rowFilter ?? this.#options.rowFilter, this.#now())
+    const answer = await this.#run(compiled, options)
+    return { rows: readFunnel(compiled, answer.data), ...pathsFacts(answer, compiled.plan) }
+  }
+
+  async askCohorts(question: CohortQuestion, options: AskOptions = {}): Promise<PathsAnswer<Cohort>> {
+    const compiled = compileCohorts(this.#model, question, options.rowFilter ?? this.#options.rowFilter, this.#now())
+    const answer = await this.#run(compiled, options)
+    return { rows: readCohorts(compiled, answer.data), ...pathsFacts(answer, compiled.plan) }
+  }
+
   refreshRollups(): void {
     this.#catalogue.forget()
   }
 
   #plan(question: MetricQuestion, { rowFilter = this.#options.rowFilter }: AskOptions): QuestionPlan {
-    return planQuestion(this.#model, shapeQuestion(question), rowFilter, (this.#options.clock ?? systemClock).now())
+    return planQuestion(this.#model, shapeQuestion(question), rowFilter, this.#now())
+  }
+
+  #now(): number {
+    return (this.#options.clock ?? systemClock).now()
   }
 
   async #route(plan: QuestionPlan, options: AskOptions): Promise<ChosenRoute> {
@@ -115,4 +147,8 @@ class RoutedMetrics {
 
 function periodOf({ fromMs, toMs }: Span, zone: string): AnsweredPeriod {
   return { from: formatInstant(fromMs, zone), to: formatInstant(toMs, zone), timeZone: zone }
+}
+
+function pathsFacts({ cache, statistics }: AnalyticsResult, { span, zone }: { readonly span: Span; readonly zone: string }): Omit<PathsAnswer<never>, 'rows'> {
+  return { period: periodOf(span, zone), cache, rowsRead: statistics?.rowsRead ?? null, bytesRead: statistics?.bytesRead ?? null }
 }

@@ -97,8 +97,8 @@ function groupSql(plan: QuestionPlan, relation: Relation, keys: readonly Key[]):
   ]
 }
 
-/** Where a bucket begins: a date for days and longer, else an instant. */
-function bucketSql(time: string, grain: Grain): string {
+/** SQL for where a bucket begins: a date for days and longer, else an instant. */
+export function bucketSql(time: string, grain: Grain): string {
   const zone = '{sw_zone:String}'
   switch (grain) {
     case 'minute':

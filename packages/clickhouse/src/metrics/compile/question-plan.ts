@@ -70,7 +70,8 @@ export function planQuestion(model: MetricsModel, question: ShapedQuestion, rowF
   }
 }
 
-type Complain = (path: readonly (string | number)[], message: string) => void
+/** Is told what is wrong, and where. */
+export type Complain = (path: readonly (string | number)[], message: string) => void
 
 function checkDimensions(metrics: readonly MetricModel[], question: ShapedQuestion, complain: Complain): void {
   const check = (dimension: string, path: readonly (string | number)[]): void => {
@@ -95,9 +96,7 @@ function planTime(question: ShapedQuestion, source: SourceModel, nowMs: number, 
   const problem = zoneProblem(timeZone)
   if (problem !== undefined) return void complain(['timeZone'], problem)
   if (source.isDate && grain !== undefined && !isCalendar(grain)) return void complain(['grain'], `the source "${source.name}" has days, and nothing shorter`)
-  const asked = canonicalZone(timeZone)
-  // Days as they stand are in no zone: today is the caller's today, and from there on they count as UTC's.
-  const [zone, now] = source.isDate ? ['UTC', toLocal(nowMs, asked)] : [asked, nowMs]
+  const { zone, now } = timeOfSource(source, canonicalZone(timeZone), nowMs)
   const period = periodOf(question, now, zone, complain)
   if (period === undefined) return undefined
   const starts = grain === undefined ? [] : bucketStarts(period, grain, zone, MAX_BUCKETS)
@@ -106,6 +105,11 @@ function planTime(question: ShapedQuestion, source: SourceModel, nowMs: number, 
   const other = question.compare === undefined ? undefined : question.compare === 'previous_year' ? aYearBefore(span, zone) : period.previous()
   const compared = other === undefined ? undefined : { span: other, starts: grain === undefined ? [] : (bucketStarts(other, grain, zone, 2 * MAX_BUCKETS) ?? []) }
   return { span, zone, grain, starts, compared }
+}
+
+/** Days as they stand are in no zone: today is the caller's today, and from there on they count as UTC's. */
+export function timeOfSource(source: SourceModel, zone: string, nowMs: number): { readonly zone: string; readonly now: number } {
+  return source.isDate ? { zone: 'UTC', now: toLocal(nowMs, zone) } : { zone, now: nowMs }
 }
 
 /** The period of any question about a source. */
