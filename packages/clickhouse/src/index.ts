@@ -39,6 +39,10 @@ export { generateTypes, type GenerateTypesOptions } from './query-builder/genera
 export { type Column, defineSchema, type QuerySchema, type QuerySchemaOptions, type SchemaColumns } from './query-builder/query-schema.ts'
 export type { Readable, RowOf } from './query-builder/query-types.ts'
 
+// Optimizer
+export { createQueryOptimizer, optimizeQuery, type OptimizedQuery, type OptimizedResult, type QueryOptimizer } from './optimizer/query-optimizer.ts'
+export type { Rewrite, RewriteRule } from './optimizer/rewrite-rules.ts'
+
 // Tables and batches
 export { createTable, type CreateTableOptions } from './storage/create-table.ts'
 export { type BatchWriterOptions, createBatchWriter } from './storage/batch-writer.ts'
@@ -129,6 +133,7 @@ export type {
   MigrationReport,
   MigrationStatus,
   PlannedMigration,
+  SettleOptions,
 } from './migrations/migration-options.ts'
 export { type Migration, readMigrations } from './migrations/migration-files.ts'
 export type { Drift } from './migrations/drift.ts'
@@ -160,7 +165,6 @@ export type { BackupManifest, ManifestFile, ManifestPartition } from './backup/m
 
 // Life of data
 export { createLifecycleManager } from './lifecycle/lifecycle-manager.ts'
-export { createLifecycleManager } from './lifecycle/lifecycle-manager.ts'
 export type {
   ColumnSize,
   DatabaseSize,
@@ -177,16 +181,19 @@ export type {
   TtlChange,
   TtlRule,
 } from './lifecycle/lifecycle-options.ts'
+export { createDataCompressor } from './compression/data-compressor.ts'
 export type { CodecAdvice, CodecMeasurement, DataCompressor, DataCompressorOptions, StorageStats } from './compression/compression-options.ts'
 
 // Exports and time series
 export { createAnalyticsExporter } from './export/analytics-exporter.ts'
 export { exportFormatFor } from './export/export-formats.ts'
 export type { AnalyticsExporter, AnalyticsExporterOptions, ExportFormat, ExportOptions, ExportStream } from './export/export-options.ts'
+export { TimescaleClickHouseService } from './time-series/timescale-clickhouse-service.ts'
 export type {
   MigrateOptions,
   MigrationProgress,
   TimescaleClickHouseOptions,
+  TimeSeriesMigrator,
   TimeSeriesMapping,
   TimeSeriesReport,
   TimeSeriesSource,
@@ -229,6 +236,11 @@ export { type AppliedFix, applyFixes, type ApplyFixesOptions } from './doctor/ap
 export type { DoctorFinding, Fix, Severity, UnseenRule } from './doctor/finding.ts'
 export { type DoctorOptions, type DoctorReport, runDoctor } from './doctor/run-doctor.ts'
 export type { DoctorThresholds } from './doctor/thresholds.ts'
+
+// Ready services
+export { AnalyticsGraphQLService } from './services/analytics-graphql-service.ts'
+export { type DashboardOptions, type DashboardPart, DashboardService, type DashboardSummary } from './services/dashboard-service.ts'
+export { EventLogger, type EventLoggerOptions, type SystemEvent } from './services/event-logger.ts'
 
 // All together; what makes and serves a GraphQLLayer stands in @smart-whale/clickhouse/graphql
 export type { Authorize, GraphqlContext, GraphqlRequest } from './graphql/graphql-context.ts'

@@ -136,4 +136,10 @@ export const SCENARIOS: readonly Scenario[] = [
     hasShortForm: false,
     load: async () => (await import('./scenarios/query-builder.ts')).queryBuilder,
   },
+  {
+    name: 'optimizer',
+    title: '10,000 random queries, as they are and as the optimizer makes them (no broker needed)',
+    hasShortForm: false,
+    load: async () => (await import('./scenarios/optimizer.ts')).optimizer,
+  },
 ]
