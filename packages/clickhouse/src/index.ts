@@ -182,6 +182,7 @@ export type {
   TtlRule,
 } from './lifecycle/lifecycle-options.ts'
 export { createDataCompressor } from './compression/data-compressor.ts'
+export { createDataCompressor } from './compression/data-compressor.ts'
 export type { CodecAdvice, CodecMeasurement, DataCompressor, DataCompressorOptions, StorageStats } from './compression/compression-options.ts'
 
 // Exports and time series
@@ -189,10 +190,12 @@ export { createAnalyticsExporter } from './export/analytics-exporter.ts'
 export { exportFormatFor } from './export/export-formats.ts'
 export type { AnalyticsExporter, AnalyticsExporterOptions, ExportFormat, ExportOptions, ExportStream } from './export/export-options.ts'
 export { TimescaleClickHouseService } from './time-series/timescale-clickhouse-service.ts'
+export { TimescaleClickHouseService } from './time-series/timescale-clickhouse-service.ts'
 export type {
   MigrateOptions,
   MigrationProgress,
   TimescaleClickHouseOptions,
+  TimeSeriesMigrator,
   TimeSeriesMigrator,
   TimeSeriesMapping,
   TimeSeriesReport,
@@ -236,6 +239,11 @@ export { type AppliedFix, applyFixes, type ApplyFixesOptions } from './doctor/ap
 export type { DoctorFinding, Fix, Severity, UnseenRule } from './doctor/finding.ts'
 export { type DoctorOptions, type DoctorReport, runDoctor } from './doctor/run-doctor.ts'
 export type { DoctorThresholds } from './doctor/thresholds.ts'
+
+// Ready services
+export { AnalyticsGraphQLService } from './services/analytics-graphql-service.ts'
+export { type DashboardOptions, type DashboardPart, DashboardService, type DashboardSummary } from './services/dashboard-service.ts'
+export { EventLogger, type EventLoggerOptions, type SystemEvent } from './services/event-logger.ts'
 
 // Ready services
 export { AnalyticsGraphQLService } from './services/analytics-graphql-service.ts'

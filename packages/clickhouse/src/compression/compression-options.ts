@@ -45,6 +45,7 @@ export interface StorageStats {
   readonly compressedBytes: bigint
   readonly uncompressedBytes: bigint
   readonly compressionRatio: number
+  /** Of small parts, which hold their columns together, the server doesn't tell these sizes: they count as 0. */
   readonly columns: readonly { readonly name: string; readonly type: string; readonly codec: string; readonly compressedBytes: bigint; readonly uncompressedBytes: bigint; readonly compressionRatio: number }[]
 }
 

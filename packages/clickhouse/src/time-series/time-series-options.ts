@@ -51,6 +51,8 @@ export interface TimeSeriesReport {
   readonly slices: number
   /** Slices that were sent by this call; the others were there already. */
   readonly written: number
+  /** Rows that were copied before and that the source has no more; they are kept. */
+  readonly gone: number
 }
 
 /** Copies time series out of a store that is spoken to in SQL. */
