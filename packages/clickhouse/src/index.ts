@@ -182,7 +182,6 @@ export type {
   TtlRule,
 } from './lifecycle/lifecycle-options.ts'
 export { createDataCompressor } from './compression/data-compressor.ts'
-export { createDataCompressor } from './compression/data-compressor.ts'
 export type { CodecAdvice, CodecMeasurement, DataCompressor, DataCompressorOptions, StorageStats } from './compression/compression-options.ts'
 
 // Exports and time series
@@ -190,12 +189,10 @@ export { createAnalyticsExporter } from './export/analytics-exporter.ts'
 export { exportFormatFor } from './export/export-formats.ts'
 export type { AnalyticsExporter, AnalyticsExporterOptions, ExportFormat, ExportOptions, ExportStream } from './export/export-options.ts'
 export { TimescaleClickHouseService } from './time-series/timescale-clickhouse-service.ts'
-export { TimescaleClickHouseService } from './time-series/timescale-clickhouse-service.ts'
 export type {
   MigrateOptions,
   MigrationProgress,
   TimescaleClickHouseOptions,
-  TimeSeriesMigrator,
   TimeSeriesMigrator,
   TimeSeriesMapping,
   TimeSeriesReport,
@@ -239,11 +236,6 @@ export { type AppliedFix, applyFixes, type ApplyFixesOptions } from './doctor/ap
 export type { DoctorFinding, Fix, Severity, UnseenRule } from './doctor/finding.ts'
 export { type DoctorOptions, type DoctorReport, runDoctor } from './doctor/run-doctor.ts'
 export type { DoctorThresholds } from './doctor/thresholds.ts'
-
-// Ready services
-export { AnalyticsGraphQLService } from './services/analytics-graphql-service.ts'
-export { type DashboardOptions, type DashboardPart, DashboardService, type DashboardSummary } from './services/dashboard-service.ts'
-export { EventLogger, type EventLoggerOptions, type SystemEvent } from './services/event-logger.ts'
 
 // Ready services
 export { AnalyticsGraphQLService } from './services/analytics-graphql-service.ts'

@@ -119,7 +119,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'injection',
-    title: '100,000 hostile texts as values and 100,000 as names, in every slot of a ClickHouse query (no broker needed)',
+    title: '50,000 hostile texts as values and 100,000 as names, in every slot of a ClickHouse query (no broker needed)',
     // `npm test` runs hundreds among the integration tests.
     hasShortForm: false,
     load: async () => (await import('./scenarios/injection.ts')).injection,

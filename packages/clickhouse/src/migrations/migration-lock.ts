@@ -28,6 +28,8 @@ export interface MigrationLock {
   readonly signal: AbortSignal
   /** @throws OperationalError `ERR_CLICKHOUSE_MIGRATION_LOCK_LOST` when somebody else has taken it over */
   assertHeld(): Promise<void>
+  /** The same, and asks the server only when it was not heard of for a third of the lease. */
+  assertStillHeld(): Promise<void>
   release(): Promise<void>
 }
 
@@ -161,6 +163,12 @@ class LockTables {
   }
 }
 
+/** There, and not so long silent that others may take it over. */
+const isAlive =
+  (epoch: number) =>
+  (table: LockTable): boolean =>
+    table.epoch === epoch && lives(table)
+
 class HeldLock implements MigrationLock {
   readonly epoch: number
   readonly #options: MigrationLockOptions
@@ -168,6 +176,7 @@ class HeldLock implements MigrationLock {
   readonly #lost = new AbortController()
   #timer: TimerHandle
   #renewedAt: number
+  #confirmedAt = -Infinity
   #times = 0
   #renewing: Promise<void> = Promise.resolve()
   #released = false
@@ -185,7 +194,15 @@ class HeldLock implements MigrationLock {
   }
 
   async assertHeld(): Promise<void> {
-    if (this.#lost.signal.aborted || !(await this.#tables.list()).some(({ epoch }) => epoch === this.epoch)) throw this.#lose()
+    const askedAt = this.#options.clock.monotonic()
+    if (this.#lost.signal.aborted || !(await this.#tables.list()).some(isAlive(this.epoch))) throw this.#lose()
+    this.#confirmedAt = askedAt
+  }
+
+  async assertStillHeld(): Promise<void> {
+    const { clock, leaseSeconds } = this.#options
+    const isFresh = (): boolean => clock.monotonic() - Math.max(this.#confirmedAt, this.#renewedAt) < (leaseSeconds * 1000) / 3
+    while (this.#lost.signal.aborted || !isFresh()) await this.assertHeld()
   }
 
   async release(): Promise<void> {
@@ -206,9 +223,10 @@ class HeldLock implements MigrationLock {
 
   async #renew(): Promise<void> {
     const { clock, leaseSeconds } = this.#options
+    const begunAt = clock.monotonic()
     try {
       await this.#tables.renew(this.epoch, ++this.#times)
-      this.#renewedAt = clock.monotonic()
+      this.#renewedAt = begunAt
     } catch (error) {
       const gone = InfrastructureError.isInstance(error) && error.code === 'ERR_CLICKHOUSE_UNKNOWN_OBJECT'
       // One renewal may fail: the lease lasts for three.

@@ -7,7 +7,7 @@ import { driftBetween, readSchema, type Schema } from './drift.ts'
 import { type Migration, readMigrations } from './migration-files.ts'
 import { MigrationHistory } from './migration-history.ts'
 import { type MigrationLock, takeMigrationLock } from './migration-lock.ts'
-import type { DriftReport, MigrationCallOptions, MigrationManagerOptions, MigrationOutcome, MigrationReport, MigrationStatus } from './migration-options.ts'
+import type { DriftReport, MigrationCallOptions, MigrationManagerOptions, MigrationOutcome, MigrationReport, MigrationStatus, SettleOptions } from './migration-options.ts'
 import { pendingTasks, planned, type PlanRules, rollbackTask, type States, statusOfAll, wrongVersion } from './migration-plan.ts'
 import { asInfrastructureError, type MigrationRunner, type MigrationTask, runMigration, StatementFailure } from './migration-run.ts'
 import { statesAfter } from './migration-state.ts'
@@ -28,7 +28,7 @@ export interface MigrationManager {
   /** Where each migration of the folder and of the database stands. */
   getStatus(folder: string, options?: CallOptions): Promise<MigrationStatus[]>
   /** Says of a statement whose answer never came whether it took effect, so that the next run knows where to go on. */
-  settleMigration(version: number, outcome: 'took-effect' | 'took-no-effect', options?: CallOptions): Promise<void>
+  settleMigration(version: number, outcome: 'took-effect' | 'took-no-effect', options?: SettleOptions): Promise<void>
   /** What of the database is not as the latest run left it: what was changed by other hands. */
   getDrift(options?: CallOptions): Promise<DriftReport>
   /** Takes the database as it is for declared: what was changed by other hands is no drift any more. */
@@ -105,13 +105,15 @@ class LockedMigrationManager implements MigrationManager {
     await this.#locked(options.signal, async ({ lock, call }) => this.#declared.record(await this.#readSchema(call), lock.epoch, call))
   }
 
-  async settleMigration(version: number, outcome: 'took-effect' | 'took-no-effect', options: CallOptions = {}): Promise<void> {
+  async settleMigration(version: number, outcome: 'took-effect' | 'took-no-effect', options: SettleOptions = {}): Promise<void> {
     await this.#locked(options.signal, async (runner) => {
       const state = (await this.#readStates(runner.call)).get(version)
       if (state?.uncertain === undefined)
         throw wrongVersion(version, 'has no statement whose effect is unknown; getStatus tells which one has')
       const { name, direction, uncertain } = state
       const { statement, checksum } = uncertain
+      if (options.statement !== undefined && options.statement !== statement + 1)
+        throw wrongVersion(version, `is uncertain at statement ${statement + 1} by now, not at ${options.statement}; look again`)
       const event = outcome === 'took-effect' ? 'done' : 'failed'
       const error = outcome === 'took-effect' ? '' : 'took no effect, as settled by hand'
       await this.#history.record(
@@ -215,6 +217,9 @@ class LockedMigrationManager implements MigrationManager {
       const call = this.#callOf({ signal: signal === undefined ? lock.signal : AbortSignal.any([signal, lock.signal]) })
       const identity = await this.#history.identify(call)
       return await work({ adapter: this.#adapter, history: this.#history, identity, lock, clock: this.#clock, onItsWayMs: this.#onItsWayMs, nextStep: () => step++, call })
+    } catch (error) {
+      // A lock that was lost is why calls were ended, and the better thing to say.
+      throw lock.signal.aborted && signal?.aborted !== true ? lock.signal.reason : error
     } finally {
       await lock
         .release()

@@ -1,6 +1,6 @@
 import type { Drift } from './drift.ts'
 import type { Topology } from './topology.ts'
-import type { Clock, InfrastructureError, Logger } from '@smart-whale/interfaces'
+import type { CallOptions, Clock, InfrastructureError, Logger } from '@smart-whale/interfaces'
 
 /** What a `MigrationManager` is made from. */
 export interface MigrationManagerOptions {
@@ -32,6 +32,12 @@ export interface MigrationCallOptions {
   upTo?: number | undefined
   /** Ends the run; the statement under way is ended on the server. @default never aborted */
   signal?: AbortSignal | undefined
+}
+
+/** What settling a statement may be told. */
+export interface SettleOptions extends CallOptions {
+  /** Place of the statement that you looked at, counted from 1: refused when it is another one by now. @default whichever is uncertain */
+  statement?: number | undefined
 }
 
 /** What became of one migration. */

@@ -86,6 +86,8 @@ async function sendStatement(task: MigrationTask, placed: PlacedStatement, runne
   const checksum = checksumOf(statement)
   await lock.assertHeld()
   const step = await record(runner, task, 'begun', index, checksum)
+  // Writing it down may have taken longer than the lease: somebody else may be about to send it by now.
+  await lock.assertStillHeld()
   try {
     await adapter.execute(statement, {}, { ...call, retry: false, queryId: queryIdOf(identity, lock.epoch, step), settings: STATEMENT_SETTINGS })
   } catch (error) {
@@ -170,7 +172,7 @@ function uncertainError({ version, name, state }: MigrationTask, statement: stri
   const start = statement.slice(0, 80).replace(/\s+/g, ' ')
   return new OperationalError(
     `migration ${version} "${name}": statement ${place} (${start}) was sent, the run ended before its answer came, and the server's log does not tell. ` +
-      `See whether it took effect and say so by settleMigration(${version}, 'took-effect' or 'took-no-effect'), then run again`,
+      `See whether it took effect and say so by settleMigration(${version}, 'took-effect' or 'took-no-effect', { statement: ${place} }), then run again`,
     { code: 'ERR_CLICKHOUSE_MIGRATION_UNCERTAIN', status: 409, context: { version, statement: place } },
   )
 }

@@ -46,7 +46,7 @@ const dying = new Proxy(adapter, {
   },
 }) as ClickHouseAdapter
 
-const manager = createMigrationManager(dying, { leaseSeconds: 1, lockTimeoutMs: 60_000 })
+const manager = createMigrationManager(dying, { leaseSeconds: 2, lockTimeoutMs: 60_000 })
 const report: RunnerReport = await manager.runMigrations(join(plan.folder, 'files')).then(
   ({ succeeded, failed }) => ({
     applied: succeeded.map(({ version }) => version),

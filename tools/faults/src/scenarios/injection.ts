@@ -4,10 +4,11 @@ import { startManagedClickHouse } from '../../../services/src/index.ts'
 import { type FaultRun, type Finding, mustBe } from '../scenario.ts'
 import { SeededChoices } from '../seeded-choices.ts'
 
-const FULL = { values: 100_000, names: 100_000, tables: 10_000 }
+const FULL = { values: 50_000, names: 100_000, tables: 100_000 }
 const SHORT = { values: 3_000, names: 2_000, tables: 500 }
 const VALUES_AT_ONCE = 100
 const NAMES_AT_ONCE = 40
+const TABLES_AT_ONCE = 8
 
 /** Texts that end literals, begin comments, look like parameters: as values and as names, in every slot that either can have. */
 export async function injection(run: FaultRun): Promise<readonly Finding[]> {
@@ -38,10 +39,12 @@ export async function injection(run: FaultRun): Promise<readonly Finding[]> {
     if (sent % 10_000 === 0) run.tell(`${totals.names} names, ${totals.holes.length} holes`)
   }
   let tables = 0
-  for (const text of texts(length.tables)) {
-    const outcome = await probeTableName(adapter, text)
-    tables += outcome.refused
-    totals.holes.push(...outcome.holes)
+  for (let sent = 0; sent < length.tables; sent += TABLES_AT_ONCE) {
+    for (const outcome of await Promise.all(texts(TABLES_AT_ONCE).map((text) => probeTableName(adapter, text)))) {
+      tables += outcome.refused
+      totals.holes.push(...outcome.holes)
+    }
+    if (sent % 10_000 === 0) run.tell(`${sent} names of tables, ${totals.holes.length} holes`)
   }
   for (const { slot, text, what } of totals.holes.slice(0, 20)) run.tell(`${slot}: ${JSON.stringify(text)} ${what}`)
   return [

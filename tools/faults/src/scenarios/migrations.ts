@@ -73,7 +73,7 @@ async function playRound(run: FaultRun, round: Round, totals: Totals): Promise<v
       const report = await runOne(plan)
       const failure = report?.failures[0]
       if (report !== null && failure === undefined) return
-      if (failure?.code === UNCERTAIN) await settle(address, failure.message, totals)
+      if (failure?.code === UNCERTAIN) await settle(plan, address, failure.message, totals)
       else if (failure !== undefined && !PATIENT.has(failure.code)) {
         run.tell(`failed: ${failure.code} ${failure.message}`)
         totals.otherFailures.push(failure.code)
@@ -99,26 +99,27 @@ async function runOne(plan: RunnerPlan): Promise<RunnerReport | null> {
 let settling: Promise<void> = Promise.resolve()
 
 /** Does what the error asks for, as an operator would: looks whether the named statement took effect, and says so. Several runners name the same one. */
-function settle(address: ClickHouseAddress, message: string, totals: Totals): Promise<void> {
-  settling = settling.then(() => settleOne(address, message, totals))
+function settle(plan: RunnerPlan, address: ClickHouseAddress, message: string, totals: Totals): Promise<void> {
+  settling = settling.then(() => settleOne(plan, address, message, totals))
   return settling
 }
 
-async function settleOne(address: ClickHouseAddress, message: string, totals: Totals): Promise<void> {
+async function settleOne(plan: RunnerPlan, address: ClickHouseAddress, message: string, totals: Totals): Promise<void> {
   const { version, statement: place } = /migration (?<version>\d+) .*statement (?<statement>\d+) /.exec(message)?.groups ?? {}
   const tried = STATEMENTS.filter((each) => each.version === Number(version))[Number(place) - 1]
   if (tried === undefined || !message.includes(tried.statement.slice(0, 40))) return void (totals.namedWrongly += 1)
-  const adapter = createAdapter({ url: address.url, user: address.user, password: address.password, database: address.database })
-  const manager = createMigrationManager(adapter, { leaseSeconds: 1, lockTimeoutMs: 60_000 })
+  const adapter = createAdapter(plan.connection)
+  const manager = createMigrationManager(adapter, { leaseSeconds: 2, lockTimeoutMs: 60_000 })
   try {
-    // It may still be at work, or have been settled by the time that others who named it come here.
+    // Others that named the same one may have settled it, and the runs gone on.
+    const status = (await manager.getStatus(join(plan.folder, 'files'))).find((each) => each.version === tried.version)
+    if (status?.uncertain !== true || status.statementsDone !== Number(place) - 1) return
     await nothingRuns(address)
-    await manager.settleMigration(tried.version, (await tookEffect(address, tried)) ? 'took-effect' : 'took-no-effect').then(
-      () => void (totals.named += 1),
-      (error: unknown) => {
-        if ((error as { code?: string }).code !== 'ERR_CLICKHOUSE_MIGRATION_ORDER') throw error
-      },
-    )
+    await manager.settleMigration(tried.version, (await tookEffect(address, tried)) ? 'took-effect' : 'took-no-effect', { statement: Number(place) })
+    totals.named += 1
+  } catch (error) {
+    // Another statement is the uncertain one by now: whoever finds it names it.
+    if ((error as { code?: string }).code !== 'ERR_CLICKHOUSE_MIGRATION_ORDER') throw error
   } finally {
     await adapter.close()
   }
