@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { guardFromKeys } from '@smart-whale/app-process'
-import { createAccessControl, createAdapter, createAnalyticsService } from '@smart-whale/clickhouse'
+import { createAccessControl, createAdapter, createAnalyticsService, createMetricsLayer, readMetrics } from '@smart-whale/clickhouse'
 import { createL1Cache } from '@smart-whale/core-cache'
 import { createHealth, createPrometheusMetrics } from '@smart-whale/core-monitoring'
 import { type Logger, systemClock } from '@smart-whale/interfaces'
@@ -34,10 +34,12 @@ export async function compose(config: AnalyticsApiConfig, logger: Logger): Promi
     access === null
       ? createAnalyticsService(clickhouse, { cache, logger, ...kept })
       : await access.openAnalytics({ connection: { url, database }, cache, logger, analytics: { ...kept, catalogue: clickhouse } })
+  const metricsLayer = config.METRICS_FILE === undefined ? null : createMetricsLayer(await readMetrics(config.METRICS_FILE), { analyticsService, adapter: clickhouse })
   const fastify = await createAnalyticsApi({
     clickhouse,
     timescaledb,
     analyticsService,
+    metricsLayer,
     access,
     guard,
     health,

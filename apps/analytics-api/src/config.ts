@@ -21,6 +21,7 @@ const environmentSchema = z.object({
     .string()
     .default('')
     .transform((text) => text.split(',').map((name) => name.trim()).filter((name) => name !== '')),
+  METRICS_FILE: z.string().min(1).optional(),
   INGESTOR_URL: z.url({ protocol: /^https?$/ }).optional(),
   PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
 })
@@ -46,6 +47,7 @@ Environment (required ones marked *):
   AUTH_JWKS_FILE*, AUTH_ISSUER*           public keys (JWK set) and issuer of the access tokens
   AUTH_AUDIENCE                           smart-whale
   TABLES                                  tables that the live page counts, with commas between
+  METRICS_FILE                            metrics by name and their rollups (YAML or JSON)
   INGESTOR_URL                            where the ingestor answers, for the live page
   PUBLIC_URL                              address that callers use, for the API reference
   LOG_LEVEL                               trace, debug, info, warn, error, fatal or silent (info)`

@@ -2,8 +2,8 @@ import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync, type preHandlerAsyncHookHandler } from 'fastify'
 import type { AccessControl, AnalyticsService, ClickHouseAdapter } from '@smart-whale/clickhouse'
-import { analyticsRoutes } from '@smart-whale/clickhouse/fastify'
-import { createGraphqlLayer, registerGraphql } from '@smart-whale/clickhouse/graphql'
+import { analyticsRoutes, type AnyMetricsLayer, metricRoutes } from '@smart-whale/clickhouse/fastify'
+import { createGraphqlLayer, metricFields, registerGraphql } from '@smart-whale/clickhouse/graphql'
 import type { Health, HealthReport, PrometheusMetrics } from '@smart-whale/core-monitoring'
 import { healthRoutes, httpMetrics, metricsRoutes } from '@smart-whale/core-monitoring/fastify'
 import { type Clock, type Logger, toProblem } from '@smart-whale/interfaces'
@@ -24,6 +24,8 @@ export interface AnalyticsApiOptions {
   timescaledb: TimescaleStorage
   /** Answers analytics queries: on the same read-only user, or, with `access`, as the user of each caller's trust level. @default none, required */
   analyticsService: AnalyticsService
+  /** Answers questions about defined metrics, over REST and as GraphQL fields; null when none are defined. @default null */
+  metricsLayer?: AnyMetricsLayer | null
   /** As whom each caller's queries run; null runs all as one user, and refuses callers whose token is bound to a tenant. @default null */
   access?: Pick<AccessControl, 'readerOf'> | null
   /** Lets a caller with a permission through; everything but the shells and the liveness routes is behind it. @default none, required */
@@ -53,7 +55,7 @@ export const ANSWER_TTL_SECONDS = 5
 
 /** Puts the API together: a Fastify instance that isn't listening yet, so that tests use `inject`. */
 export async function createAnalyticsApi(options: AnalyticsApiOptions): Promise<FastifyInstance> {
-  const { clickhouse, timescaledb, analyticsService, logger, clock, freshness = null } = options
+  const { clickhouse, timescaledb, analyticsService, metricsLayer = null, logger, clock, freshness = null } = options
   const guard = keepTenantsApart(options.guard)
   // Who waited for an event must not be given an answer from before it: the reader has a scope of its own then.
   const data = { guard: freshness === null ? guard : guardThenWait(guard, waitForToken({ freshness })), readerOf: readerOfRequest(options.access ?? null) }
@@ -73,7 +75,9 @@ export async function createAnalyticsApi(options: AnalyticsApiOptions): Promise<
   await fastify.register(healthRoutes, { health: options.health, guard })
   await fastify.register(metricsRoutes, { metrics: options.metrics, guard })
   await fastify.register(analyticsRoutes, { analyticsService, ...data })
-  await registerGraphql(fastify, { layer: createGraphqlLayer({ analyticsService, logger }), ...data })
+  if (metricsLayer !== null) await fastify.register(metricRoutes, { layer: metricsLayer, ...data })
+  const extend = metricsLayer === null ? undefined : metricFields(metricsLayer)
+  await registerGraphql(fastify, { layer: createGraphqlLayer({ analyticsService, extend, logger }), ...data })
   await fastify.register(timeSeriesRoutes, { storage: timescaledb, guard: data.guard })
   await fastify.register(summaryRoutes, {
     countRows: createRowCounter({ tables: options.tables, clickhouse, timescaledb, clock }),

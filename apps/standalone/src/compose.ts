@@ -11,10 +11,12 @@ import { definePipelines } from '@smart-whale/messaging/pipeline'
 import { createIngestor, type Ingestor, readPipelinesFile } from '@smart-whale/stream-ingestor'
 import { writeAdminToken } from './admin-token.ts'
 import { createClosers } from '@smart-whale/app-process'
+import { writeCallerTokens } from './caller-tokens.ts'
 import type { StandaloneConfig } from './config.ts'
 import { emptyDataFolder } from './empty-data-folder.ts'
 import { lockDataFolder } from './lock-data-folder.ts'
 import { accessOf, openAnalytics } from './open-analytics.ts'
+import { openMetrics } from './open-metrics.ts'
 import { openStores } from './open-stores.ts'
 import { FLIGHTS, SP500 } from './sample/sample-pipelines.ts'
 
@@ -73,6 +75,7 @@ export async function compose({ config, logger, signal, onStep }: ComposeOptions
     const ingestor = createIngestor({ definitions, transport, clickhouse: owner, timescaledb: storage, onStored, guard: keepTenantsApart(guard), logger, metrics })
     closers.add('ingestor', () => ingestor.stop())
     await ingestor.start({ signal })
+    const metricsLayer = await openMetrics(config, { stores, analyticsService, logger, signal })
 
     const probes = [
       { name: 'ClickHouse', check: (call: CallOptions) => reader.healthCheck(call) },
@@ -85,6 +88,7 @@ export async function compose({ config, logger, signal, onStep }: ComposeOptions
       clickhouse: reader,
       timescaledb: storage,
       analyticsService,
+      metricsLayer,
       access,
       guard,
       health,
@@ -98,7 +102,9 @@ export async function compose({ config, logger, signal, onStep }: ComposeOptions
     })
     closers.add('server', () => fastify.close())
     closers.add('readiness', async () => health.markStopping())
-    const adminToken = await createTokenIssuer({ issuer: ISSUER, audience: AUDIENCE, keys, ttlSeconds: TOKEN_TTL_SECONDS }).issue({ subject: 'admin', roles: ['admin'] })
+    const issuer = createTokenIssuer({ issuer: ISSUER, audience: AUDIENCE, keys, ttlSeconds: TOKEN_TTL_SECONDS })
+    if (config.accessFile !== null) await writeCallerTokens(config.accessFile, dataDir, issuer)
+    const adminToken = await issuer.issue({ subject: 'admin', roles: ['admin'] })
     const adminTokenFile = await writeAdminToken(dataDir, adminToken)
     return { fastify, transport, ingestor, adminToken, adminTokenFile, close: () => closers.close() }
   } catch (error) {

@@ -19,6 +19,8 @@ export interface StandaloneConfig {
   readonly pipelinesFile: string | null
   /** Trust levels, by which queries of tenants are kept apart; null runs every query as one read-only user. @default `access.json` in the data folder, if it is there */
   readonly accessFile: string | null
+  /** Metrics of the user's own; null when there are none. @default `metrics.yaml` in the data folder, if it is there */
+  readonly metricsFile: string | null
   /** The least that is logged. @default 'warn' */
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
   /** Whether to leave once options and files are checked, before anything starts. @default false */
@@ -38,6 +40,7 @@ export const HELP = `Smart Whale, everything by one command: real ClickHouse and
   --sample full      all three million flights, not every fifteenth
   --pipelines FILE   your own pipelines (JSON, or a module)     (default: pipelines.json in the data folder, if there)
   --access FILE      trust levels: whose queries run as whom    (default: access.json in the data folder, if there)
+  --metrics FILE     your own metrics (YAML or JSON)            (default: metrics.yaml in the data folder, if there)
   --port PORT        where to serve, on 127.0.0.1               (default: 4000, or PORT)
   --check-config     check the options and files, then leave
   --help             print this
@@ -51,6 +54,7 @@ const OPTIONS = {
   sample: { type: 'string' },
   pipelines: { type: 'string' },
   access: { type: 'string' },
+  metrics: { type: 'string' },
   port: { type: 'string' },
   'check-config': { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
@@ -73,8 +77,9 @@ export function readConfig(args: readonly string[] = process.argv.slice(2), envi
     fresh: values.fresh,
     sample: values['no-sample'] ? null : values.sample === 'full' ? 'full' : 'default',
     port: values.port === undefined ? checked(port, environment.PORT ?? '4000', 'PORT', 'a port from 0 (any free one) to 65535') : checked(port, values.port, '--port', 'a port from 0 (any free one) to 65535'),
-    pipelinesFile: givenOrUsual('pipelines', values.pipelines, dataDir),
-    accessFile: givenOrUsual('access', values.access, dataDir),
+    pipelinesFile: givenOrUsual('pipelines', values.pipelines, dataDir, 'pipelines.json'),
+    accessFile: givenOrUsual('access', values.access, dataDir, 'access.json'),
+    metricsFile: givenOrUsual('metrics', values.metrics, dataDir, 'metrics.yaml'),
     logLevel: checked(logLevel, environment.LOG_LEVEL ?? 'warn', 'LOG_LEVEL', logLevel.options.join(', ')),
     checkOnly: values['check-config'],
     help: values.help,
@@ -89,13 +94,13 @@ function parseOptions(args: readonly string[]): ReturnType<typeof parseArgs<{ op
   }
 }
 
-/** The file that an option names; else the one of that name in the data folder, if it is there. */
-function givenOrUsual(option: string, given: string | undefined, dataDir: string): string | null {
+/** The file that an option names; else the one of the usual name in the data folder, if it is there. */
+function givenOrUsual(option: string, given: string | undefined, dataDir: string, usualName: string): string | null {
   if (given !== undefined) {
     if (!existsSync(given)) throw new ConfigurationError(`--${option}: there is no file ${resolve(given)}`)
     return resolve(given)
   }
-  const usual = join(dataDir, `${option}.json`)
+  const usual = join(dataDir, usualName)
   return existsSync(usual) ? usual : null
 }
 

@@ -58,6 +58,8 @@ describe('the live page', () => {
     expect(await page.textContent('#status')).toBe('up')
     expect((await page.textContent('#tables'))?.replace(/\s+/g, '')).toBe('flights200,000200,000sp5005,1055,105')
     expect(await page.textContent('#lag')).toBe('0')
+    // What the metrics layer says of its way: from the rollup, not from the 200,000 rows.
+    expect(await page.textContent('#flights-source')).toMatch(/^ClickHouse · rollup flights_by_day · [\d,]{1,6} rows, [\d,.]+ kB read · cache \w+$/)
     // Both stores, the broker, where the pipelines stand, and each pipeline with its own.
     expect(await page.locator('#health li').count()).toBe(7)
     expect(await page.locator('#health li.up').count()).toBe(7)

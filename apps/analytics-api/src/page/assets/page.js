@@ -5,6 +5,7 @@ const REFRESH_MS = 1000
 const CHART_REFRESH_MS = 10_000
 const element = (id) => document.getElementById(id)
 const whole = new Intl.NumberFormat('en-US')
+const bytes = new Intl.NumberFormat('en-US', { style: 'unit', unit: 'kilobyte', maximumFractionDigits: 1 })
 
 let token = takeToken()
 let rateChart = null
@@ -95,12 +96,12 @@ function replaceRows(body, rows) {
   )
 }
 
-const FLIGHTS = 'SELECT toStartOfDay(time) AS day, count() AS flights, avg(delay) AS delay FROM flights GROUP BY day ORDER BY day'
+const FLIGHTS = { metrics: ['flights', 'delay'], from: '2001-01-01', to: '2001-07-01', grain: 'day' }
 let flightsChart = null
 async function showFlights() {
-  const { data, statistics, cache } = await ask('/analytics', { query: FLIGHTS })
-  element('flights-source').textContent = `ClickHouse · ${whole.format(statistics.rowsRead)} rows read · cache ${cache.status}`
-  if (data.length === 0) return
+  const { rows, route, cache } = await ask('/analytics/metrics', FLIGHTS)
+  element('flights-source').textContent = `ClickHouse · ${route.source} ${route.name} · ${costOf(route)} · cache ${cache.status}`
+  if (rows.length === 0) return
   flightsChart ??= lineChart(element('chart-flights'), {
     series: [
       { label: 'flights', stroke: '#2f7dd1', scale: 'y' },
@@ -108,7 +109,12 @@ async function showFlights() {
     ],
     axes: [axis(), axis(), axis({ scale: 'delay', side: 1 })],
   })
-  flightsChart.setData([data.map((row) => Date.parse(row.day) / 1000), data.map((row) => Number(row.flights)), data.map((row) => row.delay)])
+  flightsChart.setData([rows.map((row) => Date.parse(row.time) / 1000), rows.map((row) => Number(row.flights)), rows.map((row) => row.delay)])
+}
+
+/** What an answer cost the server; a caller who is bound to a tenant isn't told. */
+function costOf({ rowsRead, bytesRead }) {
+  return bytesRead === null ? 'cost not told' : `${whole.format(rowsRead)} rows, ${bytes.format(bytesRead / 1024)} read`
 }
 
 let sp500Chart = null
