@@ -1,14 +1,19 @@
 import { z } from 'zod'
 import { type Environment, readEnvironment } from '@smart-whale/app-process'
-import { levelsFromFile, type TrustLevel } from '@smart-whale/clickhouse'
+import { levelsFromFile, splitAddresses, type TrustLevel } from '@smart-whale/clickhouse'
 
 const port = z.coerce.number().int().min(0).max(65_535)
+
+/** One address or several: `http://a:8123,b:8123/database`. */
+function areClickHouseServers(text: string): boolean {
+  return splitAddresses(text).every((address) => /^https?:\/\//.test(address) && URL.canParse(address))
+}
 
 const environmentSchema = z.object({
   PORT: port.default(4000),
   HOST: z.string().min(1).default('127.0.0.1'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
-  CLICKHOUSE_URL: z.url({ protocol: /^https?$/ }),
+  CLICKHOUSE_URL: z.string().refine(areClickHouseServers, 'must be an address like http://host:8123, or several with commas between'),
   CLICKHOUSE_DATABASE: z.string().min(1).default('default'),
   CLICKHOUSE_USER: z.string().min(1),
   CLICKHOUSE_PASSWORD: z.string().default(''),
@@ -40,7 +45,7 @@ export const HELP = `Smart Whale analytics API: REST, GraphQL and a live page ov
 
 Environment (required ones marked *):
   PORT, HOST                              where to serve (4000, 127.0.0.1; HOST=0.0.0.0 in a container)
-  CLICKHOUSE_URL*, CLICKHOUSE_USER*       a read-only user: it runs what callers send
+  CLICKHOUSE_URL*, CLICKHOUSE_USER*       a read-only user: it runs what callers send; several servers as http://a:8123,b:8123
   CLICKHOUSE_PASSWORD, CLICKHOUSE_DATABASE
   CLICKHOUSE_ACCESS_FILE                  trust levels (JSON): queries run as the user of the caller's level, tenants apart
   DATABASE_URL*                           postgres://user:password@host:5432/database

@@ -72,7 +72,8 @@ export async function createAnalyticsApi(options: AnalyticsApiOptions): Promise<
   await fastify.register(fastifySwagger, { openapi: openapi(options.publicUrl) })
   await fastify.register(fastifySwaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list', persistAuthorization: false } })
   httpMetrics(fastify, { metrics: options.metrics })
-  await fastify.register(healthRoutes, { health: options.health, guard })
+  // Whether the stores are up is nobody's secret, also for callers of a tenant.
+  await fastify.register(healthRoutes, { health: options.health, guard: options.guard })
   await fastify.register(metricsRoutes, { metrics: options.metrics, guard })
   await fastify.register(analyticsRoutes, { analyticsService, ...data })
   if (metricsLayer !== null) await fastify.register(metricRoutes, { layer: metricsLayer, ...data })

@@ -26,7 +26,7 @@ function trustedReader(access: Pick<AccessControl, 'readerOf'> | null, request: 
 }
 
 /** What callers of a tenant may reach at all: what is not told apart by tenant is not for them. */
-const TOLD_APART: ReadonlySet<string> = new Set(['analytics:query', 'analytics:cache:read', 'analytics:cache:invalidate', 'health:read'])
+const TOLD_APART: ReadonlySet<string> = new Set(['analytics:query', 'analytics:cache:read', 'analytics:cache:invalidate'])
 
 /** Lets a caller through the guard, unless it belongs to a tenant and the route shows the rows of all. */
 export function keepTenantsApart(guard: Guard): Guard {

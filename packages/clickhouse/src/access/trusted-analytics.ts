@@ -1,4 +1,4 @@
-import { type CachingInterface, type Clock, InfrastructureError, type Logger, type Row, silentLogger, systemClock } from '@smart-whale/interfaces'
+import { type AuditSink, type CachingInterface, type Clock, InfrastructureError, type Logger, type MetricsSink, type Row, silentAudit, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter, InsertOptions, InsertResult, QueryParams } from '../adapter-options.ts'
 import { runBounded } from '../adapter/run-bounded.ts'
 import type { AnalyticsCacheStats, AnalyticsFailure, AnalyticsQuery, AnalyticsResult } from '../analytics/analytics-query.ts'
@@ -10,6 +10,8 @@ import type { CheckedLevel } from './check-levels.ts'
 import { FairTurns, type FairTurnsOptions } from './fair-turns.ts'
 import { LastAnswers } from './last-answers.ts'
 import { LevelAdapter } from './level-adapter.ts'
+import { recordRefusals } from './record-refusals.ts'
+import { refuseLookingAround } from './refuse-looking-around.ts'
 import { createMemoryQuotaStore } from './quota/memory-quota-store.ts'
 import { SlidingQuota } from './quota/sliding-quota.ts'
 import type { QuotaStore } from './quota/spending.ts'
@@ -27,6 +29,10 @@ export interface TrustedAnalyticsOptions {
   quotaStore?: QuotaStore | undefined
   /** How many queries run at once, over all levels. @default see {@link FairTurnsOptions} */
   turns?: FairTurnsOptions | undefined
+  /** Where it is written down who was refused what is not allowed. No answer waits for it. @default silentAudit */
+  audit?: AuditSink | undefined
+  /** Where refusals are counted. @default silentMetrics */
+  metrics?: MetricsSink | undefined
   /** Whose time passes. @default systemClock */
   clock?: Clock | undefined
   /** Hears of what tenants are not told. @default silentLogger */
@@ -40,6 +46,7 @@ export class TrustedAnalytics implements AnalyticsService {
   readonly #last: LastAnswers
   readonly #logger: Logger
   readonly #database: string
+  readonly #refused: ReturnType<typeof recordRefusals>
   readonly turns: FairTurns
 
   constructor(levels: readonly CheckedLevel[], options: TrustedAnalyticsOptions) {
@@ -47,6 +54,7 @@ export class TrustedAnalytics implements AnalyticsService {
     const store = options.quotaStore ?? createMemoryQuotaStore({ clock })
     this.#levels = new Map(levels.map((level) => [level.name, level]))
     this.#logger = logger
+    this.#refused = recordRefusals({ audit: options.audit ?? silentAudit, metrics: options.metrics ?? silentMetrics, logger })
     this.turns = new FairTurns({ clock, ...options.turns })
     const first = adapters.values().next().value as ClickHouseAdapter
     this.#database = first.database
@@ -67,10 +75,12 @@ export class TrustedAnalytics implements AnalyticsService {
   async executeAnalyticsQuery<T extends Row = Row>(query: AnalyticsQuery): Promise<AnalyticsResult<T>> {
     const level = this.#levelOf(query)
     try {
+      admit(level, query)
       const result = await this.#serviceOf(level).executeAnalyticsQuery<T>(query)
       await this.#keep(level, query, result as AnalyticsResult)
       return shownTo(level, result)
     } catch (error) {
+      this.#refused(error, query, level)
       const degraded = QuotaExceededError.isInstance(error) ? await this.#degraded<T>(level, query, error) : undefined
       if (degraded !== undefined) return degraded
       throw level.byTenant ? this.#veiled(error, query, level) : error
@@ -127,11 +137,12 @@ export class TrustedAnalytics implements AnalyticsService {
     await this.#each((service) => service.close())
   }
 
-  #levelOf({ options }: AnalyticsQuery): CheckedLevel {
-    const level = this.#levels.get(options?.level ?? '')
-    if (level === undefined) throw new PermissionDeniedError('the caller has no trust level; one of its roles must be named by one')
-    if (level.byTenant && options?.tenant === undefined) throw new PermissionDeniedError('the caller belongs to no tenant; its token needs a tenant')
-    return level
+  #levelOf(query: AnalyticsQuery): CheckedLevel {
+    const level = this.#levels.get(query.options?.level ?? '')
+    if (level !== undefined) return level
+    const refusal = new PermissionDeniedError('the caller has no trust level; one of its roles must be named by one')
+    this.#refused(refusal, query, undefined)
+    throw refusal
   }
 
   #serviceOf({ name }: CheckedLevel): AnalyticsService {
@@ -159,6 +170,13 @@ export class TrustedAnalytics implements AnalyticsService {
     if (shown !== error) this.#logger.info({ err: error, tenant: query.options?.tenant }, "a tenant's query failed; it was told less")
     return shown
   }
+}
+
+/** Before anything is looked up, in the cache too. */
+function admit({ byTenant }: CheckedLevel, { query, params, options }: AnalyticsQuery): void {
+  if (!byTenant) return
+  if (options?.tenant === undefined) throw new PermissionDeniedError('the caller belongs to no tenant; its token needs a tenant')
+  if (typeof query === 'string') refuseLookingAround(query, params)
 }
 
 /** Rows read are counted before the row policies: to a tenant they would tell how much there is of others. */

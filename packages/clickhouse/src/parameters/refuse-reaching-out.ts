@@ -52,7 +52,7 @@ function refusalAt(tokens: readonly SqlToken[], index: number, inTables: boolean
   const isCall = tokens[index + 1]?.text === '('
   if (token === undefined || token.kind === 'string') return undefined
   if (token.kind === 'sign') return token.text === '}' && isCall ? 'the query calls a function whose name is a parameter; read-only users write the name into the query' : undefined
-  if (isSettingsClause(token, tokens[index - 1])) return 'the query brings settings, which read-only users may not; their profile has them (a column of that name is written with its table: t.settings)'
+  if (isSettingsClause(token, tokens[index - 1])) return 'the query brings settings, which read-only users may not; their profile has them (a column of that name is written in quotes: "settings")'
   // `1.file(…)`: what sticks to a number may be a name to the server.
   const name = token.kind === 'number' ? (/[a-z_]\w*$/i.exec(token.text.slice(1))?.[0] ?? '').toLowerCase() : token.value.toLowerCase()
   if (isCall) return callRefusal(name, tokens[index + 2], tokens[index + 3], inTables)

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
+import { silentMetrics } from '@smart-whale/interfaces'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type AnalyticsQueryOptions, createAuditLogger, createEncryptionManager } from '../../src/index.ts'
 import { ABUSE_CASES, type AbuseSuiteOptions, checkIsolation, runAbuseSuite } from '../../src/access/testing.ts'
@@ -228,5 +229,21 @@ describe('audit logs and encryption', () => {
     expect([await manager.decrypt(old, where), await manager.decrypt(young, where)]).toEqual(['4111 1111', '4222'])
     await expect(manager.decrypt(old, { ...where, row: '8' })).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_ENCRYPTION' })
     expect(await (await createEncryptionManager({ keyFolder })).decrypt(young, where)).toBe('4222')
+  })
+})
+
+describe('what is refused', () => {
+  it('is counted, and written down when it was not allowed', async () => {
+    const written: unknown[] = []
+    const counted: unknown[] = []
+    const metrics = { ...silentMetrics, counter: () => ({ inc: (labels: unknown) => void counted.push(labels) }) }
+    const service = await world.access.openAnalytics({ connection: { url: world.server.url, database: 'app' }, cache: false, audit: { record: async (event) => void written.push(event) }, metrics })
+    const ask = (query: string) => service.executeAnalyticsQuery({ query, options: { level: 'tenants', tenant: 'acme' } }).catch((error: { code?: string }) => error.code)
+
+    expect([await ask('SELECT * FROM system.tables'), await ask('SELECT 1 +')]).toEqual(['ERR_CLICKHOUSE_PERMISSION_DENIED', 'ERR_CLICKHOUSE_QUERY_SYNTAX'])
+    await service.close()
+
+    expect(counted).toMatchObject([{ level: 'tenants', code: 'ERR_CLICKHOUSE_PERMISSION_DENIED' }, { level: 'tenants', code: 'ERR_CLICKHOUSE_QUERY_SYNTAX' }])
+    expect(written).toMatchObject([{ actor: 'acme', action: 'analytics:query', outcome: 'denied', details: { code: 'ERR_CLICKHOUSE_PERMISSION_DENIED', query: 'SELECT * FROM system.tables' } }])
   })
 })
