@@ -61,7 +61,7 @@ export class RepeatedBackups implements BackupSchedule {
 
   #begin(): void {
     // Rounds that were due while this one's predecessor ran are not made up for.
-    this.#dueMs = Math.max(this.#dueMs + this.#intervalMs, this.#clock.now())
+    this.#dueMs = this.#clock.now() + this.#intervalMs
     this.#running = this.#round().finally(() => {
       this.#running = null
       this.#wait()
