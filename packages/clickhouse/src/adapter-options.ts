@@ -140,6 +140,8 @@ export interface ClickHouseAdapter {
   readonly server: string
   /** Database that unqualified table names mean. */
   readonly database: string
+  /** Host and port of each server, where there may be several. */
+  readonly servers?: readonly string[] | undefined
   /** Checks that the server answers this user; may be called twice. */
   connect(options?: CallOptions): Promise<void>
   /** Runs one statement and reads its whole answer. */

@@ -28,7 +28,7 @@ export interface ClickHouseBreakerOptions {
 export interface ClickHouseOptions {
   /** `http(s)://user:password@host:port/database`, several servers as `host:port,host:port`; the fields below win over its parts. @default `CLICKHOUSE_URL` */
   url?: string | undefined
-  /** Several servers that answer the same questions, in place of one: each as `host`, `host:port`, a whole address, or by its fields. @default `CLICKHOUSE_SERVERS`, separated by commas */
+  /** Several servers that answer the same questions, in place of one: each as `host`, `host:port`, a whole address, or by its fields. @default `CLICKHOUSE_SERVERS` or `CLICKHOUSE_HOSTS`, separated by commas */
   servers?: readonly (string | ClickHouseServer)[] | undefined
   /** Name or address of the server. @default 'localhost' */
   host?: string | undefined

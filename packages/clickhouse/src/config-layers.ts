@@ -18,10 +18,10 @@ export function optionsLayer({ url, servers, ...fields }: ClickHouseOptions): La
 export function environmentLayer(environment: Readonly<Record<string, string | undefined>>): Layer {
   const text = (name: string): string | undefined => environment[`CLICKHOUSE_${name}`] || undefined
   const number = (name: string): number | undefined => (text(name) === undefined ? undefined : Number(text(name)))
-  const [url, servers] = [text('URL'), text('SERVERS')]
+  const [url, servers] = [text('URL'), text('SERVERS') ?? text('HOSTS')]
   return {
     ...(url === undefined ? {} : parseDsn(url, 'CLICKHOUSE_URL')),
-    ...(servers === undefined ? {} : serversLayer(splitAddresses(servers), 'CLICKHOUSE_SERVERS')),
+    ...(servers === undefined ? {} : serversLayer(splitAddresses(servers), text('SERVERS') === undefined ? 'CLICKHOUSE_HOSTS' : 'CLICKHOUSE_SERVERS')),
     ...optionsLayer({
       host: text('HOST'),
       port: number('PORT'),

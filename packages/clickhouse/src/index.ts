@@ -16,6 +16,7 @@ export type {
 } from './adapter-options.ts'
 export type { ServerChoice } from './adapter-options.ts'
 export { type AdapterOptions, HttpAdapter } from './adapter/http-adapter.ts'
+export type { StockClient } from './adapter/client-transport.ts'
 export type { SocketStats } from './adapter/http-transport.ts'
 export { createAdapter } from './create-adapter.ts'
 
@@ -25,7 +26,7 @@ export type { BalancingStrategyName, ClickHouseBalancingOptions } from './server
 export { ClickHouseConnectionPool, type PoolStats } from './servers/connection-pool.ts'
 export { type ConnectionChoice, ClickHouseLoadBalancer, type ServerStats } from './servers/load-balancer.ts'
 export type { ClickHouseConnection } from './servers/pooled-connection.ts'
-export type { ClickHouseServer } from './servers/server-list.ts'
+export { type ClickHouseServer, splitAddresses } from './servers/server-list.ts'
 
 export { ClickHouseConfig, type ClickHouseBreakerOptions, type ClickHouseOptions, type ClickHouseRetryOptions, type ConnectionParams } from './clickhouse-config.ts'
 export { typed, type TypedValue } from './parameters/typed-value.ts'
@@ -224,6 +225,12 @@ export { type AuditLogger, type AuditLoggerOptions, createAuditLogger, type Logg
 export { type AuditTableOptions, createAuditTable } from './access/audit-table.ts'
 export type { AuditEntry, AuditStore, AuditVerification, ChainHead } from './access/audit-ports.ts'
 export { createEncryptionManager, type EncryptionContext, type EncryptionManager, type EncryptionManagerOptions } from './access/encryption-manager.ts'
+
+// Advice
+export { advise, type AdviseOptions, type Advice, type MeasuredCost, type Proposal } from './advisor/advise.ts'
+export { type AnalysisFinding, analyzeQuery, type IndexUse, type QueryAnalysis, type TableRead } from './advisor/analyze-query.ts'
+export type { LoggedQuestion } from './advisor/logged-questions.ts'
+export { type QuestionLog, recordQuestions } from './advisor/question-log.ts'
 
 // Monitoring
 export { HealthCheck, type HealthCheckOptions, type HealthLimits } from './monitoring/health-check.ts'

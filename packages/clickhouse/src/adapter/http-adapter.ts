@@ -16,9 +16,10 @@ import type { ClickHouseConfig } from '../clickhouse-config.ts'
 import type { FailedQuery } from '../map-error.ts'
 import { type BoundQuery, bindParameters } from '../parameters/bind-parameters.ts'
 import { refuseReachingOut } from '../parameters/refuse-reaching-out.ts'
-import { HttpTransport, type ServerAnswer, type SocketStats } from './http-transport.ts'
+import { HttpTransport, type ServerAnswer, type ServerTransport, type SocketStats } from './http-transport.ts'
 import type { ByteWriter } from '../row-binary/byte-writer.ts'
 import { encodeColumnInsert, type EncodedInsert, encodeInsert } from './insert-format.ts'
+import { ClientTransport, type StockClient } from './client-transport.ts'
 import { circuitOpenError, refuseOtherFormat, timeoutError } from './adapter-failures.ts'
 import { contentTypeOf, isRead } from './describe-statement.ts'
 import { withExternalTable } from './external-table.ts'
@@ -40,6 +41,12 @@ export interface AdapterOptions {
   clock?: Clock | undefined
   /** Replaces retry and breaker for reads, and for inserts with a token. @default retry with budget around a breaker */
   policy?: Policy | undefined
+  /**
+   * A client of `@clickhouse/client` to send everything through, in place of sockets of our own. Its own address, login and database count; the options of the
+   * adapter are to name the same.
+   * @default none
+   */
+  client?: StockClient | undefined
 }
 
 /** Puts what is to be inserted into a writer's memory; null when the table takes it in no such form. */
@@ -50,7 +57,7 @@ export class HttpAdapter implements ClickHouseAdapter {
   readonly server: string
   readonly database: string
   readonly #config: ClickHouseConfig
-  readonly #transport: HttpTransport
+  readonly #transport: ServerTransport
   readonly #policy: Policy
   readonly #clock: Clock
   readonly #columns: TableColumns
@@ -63,7 +70,7 @@ export class HttpAdapter implements ClickHouseAdapter {
     const { logger = silentLogger, metrics = silentMetrics, clock = systemClock } = options
     const connection = config.getConnectionParams()
     this.#config = config
-    this.#transport = new HttpTransport(connection, config.getTransportConfig())
+    this.#transport = options.client === undefined ? new HttpTransport(connection, config.getTransportConfig()) : new ClientTransport(options.client, `${connection.host}:${connection.port}`)
     this.server = `${this.#transport.server}/${connection.database}`
     this.database = connection.database
     this.#clock = clock

@@ -46,6 +46,17 @@ export interface SocketStats {
   readonly waiting: number
 }
 
+/** Takes requests to a server. */
+export interface ServerTransport {
+  /** Host and port. */
+  readonly server: string
+  readonly stats: SocketStats
+  /** Sends a request and waits until its answer begins. @throws ClickHouseBaseError when the server refuses or can't be reached */
+  send(request: ServerRequest): Promise<ServerAnswer>
+  /** Breaks off what runs. */
+  close(): Promise<void>
+}
+
 /** Errors of a server come with the answer's status and may be long; more than this says nothing more. */
 const MAX_ERROR_BYTES = 64 * 1024
 
@@ -53,7 +64,7 @@ const MAX_ERROR_BYTES = 64 * 1024
  * HTTP to one server. Directly on undici: the stock client sleeps for a millisecond before each request,
  * to dodge sockets that the server has just closed; here a broken socket is a retryable error instead.
  */
-export class HttpTransport {
+export class HttpTransport implements ServerTransport {
   readonly server: string
   readonly #pool: Pool
   readonly #headers: Readonly<Record<string, string>>

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Clock, Logger } from '@smart-whale/interfaces'
 import { QueryCancellationError } from '../errors.ts'
 import { closedError, timeoutError } from './adapter-failures.ts'
-import type { HttpTransport } from './http-transport.ts'
+import type { ServerTransport } from './http-transport.ts'
 
 /** How long the server may take to end a query that nobody waits for any more. */
 const KILL_TIMEOUT_MS = 2000
@@ -18,14 +18,14 @@ export interface QueryBounds {
 
 /** The queries that run, each of which ends with its deadline, its caller, or the adapter: here and on the server. */
 export class RunningQueries {
-  readonly #transport: HttpTransport
+  readonly #transport: ServerTransport
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #running = new Set<RunningQuery>()
   readonly #kills = new Set<Promise<void>>()
   #closed = false
 
-  constructor(transport: HttpTransport, clock: Clock, logger: Logger) {
+  constructor(transport: ServerTransport, clock: Clock, logger: Logger) {
     this.#transport = transport
     this.#clock = clock
     this.#logger = logger

@@ -86,7 +86,8 @@ export function remembersTokens(engine: string, definition: string): boolean {
   return Number(/non_replicated_deduplication_window\s*=\s*(\d+)/.exec(definition)?.[1] ?? 0) > 0
 }
 
-function isReplicated(engine: string): boolean {
+/** Whether a table's replicas keep its rows and tokens together. */
+export function isReplicated(engine: string): boolean {
   return engine.startsWith('Replicated') || engine.startsWith('Shared')
 }
 

@@ -2,6 +2,7 @@ import { type CallOptions, type Clock, type Logger, silentLogger, systemClock } 
 import { hostname } from 'node:os'
 import { createAdapter } from '../create-adapter.ts'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
+import { requireOneServer } from '../servers/one-place.ts'
 import { DeclaredSchemas, declaredAfter } from './declared-schema.ts'
 import { driftBetween, readSchema, type Schema } from './drift.ts'
 import { type Migration, readMigrations } from './migration-files.ts'
@@ -40,6 +41,7 @@ export interface MigrationManager {
 /**
  * Makes a {@link MigrationManager} over an adapter; without one, over an adapter of its own, by the `CLICKHOUSE_*` variables.
  * The adapter's user must be allowed to create, alter and drop tables.
+ * @throws ConfigurationError `ERR_CLICKHOUSE_CONFIGURATION` for an adapter over several servers: what was applied is remembered at one
  */
 export function createMigrationManager(adapter?: ClickHouseAdapter, options: MigrationManagerOptions = {}): MigrationManager {
   if (adapter !== undefined) return new LockedMigrationManager(adapter, options)
@@ -61,6 +63,7 @@ class LockedMigrationManager implements MigrationManager {
   readonly #closeAdapter: () => Promise<void>
 
   constructor(adapter: ClickHouseAdapter, options: MigrationManagerOptions, closeAdapter = async (): Promise<void> => {}) {
+    requireOneServer(adapter, 'migrations')
     this.#closeAdapter = closeAdapter
     this.#adapter = adapter
     this.#options = options

@@ -18,6 +18,7 @@ import type {
   ServerChoice,
 } from '../adapter-options.ts'
 import type { ClickHouseConfig } from '../clickhouse-config.ts'
+import { failConfiguration } from '../config-layers.ts'
 import { QueryExecutionTimeoutError } from '../errors.ts'
 import { type FailoverPolicies, failoverPolicies } from './failover-policies.ts'
 import { ClickHouseLoadBalancer, type ServerStats } from './load-balancer.ts'
@@ -50,6 +51,7 @@ export class BalancedAdapter implements ClickHouseAdapter {
 
   constructor(config: ClickHouseConfig, options: AdapterOptions = {}) {
     const { metrics = silentMetrics, clock = systemClock } = options
+    if (options.client !== undefined) failConfiguration([{ path: ['client'], message: 'speaks to one server; leave it out, or name one server alone' }])
     this.#config = config
     this.#clock = clock
     this.#servers = new ClickHouseLoadBalancer(config, options)
@@ -107,6 +109,11 @@ export class BalancedAdapter implements ClickHouseAdapter {
     const data = { servers: Object.fromEntries(this.#servers.servers.map((server, index) => [server, answers[index] ?? 'down'])) }
     if (found === answers.length) return { status: 'up', data }
     return { status: found > 0 ? 'degraded' : 'down', detail: `${found} of ${answers.length} servers answer`, data }
+  }
+
+  /** Host and port of each server. */
+  get servers(): readonly string[] {
+    return this.#servers.servers
   }
 
   /** What is known of each server. */

@@ -18,6 +18,7 @@ import {
 import { outsideOfCalls } from '@smart-whale/core-resilience'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
+import { requireOnePlace } from '../servers/one-place.ts'
 import { checkDeduplicates } from './check-deduplicates.ts'
 import { expiryOf } from './expiry-of.ts'
 import { columnCandidates, rowCandidates } from './candidates.ts'
@@ -51,12 +52,16 @@ interface Call {
  *
  * A batch that carries a turn is stored only while that turn is the newest of its partition; the server itself looks, when the insert begins.
  * `storedOffsets` and `lastStored` read the columns `source_topic`, `source_partition` and `source_offset`.
- * @throws ConfigurationError `ERR_CLICKHOUSE_NO_DEDUPLICATION`, from `write`, when the table or what its views feed would not drop a repeat
+ * @throws ConfigurationError `ERR_CLICKHOUSE_NO_DEDUPLICATION`, from `write`, when the table or what its views feed would not drop a repeat;
+ *   `ERR_CLICKHOUSE_CONFIGURATION` when an adapter over several servers would scatter its rows
  */
 export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, table: string, options: BatchWriterOptions = {}): TurnBatchWriter<R> {
   const { timeoutMs = 30_000, takeoverTimeoutMs = 60_000, epochsTable, clock = systemClock } = options
   const turns = new WriteTurns({ adapter, target: table, epochsTable, timeoutMs, takeoverTimeoutMs, clock })
-  const check = onceUntilItFails(() => checkDeduplicates(adapter, table))
+  const check = onceUntilItFails(async () => {
+    await requireOnePlace(adapter, [table], { timeoutMs })
+    await checkDeduplicates(adapter, table)
+  })
   const quoted = quoteTableName(table)
   const search = { adapter, table, known: new KnownConstraints(), timeoutMs }
   return {

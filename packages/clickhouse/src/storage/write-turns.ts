@@ -5,6 +5,7 @@ import type { ClickHouseAdapter, InsertOptions, QueryParams } from '../adapter-o
 import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
 import { ClickHouseBaseError, type ClickHouseErrorCode } from '../errors.ts'
 import { INGEST_EPOCHS_TABLE, ingestEpochsDefinition } from './ingest-epochs.ts'
+import { requireOneServer } from '../servers/one-place.ts'
 
 /** What {@link WriteTurns} works with. */
 export interface WriteTurnsOptions {
@@ -147,6 +148,8 @@ export class WriteTurns {
 
   async #makeTableOnce(): Promise<void> {
     const { adapter, epochsTable, timeoutMs } = this.#options
+    // Whether an insert of a former owner still runs is known at its server alone.
+    requireOneServer(adapter, 'turns of a pipeline')
     const [database, name] = splitTableName(epochsTable ?? INGEST_EPOCHS_TABLE, adapter.database)
     const { rows } = await adapter.execute('SELECT name FROM system.tables WHERE database = {database:String} AND name = {name:String}', { database, name }, { timeoutMs })
     if (rows.length === 0) await adapter.execute(ingestEpochsDefinition({ table: epochsTable }), {}, { timeoutMs })

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { type BalancedAdapter, ClickHouseConnectionPool, ClickHouseLoadBalancer, type ClickHouseOptions, createTable, setupClickHouse } from '../../src/index.ts'
+import { type BalancedAdapter, ClickHouseConnectionPool, ClickHouseLoadBalancer, type ClickHouseOptions, createBatchWriter, createMigrationManager, createTable, setupClickHouse } from '../../src/index.ts'
 import { failureOf, until } from '../embedded/servers.ts'
 import { ClickHouseTrio } from './clickhouse-trio.ts'
 
@@ -54,6 +54,16 @@ describe('where calls to several servers go', () => {
     await until(() => adapter.getStats().every(({ isUp }) => isUp), 'the server is back', 3_000)
     await adapter.insert('notes', rows, { token: 't' })
     expect(await places('notes')).toEqual([0, 0, 1])
+  })
+
+  it('is refused for batches and migrations, which would be scattered over tables that are not replicated', async () => {
+    const adapter = open()
+
+    const written = await failureOf(createBatchWriter(adapter, 'notes').write({ rows: [{ id: 1n, text: 'a' }], token: 't' } as never))
+
+    expect(written).toMatchObject({ name: 'ConfigurationError', code: 'ERR_CLICKHOUSE_CONFIGURATION', message: expect.stringMatching(/table "notes" is written through 3 servers .* its engine is MergeTree/) as string })
+    expect(() => createMigrationManager(adapter)).toThrow(expect.objectContaining({ code: 'ERR_CLICKHOUSE_CONFIGURATION' }) as Error)
+    expect(await places('notes')).toEqual([0, 0, 0])
   })
 
   it('sends rows without a token elsewhere only when nothing of them arrived', async () => {
