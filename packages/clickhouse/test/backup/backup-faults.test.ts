@@ -1,9 +1,10 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ConnectionError } from '@smart-whale/interfaces'
+import { ConnectionError, systemClock } from '@smart-whale/interfaces'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type BackupManager, type ClickHouseAdapter, QueryError } from '../../src/index.ts'
+import { WorkTables } from '../../src/backup/work-tables.ts'
 import { type BackupWorld, backupWorld, rowsOf } from './backup-world.ts'
 
 let world: BackupWorld
@@ -126,6 +127,24 @@ describe.each([
     const { rows } = await world.adapter.execute(`SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, '${table}__')`)
     expect(rows).toEqual([])
   })
+})
+
+it('a restore that was cut off between two renames is undone by the next one, before it begins', async () => {
+  await makeTable('aside', 100)
+  const manager = world.manager(true)
+  const file = await manager.createBackup('aside')
+  await world.adapter.execute("INSERT INTO aside SELECT 1000, 'later'")
+  const later = await rowsOf(world.adapter, 'aside')
+  // As the first of two renames leaves it when the process ends there.
+  const dead = new WorkTables(world.database.name, 'aside', systemClock)
+  await world.adapter.execute(`RENAME TABLE aside TO ${dead.nameOf('replaced').name}`)
+  dead.end()
+
+  const dying = dyingAt(1, 'before')
+  await expect(world.manager(true, {}, dying.adapter).restoreBackup('aside', file)).rejects.toThrow('died here')
+  expect(await rowsOf(world.adapter, 'aside')).toBe(later)
+  await manager.restoreBackup('aside', file)
+  expect(await rowsOf(world.adapter, 'aside')).not.toBe(later)
 })
 
 it('a backup that is cut off before or after any of its statements is none, and leaves nothing to the next one', async () => {
