@@ -6,5 +6,6 @@ export default packageBuild({
   fastify: 'src/fastify/index.ts',
   graphql: 'src/graphql/index.ts',
   testing: 'src/access/testing.ts',
-  'embedded-child': 'src/embedded/embedded-child.ts'
+  'embedded-child': 'src/embedded/embedded-child.ts',
+  cli: 'src/cli/main.ts'
 })

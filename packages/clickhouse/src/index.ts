@@ -208,11 +208,11 @@ export {
   type TokenExtras,
   type TokenPermissions,
   type TokenPorts,
-  type TrustedReader,
   type TrustedServiceOptions,
 } from './access/access-control.ts'
 export { type AccessEnvironment, levelsFromFile, readLevels } from './access/access-config.ts'
-export type { BudgetOptions, LevelLimits, QuotaOptions, ShareOptions, TableAccess, TrustLevel } from './access/trust-level.ts'
+export type { BudgetOptions, LevelLimits, QuotaOptions, ShareOptions, TableAccess, TrustedReader, TrustLevel } from './access/trust-level.ts'
+export { TrustedAnalytics, type TrustedAnalyticsOptions } from './access/trusted-analytics.ts'
 export type { AccessStatementOptions } from './access/access-statements.ts'
 export { estimateQuery, type QueryEstimate } from './access/estimate-query.ts'
 export { FairTurns, type FairTurnsOptions, type Turn } from './access/fair-turns.ts'

@@ -111,8 +111,9 @@ class LockTables {
 
   async list(): Promise<LockTable[]> {
     const { adapter, prefix, leaseSeconds } = this.#options
+    // Databases that keep their tables in no files know no time of modification: the comment tells it as well.
     const { rows } = await adapter.execute<{ name: string; comment: string; age: bigint | number }>(
-      `SELECT name, comment, greatest(0, toInt64(toUnixTimestamp(now())) - toInt64(toUnixTimestamp(metadata_modification_time))) AS age
+      `SELECT name, comment, greatest(0, toInt64(toUnixTimestamp(now())) - greatest(toInt64(toUnixTimestamp(metadata_modification_time)), toInt64OrZero(extract(comment, '; seen (\\d+)')))) AS age
       FROM system.tables WHERE database = {database:String} AND startsWith(name, {prefix:String})`,
       { database: adapter.database, prefix },
       this.#call,
@@ -130,7 +131,7 @@ class LockTables {
   /** Whether it was this caller who created it. */
   async create(epoch: number): Promise<boolean> {
     try {
-      await this.#execute(`CREATE TABLE ${this.#name(epoch)} (unused UInt8) ENGINE = Memory COMMENT ${this.#comment(0)}`)
+      await this.#execute(`CREATE TABLE ${this.#name(epoch)} (unused UInt8) ENGINE = Memory COMMENT ${await this.#comment(0)}`)
       return true
     } catch (error) {
       if (InfrastructureError.isInstance(error) && error.code === 'ERR_CLICKHOUSE_OBJECT_EXISTS') return false
@@ -139,7 +140,7 @@ class LockTables {
   }
 
   async renew(epoch: number, times: number): Promise<void> {
-    await this.#execute(`ALTER TABLE ${this.#name(epoch)} MODIFY COMMENT ${this.#comment(times)}`)
+    await this.#execute(`ALTER TABLE ${this.#name(epoch)} MODIFY COMMENT ${await this.#comment(times)}`)
   }
 
   async drop(epoch: number): Promise<void> {
@@ -156,9 +157,10 @@ class LockTables {
     return `${quoteName(adapter.database)}.${quoteName(`${prefix}${epoch}`)}`
   }
 
-  #comment(times: number): string {
-    const { holder, leaseSeconds } = this.#options
-    const text = `${holder.replace(/[^\w .:@-]/g, '_')}; lease ${leaseSeconds} s; renewed ${times} times`
+  async #comment(times: number): Promise<string> {
+    const { adapter, holder, leaseSeconds } = this.#options
+    const { rows } = await adapter.execute<{ now: number }>('SELECT toUnixTimestamp(now()) AS now', {}, { timeoutMs: this.#call.timeoutMs })
+    const text = `${holder.replace(/[^\w .:@-]/g, '_')}; lease ${leaseSeconds} s; renewed ${times} times; seen ${rows[0]?.now ?? 0}`
     return `'${text}'`
   }
 }

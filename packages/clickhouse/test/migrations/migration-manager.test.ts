@@ -211,6 +211,20 @@ describe('several runners at once', () => {
     expect(await world.lockTables()).toBe(0)
   })
 
+  it('lock also a database that keeps its tables in memory, which knows no time of modification', async () => {
+    const name = `${world.database.name}_memory`
+    await world.database.owner.execute(`CREATE DATABASE ${name} ENGINE = Memory`)
+    const inMemory = new Proxy(world.database.owner, { get: (target, property) => (property === 'database' ? name : typeof Reflect.get(target, property) === 'function' ? (Reflect.get(target, property) as () => unknown).bind(target) : Reflect.get(target, property)) as unknown })
+    const take = () => takeMigrationLock({ adapter: inMemory, prefix: 'lock_', holder: 'x', leaseSeconds: 30, lockTimeoutMs: 0, clock: systemClock }, async () => 1, {})
+    const held = await take()
+
+    await held.assertHeld()
+    await expect(take()).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_MIGRATION_LOCKED' })
+    await held.release()
+    await (await take()).release()
+    await world.database.owner.execute(`DROP DATABASE ${name}`)
+  })
+
   it('leave alone one that renews its lease', async () => {
     const held = await lock(2, 'slow')
 
