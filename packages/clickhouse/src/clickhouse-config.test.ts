@@ -127,6 +127,12 @@ describe('ClickHouseConfig', () => {
     expect(refusal(options).message).toContain(why)
   })
 
+  it('tells how data is kept, from the environment', () => {
+    expect(config({}, { CLICKHOUSE_RETENTION_DAYS: '90', CLICKHOUSE_BACKUP_FOLDER: '/backups' }).getDataManagementConfig()).toEqual({ retentionDays: 90, backupFolder: '/backups' })
+    expect(config().getDataManagementConfig()).toEqual({ retentionDays: null, backupFolder: 'clickhouse-backups' })
+    expect(() => config({}, { CLICKHOUSE_RETENTION_DAYS: 'long' }).getDataManagementConfig()).toThrow('CLICKHOUSE_RETENTION_DAYS must be a number of days above 0')
+  })
+
   it('does not tell a password in a refusal', () => {
     expect(refusal({ url: 'http://me:hush-hush@h:9000' }).message).not.toContain('hush-hush')
   })

@@ -1,6 +1,8 @@
 import { inspect } from 'node:util'
 import { z } from 'zod'
+import { backupFolder } from './backup/backup-config.ts'
 import { environmentLayer, failConfiguration, type Layer, optionsLayer } from './config-layers.ts'
+import { retentionDays } from './lifecycle/lifecycle-config.ts'
 import { balancingSchema, type ClickHouseBalancingOptions } from './servers/balancing-options.ts'
 import { type ClickHouseServer, serverSchema } from './servers/server-list.ts'
 
@@ -64,6 +66,14 @@ export interface ClickHouseOptions {
   balancing?: ClickHouseBalancingOptions | undefined
 }
 
+/** How data is kept, and where its backups are. */
+export interface DataManagementConfig {
+  /** Age at which rows may be deleted, in days; null when nobody said. @default `CLICKHOUSE_RETENTION_DAYS` */
+  readonly retentionDays: number | null
+  /** Folder of the backups. @default `CLICKHOUSE_BACKUP_FOLDER`, else 'clickhouse-backups' */
+  readonly backupFolder: string
+}
+
 /** Where a server is, and who asks. */
 export interface ConnectionParams {
   /** Scheme, host and port. @default see {@link ClickHouseOptions} */
@@ -125,6 +135,7 @@ type Settings = Omit<z.infer<typeof schema>, 'servers' | keyof ConnectionParams>
  */
 export class ClickHouseConfig {
   readonly #settings: Settings
+  readonly #environment: Readonly<Record<string, string | undefined>>
 
   /**
    * @param environment read for what the options leave open
@@ -136,6 +147,7 @@ export class ClickHouseConfig {
     // A server that the options name is not spoken to on a port, or with TLS, that was meant for another one.
     if (own['host'] !== undefined || own['servers'] !== undefined) for (const name of ['host', 'port', 'secure', 'servers']) delete inherited[name]
     this.#settings = check({ ...inherited, ...own })
+    this.#environment = environment
   }
 
   /** Where the server is, the first one of several, with the password. */
@@ -172,6 +184,14 @@ export class ClickHouseConfig {
   /** How calls are spread over several servers. */
   getBalancingConfig(): Required<{ [K in keyof ClickHouseBalancingOptions]: Exclude<ClickHouseBalancingOptions[K], undefined> }> {
     return this.#settings.balancing
+  }
+
+  /**
+   * How data is kept, and where its backups are: what `createLifecycleManager` and `createBackupManager` go by when they aren't told.
+   * @throws ConfigurationError `ERR_CLICKHOUSE_CONFIGURATION`
+   */
+  getDataManagementConfig(): DataManagementConfig {
+    return { retentionDays: retentionDays(this.#environment), backupFolder: backupFolder(this.#environment) }
   }
 
   /** Sizes and times of the transport. */

@@ -28,7 +28,7 @@ export { type ConnectionChoice, ClickHouseLoadBalancer, type ServerStats } from 
 export type { ClickHouseConnection } from './servers/pooled-connection.ts'
 export { type ClickHouseServer, splitAddresses } from './servers/server-list.ts'
 
-export { ClickHouseConfig, type ClickHouseBreakerOptions, type ClickHouseOptions, type ClickHouseRetryOptions, type ConnectionParams } from './clickhouse-config.ts'
+export { ClickHouseConfig, type ClickHouseBreakerOptions, type ClickHouseOptions, type ClickHouseRetryOptions, type ConnectionParams, type DataManagementConfig } from './clickhouse-config.ts'
 export { typed, type TypedValue } from './parameters/typed-value.ts'
 
 // Typed queries

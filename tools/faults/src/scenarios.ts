@@ -33,6 +33,12 @@ export const SCENARIOS: readonly Scenario[] = [
     load: async () => (await import('./scenarios/migrations.ts')).migrations,
   },
   {
+    name: 'backups',
+    title: 'backups damaged at random × 10,000, and the server killed during backups and restores × 40 (no broker needed)',
+    hasShortForm: false,
+    load: async () => (await import('./scenarios/backups.ts')).backups,
+  },
+  {
     name: 'metric-rewriting',
     title: '10,000 random metric questions about random rows: rollups answer what the source answers (no broker needed)',
     hasShortForm: false,

@@ -40,7 +40,7 @@ async function listFiles(root: string, prefix: string): Promise<StoredFile[]> {
 
 async function* readChunks(path: string, name: string): AsyncIterable<Uint8Array> {
   try {
-    yield* createReadStream(path, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Uint8Array>
+    yield* createReadStream(path, { highWaterMark: 256 * 1024 }) as AsyncIterable<Uint8Array>
   } catch (error) {
     throw storeError(`read ${name}`, error)
   }

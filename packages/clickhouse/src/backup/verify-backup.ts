@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { abortedError } from '@smart-whale/interfaces'
 import { BackupError } from '../operational-errors.ts'
-import type { BackupFault, BackupProgress, BackupVerification } from './backup-options.ts'
+import type { BackupCallOptions, BackupFault, BackupVerification } from './backup-options.ts'
 import type { BackupStore, StoredFile } from './backup-store.ts'
 import { type BackupManifest, type ManifestFile, parseManifest } from './manifest.ts'
 
@@ -11,11 +11,8 @@ export const MANIFEST = 'manifest.json'
 /** No manifest is that large; something else that has its name isn't read. */
 const MAX_MANIFEST_BYTES = 256 * 1024 * 1024
 
-/** What a call may be told here. */
-export interface ReadOptions {
-  readonly signal?: AbortSignal | undefined
-  readonly onProgress?: ((progress: BackupProgress) => void) | undefined
-}
+/** What reading a backup may be told. */
+export type ReadOptions = Pick<BackupCallOptions, 'signal' | 'onProgress'>
 
 /** @throws BackupError `ERR_CLICKHOUSE_BACKUP_NOT_FOUND`, `ERR_CLICKHOUSE_BACKUP_DAMAGED` */
 export async function readManifest(store: BackupStore, backup: string): Promise<BackupManifest> {
