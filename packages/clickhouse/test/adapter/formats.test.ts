@@ -8,7 +8,7 @@ import { type OwnDatabase, ownDatabase } from '../own-database.ts'
 const FORMATS = ['JSONEachRow', 'CSVWithNames', 'Parquet', 'ArrowStream']
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
-const MANY_BYTES = 20 * 1024 * 1024
+const MANY_BYTES = 18 * 1024 * 1024
 const MEASURED_EVERY_BYTES = 4 * 1024 * 1024
 /** What may be held at once: some socket buffers, and a block of the server's that is read at once. */
 const FEW_BYTES = 14 * 1024 * 1024
