@@ -1,6 +1,5 @@
 import { type CachingInterface, type Clock, type Logger, silentLogger, systemClock, type TokenClaims, type TokenIssuer, type TokenVerifier } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
-import type { AnalyticsService } from '../analytics/analytics-service.ts'
 import { makeDefaultCache } from '../analytics/open-cache.ts'
 import type { ClickHouseOptions } from '../clickhouse-config.ts'
 import { createAdapter } from '../create-adapter.ts'
@@ -11,7 +10,7 @@ import { type AccessStatementOptions, accessStatements } from './access-statemen
 import { type CheckedLevel, checkLevels } from './check-levels.ts'
 import { loadSecurity } from './security-peer.ts'
 import { TrustedAnalytics, type TrustedAnalyticsOptions } from './trusted-analytics.ts'
-import type { TrustLevel } from './trust-level.ts'
+import type { TrustedReader, TrustLevel } from './trust-level.ts'
 import { embeddedUsers } from './users-file.ts'
 
 /** What {@link createAccessControl} is made from. */
@@ -52,14 +51,6 @@ export interface TokenExtras {
   ttlSeconds?: number | undefined
 }
 
-/** As whom a request runs. */
-export interface TrustedReader {
-  /** Name of the trust level. */
-  readonly level: string
-  /** Whose rows it may read; undefined at a level without tenants. */
-  readonly tenant: string | undefined
-}
-
 /** What the service over the levels is made from. */
 export interface TrustedServiceOptions extends Omit<TrustedAnalyticsOptions, 'adapters' | 'cache'> {
   /** Where the servers are; each level logs in as its own user. @default `CLICKHOUSE_*` variables */
@@ -87,7 +78,7 @@ export interface AccessControl {
   /** Runs {@link statements}, one after the other; may be done again at any time. Needs a user who may manage access. */
   apply(owner: ClickHouseAdapter, options?: AccessStatementOptions): Promise<void>
   /** Makes the service that runs each query as its level's user, and checks that each of them can log in and only read. */
-  openAnalytics(options?: TrustedServiceOptions): Promise<AnalyticsService>
+  openAnalytics(options?: TrustedServiceOptions): Promise<TrustedAnalytics>
 }
 
 /**
@@ -147,7 +138,7 @@ async function defaultTokens(): Promise<TokenPorts> {
   return { issuer: createTokenIssuer({ issuer, audience, keys }), verifier: createTokenVerifier({ issuer, audience, keys }) }
 }
 
-async function openAnalytics(levels: readonly CheckedLevel[], { clock = systemClock, logger = silentLogger, database }: AccessControlOptions, options: TrustedServiceOptions): Promise<AnalyticsService> {
+async function openAnalytics(levels: readonly CheckedLevel[], { clock = systemClock, logger = silentLogger, database }: AccessControlOptions, options: TrustedServiceOptions): Promise<TrustedAnalytics> {
   const { connection, cache, ...more } = options
   const adapters = new Map(levels.map(({ name, user, password }) => [name, createAdapter({ ...(database === undefined ? {} : { database }), ...connection, user, password }, { logger, clock })]))
   const own = cache === undefined ? await makeDefaultCache(clock) : undefined

@@ -68,14 +68,12 @@ export async function checkIsolation(options: IsolationOptions): Promise<Isolati
       findings.push({ table: table.table, tenant: undefined, probe: 'two tenants', query: '', what: 'the table has rows of fewer than two tenants: nothing can be found out' })
       continue
     }
-    for (const tenant of tenants) {
-      const other = tenants.find((candidate) => candidate !== tenant) as string
-      for (const probe of probesOf(table)) {
-        probes += 1
-        const finding = await tryProbe(probe, table, tenant, other, options)
-        if (finding !== undefined) findings.push(finding)
-      }
+    const tries = tenants.flatMap((tenant) => probesOf(table).map((probe) => ({ probe, tenant, other: tenants.find((candidate) => candidate !== tenant) as string })))
+    for (const { probe, tenant, other } of tries) {
+      const finding = await tryProbe(probe, table, tenant, other, options)
+      if (finding !== undefined) findings.push(finding)
     }
+    probes += tries.length
     probes += 1
     findings.push(...(await askAsNobody(table, options)))
   }

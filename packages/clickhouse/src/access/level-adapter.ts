@@ -1,5 +1,7 @@
-import { type CallOptions, type ColumnBatch, type HealthResult, type Row, systemClock, type Clock } from '@smart-whale/interfaces'
+import { randomUUID } from 'node:crypto'
+import { type CallOptions, type ColumnBatch, type Clock, type HealthResult, type Logger, type Row, silentLogger, systemClock } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter, DownloadOptions, DownloadResult, ExecuteManyOptions, InsertOptions, InsertResult, QueryOptions, QueryParams, QueryResult } from '../adapter-options.ts'
+import { contentTypeOf } from '../adapter/describe-statement.ts'
 import { runBounded } from '../adapter/run-bounded.ts'
 import { QueryError } from '../errors.ts'
 import { PermissionDeniedError } from '../operational-errors.ts'
@@ -9,6 +11,7 @@ import { estimateQuery, refuseOverBudget } from './estimate-query.ts'
 import type { FairTurns } from './fair-turns.ts'
 import type { SlidingQuota } from './quota/sliding-quota.ts'
 import { refuseLookingAround } from './refuse-looking-around.ts'
+import { veilError } from './veil-error.ts'
 
 /** What a {@link LevelAdapter} is made from. */
 export interface LevelAdapterOptions {
@@ -20,6 +23,12 @@ export interface LevelAdapterOptions {
   readonly turns: FairTurns
   /** What each tenant may spend; undefined where nothing bounds it. @default undefined */
   readonly quota: SlidingQuota | undefined
+  /** Whose rows it reads, whatever a call says; undefined leaves it to the calls. @default undefined */
+  readonly tenant?: string | undefined
+  /** Whether others use the connections, too: closing it closes nothing then. @default false */
+  readonly shared?: boolean | undefined
+  /** Hears what the server said, where a tenant is told less. @default silentLogger */
+  readonly logger?: Logger | undefined
   /** Measures what a query took. @default systemClock */
   readonly clock?: Clock | undefined
 }
@@ -32,7 +41,7 @@ interface Cost {
 }
 
 /**
- * An adapter that is a level: every query through it belongs to a tenant (where the level has them), is within the quota, has its turn,
+ * An adapter that is a level, or one tenant at a level: every query through it belongs to a tenant (where the level has them), is within the quota, has its turn,
  * is within the budget, and is then counted. It only reads.
  */
 export class LevelAdapter implements ClickHouseAdapter {
@@ -57,8 +66,9 @@ export class LevelAdapter implements ClickHouseAdapter {
   }
 
   async execute<T extends Row = Row>(query: string, params?: QueryParams, options: QueryOptions = {}): Promise<QueryResult<T>> {
-    return this.#within(query, params, options, async (cost) => {
-      const result = await this.#options.adapter.execute<T>(query, params, options)
+    const call = this.#asTenant(options)
+    return this.#within(query, params, call, async (cost) => {
+      const result = await this.#options.adapter.execute<T>(query, params, call)
       const { rowsRead, bytesRead, elapsedMs } = result.statistics
       Object.assign(cost, { rowsRead, bytesRead, serverMs: elapsedMs })
       this.#refuseTooLong(result.rows.length)
@@ -75,28 +85,16 @@ export class LevelAdapter implements ClickHouseAdapter {
   }
 
   async *stream<T extends Row = Row>(query: string, params?: QueryParams, options: QueryOptions = {}): AsyncIterable<T> {
-    const ended = await this.#begin(query, params, options)
-    try {
-      yield* this.#options.adapter.stream<T>(query, params, options)
-    } finally {
-      await ended()
-    }
+    const call = this.#asTenant(options)
+    yield* this.#told(query, call, this.#begin(query, params, call), () => this.#options.adapter.stream<T>(query, params, call))
   }
 
   async download(query: string, params: QueryParams | undefined, options: DownloadOptions): Promise<DownloadResult> {
-    const ended = await this.#begin(query, params, options)
-    const result = await this.#options.adapter.download(query, params, options).catch(async (error: unknown) => {
-      await ended()
-      throw error
-    })
-    const body = async function* (): AsyncIterable<Uint8Array> {
-      try {
-        yield* result.body
-      } finally {
-        await ended()
-      }
-    }
-    return { ...result, body: body() }
+    const call = { ...options, ...this.#asTenant(options) }
+    const queryId = call.queryId ?? randomUUID()
+    // What can be refused at once is, so that whoever answers over HTTP can still say so. A turn is taken only for a body that is read.
+    await this.#admit(query, params, call).catch((error: unknown) => Promise.reject(this.#veiled(error, query, call)))
+    return { queryId, contentType: contentTypeOf(options.format), body: this.#downloaded(query, params, { ...call, queryId }) }
   }
 
   insert(_table: string, _rows: readonly Row[], _options?: InsertOptions): Promise<InsertResult> {
@@ -111,26 +109,59 @@ export class LevelAdapter implements ClickHouseAdapter {
     return this.#options.adapter.healthCheck(options)
   }
 
-  close(): Promise<void> {
-    return this.#options.adapter.close()
+  async close(): Promise<void> {
+    if (this.#options.shared !== true) await this.#options.adapter.close()
   }
 
   async #within<T>(query: string, params: QueryParams | undefined, options: QueryOptions, work: (cost: Cost) => Promise<T>): Promise<T> {
     const cost: Cost = { rowsRead: 0, bytesRead: 0, serverMs: 0 }
-    const ended = await this.#begin(query, params, options)
     try {
-      return await work(cost)
-    } finally {
-      await ended(cost)
+      const ended = await this.#begin(query, params, options)
+      return await work(cost).finally(() => ended(cost))
+    } catch (error) {
+      throw this.#veiled(error, query, options)
     }
+  }
+
+  async *#downloaded(query: string, params: QueryParams | undefined, call: DownloadOptions): AsyncIterable<Uint8Array> {
+    const { adapter } = this.#options
+    const open = async function* (): AsyncIterable<Uint8Array> {
+      yield* (await adapter.download(query, params, call)).body
+    }
+    yield* this.#told(query, call, this.#begin(query, params, call), open)
+  }
+
+  /** What a stream gives, with its turn given back at its end, however that comes. */
+  async *#told<T>(query: string, options: QueryOptions, begun: Promise<(cost?: Cost) => Promise<void>>, open: () => AsyncIterable<T>): AsyncIterable<T> {
+    try {
+      const ended = await begun
+      try {
+        yield* open()
+      } finally {
+        await ended()
+      }
+    } catch (error) {
+      throw this.#veiled(error, query, options)
+    }
+  }
+
+  #asTenant(options: QueryOptions): QueryOptions {
+    return this.#options.tenant === undefined ? options : { ...options, tenant: this.#options.tenant }
+  }
+
+  /** The failure as a tenant may hear it. */
+  #veiled(error: unknown, query: string, { tenant }: QueryOptions): unknown {
+    const { level, logger = silentLogger } = this.#options
+    if (!level.byTenant) return error
+    const shown = veilError(error, query, level, this.database)
+    if (shown !== error) logger.info({ err: error, tenant }, "a tenant's query failed; it was told less")
+    return shown
   }
 
   /** All that must hold before the query goes out; resolves to what has to be called when it has ended. */
   async #begin(query: string, params: QueryParams | undefined, options: QueryOptions): Promise<(cost?: Cost) => Promise<void>> {
     const { adapter, level, turns, quota } = this.#options
-    const key = this.#payer(options)
-    if (level.byTenant) refuseLookingAround(query, params)
-    await this.#refuseOverQuota(key)
+    const key = await this.#admit(query, params, options)
     const turn = await turns.take(key, level.share, options.signal)
     const startedAt = this.#clock.monotonic()
     // A query that failed has cost what it took.
@@ -149,6 +180,14 @@ export class LevelAdapter implements ClickHouseAdapter {
       await ended()
       throw error
     }
+  }
+
+  /** What needs neither a turn nor the server. Resolves to who pays. */
+  async #admit(query: string, params: QueryParams | undefined, options: QueryOptions): Promise<string> {
+    const key = this.#payer(options)
+    if (this.#options.level.byTenant) refuseLookingAround(query, params)
+    await this.#refuseOverQuota(key)
+    return key
   }
 
   /** The server holds the blocks of an answer against its limit, but not what ARRAY JOIN makes of the last one. */

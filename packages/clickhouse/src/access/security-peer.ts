@@ -1,14 +1,12 @@
 import { ConfigurationError } from '@smart-whale/interfaces'
 import type { ClickHouseErrorCode } from '../errors.ts'
 
-/** What the security package has. */
-export type SecurityPackage = typeof import('@smart-whale/core-security')
-
 /**
  * Loads `@smart-whale/core-security` on first use: an optional peer, which who brings own ports does without.
  * @throws ConfigurationError `ERR_CLICKHOUSE_MISSING_PEER` that names the package
  */
-export async function loadSecurity(what: string): Promise<SecurityPackage> {
+// The type is the package's own, by inference: it goes no further than the files that call this.
+export async function loadSecurity(what: string) {
   try {
     return await import('@smart-whale/core-security')
   } catch (cause) {

@@ -81,3 +81,11 @@ export interface BudgetOptions {
   /** Parts of the tables. @default unbounded */
   maxEstimatedParts?: number | undefined
 }
+
+/** As whom a request runs. */
+export interface TrustedReader {
+  /** Name of the trust level. */
+  readonly level: string
+  /** Whose rows it may read; undefined at a level without tenants. */
+  readonly tenant: string | undefined
+}

@@ -9,13 +9,13 @@ import { QuotaExceededError } from './access-errors.ts'
 import type { CheckedLevel } from './check-levels.ts'
 import { FairTurns, type FairTurnsOptions } from './fair-turns.ts'
 import { LastAnswers } from './last-answers.ts'
-import { LevelAdapter } from './level-adapter.ts'
+import { LevelAdapter, type LevelAdapterOptions } from './level-adapter.ts'
 import { recordRefusals } from './record-refusals.ts'
 import { refuseLookingAround } from './refuse-looking-around.ts'
 import { createMemoryQuotaStore } from './quota/memory-quota-store.ts'
 import { SlidingQuota } from './quota/sliding-quota.ts'
 import type { QuotaStore } from './quota/spending.ts'
-import { veilError } from './veil-error.ts'
+import type { TrustedReader } from './trust-level.ts'
 
 /** What a service over several trust levels is made from. */
 export interface TrustedAnalyticsOptions {
@@ -43,9 +43,9 @@ export interface TrustedAnalyticsOptions {
 export class TrustedAnalytics implements AnalyticsService {
   readonly #levels: ReadonlyMap<string, CheckedLevel>
   readonly #services = new Map<string, AnalyticsService>()
+  readonly #parts = new Map<string, Omit<LevelAdapterOptions, 'tenant'>>()
   readonly #last: LastAnswers
   readonly #logger: Logger
-  readonly #database: string
   readonly #refused: ReturnType<typeof recordRefusals>
   readonly turns: FairTurns
 
@@ -57,17 +57,19 @@ export class TrustedAnalytics implements AnalyticsService {
     this.#refused = recordRefusals({ audit: options.audit ?? silentAudit, metrics: options.metrics ?? silentMetrics, logger })
     this.turns = new FairTurns({ clock, ...options.turns })
     const first = adapters.values().next().value as ClickHouseAdapter
-    this.#database = first.database
     const prefix = `smart-whale:trusted:${first.server}:`
     this.#last = new LastAnswers(cache, `${prefix}last:`, clock)
     for (const level of levels) {
-      const adapter = new LevelAdapter({
+      const parts = {
         adapter: adapters.get(level.name) as ClickHouseAdapter,
         level,
         turns: this.turns,
         quota: level.quota === undefined ? undefined : new SlidingQuota(level.quota, store, () => clock.now()),
+        logger,
         clock,
-      })
+      }
+      this.#parts.set(level.name, parts)
+      const adapter = new LevelAdapter(parts)
       this.#services.set(level.name, createAnalyticsService(adapter, { catalogue: adapters.get(level.name), ...analytics, cache: cache ?? false, cacheKeyPrefix: `${prefix}${level.name}:`, clock, logger }))
     }
   }
@@ -83,8 +85,16 @@ export class TrustedAnalytics implements AnalyticsService {
       this.#refused(error, query, level)
       const degraded = QuotaExceededError.isInstance(error) ? await this.#degraded<T>(level, query, error) : undefined
       if (degraded !== undefined) return degraded
-      throw level.byTenant ? this.#veiled(error, query, level) : error
+      throw error
     }
+  }
+
+  /** An adapter that is the reader: for streams, downloads and exports, within the same bounds. Closing it closes nothing. */
+  adapterFor({ level: name, tenant }: TrustedReader): ClickHouseAdapter {
+    const parts = this.#parts.get(name)
+    if (parts === undefined) throw new PermissionDeniedError('the caller has no trust level; one of its roles must be named by one')
+    if (parts.level.byTenant && tenant === undefined) throw new PermissionDeniedError('the caller belongs to no tenant; its token needs a tenant')
+    return new LevelAdapter({ ...parts, tenant, shared: true })
   }
 
   async executeBatchQueries<T extends Row = Row>(queries: readonly AnalyticsQuery[], options: AnalyticsBatchOptions = {}): Promise<(AnalyticsResult<T> | AnalyticsFailure)[]> {
@@ -163,12 +173,6 @@ export class TrustedAnalytics implements AnalyticsService {
   async #degraded<T extends Row>(level: CheckedLevel, query: AnalyticsQuery, { quota, retryAfterMs }: QuotaExceededError): Promise<AnalyticsResult<T> | undefined> {
     const known = await this.#last.find(level.name, query).catch(() => undefined)
     return known === undefined ? undefined : shownTo(level, { ...(known as AnalyticsResult<T>), degraded: { quota, retryAfterMs } })
-  }
-
-  #veiled(error: unknown, query: AnalyticsQuery, level: CheckedLevel): unknown {
-    const shown = veilError(error, query.query, level, this.#database)
-    if (shown !== error) this.#logger.info({ err: error, tenant: query.options?.tenant }, "a tenant's query failed; it was told less")
-    return shown
   }
 }
 

@@ -94,6 +94,9 @@ const map: Encode = (type, value) => {
   return list('{', parts, '}')
 }
 
+/** A name is taken as it stands: here the server undoes no escapes. */
+const identifier: Encode = (_type, value) => (typeof value === 'string' && value !== '' ? value : new UnfitValue(`must be a name, found ${value === '' ? 'an empty text' : kindOf(value)}`))
+
 function list(open: string, parts: readonly (() => string | UnfitValue)[], close: string): string | UnfitValue {
   const texts: string[] = []
   for (const part of parts) {
@@ -120,9 +123,10 @@ const ENCODERS: Readonly<Record<string, Encode>> = {
   Array: array,
   Tuple: tuple,
   Map: map,
+  Identifier: identifier,
 }
 
-/** Everything that ClickHouse reads from text: strings, enums, dates, addresses, identifiers, and types not known here. */
+/** Everything that ClickHouse reads from text: strings, enums, dates, addresses, and types not known here. */
 function encodeText(type: ColumnType, value: unknown, nested: boolean): string | UnfitValue {
   // Bytes that may be no UTF-8 are spelled out one by one.
   if (value instanceof Uint8Array) return quoted(Array.from(value, (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join(''), nested)

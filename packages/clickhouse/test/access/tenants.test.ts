@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { silentMetrics } from '@smart-whale/interfaces'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type AnalyticsQueryOptions, createAuditLogger, createEncryptionManager } from '../../src/index.ts'
+import { type AnalyticsQueryOptions, createAuditLogger, createEncryptionManager, type TrustedAnalytics } from '../../src/index.ts'
 import { ABUSE_CASES, type AbuseSuiteOptions, checkIsolation, runAbuseSuite } from '../../src/access/testing.ts'
 import { as, askGraphql, askRest, FILE_CANARY, FOREIGN_CANARY, OTHER_CANARY, ROWS, startTenantWorld, type TenantWorld } from './tenant-world.ts'
 
@@ -245,5 +245,25 @@ describe('what is refused', () => {
 
     expect(counted).toMatchObject([{ level: 'tenants', code: 'ERR_CLICKHOUSE_PERMISSION_DENIED' }, { level: 'tenants', code: 'ERR_CLICKHOUSE_QUERY_SYNTAX' }])
     expect(written).toMatchObject([{ actor: 'acme', action: 'analytics:query', outcome: 'denied', details: { code: 'ERR_CLICKHOUSE_PERMISSION_DENIED', query: 'SELECT * FROM system.tables' } }])
+  })
+})
+
+describe("a tenant's own adapter", () => {
+  it('streams and downloads its rows, gives its turn back, and says no more than the service', async () => {
+    const adapter = (world.service as TrustedAnalytics).adapterFor({ level: 'tenants', tenant: 'acme' })
+    const streamed = []
+    for await (const row of adapter.stream('SELECT tenant FROM flights', {}, { tenant: 'beta' })) streamed.push(row)
+    const { body, contentType } = await adapter.download('SELECT tenant, id FROM flights ORDER BY id LIMIT 2', {}, { format: 'CSV' })
+    const bytes = []
+    for await (const chunk of body) bytes.push(chunk)
+    for await (const row of adapter.stream('SELECT id FROM flights')) if (row !== undefined) break
+    const failing = adapter.stream('SELECT toUInt8(secret) FROM flights')[Symbol.asyncIterator]()
+
+    expect(streamed).toEqual(Array.from({ length: ROWS.acme }, () => ({ tenant: 'acme' })))
+    expect([Buffer.concat(bytes).toString(), contentType]).toEqual(['"acme",0\n"acme",1\n', 'text/csv'])
+    await expect(failing.next()).rejects.toMatchObject({ message: expect.not.stringContaining('mine-') as string, status: 400 })
+    await expect(adapter.download('SELECT * FROM system.tables', {}, { format: 'CSV' })).rejects.toMatchObject({ status: 403 })
+    await expect(adapter.insert('flights', [{ tenant: 'acme' }])).rejects.toMatchObject({ status: 403 })
+    expect((world.service as TrustedAnalytics).turns.stats).toEqual({ running: 0, waiting: 0 })
   })
 })
