@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { CallOptions, Logger } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
+import { BackupError } from '../operational-errors.ts'
 import type { BackupMethod } from './backup-method.ts'
 import type { BackupManagerOptions, NativeBackupPlace } from './backup-options.ts'
 import type { BackupStore } from './backup-store.ts'
@@ -40,10 +41,12 @@ export class MethodChoice {
     return this.#mayWriteItself ? new NativeMethod(this.#adapter, place) : this.#exporting
   }
 
-  /** For a backup that is there. */
-  forReading({ method }: BackupManifest): BackupMethod {
+  /** For a backup that is there. @throws BackupError for one of the server's when nobody said where the server finds it */
+  forReading({ name, method }: BackupManifest): BackupMethod {
+    if (method !== 'native') return this.#exporting
     const place = this.#place
-    return method === 'native' && place !== null ? new NativeMethod(this.#adapter, place) : this.#exporting
+    if (place !== null) return new NativeMethod(this.#adapter, place)
+    throw new BackupError(`backup "${name}" was written by the server, which has to read it as well; tell it where, by the option native`, { code: 'ERR_CLICKHOUSE_BACKUP', status: 400, context: { backup: name } })
   }
 
   get #place(): NativeBackupPlace | null {

@@ -1,4 +1,4 @@
-import type { CallOptions, Clock, Logger } from '@smart-whale/interfaces'
+import { abortedError, type CallOptions, type Clock, type Logger } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import { BackupError } from '../operational-errors.ts'
 import { nameBackup, readBackupName } from './backup-names.ts'
@@ -10,7 +10,7 @@ import { differenceBetween } from './restore-table.ts'
 import { takeSnapshot } from './snapshot.ts'
 import { contentOf, partitionIdOf, type PartitionContent, requireTable, type TableFacts } from './table-facts.ts'
 import { checksumOf, MANIFEST } from './verify-backup.ts'
-import { dropTable, findLeftTables, WorkTables } from './work-tables.ts'
+import { afterwards, dropTable, findLeftTables, WorkTables } from './work-tables.ts'
 
 /** What a copy is made with. */
 export interface TableCopy {
@@ -65,7 +65,7 @@ async function copyAtOneMoment(copy: TableCopy, facts: TableFacts, partition: st
       await copy.store.remove(`${backup}/`)
     }
   } finally {
-    await dropTable(copy.adapter, work.nameOf('backup'), copy.call).catch((error: unknown) => copy.logger.warn({ err: error }, 'a snapshot could not be dropped; a later backup does so'))
+    await dropTable(copy.adapter, work.nameOf('backup'), afterwards(copy.call)).catch((error: unknown) => copy.logger.warn({ err: error }, 'a snapshot could not be dropped; a later backup does so'))
     work.end()
   }
 }
@@ -112,10 +112,11 @@ async function describe(copy: TableCopy, facts: TableFacts, partition: string | 
   }
 }
 
-async function checksums({ store, onProgress }: TableCopy, backup: string): Promise<ManifestFile[]> {
+async function checksums({ store, onProgress, call }: TableCopy, backup: string): Promise<ManifestFile[]> {
   const stored = (await store.list(`${backup}/`)).sort((one, other) => (one.name < other.name ? -1 : 1))
   const files: ManifestFile[] = []
   for (const { name } of stored) {
+    if (call.signal?.aborted) throw abortedError('the backup', call.signal)
     onProgress({ step: 'checksums', done: files.length, total: stored.length })
     files.push({ name: name.slice(backup.length + 1), ...(await checksumOf(store, name)) })
   }

@@ -7,7 +7,7 @@ import type { BackupProgress } from './backup-options.ts'
 import type { BackupManifest, ManifestPartition } from './manifest.ts'
 import { isRefusal } from '../server-refusal.ts'
 import { contentOf, findTable, type PartitionContent, quotedNameOf, type TableFacts } from './table-facts.ts'
-import { dropTable, findLeftTables, type WorkTables } from './work-tables.ts'
+import { afterwards, dropTable, findLeftTables, type WorkTables } from './work-tables.ts'
 
 /** What a restore needs. */
 export interface TableRestore {
@@ -46,7 +46,7 @@ export async function restoreTable(restore: TableRestore): Promise<void> {
     await putInPlace(restore, restored, live)
   } finally {
     // What is under that name now: rows that were not to be used, or the table that was replaced.
-    await dropTable(adapter, restored, call).catch((error: unknown) => restore.logger.warn({ err: error, table: restored.name }, 'a table of a restore could not be dropped; the next restore does so'))
+    await dropTable(adapter, restored, afterwards(call)).catch((error: unknown) => restore.logger.warn({ err: error, table: restored.name }, 'a table of a restore could not be dropped; the next restore does so'))
   }
 }
 
@@ -111,6 +111,6 @@ async function swap({ adapter, work, call }: TableRestore, restored: TableName, 
     if (!isRefusal(error)) throw error
     const replaced = work.nameOf('replaced')
     await adapter.execute(`RENAME TABLE ${quotedNameOf(live)} TO ${quotedNameOf(replaced)}, ${quotedNameOf(restored)} TO ${quotedNameOf(live)}`, {}, unchecked)
-    await dropTable(adapter, replaced, call)
+    await dropTable(adapter, replaced, afterwards(call))
   }
 }

@@ -63,6 +63,14 @@ export async function dropTable(adapter: ClickHouseAdapter, table: { readonly da
   await adapter.execute(`DROP TABLE IF EXISTS ${quotedNameOf(table)} SYNC`, {}, { ...call, settings: { max_table_size_to_drop: 0, check_table_dependencies: 0 } })
 }
 
+/** How long cleaning up may take, in milliseconds. */
+const CLEAN_UP_TIMEOUT_MS = 60_000
+
+/** For what cleans up: a caller who has left, or a deadline that is over, doesn't end it. */
+export function afterwards<Call extends CallOptions>(call: Call): Call {
+  return { ...call, signal: undefined, timeoutMs: CLEAN_UP_TIMEOUT_MS }
+}
+
 function isAlive(pid: number, run: string): boolean {
   if (pid === process.pid) return OWN_RUNS.has(run)
   try {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { CallOptions, Row } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import { quoteName } from '../adapter/table-columns.ts'
+import { afterwards } from '../backup/work-tables.ts'
 import { isRefusal } from '../server-refusal.ts'
 import type { KeptTable } from '../lifecycle/kept-table.ts'
 import { candidateCodecs } from './candidate-codecs.ts'
@@ -73,7 +74,7 @@ async function measure({ adapter, table, sampleRows, call }: CodecTrial, { name,
     if (isRefusal(error)) return null
     throw error
   } finally {
-    await adapter.execute(`DROP TABLE IF EXISTS ${quoted} SYNC`, {}, { timeoutMs: call.timeoutMs })
+    await adapter.execute(`DROP TABLE IF EXISTS ${quoted} SYNC`, {}, afterwards(call))
   }
 }
 

@@ -111,6 +111,25 @@ describe.each([
     expect(await rowsOf(world.adapter, `empty_${suffix}`)).toBe('[]')
   })
 
+  it('that a caller gives up, at any step, leave the table as it was and nothing of their own', async () => {
+    const table = `given_up_${suffix}`
+    await makeTable(table)
+    const manager = world.manager(native)
+    const file = await manager.createBackup(table)
+    await world.adapter.execute(`INSERT INTO ${table} SELECT 5000, now64(), 1, 'new'`)
+    const before = await rowsOf(world.adapter, table)
+
+    for (const step of ['snapshot', 'hash', 'copy', 'checksums', 'restore', 'compare']) {
+      const leaving = new AbortController()
+      const options = { signal: leaving.signal, onProgress: (progress: { step: string }) => void (progress.step === step && leaving.abort()) }
+      const work = ['restore', 'compare'].includes(step) ? manager.restoreBackup(table, file, options) : manager.createBackup(table, undefined, options)
+      await expect(work).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+    }
+
+    expect(await rowsOf(world.adapter, table)).toBe(before)
+    expect(await manager.listBackups(table)).toHaveLength(1)
+  })
+
   it('leave no tables of their own behind', async () => {
     const { rows } = await world.adapter.execute("SELECT name FROM system.tables WHERE database = currentDatabase() AND name LIKE '%\\_\\_sw\\_%'")
     expect(rows).toEqual([])
