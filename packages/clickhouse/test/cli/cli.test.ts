@@ -133,7 +133,7 @@ describe('the process', () => {
     await writeFile(join(own, '1_slow.up.sql'), 'CREATE TABLE IF NOT EXISTS slow (x UInt64) ENGINE = MergeTree ORDER BY x; ALTER TABLE slow ADD COLUMN IF NOT EXISTS y UInt8; SELECT sleepEachRow(0.5) FROM numbers(40) SETTINGS max_block_size = 1')
     const main = new URL('../../src/cli/main.ts', import.meta.url).pathname
     const child = spawn(process.execPath, ['--conditions=@smart-whale/source', main, 'migrate', 'up', '--folder', own, '--table', 'slow_history'], {
-      env: { ...process.env, CLICKHOUSE_URL: `${address()}/${database.name}` },
+      env: { PATH: process.env.PATH, CLICKHOUSE_URL: `${address()}/${database.name}` },
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     let said = ''
