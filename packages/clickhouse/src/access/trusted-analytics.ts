@@ -4,6 +4,8 @@ import { runBounded } from '../adapter/run-bounded.ts'
 import type { AnalyticsCacheStats, AnalyticsFailure, AnalyticsQuery, AnalyticsResult } from '../analytics/analytics-query.ts'
 import type { AnalyticsServiceOptions } from '../analytics/analytics-options.ts'
 import { type AnalyticsBatchOptions, type AnalyticsService, createAnalyticsService } from '../analytics/analytics-service.ts'
+import { tellingOtherwise } from '../analytics/stream-answer.ts'
+import type { ExportFormat, ExportStream } from '../export/export-options.ts'
 import { OperationalError, PermissionDeniedError } from '../operational-errors.ts'
 import { QuotaExceededError } from './access-errors.ts'
 import type { CheckedLevel } from './check-levels.ts'
@@ -95,6 +97,20 @@ export class TrustedAnalytics implements AnalyticsService {
     if (parts === undefined) throw new PermissionDeniedError('the caller has no trust level; one of its roles must be named by one')
     if (parts.level.byTenant && tenant === undefined) throw new PermissionDeniedError('the caller belongs to no tenant; its token needs a tenant')
     return new LevelAdapter({ ...parts, tenant, shared: true })
+  }
+
+  async streamAnswer(query: AnalyticsQuery, format: ExportFormat): Promise<ExportStream> {
+    const level = this.#levelOf(query)
+    const told = (error: unknown): unknown => {
+      this.#refused(error, query, level)
+      return error
+    }
+    try {
+      admit(level, query)
+      return tellingOtherwise(await this.#serviceOf(level).streamAnswer(query, format), told)
+    } catch (error) {
+      throw told(error)
+    }
   }
 
   async executeBatchQueries<T extends Row = Row>(queries: readonly AnalyticsQuery[], options: AnalyticsBatchOptions = {}): Promise<(AnalyticsResult<T> | AnalyticsFailure)[]> {

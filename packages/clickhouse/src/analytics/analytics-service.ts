@@ -5,10 +5,13 @@ import type { ClickHouseAdapter, InsertOptions, InsertResult, QueryParams, Query
 import type { AnalyticsCache, CacheLookup, KeptAnswer } from './analytics-cache.ts'
 import { openAnalyticsCache, type OpenAnalyticsCache } from './open-cache.ts'
 import { SharedFlights } from './shared-flights.ts'
+import { streamAnswer } from './stream-answer.ts'
+import type { ExportFormat, ExportStream } from '../export/export-options.ts'
 import { type AnalyticsLimits, type AnalyticsServiceOptions, checkLimits } from './analytics-options.ts'
 import type { AnalyticsCacheStats, AnalyticsFailure, AnalyticsQuery, AnalyticsResult, CacheStatus } from './analytics-query.ts'
 import { type AnalyticsQuestion, checkQuestion } from './check-question.ts'
-import { type ClickHouseErrorCode, QueryCancellationError, QueryExecutionTimeoutError } from '../errors.ts'
+import type { ClickHouseErrorCode } from '../errors.ts'
+import { abortedQuery, asQueryError, closedError } from './query-endings.ts'
 import { OperationalError } from '../operational-errors.ts'
 import { canonical, digest } from '../stable-digest.ts'
 
@@ -32,6 +35,11 @@ export interface AnalyticsService {
     queries: readonly AnalyticsQuery[],
     options?: AnalyticsBatchOptions,
   ): Promise<(AnalyticsResult<T> | AnalyticsFailure)[]>
+  /**
+   * Answers one query as a stream of bytes in a format for files, with bounded memory. It is asked in any case, and nothing is kept.
+   * What fails before the first bytes is thrown here, what fails later by the stream.
+   */
+  streamAnswer(query: AnalyticsQuery, format: ExportFormat): Promise<ExportStream>
   /** Inserts rows and voids every kept answer that depends on the table. */
   insert(table: string, rows: readonly Row[], options?: InsertOptions): Promise<InsertResult>
   /** Forgets everything, every answer of one query, or its answer for certain parameters. Resolves to how many kept answers were removed. */
@@ -113,6 +121,12 @@ class CachedAnalyticsService implements AnalyticsService {
     const workers = Math.max(1, Math.min(options.concurrency ?? this.#limits.batchConcurrency, queries.length))
     await Promise.all(Array.from({ length: workers }, work))
     return results
+  }
+
+  async streamAnswer(query: AnalyticsQuery, format: ExportFormat): Promise<ExportStream> {
+    const question = checkQuestion(query, this.#limits)
+    this.#refuseWhenClosed()
+    return streamAnswer(this.#adapter, question, format, this.#options)
   }
 
   async insert(table: string, rows: readonly Row[], options?: InsertOptions): Promise<InsertResult> {
@@ -266,23 +280,4 @@ class CachedAnalyticsService implements AnalyticsService {
   #now(): number {
     return (this.#options.clock ?? systemClock).now()
   }
-}
-
-function closedError(): OperationalError {
-  return new OperationalError('the analytics service is closed; make a new one', { code: 'ERR_CLICKHOUSE_CLOSED', status: 503 })
-}
-
-/** What ends the wait of one caller is an error of that caller's query, whatever becomes of the load. */
-function asQueryError(error: unknown, question: AnalyticsQuestion): unknown {
-  const code = InfrastructureError.isInstance(error) ? error.code : undefined
-  if (code === 'ERR_TIMEOUT') {
-    return new QueryExecutionTimeoutError(`the query took longer than ${question.timeoutMs} ms; narrow it or allow it more time`, {
-      cause: error,
-    })
-  }
-  return code === 'ERR_ABORTED' && question.signal?.aborted ? abortedQuery(question.signal.reason) : error
-}
-
-function abortedQuery(reason: unknown): QueryCancellationError {
-  return new QueryCancellationError('the analytics query was aborted by its caller', { code: 'ERR_ABORTED', cause: reason })
 }

@@ -13,7 +13,7 @@ export interface AnalyticsExporterOptions {
 }
 
 /** What a single export may be told. */
-export interface ExportOptions extends CallOptions, Pick<QueryOptions, 'settings' | 'role' | 'queryId' | 'stickTo' | 'pinTo'> {
+export interface ExportOptions extends CallOptions, Pick<QueryOptions, 'settings' | 'role' | 'tenant' | 'queryId' | 'stickTo' | 'pinTo'> {
   /** Hears how many bytes are written. @default nobody */
   onProgress?: ((bytes: number) => void) | undefined
 }

@@ -1,5 +1,8 @@
-import type { FastifyInstance, FastifyPluginAsync, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify'
+import { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify'
 import type { AnalyticsService } from '../analytics/analytics-service.ts'
+import { exportFormatFor } from '../export/export-formats.ts'
+import type { ExportStream } from '../export/export-options.ts'
 import { PermissionDeniedError } from '../operational-errors.ts'
 import { answerAnalyticsProblem } from './analytics-problem.ts'
 import { analyticsBodyReader, type AnalyticsRequestLimits, checkRequestLimits, invalidationReader } from './analytics-request.ts'
@@ -48,8 +51,12 @@ export const analyticsRoutes: FastifyPluginAsync<AnalyticsRoutesOptions> = async
       const body = readBody(request.body)
       const { role, scope, level, tenant } = readerOf(request)
       const signal = abortWhenCallerLeaves(reply)
-      const result = await service.executeAnalyticsQuery({ ...body, options: { ...body.options, role, scope, level, tenant, signal } })
-      return reply.header('cache-control', 'no-store').type('application/json; charset=utf-8').send(texts.textOf(result))
+      const query = { ...body, options: { ...body.options, role, scope, level, tenant, signal } }
+      void reply.headers({ 'cache-control': 'no-store', vary: 'accept' })
+      const format = exportFormatFor(request.headers.accept)
+      if (format !== null) return sendFile(reply, await service.streamAnswer(query, format))
+      const result = await service.executeAnalyticsQuery(query)
+      return reply.type('application/json; charset=utf-8').send(texts.textOf(result))
     },
   )
 
@@ -67,6 +74,11 @@ export const analyticsRoutes: FastifyPluginAsync<AnalyticsRoutesOptions> = async
     },
     limits,
   )
+}
+
+/** What breaks half-way ends the connection: no caller takes a part of an answer for the whole. */
+function sendFile(reply: FastifyReply, { body, contentType, extension }: ExportStream): FastifyReply {
+  return reply.type(contentType).header('content-disposition', `attachment; filename="answer.${extension}"`).send(Readable.from(body, { objectMode: false }))
 }
 
 /** The cache is one for all: how full it is tells what others do, and emptying it takes from them. */

@@ -68,7 +68,7 @@ const paramsField = (limits: AnalyticsRequestLimits) => ({
 export const analyticsSchema = (limits: AnalyticsRequestLimits) => ({
   tags: ['analytics'],
   summary: 'Ask ClickHouse',
-  description: 'Runs one statement as a read-only user. 64-bit integers and decimals are strings; their types stand in `columns`.',
+  description: 'Runs one statement as a read-only user. 64-bit integers and decimals are strings; their types stand in `columns`. With `Accept: application/x-ndjson`, `text/csv`, `application/vnd.apache.parquet` or `application/vnd.apache.arrow.stream` the answer is a file, streamed and never kept.',
   body: {
     type: 'object',
     required: ['query'],
