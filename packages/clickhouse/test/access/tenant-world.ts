@@ -142,6 +142,17 @@ export async function askRest(app: FastifyInstance, headers: Record<string, stri
   return answer.statusCode === 200 ? { answered: true, data: JSON.stringify(body.data) } : { answered: false, data: '', code: body.code, message: answer.body }
 }
 
+/** Asks over REST for a file, which no cache and no list of rows stands before. */
+export async function askFile(app: FastifyInstance, headers: Record<string, string>, query: string, params?: Readonly<Record<string, unknown>>): Promise<AbuseAnswer> {
+  const payload = { query, ...(params === undefined ? {} : { params }) }
+  const answer = await app.inject({ method: 'POST', url: '/analytics', headers: { ...headers, accept: 'application/x-ndjson' }, payload }).catch((error: Error) => error)
+  // It began, and was broken off.
+  if (answer instanceof Error) return { answered: false, data: '', code: 'ERR_BROKEN_OFF', message: answer.message }
+  if (answer.statusCode === 200) return { answered: true, data: answer.body }
+  const { code } = answer.json() as { code?: string }
+  return { answered: false, data: '', code: answer.statusCode >= 500 ? `${answer.statusCode} ${code}` : code, message: answer.body }
+}
+
 const DOCUMENT = 'query ($sql: String!, $params: JSON) { analytics(query: $sql, params: $params, options: { cache: false }) { data } }'
 
 /** Asks over GraphQL. */

@@ -5,7 +5,7 @@ import { silentMetrics } from '@smart-whale/interfaces'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type AnalyticsQueryOptions, createAuditLogger, createEncryptionManager, type TrustedAnalytics } from '../../src/index.ts'
 import { ABUSE_CASES, type AbuseSuiteOptions, checkIsolation, runAbuseSuite } from '../../src/access/testing.ts'
-import { as, askGraphql, askRest, FILE_CANARY, FOREIGN_CANARY, OTHER_CANARY, ROWS, startTenantWorld, type TenantWorld } from './tenant-world.ts'
+import { as, askFile, askGraphql, askRest, FILE_CANARY, FOREIGN_CANARY, OTHER_CANARY, ROWS, startTenantWorld, type TenantWorld } from './tenant-world.ts'
 
 let world: TenantWorld
 
@@ -19,6 +19,7 @@ const ACME = as('analyst', 'acme')
 describe('the abuse suite', () => {
   it.each([
     ['REST', askRest],
+    ['REST, as a file', askFile],
     ['GraphQL', askGraphql],
   ])('reaches nothing over %s', async (_name, ask) => {
     const foreignRows = [ROWS.beta, ROWS.beta + ROWS.acme, ROWS.beta + ROWS.acme + 11]
