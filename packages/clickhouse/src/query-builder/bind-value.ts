@@ -13,7 +13,7 @@ export interface BoundPlace {
 
 const INTEGER = /^U?Int\d+$/
 /** A time as results have it where a `Date` would lose digits. */
-const ISO_TIME = /^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?)Z$/
+const ISO_TIME = /^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?Z$/
 const MOST_DIGITS = 76
 
 /**
@@ -29,13 +29,43 @@ export function placeFor(value: unknown, columnType: string, name: string): Boun
 }
 
 function listPlace(values: readonly unknown[], columnType: string, name: string): BoundPlace {
+  const column = bareType(parseColumnType(columnType))
+  if (TIMES.has(column.name) && !values.some(isTyped)) return timesPlace(values, column, name)
   const places = values.map((value) => placeFor(value, columnType, name))
   const types = new Set(places.map(({ type }) => type))
-  const shared = types.size === 1 ? [...types][0] : types.size === 0 ? 'String' : undefined
+  const shared = types.size === 0 ? 'String' : (sharedDecimal([...types]) ?? (types.size === 1 ? [...types][0] : undefined))
   if (shared !== undefined) return { type: `Array(${shared})`, value: places.map(({ value }) => value) }
   const inferred = inferType(values)
   if ('problem' in inferred) throw builderError([name], `the values for "${name}" ${inferred.problem}`)
   return { type: inferred.type, value: values }
+}
+
+const TIMES = new Set(['Date', 'Date32', 'DateTime', 'DateTime64'])
+const MAX_SECONDS = 0xffff_ffff
+
+/**
+ * Times among which one is looked for: the server takes a list of the column's own type alone. What such a column can't hold, because it is finer or out of its
+ * years, is equal to nothing that is there, and is left out.
+ */
+function timesPlace(values: readonly unknown[], column: ColumnType, name: string): BoundPlace {
+  const isDay = column.name.startsWith('Date') && !column.name.startsWith('DateTime')
+  const digits = column.name === 'DateTime64' ? Number(column.args[0] ?? 3) : 0
+  const texts = values.flatMap((value) => {
+    if (isDay && typeof value === 'string') return [String(checked({ type: column.name, value }, name).value)]
+    const { day, clock, fraction } = utcParts(value, name)
+    if (isDay) return clock === '00:00:00' && !/[1-9]/.test(fraction) ? [day] : []
+    const seconds = Date.parse(`${day}T${clock}Z`) / 1000
+    const isHeld = !/[1-9]/.test(fraction.slice(digits)) && (column.name === 'DateTime64' || (seconds >= 0 && seconds <= MAX_SECONDS))
+    return isHeld ? [`${day} ${clock}${digits === 0 ? '' : `.${fraction.slice(0, digits).padEnd(digits, '0')}`}`] : []
+  })
+  const type = isDay ? column.name : column.name === 'DateTime' ? "DateTime('UTC')" : `DateTime64(${digits}, 'UTC')`
+  return { type: `Array(${type})`, value: texts }
+}
+
+/** The decimal that holds them all: with as many digits behind the point as the one that has most. */
+function sharedDecimal(types: readonly string[]): string | undefined {
+  const scales = types.map((type) => /^Decimal\(\d+, (\d+)\)$/.exec(type)?.[1])
+  return scales.includes(undefined) ? undefined : `Decimal(${MOST_DIGITS}, ${Math.max(...scales.map(Number))})`
 }
 
 /** A value of no column's: what it is of itself. */
@@ -88,10 +118,18 @@ function timePlace(value: Date, column: ColumnType, name: string): BoundPlace {
   throw builderError([name], `"${name}" is a ${column.name}, and can't be compared with a Date`)
 }
 
+/** A time in UTC, as ClickHouse reads it. */
 function utcText(value: unknown, name: string): string {
-  const parts = typeof value === 'string' ? ISO_TIME.exec(value) : null
+  const { day, clock, fraction } = utcParts(value, name)
+  return `${day} ${clock}${fraction === '' ? '' : `.${fraction}`}`
+}
+
+function utcParts(value: unknown, name: string): { day: string; clock: string; fraction: string } {
+  const text = value instanceof Date && !Number.isNaN(value.getTime()) ? value.toISOString() : value
+  const parts = typeof text === 'string' ? ISO_TIME.exec(text) : null
   if (parts === null) throw builderError([name], `"${name}" is a time and must be compared with a Date, or ISO text in UTC like 2001-01-31T12:00:00Z, not with a ${kindOf(value)}`)
-  return `${parts[1]} ${parts[2]}`
+  const [, day = '', clock = '', fraction = ''] = parts
+  return { day, clock, fraction }
 }
 
 /** As many digits behind the point as the value or the column has, whichever has more. */

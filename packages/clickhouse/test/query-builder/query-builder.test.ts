@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createAnalyticsService, createQueryBuilder, defineSchema, generateTypes } from '../../src/index.ts'
+import { type Column, createAnalyticsService, createQueryBuilder, defineSchema, generateTypes } from '../../src/index.ts'
 import { type OwnDatabase, ownDatabase } from '../own-database.ts'
 import { wrongAnswers } from './check-plans.ts'
 import { Choices } from './choices.ts'
@@ -50,6 +50,39 @@ describe('createQueryBuilder', () => {
     const found = [zoned.where('local', '=', new Date(1_000_000)), zoned.where('fine', '=', '2001-02-03T04:05:06.123456789Z'), zoned.where('fine', '>', '2001-02-03T04:05:06.123456788Z'), zoned.where('fine', '>', '2001-02-03T04:05:06.123456789Z')]
 
     expect(await Promise.all(found.map(async (query) => (await query.execute(own.reader)).rows[0]?.rows))).toEqual([1n, 1n, 1n, 0n])
+  })
+})
+
+describe('a value that a column is compared with', () => {
+  it.each([
+    ['Enum8(\'it\\\'s\' = 1, \'x\' = 2)', ["it's", 'x'], ["it's"]],
+    ['LowCardinality(Nullable(String))', ['a', null, 'b'], ['a']],
+    ['FixedString(3)', ['ab', 'abc'], ['ab']],
+    ['Nullable(Decimal(9, 3))', ['1.500', '2.000', null], ['1.5', '2.00009']],
+    ['Decimal(76, 40)', ['0.0000000000000000000000000000000000000001', '1.0000000000000000000000000000000000000000'], ['0.0000000000000000000000000000000000000001']],
+    ['UUID', ['5b6f1a52-8a1f-4a1c-9f0e-0d8f0c6f2a11', '00000000-0000-0000-0000-000000000001'], ['5B6F1A52-8A1F-4A1C-9F0E-0D8F0C6F2A11']],
+    ['IPv4', ['10.0.0.1', '10.0.0.2'], ['10.0.0.1']],
+    ['IPv6', ['::1', '2001:db8::1'], ['2001:db8::1']],
+    ['Bool', [true, false], [true]],
+    ['Float32', [0.5, 1.5], [0.5]],
+    ['Int256', [2n ** 200n, -1n], [2n ** 200n]],
+    ['UInt64', [2n ** 63n, 1n], [2n ** 63n, -5n, 2n ** 70n]],
+    ['Date', ['2001-02-03', '2001-02-04'], ['2001-02-03']],
+    ['Nullable(Date32)', ['1950-02-03', null], ['1950-02-03']],
+    ["DateTime('Asia/Tokyo')", [new Date(0), new Date(5000)], [new Date(0)]],
+    ["Nullable(DateTime64(6, 'America/New_York'))", ['2001-02-03T04:05:06.123456Z', null], ['2001-02-03T04:05:06.123456Z']],
+  ])('finds the rows of a %s that have it, alone and among others', async (type, values, wanted) => {
+    const table = `compared_${type.replace(/\W+/g, '_')}`
+    await own.owner.execute(`CREATE TABLE ${table} (id UInt8, c ${type}) ENGINE = MergeTree ORDER BY id`)
+    await own.owner.insert(table, values.map((c, id) => ({ id, c })))
+    const all = createQueryBuilder(defineSchema<Record<string, { id: Column<'UInt8', number>; c: Column<string, unknown> }>>({ [table]: { id: 'UInt8', c: type } })).from(table).select('id').orderBy('id')
+
+    const [first, among] = [await all.where('c', '=', wanted[0] as never).execute(own.reader), await all.where('c', 'in', wanted as never).execute(own.reader)]
+
+    const same = (value: unknown, other: unknown): boolean => String(value).toLowerCase().replace(/0+$/, '') === String(other).toLowerCase().replace(/0+$/, '')
+    expect(first.rows).toEqual(values.flatMap((value, id) => (same(value, wanted[0]) ? [{ id }] : [])))
+    expect(among.rows).toEqual(values.flatMap((value, id) => (wanted.some((other) => same(value, other)) ? [{ id }] : [])))
+    expect(first.rows).toHaveLength(1)
   })
 })
 
