@@ -48,6 +48,11 @@ export function notRemovedError(cause: unknown, timeoutMs: number): OperationErr
   return new OperationError(message, { code: 'ERR_CACHE_UNACKNOWLEDGED', cause, retryable: true, status: 503, context: { timeoutMs } })
 }
 
+/** What was under way when the cache was closed. */
+export function closedError(): OperationError<'ERR_ABORTED'> {
+  return new OperationError('the cache was closed', { code: 'ERR_ABORTED' })
+}
+
 /** A load in another process, that this one waited for, failed. */
 export function loadFailedElsewhereError(key: string, failure: string): OperationError<'ERR_CACHE_LOAD'> {
   return new OperationError(`the load of ${JSON.stringify(key)} failed in the process that did it: ${failure}`, { code: 'ERR_CACHE_LOAD', retryable: true, status: 502, context: { key } })

@@ -86,12 +86,12 @@ export class CacheManager implements AsyncDisposable {
     return this.#opening
   }
 
-  /** Ends everything; the entries in memory are gone. */
+  /** Ends everything; the entries in memory are gone. Loads under way get `closeTimeoutMs`, then they fail with `ERR_ABORTED`. A read opens the layers again. */
   async disconnect(): Promise<void> {
+    await this.#opening
     this.#memory.unfollowPressure()
-    await this.#prefetcher?.close()
     this.#invalidator?.close()
-    await this.#loads.settle()
+    await Promise.all([this.#prefetcher?.close(), this.#loads.close()])
     if (this.#opening !== undefined) await Promise.all([this.#link?.close(), this.#persistent?.close()])
     this.#opening = undefined
     this.#isOpened = false

@@ -1,5 +1,6 @@
+import { withDeadline } from '@smart-whale/core-resilience'
 import type { Clock, TimerHandle } from '@smart-whale/interfaces'
-import { loadFailedElsewhereError } from '../errors.ts'
+import { closedError, loadFailedElsewhereError } from '../errors.ts'
 import { copyForCache } from '../l1/copy-value.ts'
 import type { NodeLink } from '../shared/node-link.ts'
 import type { SharedCache } from '../shared/shared-cache.ts'
@@ -48,7 +49,10 @@ export class LoadOnce {
   readonly #metrics: CacheMetrics
   readonly #through: LoadThroughShared | undefined
   readonly #waiting = new Map<string, Set<() => void>>()
+  readonly #loads = new Set<Promise<unknown>>()
+  /** What tells the shared layer of them. */
   readonly #fills = new Set<Promise<unknown>>()
+  #closing = new AbortController()
 
   constructor(settings: ManagerSettings, metrics: CacheMetrics, through: LoadThroughShared | undefined) {
     this.#settings = settings
@@ -58,19 +62,23 @@ export class LoadOnce {
   }
 
   /** The loaded value, or the loader's error. */
-  async load(request: LoadRequest): Promise<FoundValue> {
-    if (this.#through === undefined) return this.#loadHere(request, newToken())
+  load(request: LoadRequest): Promise<FoundValue> {
+    return tracked(this.#loads, this.#load(request, this.#closing.signal))
+  }
+
+  async #load(request: LoadRequest, signal: AbortSignal): Promise<FoundValue> {
+    if (this.#through === undefined) return this.#loadHere(request, newToken(), signal)
     const { link, shared, values } = this.#through
     const waitUntilMs = this.#clock.monotonic() + this.#settings.waitTimeoutMs
     const token = newToken()
     let { unusable } = request
     let waitedFor = ''
     let pauseMs = FIRST_PAUSE_MS
-    while (link.isUsable(this.#clock.monotonic()) && this.#clock.monotonic() < waitUntilMs) {
+    while (!signal.aborted && link.isUsable(this.#clock.monotonic()) && this.#clock.monotonic() < waitUntilMs) {
       const isUsable = request.usableFromNow()
       const reply = await values.ask('claim', () => shared.claim({ key: request.key, token, lifeMs: TOKEN_LIFE_MS, unusable, waitedFor }))
       if (reply === undefined) break
-      if (reply.kind === 'granted') return this.#loadUnderToken(request, token, this.#through)
+      if (reply.kind === 'granted') return this.#loadUnderToken(request, token, this.#through, signal)
       if (reply.kind === 'failed') throw loadFailedElsewhereError(request.key, reply.failure)
       if (reply.kind === 'value') {
         const answer = await values.judge(reply.payload)
@@ -84,20 +92,21 @@ export class LoadOnce {
       await this.#settledOr(request.key, Math.min(pauseMs, reply.leftMs + 5))
       pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 1.5)
     }
-    return this.#loadHere(request, token)
+    return this.#loadHere(request, token, signal)
   }
 
   /** Keeps a value that needs no loading, in the place of whatever others load meanwhile: what they get is not stored. */
   async store(request: Pick<LoadRequest, 'key' | 'loader' | 'read'>): Promise<FoundValue> {
     const token = newToken()
+    const { signal } = this.#closing
     for (let tries = 0; this.#through !== undefined && tries < MOST_TAKEOVERS; tries++) {
       const { shared, values } = this.#through
       const reply = await values.ask('claim', () => shared.claim({ key: request.key, token, lifeMs: TOKEN_LIFE_MS, unusable: '', waitedFor: '' }))
       if (reply === undefined) break
-      if (reply.kind === 'granted') return this.#loadUnderToken(request, token, this.#through)
+      if (reply.kind === 'granted') return this.#loadUnderToken(request, token, this.#through, signal)
       await values.ask('remove', () => shared.remove([request.key]))
     }
-    return this.#loadHere(request, token)
+    return this.#loadHere(request, token, signal)
   }
 
   /** Somebody says that a key, for which some wait here, is settled. */
@@ -105,17 +114,25 @@ export class LoadOnce {
     for (const wake of [...(this.#waiting.get(key) ?? [])]) wake()
   }
 
-  /** Resolves when nothing is being stored any more. */
-  async settle(): Promise<void> {
-    await Promise.allSettled([...this.#fills])
+  /** Gives loads a moment, then ends them; resolves when the shared layer has been told, and nothing is being stored any more. */
+  async close(): Promise<void> {
+    const closing = this.#closing
+    this.#closing = new AbortController()
+    const loads = [...this.#loads]
+    const limits = { timeoutMs: this.#settings.closeTimeoutMs, clock: this.#clock, what: 'loads under way' }
+    if (loads.length > 0) await withDeadline(() => Promise.all(loads), limits).catch(() => {})
+    closing.abort(closedError())
+    for (const key of [...this.#waiting.keys()]) this.onSettled(key)
+    await Promise.all(loads)
+    await Promise.all(this.#fills)
   }
 
-  async #loadUnderToken(request: Pick<LoadRequest, 'key' | 'loader' | 'read'>, token: string, { link, shared, values, places }: LoadThroughShared): Promise<FoundValue> {
+  async #loadUnderToken(request: Pick<LoadRequest, 'key' | 'loader' | 'read'>, token: string, { link, shared, values, places }: LoadThroughShared, signal: AbortSignal): Promise<FoundValue> {
     const { key } = request
     const { run, followed } = link
     const stop = this.#prolong(key, token, shared)
     try {
-      const found = await this.#loadHere(request, token)
+      const found = await this.#loadHere(request, token, signal)
       const text = textOf(found)
       if (found.freshMs <= 0 || !belongsInShared(text, places)) {
         this.#inBackground(values.ask('give up', () => shared.giveUp(key, token, undefined, 1)))
@@ -124,17 +141,19 @@ export class LoadOnce {
       this.#inBackground(values.fill(key, factsOf(found, run, followed, this.#clock), text))
       return found
     } catch (error) {
-      this.#inBackground(values.ask('give up', () => shared.giveUp(key, token, describeFailure(error), FAILURE_MS)))
+      // That this node was closed is no failure of the load: others who wait for it do it themselves.
+      const failure = signal.aborted ? undefined : describeFailure(error)
+      this.#inBackground(values.ask('give up', () => shared.giveUp(key, token, failure, FAILURE_MS)))
       throw error
     } finally {
       stop()
     }
   }
 
-  async #loadHere({ key, loader, read }: Pick<LoadRequest, 'key' | 'loader' | 'read'>, token: string): Promise<FoundValue> {
+  async #loadHere({ key, loader, read }: Pick<LoadRequest, 'key' | 'loader' | 'read'>, token: string, signal: AbortSignal): Promise<FoundValue> {
     const startedAtMs = this.#clock.monotonic()
     try {
-      const value = await runLoader(loader, key, this.#settings.loadTimeoutMs, this.#clock)
+      const value = await runLoader(loader, key, { timeoutMs: this.#settings.loadTimeoutMs, clock: this.#clock, signal })
       const isNothing = value === undefined
       const copy = copyForCache(isNothing ? null : value)
       const tags = typeof read.tags === 'function' ? (isNothing ? [] : read.tags(value as never)) : (read.tags ?? [])
@@ -144,7 +163,7 @@ export class LoadOnce {
       return { copy, loadedAtMs, freshMs: isNothing ? read.negativeMs : read.freshMs, staleMs, loadMs: read.loadCostMs ?? loadedAtMs - startedAtMs, tags, isNothing, token }
     } catch (error) {
       this.#metrics.countLoad('failed')
-      throw error
+      throw signal.aborted ? signal.reason : error
     }
   }
 
@@ -162,8 +181,7 @@ export class LoadOnce {
   }
 
   #inBackground(work: Promise<unknown>): void {
-    const tracked = work.catch(() => {}).finally(() => this.#fills.delete(tracked))
-    this.#fills.add(tracked)
+    void tracked(this.#fills, work).catch(() => {})
   }
 
   #settledOr(key: string, pauseMs: number): Promise<void> {
@@ -180,6 +198,16 @@ export class LoadOnce {
       waiting.add(done)
     })
   }
+}
+
+/** Keeps the end of work in a set until it is there. */
+function tracked<R>(underWay: Set<Promise<unknown>>, work: Promise<R>): Promise<R> {
+  const end: Promise<unknown> = work.then(
+    () => underWay.delete(end),
+    () => underWay.delete(end),
+  )
+  underWay.add(end)
+  return work
 }
 
 /** What others may know of an error: its kind, not its words, which may hold a secret. */

@@ -33,6 +33,8 @@ export interface CacheManagerOptions {
   retryAfterFailureSeconds?: number | undefined
   /** How long a loader may take. @default 30_000 */
   loadTimeoutMs?: number | undefined
+  /** How long loads under way may take when the cache is closed; then they are ended with `ERR_ABORTED`. @default 1_000 */
+  closeTimeoutMs?: number | undefined
   /** How long a load in another process is waited for; then this one loads by itself. @default 10_000 */
   waitTimeoutMs?: number | undefined
   /** How long the shared layer may take to answer. The first request that takes longer closes it until it answers again. @default 100 */
@@ -107,16 +109,16 @@ export interface ReadSettings {
 /** @throws ConfigurationError naming the option that is wrong */
 export function managerSettings(options: CacheManagerOptions) {
   const { maxEntries = 10_000, maxBytes = 67_108_864, refreshShare = 0.2, loadTimeoutMs = 30_000, waitTimeoutMs = 10_000, sharedTimeoutMs = 100, invalidationTimeoutMs = 5_000 } = options
-  const { sharedMaxBytes = 1_048_576, persistentTimeoutMs = 50, persistentOpenTimeoutMs = 1_000, persistentMinLoadMs = 5 } = options
+  const { sharedMaxBytes = 1_048_576, persistentTimeoutMs = 50, persistentOpenTimeoutMs = 1_000, persistentMinLoadMs = 5, closeTimeoutMs = 1_000 } = options
   requireSize({ maxEntries, maxBytes })
   if (!(refreshShare >= 0 && refreshShare <= 1)) throw optionError('refreshShare', refreshShare, 'a share from 0 to 1')
-  for (const [name, value] of Object.entries({ loadTimeoutMs, waitTimeoutMs, sharedTimeoutMs, invalidationTimeoutMs, persistentTimeoutMs, persistentOpenTimeoutMs })) {
+  for (const [name, value] of Object.entries({ loadTimeoutMs, waitTimeoutMs, sharedTimeoutMs, invalidationTimeoutMs, persistentTimeoutMs, persistentOpenTimeoutMs, closeTimeoutMs })) {
     if (!(value >= 1 && value < 2 ** 31)) throw optionError(name, value, 'a number of milliseconds, 1 or more')
   }
   if (!(sharedMaxBytes >= 1)) throw optionError('sharedMaxBytes', sharedMaxBytes, 'a number of bytes above 0')
   if (!(persistentMinLoadMs >= 0)) throw optionError('persistentMinLoadMs', persistentMinLoadMs, 'a number of milliseconds, 0 or more')
   return {
-    maxEntries, maxBytes, refreshShare, loadTimeoutMs, waitTimeoutMs, sharedTimeoutMs, invalidationTimeoutMs, persistentTimeoutMs, persistentOpenTimeoutMs,
+    maxEntries, maxBytes, refreshShare, loadTimeoutMs, waitTimeoutMs, sharedTimeoutMs, invalidationTimeoutMs, persistentTimeoutMs, persistentOpenTimeoutMs, closeTimeoutMs,
     places: { sharedMaxBytes: options.shared === undefined ? 0 : sharedMaxBytes, persistentMinLoadMs: options.persistent === undefined ? Infinity : persistentMinLoadMs } satisfies Places,
     onPersistentEvent: options.onPersistentEvent ?? (() => {}),
     retryAfterFailureMs: millisecondsOf('retryAfterFailureSeconds', options.retryAfterFailureSeconds ?? 1),

@@ -4,7 +4,7 @@ import { abortedError, type Clock, type PolicyContext } from '@smart-whale/inter
 /** What a loader is told. It fits where a policy or a driver takes a call: what is under it then ends with the load. */
 export interface LoadContext extends PolicyContext {
   readonly key: string
-  /** Aborts when the load takes longer than `loadTimeoutMs`. Made when it is first read. */
+  /** Aborts when the load takes longer than `loadTimeoutMs`, or the cache is closed. Made when it is first read. */
   readonly signal: AbortSignal
 }
 
@@ -12,12 +12,13 @@ export interface LoadContext extends PolicyContext {
 export type Loader<T> = (context: LoadContext) => Promise<T> | T
 
 /**
- * Runs a loader within its deadline. What it answers later is nobody's concern.
+ * Runs a loader until its deadline, or until the signal ends it. What it answers later is nobody's concern.
  *
  * @throws TimeoutError `ERR_TIMEOUT` at the deadline
+ * @throws OperationError `ERR_ABORTED`
  */
-export function runLoader<T>(loader: Loader<T>, key: string, timeoutMs: number, clock: Clock): Promise<T> {
-  return withDeadline(async (call) => loader(contextOf(key, call)), { timeoutMs, clock, what: `the load of ${JSON.stringify(key)}` })
+export function runLoader<T>(loader: Loader<T>, key: string, limits: { readonly timeoutMs: number; readonly clock: Clock; readonly signal: AbortSignal }): Promise<T> {
+  return withDeadline(async (call) => loader(contextOf(key, call)), { ...limits, what: `the load of ${JSON.stringify(key)}` })
 }
 
 function contextOf(key: string, call: PolicyContext): LoadContext {

@@ -89,7 +89,7 @@ class World {
     const memoryPressure = { follow: (setShare: (share: number) => void) => ((this.#pressures[index] = setShare), () => {}) }
     return createCacheManager({
       shared, persistent: this.#disks[index], persistentMinLoadMs: 0, sharedMaxBytes, maxBytes, memoryPressure, clock: this.clock,
-      ttlSeconds: 30, refreshShare: 0.5, staleWhileRevalidateSeconds: 30, staleIfErrorSeconds: 30, waitTimeoutMs: 1500,
+      ttlSeconds: 30, refreshShare: 0.5, staleWhileRevalidateSeconds: 30, staleIfErrorSeconds: 30, waitTimeoutMs: 1500, closeTimeoutMs: 60_000,
     })
   }
 

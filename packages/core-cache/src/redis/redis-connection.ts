@@ -20,6 +20,9 @@ export class RedisConnection {
   readonly #config: RedisConfig
   readonly #logger: Logger
   readonly #waitsForFailover: boolean
+  #opening: Promise<void> | undefined
+  /** Grows when it is closed: who has begun to dial before stops. */
+  #closings = 0
   #commands: Client | undefined
   #messages: Client | undefined
   #redialledAtMs = -Infinity
@@ -44,9 +47,15 @@ export class RedisConnection {
   }
 
   /** Begins to dial; doesn't wait for a server that isn't there. */
-  async open(): Promise<void> {
-    if (this.#commands !== undefined) return
-    const client = this.#dial(await import('ioredis'), { enableAutoPipelining: true })
+  open(): Promise<void> {
+    this.#opening ??= this.#open()
+    return this.#opening
+  }
+
+  async #open(): Promise<void> {
+    const drivers = await this.#drivers()
+    if (drivers === undefined) return
+    const client = this.#dial(drivers, { enableAutoPipelining: true })
     for (const [name, { keys, lua }] of Object.entries(REDIS_SCRIPTS)) client.defineCommand(name, { numberOfKeys: keys, lua })
     this.#commands = client
     if (!this.isCluster) client.on('close', () => this.onBroken())
@@ -55,7 +64,9 @@ export class RedisConnection {
 
   /** Listens on channels from now on, over broken connections as well; what is said meanwhile is lost. */
   async listen(channels: readonly string[], onMessage: (channel: string, message: string) => void): Promise<void> {
-    this.#messages = this.#dial(await import('ioredis'), { enableOfflineQueue: true, maxRetriesPerRequest: null })
+    const drivers = await this.#drivers()
+    if (drivers === undefined) return
+    this.#messages = this.#dial(drivers, { enableOfflineQueue: true, maxRetriesPerRequest: null })
     this.#messages.on('message', onMessage)
     // Resolves when there is a server; until then nobody waits.
     this.#messages.subscribe(...channels).catch((error: unknown) => this.#logger.warn({ error }, 'could not listen to other nodes of the cache'))
@@ -98,9 +109,18 @@ export class RedisConnection {
   }
 
   close(): void {
+    this.#closings += 1
+    this.#opening = undefined
     for (const client of [this.#commands, this.#messages]) client?.disconnect()
     this.#commands = undefined
     this.#messages = undefined
+  }
+
+  /** What dials; nothing when it was closed while that was loaded. */
+  async #drivers(): Promise<Drivers | undefined> {
+    const before = this.#closings
+    const drivers = await import('ioredis')
+    return before === this.#closings ? drivers : undefined
   }
 
   #dial({ Cluster: ClusterClient, Redis: RedisClient }: Drivers, special: RedisOptions): Client {

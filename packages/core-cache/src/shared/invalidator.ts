@@ -1,6 +1,6 @@
 import { outsideOfCalls, sleep, withDeadline } from '@smart-whale/core-resilience'
 import type { Clock, Logger } from '@smart-whale/interfaces'
-import { unacknowledgedError } from '../errors.ts'
+import { closedError, unacknowledgedError } from '../errors.ts'
 import type { NodeLink } from './node-link.ts'
 import type { Invalidation, SharedCache } from './shared-cache.ts'
 
@@ -36,7 +36,7 @@ export class Invalidator {
   readonly #followHere: (invalidation: Invalidation) => void
   #next = newBatch()
   #isRunning = false
-  readonly #closing = new AbortController()
+  #closing = new AbortController()
 
   constructor(parts: { readonly node: string; readonly shared: SharedCache; readonly link: NodeLink; readonly clock: Clock; readonly logger: Logger }, followHere: (invalidation: Invalidation) => void) {
     this.#node = parts.node
@@ -66,52 +66,58 @@ export class Invalidator {
     }
   }
 
+  /** Ends what is under way and what waits, unacknowledged. */
   close(): void {
-    this.#closing.abort()
+    const [closing, waiting] = [this.#closing, this.#next]
+    this.#closing = new AbortController()
+    this.#next = newBatch()
+    closing.abort(closedError())
+    waiting.done.reject(closedError())
   }
 
   async #run(): Promise<void> {
     this.#isRunning = true
     // Everything that is asked for in the same turn goes together.
     await Promise.resolve()
-    while (!this.#closing.signal.aborted && !isEmpty(this.#next)) {
+    while (!isEmpty(this.#next)) {
       const batch = this.#next
       this.#next = newBatch()
-      await this.#carryOut(batch)
+      await this.#carryOut(batch, this.#closing.signal)
     }
     this.#isRunning = false
   }
 
-  async #carryOut(batch: Batch): Promise<void> {
+  async #carryOut(batch: Batch, signal: AbortSignal): Promise<void> {
     const invalidation: Invalidation = batch.all ? { all: true } : { keys: [...batch.keys], tags: [...batch.tags], patterns: [...batch.patterns] }
-    while (!this.#closing.signal.aborted) {
+    while (!signal.aborted) {
       try {
-        const acknowledged = this.#link.waitForAll(await this.#recordRemoval(invalidation))
+        const acknowledged = this.#link.waitForAll(await this.#recordRemoval(invalidation, signal))
         this.#followHere(invalidation)
         // Nodes confirm at their own pace; the next batch doesn't wait for them.
         acknowledged.then(batch.done.resolve, batch.done.reject)
         return
       } catch (error) {
+        if (signal.aborted) break
         this.#logger.warn({ error }, 'an invalidation could not be recorded and is asked for again')
         this.#link.suspect()
-        await sleep(AGAIN_AFTER_MS, { clock: this.#clock, signal: this.#closing.signal }).catch(() => {})
+        await sleep(AGAIN_AFTER_MS, { clock: this.#clock, signal }).catch(() => {})
       }
     }
-    batch.done.reject(unacknowledgedError(undefined, 0))
+    batch.done.reject(closedError())
   }
 
   /** The values and the tokens of loads under way go first: what is read or stored after it is recorded can't be older. */
-  async #recordRemoval(invalidation: Invalidation) {
+  async #recordRemoval(invalidation: Invalidation, signal: AbortSignal) {
     const { keys = [], patterns = [] } = invalidation
     for (let at = 0; at < keys.length; at += KEYS_A_REQUEST) {
-      await this.#ask('deleting invalid values', () => this.#shared.remove(keys.slice(at, at + KEYS_A_REQUEST)))
+      await this.#ask('deleting invalid values', () => this.#shared.remove(keys.slice(at, at + KEYS_A_REQUEST)), signal)
     }
-    for (const pattern of patterns) await this.#ask('deleting by a pattern', () => this.#shared.removeMatching(pattern), SCAN_TIMEOUT_MS)
-    return this.#ask('recording an invalidation', () => this.#shared.record(this.#node, invalidation))
+    for (const pattern of patterns) await this.#ask('deleting by a pattern', () => this.#shared.removeMatching(pattern), signal, SCAN_TIMEOUT_MS)
+    return this.#ask('recording an invalidation', () => this.#shared.record(this.#node, invalidation), signal)
   }
 
-  #ask<R>(what: string, request: () => Promise<R>, timeoutMs = REQUEST_TIMEOUT_MS): Promise<R> {
-    return withDeadline(request, { timeoutMs, what, clock: this.#clock })
+  #ask<R>(what: string, request: () => Promise<R>, signal: AbortSignal, timeoutMs = REQUEST_TIMEOUT_MS): Promise<R> {
+    return withDeadline(request, { timeoutMs, what, signal, clock: this.#clock })
   }
 }
 

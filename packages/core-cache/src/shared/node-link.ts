@@ -117,8 +117,9 @@ export class NodeLink implements SharedListener {
     if (isNews) void this.renew()
   }
 
-  /** Asks for a lease now; one request at a time, and one more after it if it is asked for meanwhile. Never fails. */
+  /** Asks for a lease now; one request at a time, and one more after it if it is asked for meanwhile. Never fails. A link that is closed asks for none. */
   renew(): Promise<void> {
+    if (!this.#isOpen) return Promise.resolve()
     if (this.#renewing !== undefined) {
       this.#renewAgain = true
       return this.#renewing

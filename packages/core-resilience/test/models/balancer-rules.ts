@@ -164,5 +164,8 @@ function cheaperOfTwo(among: readonly Target[], [one = 0, other = 0]: readonly n
   const first = among[Math.floor(one * among.length)]!
   const others = [...among.slice(among.indexOf(first) + 1), ...among.slice(0, among.indexOf(first))]
   const costOf = (target: Target): number => (latencyOf(target) === 0 ? 1_000 * target.underWay : latencyOf(target) * (target.underWay + 1)) / target.weight
-  return [lowest([first, others[Math.floor(other * others.length)]!], costOf)[0]!]
+  const second = others[Math.floor(other * others.length)]!
+  // What differs by a rounding alone is equal, and either will do.
+  if (Math.abs(costOf(first) - costOf(second)) <= 1e-9 * costOf(first)) return costOf(first) === costOf(second) ? [first] : [first, second]
+  return lowest([first, second], costOf)
 }
