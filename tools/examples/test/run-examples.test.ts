@@ -11,6 +11,7 @@ const ROOT = join(import.meta.dirname, '../../..')
 const EXAMPLES: Readonly<Record<string, readonly RegExp[]>> = {
   'cache/bounded-cache.ts': [/kept as it was: true 2026 bigint/, /a miss is undefined/, /still there: true/, /last ten pages: 10/, /entries: 1000/],
   'operate/start-and-back-up.ts': [/ClickHouse answers on port \d+/, /ClickHouse, restored: \{ rows: 100000n \}/, /PostgreSQL, restored: 100000 rows/],
+  'operate/migrate-and-examine.ts': [/applied: rides, fill/, /on shards: .*Distributed\(/, /drift: rides, column by_hand/, /fare: Nullable\(Float64\), and not one null/, /order-by: .* saves \d\d %/],
   'read/analytics-query.ts': [/'BGO' +│ 59994n  │ 42\.5/, /asked once: miss - asked again: hit/, /after an insert: miss/, /refused: ERR_CLICKHOUSE_PERMISSION_DENIED/],
   'read/metrics-from-cube.ts': [/'2026-01-01' │ 'lost' │ 2880n +│ 1000n/, /rollup main \d+/],
   'read/metrics.ts': [/'hourly' │ 'sw_rollup_hourly_\w+' │ 'made' +│ 100000/, /time: '2026-03-29',\s+orders: 828n/, /answered by the rollup "hourly"/, /'SE' +│ '698786\.00'/, /revenue: '2445675\.00'/, /answered by "orders"/],

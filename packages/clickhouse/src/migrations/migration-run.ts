@@ -100,17 +100,20 @@ async function sendStatement(task: MigrationTask, placed: PlacedStatement, runne
 /** Finds out what became of the statement that an earlier run ended at, and writes it down. Answers what is left. */
 async function settleUncertain(task: MigrationTask, remaining: PlacedStatement[], runner: MigrationRunner): Promise<PlacedStatement[]> {
   const { adapter, identity, clock, call } = runner
-  const { uncertain } = progressOf(task)
+  const uncertain = task.state?.state === 'half-done' ? task.state.uncertain : undefined
+  if (uncertain === undefined) return remaining
+  const goesOn = task.state?.direction === task.direction
   const [next, ...others] = remaining
-  if (uncertain === undefined || next === undefined) return remaining
   const sent: SentStatement = {
     // What may have been sent is what was written down, not what the file says now.
-    statement: checksumOf(next.statement) === uncertain.checksum ? next.statement : '',
+    statement: goesOn && next !== undefined && checksumOf(next.statement) === uncertain.checksum ? next.statement : '',
     queryId: queryIdOf(identity, uncertain.epoch, uncertain.step),
     witnessId: witnessIdOf(identity, uncertain.epoch, uncertain.step),
     begunAt: uncertain.at,
   }
   await waitUntilItEnded(adapter, sent, clock, call)
+  // The other way begins at its beginning, whatever became of it.
+  if (!goesOn || next === undefined) return remaining
   if (sent.statement !== '' && isRepeatable(next.statement)) return remaining
   const fate = await fateOf(adapter, sent, identity, runner, call)
   if (fate === 'unknown') throw uncertainError(task, next.statement)
