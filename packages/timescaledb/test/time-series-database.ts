@@ -1,4 +1,4 @@
-import { createTimescaleAdapter, type TimescaleDBStorage, type TimescaleStorage } from '@smart-whale/timescaledb'
+import { createMigrationManager, createTimescaleAdapter, IngestLedger, type TimescaleDBStorage, type TimescaleStorage } from '@smart-whale/timescaledb'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
 import type { TestEngine } from './each-engine.ts'
@@ -31,6 +31,18 @@ export async function openTestDatabase(engine: TestEngine): Promise<TestDatabase
     await database.drop()
   }
   return { url: database.url, storage: await connect(), connect, connectTo: (url) => open({ url }), close }
+}
+
+/** A database with what migrations make, and the ledger in it. */
+export interface LedgerDatabase extends TestDatabase {
+  readonly ledger: IngestLedger
+}
+
+/** Opens one for slices to be written to. */
+export async function openLedgerDatabase(engine: TestEngine): Promise<LedgerDatabase> {
+  const database = await openTestDatabase(engine)
+  await createMigrationManager(database.storage).up()
+  return { ...database, ledger: new IngestLedger(database.storage) }
 }
 
 /** Waits until a condition holds, for at most five seconds unless told otherwise. */

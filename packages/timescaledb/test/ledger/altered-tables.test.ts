@@ -1,9 +1,9 @@
 import { type BatchTransaction, type ColumnBatch, type Row, type Slice, ValidationError } from '@smart-whale/interfaces'
-import { createMigrationManager, createTransactionalBatchWriter, IngestLedger, type TimescaleStorage } from '@smart-whale/timescaledb'
+import { createTransactionalBatchWriter, type IngestLedger, type TimescaleStorage } from '@smart-whale/timescaledb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeEngines } from '../each-engine.ts'
 import { columnBatchOf, rowsOfColumns } from '../fixtures/column-batch-of.ts'
-import { openTestDatabase, type TestDatabase } from '../time-series-database.ts'
+import { type LedgerDatabase, openLedgerDatabase } from '../time-series-database.ts'
 
 /*
  * Tables that are not what they were when a pipeline began to write to them. Whatever was done, no row is blamed for it.
@@ -12,16 +12,14 @@ import { openTestDatabase, type TestDatabase } from '../time-series-database.ts'
 const SLICE: Slice = { firstOffset: 0n, lastOffset: 1n, token: 'one', excluded: [] }
 
 describeEngines((engine) => {
-  let database: TestDatabase
+  let database: LedgerDatabase
   let storage: TimescaleStorage
   let ledger: IngestLedger
   let tables = 0
 
   beforeAll(async () => {
-    database = await openTestDatabase(engine)
-    storage = database.storage
-    ledger = new IngestLedger(storage)
-    await createMigrationManager(storage).up()
+    database = await openLedgerDatabase(engine)
+    ;({ storage, ledger } = database)
   })
   afterAll(() => database.close())
 

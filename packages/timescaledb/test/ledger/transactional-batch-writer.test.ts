@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { Slice, SliceClaim } from '@smart-whale/interfaces'
-import { createMigrationManager, createPartitionManager, createTransactionalBatchWriter, IngestLedger, type TimescaleStorage } from '@smart-whale/timescaledb'
+import { createPartitionManager, createTransactionalBatchWriter, IngestLedger, type TimescaleStorage } from '@smart-whale/timescaledb'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { describeEngines } from '../each-engine.ts'
-import { openTestDatabase, type TestDatabase, untilSomebodyWaits } from '../time-series-database.ts'
+import { type LedgerDatabase, openLedgerDatabase, untilSomebodyWaits } from '../time-series-database.ts'
 
 interface Flight {
   date: Date | string | null
@@ -19,17 +19,15 @@ const flights = (count: number, first = 0): Flight[] =>
   Array.from({ length: count }, (_, index) => ({ date: new Date(Date.UTC(2001, 0, 1) + (first + index) * DAY), delay: index % 7, event_id: `e${first + index}` }))
 
 describeEngines((engine) => {
-  let database: TestDatabase
+  let database: LedgerDatabase
   let storage: TimescaleStorage
   let ledger: IngestLedger
   let claim: SliceClaim
   let scopes = 0
 
   beforeAll(async () => {
-    database = await openTestDatabase(engine)
-    storage = database.storage
-    ledger = new IngestLedger(storage)
-    await createMigrationManager(storage).up()
+    database = await openLedgerDatabase(engine)
+    ;({ storage, ledger } = database)
   })
   afterAll(() => database.close())
 

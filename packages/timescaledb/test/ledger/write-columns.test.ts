@@ -1,10 +1,10 @@
 import { type BatchTransaction, type ColumnBatch, InfrastructureError, type RefusedRow, type Row, type Slice, type SliceClaim, ValidationError } from '@smart-whale/interfaces'
-import { asJsonText, createMigrationManager, createPartitionManager, createTransactionalBatchWriter, IngestLedger, type TimescaleStorage, type TransactionalBatchWriterOptions } from '@smart-whale/timescaledb'
+import { asJsonText, createPartitionManager, createTransactionalBatchWriter, type IngestLedger, type TimescaleStorage, type TransactionalBatchWriterOptions } from '@smart-whale/timescaledb'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { describeEngines } from '../each-engine.ts'
 import { columnBatchOf, decimalText, type GivenColumn, rowsOfColumns } from '../fixtures/column-batch-of.ts'
-import { openTestDatabase, type TestDatabase } from '../time-series-database.ts'
+import { type LedgerDatabase, openLedgerDatabase } from '../time-series-database.ts'
 
 const DAY = 86_400_000
 const slice = (count: number): Slice => ({ firstOffset: 0n, lastOffset: BigInt(count) - 1n, token: `0-${count}`, excluded: [] })
@@ -41,7 +41,7 @@ const cases: fc.Arbitrary<Case> = fc.integer({ min: 1, max: 6 }).chain((rows) =>
 )
 
 describeEngines((engine) => {
-  let database: TestDatabase
+  let database: LedgerDatabase
   let storage: TimescaleStorage
   let ledger: IngestLedger
   let claim: SliceClaim
@@ -49,10 +49,8 @@ describeEngines((engine) => {
   let tables = 0
 
   beforeAll(async () => {
-    database = await openTestDatabase(engine)
-    storage = database.storage
-    ledger = new IngestLedger(storage)
-    await createMigrationManager(storage).up()
+    database = await openLedgerDatabase(engine)
+    ;({ storage, ledger } = database)
     await storage.runScript(`create domain citext_like as text; create type mood as enum ('glad', ''); create domain positive as numeric(20, 7) check (value > 0)`)
   })
   afterAll(() => database.close())
