@@ -4,7 +4,7 @@ import { TimescaleOperationError, TimescaleValidationError } from '../errors.ts'
 import { quoteIdentifier } from '../quote-identifier.ts'
 import type { SqlConnection } from '../sql-driver.ts'
 import type { OnConflict } from '../timescale-storage.ts'
-import { type ColumnPair, encodeColumns } from './columns/encode-columns.ts'
+import { type ColumnPair, encodeColumns, freeChunks } from './columns/encode-columns.ts'
 import type { TargetColumn, TargetTable } from './describe-table.ts'
 import { encodeRows } from './encode-rows.ts'
 
@@ -81,7 +81,10 @@ export async function insertColumns(connection: SqlConnection, target: TargetTab
   if (!chunks) return null
   const list = pairs.map((pair) => quoteIdentifier(pair.target.name)).join(', ')
   try {
-    refuseMissing(target, batch.rows, await connection.copyIn(`copy ${target.sql} (${list}) from stdin with (format binary)`, chunks, options))
+    const stored = await connection.copyIn(`copy ${target.sql} (${list}) from stdin with (format binary)`, chunks, options)
+    // The server has all of it; after a failure a socket may still be at work with them.
+    freeChunks(chunks)
+    refuseMissing(target, batch.rows, stored)
     return batch.rows
   } catch (error) {
     throw withRowIndex(error)

@@ -6,7 +6,7 @@ import { asJsonText } from '../../drivers/encode-parameter.ts'
 import type { TargetColumn } from '../describe-table.ts'
 import { encodeRows } from '../encode-rows.ts'
 import { findCodec } from '../find-codec.ts'
-import { encodeColumns } from './encode-columns.ts'
+import { encodeColumns, freeChunks } from './encode-columns.ts'
 
 interface Type {
   readonly name: string
@@ -143,5 +143,19 @@ describe('encodeColumns', () => {
     const values: ColumnValues = { name: 'c', layout: 'milliseconds', bytes: new Uint8Array(BigInt64Array.of(2n ** 62n).buffer), isConstant: false, nulls: null, precision: 0, scale: 0 }
 
     expect(encodeColumns({ rows: 1 }, [{ values, target: target('c', { name: 'timestamptz' }) }])).toBeNull()
+  })
+})
+
+describe('freeChunks', () => {
+  it('frees the rows and leaves what every batch begins and ends with', () => {
+    const values = columnBatchOf(2000, [{ name: 'c', layout: 'int64', values: Array.from({ length: 2000 }, (_, row) => BigInt(row)) }]).columns[0]
+    const pair = { values: values as ColumnValues, target: target('c', { name: 'int8' }) }
+    const chunks = encodeColumns({ rows: 2000 }, [pair]) ?? []
+    const before = Buffer.concat(chunks)
+
+    freeChunks(chunks)
+
+    expect(chunks.slice(1, -1).map(({ byteLength }) => byteLength)).toEqual(chunks.slice(1, -1).map(() => 0))
+    expect(Buffer.concat(encodeColumns({ rows: 2000 }, [pair]) ?? [])).toEqual(before)
   })
 })

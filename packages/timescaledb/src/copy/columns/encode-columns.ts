@@ -35,6 +35,17 @@ export function encodeColumns({ rows }: Pick<ColumnBatch, 'rows'>, pairs: readon
   return chunks
 }
 
+/**
+ * Frees what {@link encodeColumns} made: nobody may still read it. Megabytes for each batch, which lived long enough to be old when they were sent, would
+ * stay until the collector went through all of the heap.
+ */
+export function freeChunks(chunks: readonly Uint8Array[]): void {
+  for (const { buffer, byteLength } of chunks.slice(1, -1)) {
+    // A small one is a part of memory that others have parts of.
+    if (byteLength === buffer.byteLength) (buffer as ArrayBuffer).transfer(0)
+  }
+}
+
 function averageRowBytes(rows: number, pairs: readonly ColumnPair[]): number {
   const bytes = pairs.reduce((sum, { values: { isConstant, bytes } }) => sum + LENGTH_BYTES + (isConstant ? bytes.length : bytes.length / rows), 0)
   return Math.max(1, bytes)
