@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --conditions=@smart-whale/source --max-semi-space-size=8
+#!/usr/bin/env -S node --conditions=@smart-whale/source --max-semi-space-size=4
 import './bounded-heap.ts'
 import { stopSignal } from '@smart-whale/app-process/stop-signal'
 

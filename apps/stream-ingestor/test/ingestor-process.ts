@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { COMPILED_PROGRAMS } from '../../../tools/engines/compiled-programs.ts'
+import { CONTAINER_ARGUMENTS, CONTAINER_ENVIRONMENT } from '../../../tools/engines/container-flags.ts'
 
 /** An ingestor as a process of its own, started as in production. */
 export interface IngestorProcess {
@@ -18,7 +20,7 @@ const MAIN = join(import.meta.dirname, '../src/main.ts')
 
 /** Starts a command of the ingestor, with the flags that its container has. */
 export function startCommand(args: readonly string[], environment: Readonly<Record<string, string>>): IngestorProcess {
-  const child: ChildProcess = spawn(process.execPath, ['--conditions=@smart-whale/source', '--max-semi-space-size=8', MAIN, ...args], { env: { PATH: process.env.PATH, MALLOC_ARENA_MAX: '2', PORT: '0', LOG_LEVEL: 'info', ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child: ChildProcess = spawn(process.execPath, ['--conditions=@smart-whale/source', ...CONTAINER_ARGUMENTS, MAIN, ...args], { env: { PATH: process.env.PATH, ...CONTAINER_ENVIRONMENT, PORT: '0', LOG_LEVEL: 'info', ...COMPILED_PROGRAMS, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
   let printed = ''
   const exited = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)))
   const serving = new Promise<string>((resolve, reject) => {

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { COMPILED_PROGRAMS } from '../../engines/compiled-programs.ts'
+import { CONTAINER_ARGUMENTS, CONTAINER_ENVIRONMENT } from '../../engines/container-flags.ts'
 
 /** A stream ingestor in a process of its own, as in production. */
 export interface IngestorProcess {
@@ -27,9 +29,9 @@ const KEPT_CHARACTERS = 20_000
 /** Starts one; the caller ends it. */
 export function startIngestor(environment: Readonly<Record<string, string>>): IngestorProcess {
   // With the flags that its container has.
-  const child = spawn(process.execPath, ['--conditions=@smart-whale/source', '--max-semi-space-size=8', MAIN, 'run'], {
+  const child = spawn(process.execPath, ['--conditions=@smart-whale/source', ...CONTAINER_ARGUMENTS, MAIN, 'run'], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH, MALLOC_ARENA_MAX: '2', PORT: '0', LOG_LEVEL: 'info', ...environment },
+    env: { PATH: process.env.PATH, ...CONTAINER_ENVIRONMENT, PORT: '0', LOG_LEVEL: 'info', ...COMPILED_PROGRAMS, ...environment },
   })
   const lines: string[] = []
   let tail = ''

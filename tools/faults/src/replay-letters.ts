@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { COMPILED_PROGRAMS } from '../../engines/compiled-programs.ts'
 import type { Environment } from './fault-world.ts'
 
 const MAIN = join(import.meta.dirname, '../../../apps/stream-ingestor/src/main.ts')
@@ -19,7 +20,7 @@ export async function replayThrice(folder: string, environment: Environment, top
 
 /** The exit code; -1 when it was killed. */
 function runCommand(args: readonly string[], environment: Environment, killAfterMs?: number): Promise<number> {
-  const child = spawn(process.execPath, ['--conditions=@smart-whale/source', MAIN, ...args], { stdio: 'ignore', env: { PATH: process.env.PATH, ...environment } })
+  const child = spawn(process.execPath, ['--conditions=@smart-whale/source', MAIN, ...args], { stdio: 'ignore', env: { PATH: process.env.PATH, ...COMPILED_PROGRAMS, ...environment } })
   const timer = killAfterMs === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), killAfterMs)
   return new Promise((resolve) =>
     child.once('exit', (code) => {

@@ -3,6 +3,7 @@ import { createAdapter, type ClickHouseAdapter } from '@smart-whale/clickhouse'
 import type { Row } from '@smart-whale/interfaces'
 import { deadLetterTopic, type MessagingTransport } from '@smart-whale/messaging'
 import { createPlatformaticTransport } from '@smart-whale/messaging/platformatic'
+import { CONTAINER_ARGUMENTS, CONTAINER_ENVIRONMENT } from '../../../engines/container-flags.ts'
 import { type FreshDatabase, freshClickHouseDatabase } from '../fresh-databases.ts'
 import type { BenchEngines, Contender, OpenHotPath } from '../hot-path.ts'
 import { requireEqual } from '../require-equal.ts'
@@ -72,8 +73,8 @@ export async function addWorker(bench: IngestBench, name: string, table: string,
   const { adapter, database, engines, brokers, topic } = bench
   await adapter.execute(`CREATE TABLE ${table} (${bench.shape.columns}) ENGINE = MergeTree ORDER BY source_offset SETTINGS non_replicated_deduplication_window = 10000`)
   // As the container of a worker has it, for every contender.
-  const environment = { MALLOC_ARENA_MAX: '2', ...workerEnvironment({ brokers, topic, length: REPEATS * BATCH_EVENTS, ...engines.clickhouse, table: `${database.name}.${table}` }), ...more }
-  const command = program.includes('/') ? { command: program, args: [] } : { command: process.execPath, args: ['--disable-warning=TimeoutNegativeWarning', '--conditions=@smart-whale/source', '--max-semi-space-size=8', WORKER, program] }
+  const environment = { ...CONTAINER_ENVIRONMENT, ...workerEnvironment({ brokers, topic, length: REPEATS * BATCH_EVENTS, ...engines.clickhouse, table: `${database.name}.${table}` }), ...more }
+  const command = program.includes('/') ? { command: program, args: [] } : { command: process.execPath, args: ['--disable-warning=TimeoutNegativeWarning', '--conditions=@smart-whale/source', ...CONTAINER_ARGUMENTS, WORKER, program] }
   const workers = await Promise.all(Array.from({ length: processes }, () => startWorker({ ...command, environment })))
   for (const worker of workers) bench.workers.push({ name, worker })
   bench.contenders.push({
