@@ -91,7 +91,8 @@ function dynamicCodec(type: ColumnType, encoderOf: EncoderOf): DynamicCodec | nu
 
 /** `JSON`: as the text that the server is told to expect. Integers up to 64 bits keep their digits; a `Date` becomes ISO text. */
 export const documentEncoder: CellEncoder = (writer, value) => {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return new CellRefusal(`must be an object, is a ${kindOf(value)}`)
+  if (typeof value === 'string' && isObjectText(value)) return writer.string(value) ? undefined : new CellRefusal('contains half of a surrogate pair')
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return new CellRefusal(`must be an object, or the JSON text of one, is a ${kindOf(value)}`)
   const problems: string[] = []
   const text = JSON.stringify(value instanceof Map ? Object.fromEntries(value as Map<string, unknown>) : value, (key, member: unknown) => {
     if (typeof member === 'bigint') {
@@ -104,6 +105,15 @@ export const documentEncoder: CellEncoder = (writer, value) => {
   })
   if (problems[0] !== undefined) return new CellRefusal(problems[0])
   return writer.string(text) ? undefined : new CellRefusal('contains half of a surrogate pair')
+}
+
+function isObjectText(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+  } catch {
+    return false
+  }
 }
 
 declare global {

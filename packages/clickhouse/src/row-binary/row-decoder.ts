@@ -10,6 +10,7 @@ import { parseColumnType } from './column-type.ts'
 export class RowDecoder<T extends Row = Row> {
   readonly #reader = new ByteReader()
   #columns: readonly ColumnDescription[] | null = null
+  #hasPrototypeName = false
   #cells: readonly { name: string; decode: CellDecoder }[] = []
 
   /** Known once the header has arrived; null until then. */
@@ -36,12 +37,10 @@ export class RowDecoder<T extends Row = Row> {
   }
 
   #readRow(): T {
+    // A column that is called so must not become what the row inherits from.
+    if (this.#hasPrototypeName) return Object.fromEntries(this.#cells.map(({ name, decode }) => [name, decode(this.#reader)])) as T
     const row: Row = {}
-    for (const { name, decode } of this.#cells) {
-      const value = decode(this.#reader)
-      if (name === '__proto__') Object.defineProperty(row, name, { value, writable: true, enumerable: true, configurable: true })
-      else row[name] = value
-    }
+    for (const { name, decode } of this.#cells) row[name] = decode(this.#reader)
     return row as T
   }
 
@@ -52,6 +51,7 @@ export class RowDecoder<T extends Row = Row> {
     })
     if (columns === null) return false
     this.#columns = columns
+    this.#hasPrototypeName = columns.some(({ name }) => name === '__proto__')
     this.#cells = columns.map(({ name, type }) => ({ name, decode: decoderOf(name, type) }))
     return true
   }

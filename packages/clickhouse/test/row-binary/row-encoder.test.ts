@@ -183,7 +183,7 @@ describe('compileRowEncoder, read back by the server', () => {
     ['Point', [1], 'must be an array of 2, is a array'],
     ['Variant(Date, UInt8)', 'x', 'fits none of Date, UInt8, is a string; name one with typed(…)'],
     ['Dynamic', [1, 'a'], "mixes Int64 and String; bind it with typed('Array(…)', …)"],
-    ['JSON', 'text', 'must be an object, is a string'],
+    ['JSON', 'text', 'must be an object, or the JSON text of one, is a string'],
     ['JSON', { a: [NaN] }, 'holds NaN under "0", which JSON has no word for; leave it out, or give text'],
     ['QBit(Float32, 2)', [1], 'must have 2 elements, has 1'],
     ['AggregateFunction(sum, UInt8)', 5, 'must be the bytes of a state, as CAST(… AS String) gives them, is a number'],

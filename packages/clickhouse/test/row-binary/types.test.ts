@@ -25,6 +25,14 @@ describe('the types that a table may have', () => {
     expect(await differencesOfDocuments(own.owner, 40, 1)).toEqual([])
   })
 
+  it('take the text of a document as it is', async () => {
+    await own.owner.execute('CREATE TABLE texts (c JSON) ENGINE = MergeTree ORDER BY tuple()')
+
+    await own.owner.insert('texts', [{ c: '{"a":{"b":9007199254740993},"d":"2001-01-01"}' }])
+
+    expect((await own.owner.execute('SELECT c FROM texts')).rows).toEqual([{ c: { a: { b: 9_007_199_254_740_993n }, d: '2001-01-01' } }])
+  })
+
   it('keep values of any type in a column that takes all', async () => {
     expect(await differencesOfDynamicValues(own.owner, 40, 1)).toEqual([])
   })
