@@ -132,13 +132,13 @@ export class LevelAdapter implements ClickHouseAdapter {
   }
 
   /** What a stream gives, with its turn given back at its end, however that comes. */
-  async *#told<T>(query: string, options: QueryOptions, begun: Promise<(cost?: Cost) => Promise<void>>, open: () => AsyncIterable<T>): AsyncIterable<T> {
+  async *#told<T>(query: string, options: QueryOptions, begun: Promise<(cost?: Cost) => void>, open: () => AsyncIterable<T>): AsyncIterable<T> {
     try {
       const ended = await begun
       try {
         yield* open()
       } finally {
-        await ended()
+        ended()
       }
     } catch (error) {
       throw this.#veiled(error, query, options)
@@ -159,16 +159,17 @@ export class LevelAdapter implements ClickHouseAdapter {
   }
 
   /** All that must hold before the query goes out; resolves to what has to be called when it has ended. */
-  async #begin(query: string, params: QueryParams | undefined, options: QueryOptions): Promise<(cost?: Cost) => Promise<void>> {
+  async #begin(query: string, params: QueryParams | undefined, options: QueryOptions): Promise<(cost?: Cost) => void> {
     const { adapter, level, turns, quota } = this.#options
     const key = await this.#admit(query, params, options)
     const turn = await turns.take(key, level.share, options.signal)
     const startedAt = this.#clock.monotonic()
-    // A query that failed has cost what it took.
-    const ended = async (cost?: Cost): Promise<void> => {
+    // A query that failed has cost what it took. Nobody waits until other processes have been told.
+    const ended = (cost?: Cost): void => {
       const tookMs = this.#clock.monotonic() - startedAt
       turn.end(tookMs)
-      await quota?.spend(key, { queries: 1, rowsRead: cost?.rowsRead ?? 0, bytesRead: cost?.bytesRead ?? 0, serverMs: cost?.serverMs || tookMs })
+      const spent = { queries: 1, rowsRead: cost?.rowsRead ?? 0, bytesRead: cost?.bytesRead ?? 0, serverMs: cost?.serverMs || tookMs }
+      quota?.spend(key, spent).catch((error: unknown) => this.#options.logger?.error({ err: error }, 'what a query cost was not counted'))
     }
     try {
       if (level.budget !== undefined) {
@@ -177,7 +178,7 @@ export class LevelAdapter implements ClickHouseAdapter {
       }
       return ended
     } catch (error) {
-      await ended()
+      ended()
       throw error
     }
   }

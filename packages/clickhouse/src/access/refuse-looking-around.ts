@@ -5,10 +5,10 @@ import { type SqlToken, sqlTokens } from '../sql-tokens.ts'
  * Columns that every table has beside its own. They number the parts, blocks and rows of a table, those of all tenants together: the
  * gaps between one's own rows tell how many others there are.
  */
-const HIDDEN_COLUMN = /^_(?:part|block|partition|sample_factor|disk|shard|row_exists|table|database|path|file|size|time|etag|distance)\w*$/
+const HIDDEN_COLUMN = /^_(?:part(?:_\w+)?|partition_(?:id|value)|block_(?:number|offset)|sample_factor|disk_name|shard_num|row_exists|table|database|path|file|size|time|etag|distance)$/
 
 /** Databases of the server itself: they list what everybody has, and how much of it. */
-const SERVER_DATABASES: ReadonlySet<string> = new Set(['system', 'information_schema', '_table_function', 'default_system'])
+const SERVER_DATABASES: ReadonlySet<string> = new Set(['system', 'information_schema'])
 
 /** Functions that wait, that tell of server and user, or that read tables beside the row policies. */
 const TELLING_FUNCTION = /^(?:sleep|sleepeachrow|version|currentuser|user|current_user|currentprofiles|enabledprofiles|defaultprofiles|currentroles|enabledroles|defaultroles|getsetting|getsettingordefault|hascolumnintable|joinget\w*|dictget\w*|dicthas|dictisin|blockserializedsize|connectionid|partitionid|revision|timezone|servertimezone|evalmlmethod|indexhint|mergetreeindex\w*)$/
@@ -34,7 +34,7 @@ export function refuseLookingAround(query: string, params: Readonly<Record<strin
     else if (token.kind === 'number') refuseName((/[a-z_]\w*$/i.exec(token.text.slice(1))?.[0] ?? '').toLowerCase(), false, false)
   })
   // A name can be handed over as a value, too.
-  if (/identifier/i.test(query)) Object.values(params).forEach((value) => typeof value === 'string' && value.split('.').forEach((part) => refuseName(part.replaceAll(/[`"]/g, '').toLowerCase(), true, true)))
+  if (/identifier/i.test(query)) Object.values(params).forEach((value) => typeof value === 'string' && value.split('.').forEach((part) => refuseName(part.replaceAll(/[`"]/g, '').toLowerCase(), false, true)))
 }
 
 function refuseStatement(tokens: readonly SqlToken[]): void {

@@ -112,5 +112,9 @@ export const EXHAUSTION: readonly AbuseCase[] = casesOf('exhaustion', [
   'SELECT arrayJoin(range(1000000)) AS x, arrayJoin(range(1000000)) AS y',
   'SELECT * FROM numbers(10000000) ORDER BY rand() LIMIT 5 BY number',
   'SELECT number FROM system.numbers',
+  'SELECT number FROM numbers(2) ORDER BY number WITH FILL FROM 0 TO 1000000000',
+  'SELECT range(4000000000)',
+  'SELECT count() FROM <table> AS a, <table> AS b, numbers(1000000) AS c, numbers(1000000) AS d',
+  `SELECT ${'('.repeat(5000)}1${')'.repeat(5000)}`,
   'WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT count() FROM r',
 ])
