@@ -127,6 +127,19 @@ describe('its commands', () => {
   })
 })
 
+describe('the check of isolation', () => {
+  it('finds that a login without row policies reads every tenant', async () => {
+    await database.owner.execute("CREATE TABLE orders (tenant String, id UInt64) ENGINE = MergeTree ORDER BY id")
+    await database.owner.execute("INSERT INTO orders SELECT ['a', 'b'][number % 2 + 1], number FROM numbers(10)")
+
+    const found = await run('check-isolation', 'orders:tenant', '--as-url', `${address()}/${database.name}`)
+
+    expect(found.code).toBe(3)
+    expect(found.out).toMatch(/orders, as a: /)
+    expect((await run('check-isolation', 'orders', '--as-url', address())).code).toBe(2)
+  })
+})
+
 describe('the process', () => {
   it('ends by SIGINT in the middle of a migration, leaves no lock, and goes on the next time', async () => {
     const own = await mkdtemp(join(folder, 'slow-'))
@@ -148,4 +161,12 @@ describe('the process', () => {
     expect(code, said).toBe(130)
     expect(rows).toEqual([])
   }, 60_000)
+})
+
+describe('the reference', () => {
+  it('says of each command what --help says', async () => {
+    const reference = await readFile(new URL('../../../../docs/reference/clickhouse-cli.md', import.meta.url), 'utf8')
+
+    for (const { name, summary, usage, help } of COMMANDS) expect(reference).toContain(`## ${name}\n\n${summary}.\n\n\`\`\`\nsmart-whale-clickhouse ${name} ${usage}`.trimEnd() + (help === '' ? '' : `\n\n${help}`))
+  })
 })

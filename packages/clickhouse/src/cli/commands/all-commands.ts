@@ -2,6 +2,7 @@ import type { Command } from '../command.ts'
 import { adviseCommand, explain } from './advice.ts'
 import { backupCreate, backupDelete, backupList, backupRestore, backupVerify } from './backup.ts'
 import { doctor } from './doctor.ts'
+import { checkIsolationCommand } from './isolation.ts'
 import { migrateDown, migrateDrift, migratePlan, migrateSettle, migrateStatus, migrateUp } from './migrate.ts'
 import { exportAnswer, optimize, types } from './tables.ts'
 
@@ -24,4 +25,5 @@ export const COMMANDS: readonly Command[] = [
   optimize,
   types,
   exportAnswer,
+  checkIsolationCommand,
 ]
