@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createMetricsLayer, defineMetrics } from '../../src/index.ts'
 import { openShop } from './shop.ts'
 
 let opened: Awaited<ReturnType<typeof openShop>>
@@ -33,6 +34,18 @@ describe('a question', () => {
     expect(period).toEqual({ from: '2026-03-28T00:00:00+01:00', to: '2026-04-01T00:00:00+02:00', timeZone: 'Europe/Oslo' })
   })
 
+  it.each(["DateTime64(3, 'UTC')", "DateTime64(9, 'UTC')", "DateTime('UTC')"])('has the last moment of its period in it, and the first one of the next not: %s', async (type) => {
+    const { database, analyticsService } = opened
+    const table = `moments_${type.replace(/\W/g, '')}`
+    await database.owner.execute(`CREATE TABLE ${table} (at ${type}) ENGINE = MergeTree ORDER BY at`)
+    for (const at of ['2026-03-19 23:59:59.999', '2026-03-20 00:00:00.000', '2026-03-20 23:59:59.999', '2026-03-21 00:00:00.000'])
+      await database.owner.execute(`INSERT INTO ${table} SELECT toDateTime64('${at}', 3, 'UTC')`)
+    const metrics = defineMetrics({ sources: { moments: { table, time: 'at' } }, dimensions: {}, metrics: { moments: { source: 'moments', measure: 'count' } } })
+    const layer = createMetricsLayer(metrics, { analyticsService, adapter: database.reader })
+
+    expect((await layer.ask({ metrics: ['moments'], from: '2026-03-20', to: '2026-03-21' })).rows).toEqual([{ moments: 2n }])
+  })
+
   it('is answered with gaps filled, hours of a day that has 23 of them too', async () => {
     const { rows } = await opened.layer.ask({ metrics: ['orders', 'mean'], from: '2026-03-29', to: '2026-03-30', grain: 'hour', timeZone: 'Europe/Oslo', fillGaps: true })
 
@@ -59,6 +72,13 @@ describe('a question', () => {
       { country: null, other: true, revenue: '110.00', exact_customers: 2n, basket: 55, web_share: 50 },
     ])
     expect(totals).toMatchObject({ revenue: '380.00', exact_customers: 6n })
+  })
+
+  it('has totals over everything, also where only the largest groups are listed', async () => {
+    const { rows, totals } = await opened.layer.ask({ metrics: ['revenue'], period: 'last_3_months', by: ['country'], top: { n: 1 }, totals: true })
+
+    expect(rows).toEqual([{ country: null, revenue: '150.00' }])
+    expect(totals).toEqual({ revenue: '380.00' })
   })
 
   it('is compared with the period before, and with the same one a year before', async () => {

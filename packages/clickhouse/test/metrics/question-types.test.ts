@@ -24,9 +24,8 @@ it('a question that names what the definition does not have is no question', () 
 
 it('a row has what was asked for', () => {
   const answer = async (layer: ShopLayer) => (await layer.ask({ metrics: ['orders'], period: 'today', by: ['country'] })).rows[0]
-  type Row = NonNullable<Awaited<ReturnType<typeof answer>>>
 
-  expectTypeOf<Row['orders']>().toEqualTypeOf<MetricValue>()
-  expectTypeOf<Row['country']>().toEqualTypeOf<DimensionValue>()
-  expectTypeOf<Row>().not.toHaveProperty('revenue')
+  expectTypeOf(answer).returns.resolves.exclude<undefined>().toHaveProperty('orders').toEqualTypeOf<MetricValue>()
+  expectTypeOf(answer).returns.resolves.exclude<undefined>().toHaveProperty('country').toEqualTypeOf<DimensionValue>()
+  expectTypeOf(answer).returns.resolves.exclude<undefined>().not.toHaveProperty('revenue')
 })

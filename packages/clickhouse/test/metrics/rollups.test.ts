@@ -1,6 +1,8 @@
+import { createL1Cache } from '@smart-whale/core-cache'
+import { FakeClock } from '@smart-whale/interfaces/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createRollupManager, defineMetrics } from '../../src/index.ts'
-import { openShop } from './shop.ts'
+import { createAnalyticsService, createMetricsLayer, createRollupManager, defineMetrics } from '../../src/index.ts'
+import { openShop, shop } from './shop.ts'
 
 let opened: Awaited<ReturnType<typeof openShop>>
 
@@ -110,6 +112,44 @@ describe('rollups', () => {
     expect(before).toMatchObject({ state: 'ready', former: [] })
     expect(made).toMatchObject({ outcome: 'made', dropped: [before?.table] })
     expect(after).toMatchObject({ state: 'missing', former: [made?.table] })
+  })
+
+  it('of days that are in no time zone answer as their source does', async () => {
+    const { database, analyticsService } = opened
+    await database.owner.execute('CREATE TABLE sales (day Date, shop String, n UInt32) ENGINE = MergeTree ORDER BY day')
+    await database.owner.execute("INSERT INTO sales SELECT toDate('2026-01-01') + number % 120, ['a', 'b'][1 + number % 2], number FROM numbers(500)")
+    const metrics = defineMetrics({
+      sources: { sales: { table: 'sales', time: 'day', timeType: 'date' } },
+      dimensions: { shop: { source: 'sales' } },
+      metrics: { sold: { source: 'sales', measure: 'sum', of: 'n' } },
+      rollups: { monthly: { source: 'sales', grain: 'month', metrics: ['sold'] } },
+    })
+    await createRollupManager(metrics, { adapter: database.owner }).apply()
+    const clock = new FakeClock({ startMs: Date.parse('2026-04-01T02:00:00Z') })
+    const layer = createMetricsLayer(metrics, { analyticsService, adapter: database.reader, clock })
+
+    // In New York it is still March.
+    const question = { metrics: ['sold'], period: 'last_2_months', grain: 'month', timeZone: 'America/New_York', totals: true } as const
+    const [rolledUp, raw] = await Promise.all([layer.ask(question), layer.ask({ ...question, route: 'raw' })])
+
+    expect(rolledUp.route.name).toBe('monthly')
+    expect(rolledUp.rows.map(({ time }) => time)).toEqual(['2026-01-01', '2026-02-01'])
+    expect({ rows: rolledUp.rows, totals: rolledUp.totals }).toEqual({ rows: raw.rows, totals: raw.totals })
+  })
+
+  it('answer anew after an insert through the service, which voids what was kept of them', async () => {
+    const { database } = opened
+    const service = createAnalyticsService(database.reader, { writer: database.owner, cache: createL1Cache(), catalogueMaxAgeMs: 1 })
+    const layer = createMetricsLayer(shop, { analyticsService: service, adapter: database.reader })
+    const question = { metrics: ['orders'], from: '2026-03-01', to: '2026-04-01' } as const
+
+    const [first, again] = [await layer.ask(question), await layer.ask(question)]
+    await service.insert('orders', [{ at: new Date('2026-03-05T00:00:00Z'), tenant_id: 'a', country: 'NO', channel: 'web', customer: 1, items: 1, amount: '1' }])
+    const after = await layer.ask(question)
+    await service.close()
+
+    expect([first.route.source, again.cache.status, after.cache.status]).toEqual(['rollup', 'hit', 'miss'])
+    expect(after.rows[0]?.orders).toBe((first.rows[0]?.orders as bigint) + 1n)
   })
 
   it('of a table whose rows change by themselves are refused', async () => {

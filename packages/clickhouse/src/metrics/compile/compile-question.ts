@@ -48,7 +48,7 @@ export function compileQuestion(
   const query = [
     `SELECT ${selected.join(', ')}`,
     `FROM ${relation.table}`,
-    `WHERE ${rows(span, 'sw')}${plan.top === undefined || plan.top.other ? '' : ` AND ${inTop(plan, relation, rows)}`}`,
+    `WHERE ${rows(span, 'sw')}${plan.top === undefined || tellsOther(plan) ? '' : ` AND ${inTop(plan, relation, rows)}`}`,
     ...groupSql(plan, relation, keys),
     `LIMIT ${plan.limit + (isTotalled(plan, keys) ? 2 : 1)}`,
   ].join('\n')
@@ -66,10 +66,15 @@ function isTotalled(plan: QuestionPlan, keys: readonly Key[]): boolean {
   return plan.totals && keys.length > 0
 }
 
+/** Whether groups that are not among the largest are read at all: as one, or for the totals. */
+function tellsOther({ top, totals }: QuestionPlan): boolean {
+  return top !== undefined && (top.other || totals)
+}
+
 function keysOf(plan: QuestionPlan, relation: Relation, rows: RowsSql): Key[] {
   const keys: Key[] = []
   if (plan.grain !== undefined) keys.push({ name: answerColumns.bucket, sql: bucketSql(relation.time, plan.grain) })
-  const withOther = plan.top?.other === true
+  const withOther = tellsOther(plan)
   const among = withOther ? inTop(plan, relation, rows) : ''
   if (withOther) keys.push({ name: answerColumns.isOther, sql: `NOT (${among})` })
   plan.by.forEach((dimension, index) => {
@@ -92,7 +97,7 @@ function groupSql(plan: QuestionPlan, relation: Relation, keys: readonly Key[]):
   return [
     `GROUP BY ${isTotalled(plan, keys) ? `GROUPING SETS ((${names}), ())` : names}`,
     // Rows that no metric counts make no group.
-    `HAVING ${relation.rowsOf(plan.metrics)} > 0`,
+    `HAVING ${relation.rowsOf(plan.metrics)} > 0${tellsOther(plan) && plan.top?.other === false ? ` AND NOT ${answerColumns.isOther}` : ''}`,
     `ORDER BY ${order.join(', ')}`,
   ]
 }
@@ -145,7 +150,8 @@ export function spanSql(relation: Pick<Relation, 'timeColumn' | 'isDateColumn'>,
   return Object.entries(bounds).map(([parameter, instantMs]) => {
     const operator = parameter.endsWith('_from') ? '>=' : '<'
     times[parameter] = relation.isDateColumn ? dateOf(instantMs, 'UTC') : new Date(instantMs)
-    const type = relation.isDateColumn ? 'Date' : instantMs % 1000 === 0 ? "DateTime('UTC')" : "DateTime64(3, 'UTC')"
+    // Never a DateTime: for `column < DateTime` of a DateTime64 column the server's primary key looks no further than the last whole second.
+    const type = relation.isDateColumn ? 'Date' : "DateTime64(3, 'UTC')"
     return `${relation.timeColumn} ${operator} {${parameter}:${type}}`
   })
 }

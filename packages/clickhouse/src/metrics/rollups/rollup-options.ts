@@ -15,7 +15,7 @@ export interface RollupManagerOptions {
   leaseSeconds?: number | undefined
   /** Who makes them, for whoever waits. @default the host and the process id */
   holder?: string | undefined
-  /** @default systemClock */
+  /** Whose time passes. @default systemClock */
   clock?: Clock | undefined
   /** Hears of each step. @default silentLogger */
   logger?: Logger | undefined

@@ -118,7 +118,7 @@ export class RollupStatements {
   /** Questions reach no further than a `DateTime` does; what lies beyond it would come back at another time. */
   get #kept(): string {
     const time = quoteName(this.source.time)
-    return this.source.isDate ? `${time} >= '1970-01-02' AND ${time} < '2106-01-01'` : `${time} >= toDateTime('1970-01-02 00:00:00', 'UTC') AND ${time} < toDateTime('2106-01-01 00:00:00', 'UTC')`
+    return this.source.isDate ? `${time} >= '1970-01-02' AND ${time} < '2106-01-01'` : `${time} >= toDateTime64('1970-01-02 00:00:00', 3, 'UTC') AND ${time} < toDateTime64('2106-01-01 00:00:00', 3, 'UTC')`
   }
 
   #select(part: keyof typeof PARTS, condition?: string): string {
