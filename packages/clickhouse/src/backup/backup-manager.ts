@@ -22,7 +22,9 @@ import type { BackupStore } from './backup-store.ts'
 import { MethodChoice } from './choose-method.ts'
 import { copyTable } from './copy-table.ts'
 import { folderStore } from './folder-store.ts'
+import { findPartitionId } from '../lifecycle/kept-table.ts'
 import { listBackups } from './list-backups.ts'
+import type { BackupManifest } from './manifest.ts'
 import { restoreTable } from './restore-table.ts'
 import { warningsOfRestore } from './restore-warnings.ts'
 import { backupsToDelete } from './retention.ts'
@@ -147,13 +149,22 @@ class StoredBackupManager implements BackupManager {
     await this.#closeAdapter()
   }
 
-  /** A base that can't be restored makes no backup that can: it is read first. */
-  async #baseOf(table: string, partition: string | undefined, options: CreateBackupOptions, call: CallOptions): ReturnType<typeof requireSoundBase> {
+  /** A base that can't be restored makes no backup that can: it is read first. Null for a full backup. */
+  async #baseOf(table: string, partition: string | undefined, options: CreateBackupOptions, call: CallOptions): Promise<BackupManifest | null> {
     if (options.base === undefined) return null
-    if (options.base !== 'latest') return requireSoundBase(this.#store, options.base, options)
-    const wanted = (await this.listBackups(table)).filter(({ state, kind }) => state === 'complete' && kind === 'full')
-    const latest = wanted.find((backup) => (partition === undefined ? backup.partition === null : backup.partition === partition))
-    return latest === undefined ? null : requireSoundBase(this.#store, latest.file, { ...options, signal: call.signal })
+    const [database, name] = splitTableName(table, this.#adapter.database)
+    const id = partition === undefined ? null : await findPartitionId(this.#adapter, { database, name }, partition, call)
+    const file = options.base === 'latest' ? await this.#latestFull(table, id) : options.base
+    if (file === null) return null
+    const base = await requireSound(this.#store, file, options)
+    if (base.base !== null) throw wrongBase(file, `is based on another one itself; take "${base.base}" as the base`)
+    if (base.database === database && base.table === name && base.partition === id) return base
+    throw wrongBase(file, `is of ${base.database}.${base.table}${base.partition === null ? '' : `, partition "${base.partition}"`}; a base has to be of the same table and partition`)
+  }
+
+  async #latestFull(table: string, partition: string | null): Promise<string | null> {
+    const backups = await this.listBackups(table)
+    return backups.find((backup) => backup.state === 'complete' && backup.kind === 'full' && backup.partition === partition)?.file ?? null
   }
 
   /** All of a table's statements go to the same server: a snapshot is nowhere else. */
@@ -166,10 +177,8 @@ class StoredBackupManager implements BackupManager {
   }
 }
 
-async function requireSoundBase(store: BackupStore, file: string, options: BackupCallOptions): Promise<Awaited<ReturnType<typeof requireSound>> | null> {
-  const manifest = await requireSound(store, file, options)
-  if (manifest.base === null) return manifest
-  throw new BackupError(`backup "${file}" is based on another one itself; take "${manifest.base}" as the base`, { code: 'ERR_CLICKHOUSE_BACKUP', status: 400, context: { backup: file } })
+function wrongBase(file: string, what: string): BackupError {
+  return new BackupError(`backup "${file}" ${what}`, { code: 'ERR_CLICKHOUSE_BACKUP', status: 400, context: { backup: file } })
 }
 
 function nameInFile(file: string): string | null {

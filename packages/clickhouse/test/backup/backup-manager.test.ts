@@ -36,6 +36,22 @@ describe.each([
     expect(await rowsOf(world.adapter, table)).toBe(before)
   })
 
+  it('of a partition are based on backups of this partition', async () => {
+    const table = `days_${suffix}`
+    await world.adapter.execute(`CREATE TABLE ${table} (id UInt64, day Date) ENGINE = MergeTree PARTITION BY day ORDER BY id`)
+    await world.adapter.execute(`INSERT INTO ${table} SELECT number, toDate('2001-01-01') + number % 2 FROM numbers(100)`)
+    const manager = world.manager(native)
+    const whole = await manager.createBackup(table)
+    const full = await manager.createBackup(table, '2001-01-02')
+
+    const file = await manager.createBackup(table, '2001-01-02', { base: 'latest' })
+
+    expect((await manager.listBackups(table)).find((backup) => backup.file === file)).toMatchObject({ partition: '20010102', base: full, rows: 50n })
+    await expect(manager.createBackup(table, '2001-01-01', { base: full })).rejects.toThrow('has to be of the same table and partition')
+    await expect(manager.createBackup(table, '2001-01-02', { base: file })).rejects.toThrow('is based on another one itself')
+    await expect(manager.createBackup(table, '2001-01-02', { base: whole })).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_BACKUP' })
+  })
+
   it('of a partition replace this partition and nothing else', async () => {
     const table = `parted_${suffix}`
     await makeTable(table)
