@@ -118,8 +118,9 @@ async function settleOne(plan: RunnerPlan, address: ClickHouseAddress, message: 
     await manager.settleMigration(tried.version, (await tookEffect(address, tried)) ? 'took-effect' : 'took-no-effect', { statement: Number(place) })
     totals.named += 1
   } catch (error) {
-    // Another statement is the uncertain one by now: whoever finds it names it.
-    if ((error as { code?: string }).code !== 'ERR_CLICKHOUSE_MIGRATION_ORDER') throw error
+    // Another statement is the uncertain one by now, or runners hold the lock all the time: whoever finds a statement uncertain names it again.
+    const { code = '' } = error as { code?: string }
+    if (code !== 'ERR_CLICKHOUSE_MIGRATION_ORDER' && !PATIENT.has(code)) throw error
   } finally {
     await adapter.close()
   }
