@@ -6,9 +6,13 @@ import { FLIGHT_METRICS } from './sample/sample-metrics.ts'
 
 /** What is needed to answer questions about metrics. */
 export interface OpenMetricsOptions {
+  /** The owner makes the rollups, the reader sees which there are. @default none, required */
   readonly stores: Pick<Stores, 'owner' | 'reader'>
+  /** Asks the questions. @default none, required */
   readonly analyticsService: AnalyticsService
+  /** Hears of each rollup that is made. @default none, required */
   readonly logger: Logger
+  /** Gives up the start; a rollup that is half made is finished by the next one. @default none, required */
   readonly signal: AbortSignal
 }
 

@@ -51,17 +51,28 @@ function askForToken(message) {
   element('status').className = 'pill'
 }
 
+/** A part that could not be had is null, and what was shown of it stays. */
 function showSummary({ data }) {
-  element('status').textContent = data.health.status
-  element('status').className = `pill ${data.health.status}`
-  const sum = (store) => data.tables.reduce((total, table) => total + BigInt(table[store] ?? 0), 0n)
+  if (data.tables) showTables(data.tables)
+  if (data.cache) {
+    const { hits, misses } = data.cache
+    element('cache').textContent = hits + misses === 0 ? '–' : `${Math.round((100 * hits) / (hits + misses))} %`
+  }
+  if (data.ingest) showIngest(data.ingest, data.at)
+  if (data.health) showHealth(data.health)
+}
+
+function showTables(tables) {
+  const sum = (store) => tables.reduce((total, table) => total + BigInt(table[store] ?? 0), 0n)
   element('rows-clickhouse').textContent = whole.format(sum('clickhouse'))
   element('rows-timescaledb').textContent = whole.format(sum('timescaledb'))
-  const { hits, misses } = data.cache
-  element('cache').textContent = hits + misses === 0 ? '–' : `${Math.round((100 * hits) / (hits + misses))} %`
-  if (data.ingest) showIngest(data.ingest, data.at)
-  replaceRows(element('tables'), data.tables.map((table) => [table.name, table.clickhouse, table.timescaledb]))
-  const checks = data.health.checks.map((check) => {
+  replaceRows(element('tables'), tables.map((table) => [table.name, table.clickhouse, table.timescaledb]))
+}
+
+function showHealth(health) {
+  element('status').textContent = health.status
+  element('status').className = `pill ${health.status}`
+  const checks = health.checks.map((check) => {
     const item = document.createElement('li')
     item.className = check.status
     item.append(check.name, Object.assign(document.createElement('small'), { textContent: check.detail ?? check.status }))
