@@ -24,6 +24,39 @@ describe('compose', () => {
     expect(notes).toEqual(['outer in', 'inner in', 'work', 'inner out', 'outer out'])
   })
 
+  it('keeps the order of policies within compositions, also around one of somebody else', async () => {
+    const notes: string[] = []
+    const inner = compose(compose(noting('first', notes)), noting('second', notes))
+    const after = { execute: (work, call) => noting('last', notes).execute(work, call) } satisfies Policy
+
+    const answer = await compose(createRetry(), inner, createBreaker(), after).execute(async () => notes.push('work'))
+
+    expect(answer).toBe(4)
+    expect(notes).toEqual(['first in', 'second in', 'last in', 'work', 'last out', 'second out', 'first out'])
+  })
+
+  it('says of the outermost policy that has a name for it what was aborted', async () => {
+    const clock = new FakeClock()
+    const named = compose(compose(), createTimeout({ timeoutMs: 100, clock, what: 'the price' }), createTimeout({ timeoutMs: 50, clock, what: 'one attempt' }))
+    const abort = new AbortController()
+    const outcome = named.execute(() => new Promise(() => {}), { signal: abort.signal }).catch((error: Error) => error.message)
+
+    abort.abort()
+
+    expect(await outcome).toContain('the price')
+  })
+
+  it('passes over no policy of an inner composition that has something to do for each call', async () => {
+    const clock = new FakeClock()
+    const breaker = createBreaker({ clock, consecutiveFailures: 1 })
+    const policy = compose(compose(createRetry({ clock, maxAttempts: 1 })), compose(breaker))
+
+    await policy.execute(() => Promise.reject(away)).catch(() => {})
+
+    expect(breaker.state).toBe('open')
+    await expect(policy.execute(async () => 1)).rejects.toMatchObject({ code: 'ERR_CIRCUIT_OPEN' })
+  })
+
   it('runs the work as it is without any policy, under the caller’s signal', async () => {
     const { signal } = new AbortController()
 

@@ -1,6 +1,7 @@
 import { TimeoutError, ValidationError } from '@smart-whale/interfaces'
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import { describe, expect, it } from 'vitest'
+import { recordingMetrics } from '../test/recording-metrics.ts'
 import { createTimeout, sleep, withDeadline } from './index.ts'
 
 const never = (): Promise<never> => new Promise(() => {})
@@ -130,9 +131,24 @@ describe('withDeadline', () => {
       return failing
     }
 
-    expect(await failureOf(clock.monotonic() + 10)).toMatchObject({ code: 'ERR_TIMEOUT', message: expect.stringContaining('a part of') })
+    expect(await failureOf(clock.monotonic() + 10)).toMatchObject({ code: 'ERR_TIMEOUT', message: expect.stringContaining('a part of'), context: { timeoutMs: 1000 } })
     expect(await failureOf(clock.monotonic() + 2000)).toMatchObject({ message: expect.stringContaining('longer than 1000 ms') })
     expect(await failureOf(undefined)).toMatchObject({ message: expect.stringContaining('longer than 1000 ms') })
+  })
+
+  it('counts what took too long, and tells of it', async () => {
+    const clock = new FakeClock()
+    const { metrics, counted } = recordingMetrics()
+    const heard: unknown[] = []
+    const policy = createTimeout({ timeoutMs: 10, what: 'query 17', clock, metrics, onTimeout: (event) => heard.push(event) })
+    const outcome = policy.execute(never).catch(() => {})
+    await policy.execute(async () => 'in time')
+
+    await clock.advance(10)
+    await outcome
+
+    expect(counted).toEqual([{ name: 'smart_whale_timeouts_total', what: 'query 17' }])
+    expect(heard).toEqual([{ what: 'query 17', timeoutMs: 10 }])
   })
 
   it('leaves no inner timer when an outer deadline passes', async () => {

@@ -166,6 +166,6 @@ function cheaperOfTwo(among: readonly Target[], [one = 0, other = 0]: readonly n
   const costOf = (target: Target): number => (latencyOf(target) === 0 ? 1_000 * target.underWay : latencyOf(target) * (target.underWay + 1)) / target.weight
   const second = others[Math.floor(other * others.length)]!
   // What differs by a rounding alone is equal, and either will do.
-  if (Math.abs(costOf(first) - costOf(second)) <= 1e-9 * costOf(first)) return costOf(first) === costOf(second) ? [first] : [first, second]
-  return lowest([first, second], costOf)
+  if (costOf(first) > 0 && Math.abs(costOf(first) - costOf(second)) <= 1e-9 * costOf(first)) return [first, second]
+  return [lowest([first, second], costOf)[0]!]
 }
