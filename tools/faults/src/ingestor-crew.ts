@@ -22,7 +22,7 @@ export class IngestorCrew {
     this.#restartsFailed = restartsFailed
   }
 
-  /** What those said last that had begun to serve and ended by themselves. */
+  /** What those said last that had begun their work and ended by themselves. */
   get endedAtWork(): readonly string[] {
     return this.#endedAtWork
   }
@@ -86,12 +86,9 @@ export class IngestorCrew {
   }
 
   async #lookAfter(member: IngestorProcess): Promise<void> {
-    const hasServed = await member.serving.then(
-      () => true,
-      () => false,
-    )
     const { code, signal } = await member.exited
-    if (hasServed && code !== 0 && signal !== 'SIGKILL') this.#endedAtWork.push(`${code ?? signal}: ${member.output()}`)
+    // One that was still starting may give up: its stores may have been away for longer than it waits.
+    if (member.logged('pipeline started') > 0 && code !== 0 && signal !== 'SIGKILL') this.#endedAtWork.push(`${code ?? signal}: ${member.output()}`)
     if (!this.#restartsFailed || code !== 1) return
     await new Promise((resolve) => setTimeout(resolve, RESTART_AFTER_MS))
     const place = this.#members.indexOf(member)

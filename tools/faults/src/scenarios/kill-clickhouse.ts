@@ -9,7 +9,7 @@ import { sendSteadily } from '../steady-producer.ts'
 import { atMoments } from '../wait-until.ts'
 
 const FULL = { events: 200_000, rate: 2500, kills: 50, killSpanMs: 80_000 }
-const SHORT = { events: 20_000, rate: 2500, kills: 5, killSpanMs: 9000 }
+const SHORT = { events: 12_500, rate: 2500, kills: 3, killSpanMs: 5000 }
 
 /** The server that views hang on, killed at whatever it is doing. */
 export async function killClickHouse(run: FaultRun): Promise<readonly Finding[]> {

@@ -8,7 +8,7 @@ import { sendSteadily } from '../steady-producer.ts'
 import { atMoments } from '../wait-until.ts'
 
 const FULL = { events: 200_000, rate: 4000, kills: 50, killSpanMs: 75_000 }
-const SHORT = { events: 24_000, rate: 4000, kills: 6, killSpanMs: 9000 }
+const SHORT = { events: 16_000, rate: 4000, kills: 4, killSpanMs: 5000 }
 
 /** Two workers, each killed again and again at whatever it is doing. */
 export async function killIngestors(run: FaultRun): Promise<readonly Finding[]> {

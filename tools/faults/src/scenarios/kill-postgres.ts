@@ -9,7 +9,7 @@ import { sendSteadily } from '../steady-producer.ts'
 import { atMoments } from '../wait-until.ts'
 
 const FULL = { events: 150_000, rate: 2500, kills: 10, cuts: 50, spanMs: 60_000 }
-const SHORT = { events: 20_000, rate: 2500, kills: 2, cuts: 6, spanMs: 9000 }
+const SHORT = { events: 12_500, rate: 2500, kills: 2, cuts: 4, spanMs: 5000 }
 const CUT_MS = 300
 
 /** The store that keeps the ledger: killed, and its line cut in between. */

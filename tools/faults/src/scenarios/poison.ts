@@ -8,7 +8,7 @@ import { replayThrice } from '../replay-letters.ts'
 import { atMost, type FaultRun, type Finding, mustBe } from '../scenario.ts'
 
 const FULL = { events: 1_000_000, hugeEvery: 50_000, withoutLettersMs: 20_000 }
-const SHORT = { events: 30_000, hugeEvery: 10_000, withoutLettersMs: 3000 }
+const SHORT = { events: 20_000, hugeEvery: 7_000, withoutLettersMs: 2000 }
 
 /** Long enough to have begun, and in the short form to have ended: both must do no harm. */
 const REPLAY_KILLED_AFTER_MS = 2500

@@ -9,7 +9,7 @@ import { sendSteadily } from '../steady-producer.ts'
 import { waitUntil } from '../wait-until.ts'
 
 const FULL = { goneMs: 60_000, rate: 2000 }
-const SHORT = { goneMs: 5000, rate: 2000 }
+const SHORT = { goneMs: 3500, rate: 2000 }
 const WARM_UP_MS = 3000
 const INSERT_DEADLINE_MS = 30_000
 const PAUSED = 'partition paused'
