@@ -72,6 +72,29 @@ export function comparedColumns(tokens: readonly SqlToken[], range: TokenRange):
   return columns
 }
 
+const NEVER_PLAIN = new Set(['OR', 'XOR', 'CASE', 'NULL', 'TRUE', 'FALSE', 'SELECT'])
+const COMPARING_WORDS = new Set(['IN', 'LIKE', 'ILIKE', 'BETWEEN'])
+
+/**
+ * Whether a condition compares a column or a count, and nothing else: so that the server can't know beforehand that it never holds. Beside one that it knows never to
+ * hold, others are not even looked at, though they may be wrong.
+ */
+export function isPlainComparison(tokens: readonly SqlToken[], { from, to }: TokenRange): boolean {
+  let [ands, comparisons, columns] = [0, 0, 0]
+  for (let index = from; index < to; index++) {
+    const token = tokens[index] as SqlToken
+    if (token.kind === 'sign' && /^[=<>]$/.test(token.text)) comparisons++
+    if (token.kind === 'name') columns++
+    if (token.kind !== 'word') continue
+    if (NEVER_PLAIN.has(token.value) || (token.value === 'NOT' && !COMPARING_WORDS.has(tokens[index + 1]?.value ?? ''))) return false
+    if (token.value === 'AND') ands++
+    if (token.value === 'BETWEEN') ands--
+    if (COMPARING_WORDS.has(token.value)) comparisons++
+    else if (token.value === 'COUNT' || (!KEY_WORDS.has(token.value) && !isSign(tokens[index + 1], '('))) columns++
+  }
+  return ands === 0 && comparisons > 0 && columns > 0
+}
+
 const nameOf = (token: SqlToken): string => JSON.stringify(token.kind === 'name' ? token.value : token.text)
 
 /** Behind a bound value: `{name:Type}`, `:name`, `$1`. */

@@ -1,5 +1,5 @@
 import type { SqlToken } from '../sql-tokens.ts'
-import { comparedColumns, conjunctsOf, isAlwaysTrue, isHarmless } from './conditions.ts'
+import { comparedColumns, conjunctsOf, isAlwaysTrue, isHarmless, isPlainComparison } from './conditions.ts'
 import { type Clause, type ClauseName, columnName, isWord, itemsOf, type SelectLevel, type TakenApart, type TokenRange, wordsOf } from './select-clauses.ts'
 
 /** Names of the rewrites. */
@@ -99,7 +99,7 @@ function havingToWhere(query: TakenApart, { clauses }: SelectLevel): FoundRewrit
   if (group === undefined || having === undefined || from === undefined || select === undefined) return null
   const keys = plainKeys(query, group, select)
   const conjuncts = keys === null ? null : conjunctsOf(tokens, having)
-  if (keys === null || conjuncts === null || !hasRowsOfItsOwn(tokens, from)) return null
+  if (keys === null || conjuncts === null || !hasRowsOfItsOwn(tokens, from) || !conjuncts.every((part) => isPlainComparison(tokens, part))) return null
   const place = conjuncts.findIndex((part) => {
     const columns = comparedColumns(tokens, part)
     return columns !== null && columns.length > 0 && columns.every((column) => keys.has(column))
