@@ -60,6 +60,11 @@ describe('mapServerError', () => {
     expect(message).toBe('Constraint `positive` for table t is violated at row 3. Expression: (a > 0)')
   })
 
+  it('leaves out the rest of a row that could not be parsed, and keeps its place', () => {
+    const { message } = mapServerError('Code: 117. DB::Exception: Cannot parse JSON object here: {"card":"4111"}: (at row 2)\n: While executing ParallelParsingBlockInputFormat. (INCORRECT_DATA)', query)
+    expect(message).toBe('Cannot parse JSON object: (at row 2)\n: While executing ParallelParsingBlockInputFormat.')
+  })
+
   it('names the row of an insert that the server refuses', () => {
     const error = mapServerError('Code: 469. DB::Exception: Constraint `c` for table t is violated at row 3. Expression: (a > 0). (VIOLATED_CONSTRAINT)', query)
     expect(DataTypeError.isInstance(error) && error.issues[0]?.path).toEqual([2])

@@ -100,6 +100,7 @@ function serverMessage(text: string): string {
     .replace(/\s*\(version [^)]*\)\s*$/, '')
     .replace(/\s*\([A-Z][A-Z0-9_]+\)\s*$/, '')
     .replace(/\. Column values: .*$/s, '')
+    .replace(/(Cannot parse JSON object) here: .*?(: \(at row \d+\)|: while |$)/s, '$1$2')
     .replace(/(?:, )?Stack trace[\s\S]*$/, '')
     .trim()
   return (sentence === '' ? 'the server failed without a word' : sentence).slice(0, 2000)

@@ -1,5 +1,6 @@
 import type { CallOptions, Row } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter, QueryOptions, QueryParams, QueryResult } from '../adapter-options.ts'
+import { analyzeQuery, type QueryAnalysis } from '../advisor/analyze-query.ts'
 import { QueryError } from '../errors.ts'
 import { expandStar, findStars } from './expand-columns.ts'
 import { applyEdits, findRewrite, type FoundRewrite, type Rewrite } from './rewrite-rules.ts'
@@ -24,6 +25,8 @@ export interface QueryOptimizer {
   optimizeQuery(query: string): OptimizedQuery
   /** The same, and names the columns in place of `*`, by the catalogue. */
   optimizeQueryWithColumnExpansion(query: string, options?: CallOptions): Promise<OptimizedQuery>
+  /** What the server would read for a query, and what would spare it some: {@link analyzeQuery}. */
+  analyzeQuery(query: string, params?: QueryParams, options?: QueryOptions): Promise<QueryAnalysis>
   /** Optimizes a query and runs it. Should the server refuse what was made of it, the query is run as it was. */
   executeOptimizedQuery<T extends Row = Row>(query: string, params?: QueryParams, options?: QueryOptions): Promise<OptimizedResult<T>>
 }
@@ -33,10 +36,11 @@ const MAX_REWRITES = 100
 /** Longer ones are machine-made, and left to the server. */
 const MAX_LENGTH = 100_000
 
-/** Makes an optimizer over an adapter, which is asked for columns alone. */
-export function createQueryOptimizer(adapter: Pick<ClickHouseAdapter, 'execute' | 'database'>): QueryOptimizer {
+/** Makes an optimizer over an adapter; a read-only user will do. */
+export function createQueryOptimizer(adapter: ClickHouseAdapter): QueryOptimizer {
   return {
     optimizeQuery,
+    analyzeQuery: (query, params, options) => analyzeQuery(adapter, query, params, options),
     optimizeQueryWithColumnExpansion: (query, options) => expanded(adapter, optimizeQuery(query), options),
     executeOptimizedQuery: async <T extends Row>(query: string, params?: QueryParams, options?: QueryOptions) => {
       const optimized = optimizeQuery(query)

@@ -43,6 +43,16 @@ describe('createQueryOptimizer', () => {
     expect(optimized).toMatchObject({ query: 'SELECT number AS n FROM numbers(10) WHERE number > :low', rewrites: [{ rule: 'repeated-condition', before: 'AND number > :low', after: '' }] })
   })
 
+  it('tells what a query would read, without running it', async () => {
+    await own.owner.execute('CREATE TABLE analyzed (id UInt64, name String) ENGINE = MergeTree ORDER BY id')
+    await own.owner.insert('analyzed', [{ id: 1n, name: 'a' }])
+
+    const { estimate, reads } = await createQueryOptimizer(own.reader).analyzeQuery('SELECT count() FROM analyzed WHERE name = :name', { name: 'a' })
+
+    expect(estimate).toMatchObject({ rows: 1, parts: 1 })
+    expect(reads).toHaveLength(1)
+  })
+
   it('throws what the query itself is refused for', async () => {
     const optimizer = createQueryOptimizer(own.reader)
 
