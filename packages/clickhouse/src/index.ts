@@ -110,6 +110,20 @@ export type {
   MetricValue,
   MetricValues,
 } from './metrics/answer/metric-answer.ts'
+export { createLiveMetrics, type LiveLoad, type LiveMetrics } from './metrics/live/live-metrics.ts'
+export type { FollowOptions, LiveMetricsOptions } from './metrics/live/live-options.ts'
+export {
+  applyLiveEvent,
+  type LiveChange,
+  type LiveFailure,
+  type LiveFrame,
+  type LiveMetricEvent,
+  type LiveRowKey,
+  type LiveSnapshot,
+  type LiveState,
+  rowKey,
+} from './metrics/live/live-events.ts'
+export type { TableWatcher } from './analytics/table-watchers.ts'
 export { createRollupManager } from './metrics/rollups/rollup-manager.ts'
 export type { RollupCallOptions, RollupManager, RollupManagerOptions, RollupOutcome, RollupStatus } from './metrics/rollups/rollup-options.ts'
 

@@ -141,6 +141,11 @@ export class TrustedAnalytics implements AnalyticsService {
     await this.#each((service) => service.invalidateTables(tables))
   }
 
+  /** Every level is told of the same tables; one of them passes it on. */
+  watchTables(listener: (tables: readonly string[]) => void): () => void {
+    return (this.#services.values().next().value as AnalyticsService).watchTables(listener)
+  }
+
   async invalidateTags(tags: readonly string[]): Promise<void> {
     await this.#each((service) => service.invalidateTags(tags))
   }

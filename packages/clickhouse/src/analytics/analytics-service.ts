@@ -4,6 +4,7 @@ import { createAdapter } from '../create-adapter.ts'
 import type { ClickHouseAdapter, InsertOptions, InsertResult, QueryParams, QueryResult } from '../adapter-options.ts'
 import type { AnalyticsCache, CacheLookup, KeptAnswer } from './analytics-cache.ts'
 import { openAnalyticsCache, type OpenAnalyticsCache } from './open-cache.ts'
+import { type TableWatcher, TableWatchers } from './table-watchers.ts'
 import { SharedFlights } from './shared-flights.ts'
 import { streamAnswer } from './stream-answer.ts'
 import type { ExportFormat, ExportStream } from '../export/export-options.ts'
@@ -24,7 +25,7 @@ export interface AnalyticsBatchOptions {
 }
 
 /** Answers analytics queries: equal ones that run at the same time are asked once, answers are kept for a while. */
-export interface AnalyticsService {
+export interface AnalyticsService extends TableWatcher {
   /**
    * Answers one query.
    * @throws ValidationError `ERR_CLICKHOUSE_ANALYTICS_QUERY`, or what the adapter throws for the query
@@ -74,6 +75,7 @@ class CachedAnalyticsService implements AnalyticsService {
   readonly #options: AnalyticsServiceOptions
   readonly #limits: AnalyticsLimits
   readonly #flights: SharedFlights<Loaded>
+  readonly #watchers = new TableWatchers()
   readonly #counts = { hit: 0, stale: 0, miss: 0, shared: 0, bypass: 0 }
   #open: Promise<OpenAnalyticsCache> | undefined
   readonly #closeAdapter: () => Promise<void>
@@ -150,7 +152,15 @@ class CachedAnalyticsService implements AnalyticsService {
 
   async invalidateTables(tables: readonly string[]): Promise<void> {
     this.#generation += 1
-    await (await this.#cache()).invalidateTables(tables)
+    try {
+      await (await this.#cache()).invalidateTables(tables)
+    } finally {
+      this.#watchers.tell(tables)
+    }
+  }
+
+  watchTables(listener: (tables: readonly string[]) => void): () => void {
+    return this.#watchers.watchTables(listener)
   }
 
   async invalidateTags(tags: readonly string[]): Promise<void> {

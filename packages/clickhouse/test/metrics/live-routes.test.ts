@@ -1,0 +1,118 @@
+import { type AddressInfo } from 'node:net'
+import fastify, { type FastifyInstance } from 'fastify'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { metricLiveRoutes } from '../../src/fastify/index.ts'
+import { createLiveMetrics, type LiveMetrics } from '../../src/index.ts'
+import { openShop, shop } from './shop.ts'
+
+let opened: Awaited<ReturnType<typeof openShop>>
+let app: FastifyInstance
+let live: LiveMetrics<typeof shop.definition>
+let base: string
+
+beforeAll(async () => {
+  opened = await openShop()
+  await opened.database.owner.execute("INSERT INTO orders SELECT toDateTime64('2026-04-01 12:00:00', 3, 'UTC') + number * 43200, ['a', 'b'][1 + number % 2], 'NO', 'web', number, 2, 10 FROM numbers(4)")
+  live = createLiveMetrics(opened.layer, { tables: opened.analyticsService, pollMs: 60_000, minIntervalMs: 10 })
+  app = fastify()
+  await app.register(metricLiveRoutes, {
+    live,
+    heartbeatMs: 50,
+    guard: (permission) => async (request) => {
+      if (request.headers['x-refused'] === permission) throw Object.assign(new RangeError('no'), { statusCode: 403 })
+    },
+    readerOf: (request) => (request.headers['x-tenant'] === undefined ? {} : { rowFilter: () => [{ column: 'tenant_id', is: String(request.headers['x-tenant']) }] }),
+  })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  base = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}/analytics/metrics`
+})
+afterAll(async () => {
+  await app.close()
+  live.close()
+  await opened.close()
+})
+
+interface Received {
+  readonly event: string
+  readonly id?: string
+  readonly data: Record<string, unknown>
+}
+
+/** Reads a stream's events, as a browser would. */
+async function connect(path: string, headers: Record<string, string> = {}) {
+  const leave = new AbortController()
+  const reply = await fetch(`${base}${path}`, { headers, signal: AbortSignal.any([leave.signal, AbortSignal.timeout(10_000)]) })
+  const comments: string[] = []
+  async function* blocks(): AsyncGenerator<string> {
+    let rest = ''
+    for await (const chunk of (reply.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream())) {
+      const parts = (rest + chunk).split('\n\n')
+      rest = parts.pop() ?? ''
+      yield* parts
+    }
+  }
+  const incoming = blocks()
+  const next = async (): Promise<Received | undefined> => {
+    for (;;) {
+      const { value, done } = await incoming.next()
+      if (done === true) return undefined
+      const fields = Object.fromEntries(value.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]))
+      if (fields['event'] === undefined) comments.push(value)
+      else return { ...fields, data: JSON.parse(fields['data'] as string) } as unknown as Received
+    }
+  }
+  return { reply, next, comments, leave: () => leave.abort() }
+}
+
+const day = { at: '2026-04-02T12:00:00Z', tenant_id: 'a', country: 'SE', channel: 'web', customer: 9, items: 1, amount: '5.00' }
+const path = '/orders,revenue/live?from=2026-04-01&to=2026-04-05&by=country&totals=true'
+
+describe('live metrics over REST', () => {
+  it('come as server-sent events, and go on where the caller was', async () => {
+    const first = await connect(path, { 'x-tenant': 'a' })
+    const snapshot = await first.next()
+    await opened.analyticsService.insert('orders', [day, { ...day, tenant_id: 'b' }])
+    const change = await first.next()
+    first.leave()
+    await opened.analyticsService.insert('orders', [day])
+    const second = await connect(path, { 'x-tenant': 'a', 'last-event-id': String(change?.id) })
+    const resumed = await second.next()
+    second.leave()
+
+    expect(first.reply.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
+    expect(first.reply.headers.get('cache-control')).toBe('no-store, no-transform')
+    expect(first.comments[0]).toBe('retry: 2000')
+    expect(snapshot).toMatchObject({ event: 'snapshot', id: snapshot?.data['version'], data: { key: ['country'], rows: [{ country: 'NO', orders: '2', revenue: '20.00' }], totals: { orders: '2' } } })
+    expect(change).toMatchObject({ event: 'change', data: { upserts: [{ country: 'SE', orders: '1', revenue: '5.00' }], removals: [], totals: { orders: '3' } } })
+    expect(resumed).toMatchObject({ event: 'change', data: { upserts: [{ country: 'SE', orders: '2', revenue: '10.00' }], totals: { orders: '4' } } })
+  })
+
+  it('keep the connection with comments, and end when the server closes it', async () => {
+    const own = fastify()
+    await own.register(metricLiveRoutes, { live, heartbeatMs: 20, maxStreamMs: 150 })
+    const { body, statusCode } = await own.inject({ method: 'GET', url: `/analytics/metrics${path}` })
+    await own.listen({ host: '127.0.0.1', port: 0 })
+    const reply = await fetch(`http://127.0.0.1:${(own.server.address() as AddressInfo).port}/analytics/metrics/orders/live?period=today`)
+    const [rest] = await Promise.all([reply.text(), own.close()])
+
+    expect(statusCode).toBe(200)
+    expect(body).toContain(': still here\n\n')
+    expect(rest).toContain('event: snapshot')
+    await expect.poll(() => live.load.subscribers).toBe(0)
+  })
+
+  it.each([
+    ['/sales/live?period=today', 400, 'ERR_CLICKHOUSE_METRIC_QUESTION'],
+    ['/orders/live?period=today&cache=true', 400, 'ERR_CLICKHOUSE_METRIC_QUESTION'],
+    ['/orders/live?period=today&limit=5001', 400, 'ERR_CLICKHOUSE_METRIC_QUESTION'],
+  ])('%s is a problem, not a stream', async (url, status, code) => {
+    const reply = await app.inject({ method: 'GET', url: `/analytics/metrics${url}` })
+
+    expect([reply.statusCode, reply.headers['content-type'], (reply.json() as { code: string }).code]).toEqual([status, 'application/problem+json; charset=utf-8', code])
+  })
+
+  it('are for those alone whom the guard lets through', async () => {
+    expect((await app.inject({ method: 'GET', url: `/analytics/metrics${path}`, headers: { 'x-refused': 'analytics:query' } })).statusCode).toBe(403)
+    expect(live.load.subscribers).toBe(0)
+  })
+})
