@@ -1,8 +1,8 @@
 import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync, type preHandlerAsyncHookHandler } from 'fastify'
-import type { AccessControl, AnalyticsService, ClickHouseAdapter } from '@smart-whale/clickhouse'
-import { analyticsRoutes, type AnyMetricsLayer, metricRoutes } from '@smart-whale/clickhouse/fastify'
+import { type AccessControl, type AnalyticsService, type ClickHouseAdapter, createLiveMetrics } from '@smart-whale/clickhouse'
+import { analyticsRoutes, type AnyMetricsLayer, metricLiveRoutes, metricRoutes } from '@smart-whale/clickhouse/fastify'
 import { createGraphqlLayer, metricFields, registerGraphql } from '@smart-whale/clickhouse/graphql'
 import type { Health, HealthReport, PrometheusMetrics } from '@smart-whale/core-monitoring'
 import { healthRoutes, httpMetrics, metricsRoutes } from '@smart-whale/core-monitoring/fastify'
@@ -24,7 +24,7 @@ export interface AnalyticsApiOptions {
   timescaledb: TimescaleStorage
   /** Answers analytics queries: on the same read-only user, or, with `access`, as the user of each caller's trust level. @default none, required */
   analyticsService: AnalyticsService
-  /** Answers questions about defined metrics, over REST and as GraphQL fields; null when none are defined. @default null */
+  /** Answers questions about defined metrics, over REST, as GraphQL fields, and live; null when none are defined. @default null */
   metricsLayer?: AnyMetricsLayer | null
   /** As whom each caller's queries run; null runs all as one user, and refuses callers whose token is bound to a tenant. @default null */
   access?: Pick<AccessControl, 'readerOf'> | null
@@ -76,7 +76,12 @@ export async function createAnalyticsApi(options: AnalyticsApiOptions): Promise<
   await fastify.register(healthRoutes, { health: options.health, guard: options.guard })
   await fastify.register(metricsRoutes, { metrics: options.metrics, guard })
   await fastify.register(analyticsRoutes, { analyticsService, ...data })
-  if (metricsLayer !== null) await fastify.register(metricRoutes, { layer: metricsLayer, ...data })
+  if (metricsLayer !== null) {
+    await fastify.register(metricRoutes, { layer: metricsLayer, ...data })
+    const live = createLiveMetrics(metricsLayer, { tables: analyticsService, clock, logger })
+    fastify.addHook('onClose', async () => live.close())
+    await fastify.register(metricLiveRoutes, { live, clock, ...data })
+  }
   const extend = metricsLayer === null ? undefined : metricFields(metricsLayer)
   await registerGraphql(fastify, { layer: createGraphqlLayer({ analyticsService, extend, logger }), ...data })
   await fastify.register(timeSeriesRoutes, { storage: timescaledb, guard: data.guard })

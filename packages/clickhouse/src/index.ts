@@ -110,7 +110,7 @@ export type {
   MetricValue,
   MetricValues,
 } from './metrics/answer/metric-answer.ts'
-export { createLiveMetrics, type LiveLoad, type LiveMetrics } from './metrics/live/live-metrics.ts'
+export { createLiveMetrics, type LiveLayer, type LiveLoad, type LiveMetrics } from './metrics/live/live-metrics.ts'
 export type { FollowOptions, LiveMetricsOptions } from './metrics/live/live-options.ts'
 export {
   applyLiveEvent,

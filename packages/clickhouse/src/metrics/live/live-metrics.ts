@@ -43,16 +43,20 @@ export interface LiveLoad {
  *
  * @throws ConfigurationError `ERR_CLICKHOUSE_CONFIGURATION` that names the option
  */
-export function createLiveMetrics<D extends MetricsDefinition>(layer: Pick<MetricsLayer<D>, 'metrics' | 'ask'>, options: LiveMetricsOptions = {}): LiveMetrics<D> {
+export function createLiveMetrics<D extends MetricsDefinition>(layer: LiveLayer<D>, options: LiveMetricsOptions = {}): LiveMetrics<D> {
   return new FollowedMetrics(layer as unknown as AskedLayer, options) as unknown as LiveMetrics<D>
 }
+
+/** What answers the questions: a metrics layer. */
+export type LiveLayer<D extends MetricsDefinition = MetricsDefinition> = Pick<MetricsLayer<D>, 'metrics'> & { ask(question: never, options?: AskOptions): Promise<unknown> }
 
 type AskedLayer = Pick<MetricsLayer, 'metrics'> & { ask(question: MetricQuestion, options: AskOptions): Promise<MetricAnswer> }
 
 /** A question that is or was followed. */
 interface Followed {
   readonly id: string
-  readonly reader: string
+  /** Whose rows it is about; undefined where nobody's are told apart. */
+  readonly tenant: string | undefined
   readonly table: string
   readonly question: LiveQuestion
 }
@@ -112,7 +116,7 @@ class FollowedMetrics implements LiveMetrics {
   }
 
   #join(asked: ShapedQuestion, rowFilter: AskOptions['rowFilter'], asWhom: AskOptions): Followed {
-    const { maxSubscribers, maxQuestions, maxQuestionsPerReader, maxRows } = this.#limits
+    const { maxSubscribers, maxRows } = this.#limits
     if (this.#closed) throw new OperationalError('the live metrics are closed; follow those of a running process', { code: 'ERR_CLICKHOUSE_CLOSED' })
     if (this.#followers.size >= maxSubscribers) throw full(`there are ${maxSubscribers} subscribers already (maxSubscribers)`)
     if (asked.limit !== undefined && asked.limit > maxRows) throw questionRefusal([{ path: ['limit'], message: `must be at most ${maxRows} for a question that is followed` }])
@@ -121,18 +125,22 @@ class FollowedMetrics implements LiveMetrics {
     const { source, table } = this.#sourceOf(question)
     // The rows that the reader may see are settled when it comes: what is shared and kept must not depend on when it is asked.
     const conditions = rowFilter?.(source)
-    const reader = canonical([asWhom.level, asWhom.tenant, asWhom.scope, asWhom.role, conditions])
-    const id = `${reader} ${canonical(question)}`
+    const tenant = asWhom.tenant === undefined && conditions === undefined ? undefined : canonical([asWhom.tenant, conditions])
+    const id = canonical([tenant, asWhom.level, asWhom.scope, asWhom.role, question])
     const known = this.#active.get(id) ?? this.#idle.get(id)
-    if (!this.#active.has(id)) {
-      if (this.#active.size >= maxQuestions) throw full(`${maxQuestions} questions are followed already (maxQuestions)`)
-      if ([...this.#active.values()].filter((other) => other.reader === reader).length >= maxQuestionsPerReader)
-        throw full(`this reader follows ${maxQuestionsPerReader} questions already (maxQuestionsPerReader)`)
-    }
-    const followed = known ?? { id, reader, table, question: this.#open(question, conditions, asWhom) }
+    if (!this.#active.has(id)) this.#refuseWithoutRoom(tenant)
+    const followed = known ?? { id, tenant, table, question: this.#open(question, conditions, asWhom) }
     this.#idle.delete(id)
     this.#active.set(id, followed)
     return followed
+  }
+
+  #refuseWithoutRoom(tenant: string | undefined): void {
+    const { maxQuestions, maxQuestionsPerTenant } = this.#limits
+    if (this.#active.size >= maxQuestions) throw full(`${maxQuestions} questions are followed already (maxQuestions)`)
+    if (tenant === undefined) return
+    const own = [...this.#active.values()].filter((other) => other.tenant === tenant)
+    if (own.length >= maxQuestionsPerTenant) throw full(`${maxQuestionsPerTenant} questions about these rows are followed already (maxQuestionsPerTenant)`)
   }
 
   #open(question: MetricQuestion, conditions: readonly RowCondition[] | undefined, asWhom: AskOptions): LiveQuestion {

@@ -17,8 +17,8 @@ export interface LiveMetricsOptions {
   maxConcurrent?: number | undefined
   /** Different questions at once, of all readers; equal ones of one reader are one. @default 200 */
   maxQuestions?: number | undefined
-  /** Different questions at once of one reader: of one level, tenant, scope, role and set of rows. @default 50 */
-  maxQuestionsPerReader?: number | undefined
+  /** Different questions at once of one tenant: of all who may see the same rows, where rows are told apart. @default 50 */
+  maxQuestionsPerTenant?: number | undefined
   /** Subscribers at once. @default 1000 */
   maxSubscribers?: number | undefined
   /** Rows of one answer; a question that doesn't say how many it wants gets at most these. @default 5000 */
@@ -46,7 +46,7 @@ const LIVE_DEFAULTS = {
   timeoutMs: 10_000,
   maxConcurrent: 4,
   maxQuestions: 200,
-  maxQuestionsPerReader: 50,
+  maxQuestionsPerTenant: 50,
   maxSubscribers: 1_000,
   maxRows: 5_000,
   maxVersions: 64,
