@@ -2,8 +2,8 @@ import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync, type preHandlerAsyncHookHandler } from 'fastify'
 import { type AccessControl, type AnalyticsService, type ClickHouseAdapter, createLiveMetrics } from '@smart-whale/clickhouse'
-import { analyticsRoutes, type AnyMetricsLayer, metricLiveRoutes, metricRoutes } from '@smart-whale/clickhouse/fastify'
-import { createGraphqlLayer, metricFields, registerGraphql } from '@smart-whale/clickhouse/graphql'
+import { analyticsRoutes, type AnyMetricsLayer, metricLiveRoutes, metricRoutes, type MetricRoutesOptions } from '@smart-whale/clickhouse/fastify'
+import { createGraphqlLayer, type GraphqlExtension, liveMetricFields, metricFields, registerGraphql } from '@smart-whale/clickhouse/graphql'
 import type { Health, HealthReport, PrometheusMetrics } from '@smart-whale/core-monitoring'
 import { healthRoutes, httpMetrics, metricsRoutes } from '@smart-whale/core-monitoring/fastify'
 import { type Clock, type Logger, toProblem } from '@smart-whale/interfaces'
@@ -76,13 +76,7 @@ export async function createAnalyticsApi(options: AnalyticsApiOptions): Promise<
   await fastify.register(healthRoutes, { health: options.health, guard: options.guard })
   await fastify.register(metricsRoutes, { metrics: options.metrics, guard })
   await fastify.register(analyticsRoutes, { analyticsService, ...data })
-  if (metricsLayer !== null) {
-    await fastify.register(metricRoutes, { layer: metricsLayer, ...data })
-    const live = createLiveMetrics(metricsLayer, { tables: analyticsService, clock, logger })
-    fastify.addHook('onClose', async () => live.close())
-    await fastify.register(metricLiveRoutes, { live, clock, ...data })
-  }
-  const extend = metricsLayer === null ? undefined : metricFields(metricsLayer)
+  const extend = metricsLayer === null ? undefined : await serveMetrics(fastify, metricsLayer, options, data)
   await registerGraphql(fastify, { layer: createGraphqlLayer({ analyticsService, extend, logger }), ...data })
   await fastify.register(timeSeriesRoutes, { storage: timescaledb, guard: data.guard })
   await fastify.register(summaryRoutes, {
@@ -96,6 +90,15 @@ export async function createAnalyticsApi(options: AnalyticsApiOptions): Promise<
   if (options.extraRoutes !== undefined) await fastify.register(options.extraRoutes)
   await fastify.register(pageRoutes)
   return fastify
+}
+
+/** Serves the metrics over REST. @returns the same as GraphQL */
+async function serveMetrics(fastify: FastifyInstance, layer: AnyMetricsLayer, { analyticsService, clock, logger }: AnalyticsApiOptions, data: Omit<MetricRoutesOptions, 'layer'>): Promise<GraphqlExtension> {
+  const live = createLiveMetrics(layer, { tables: analyticsService, clock, logger })
+  fastify.addHook('onClose', async () => live.close())
+  await fastify.register(metricRoutes, { layer, ...data })
+  await fastify.register(metricLiveRoutes, { live, clock, ...data })
+  return liveMetricFields(live, metricFields(layer))
 }
 
 function healthSummary({ status, dependencies }: HealthReport): HealthSummary {

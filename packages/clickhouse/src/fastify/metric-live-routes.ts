@@ -1,12 +1,10 @@
-import { Readable } from 'node:stream'
 import { type Clock, systemClock } from '@smart-whale/interfaces'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify'
 import { questionRefusal } from '../metrics/compile/question-shape.ts'
 import type { FollowOptions } from '../metrics/live/live-options.ts'
 import type { LiveMetricEvent } from '../metrics/live/live-events.ts'
 import { answerAnalyticsProblem } from './analytics-problem.ts'
-import { abortWhenCallerLeaves } from './caller-leaves.ts'
-import { eventStream, writtenEvent } from './event-stream.ts'
+import { eventStreams, writtenEvent } from './event-stream.ts'
 import { wireLiveEvent } from './metric-live-events.ts'
 import { metricLiveSchema } from './metric-live-schema.ts'
 import { readMetricParameters } from './metric-request.ts'
@@ -38,25 +36,17 @@ export interface AnyLiveMetrics {
 /** `GET /analytics/metrics/:name/live`: server-sent events. */
 export const metricLiveRoutes: FastifyPluginAsync<MetricLiveRoutesOptions> = async (fastify, options) => {
   const { live, guard, readerOf = (): MetricReader => ({}), heartbeatMs = 15_000, retryMs = 2_000, maxStreamMs = 900_000, clock = systemClock } = options
-  // A server that closes would wait for streams that never end.
-  const closing = new AbortController()
-  fastify.addHook('preClose', async () => closing.abort(new DOMException('the server closes', 'AbortError')))
+  const openStream = eventStreams(fastify, { heartbeatMs, maxStreamMs, clock })
   fastify.setErrorHandler(answerAnalyticsProblem)
 
   const open = async (request: FastifyRequest<{ Params: { name: string } }>, reply: FastifyReply): Promise<FastifyReply> => {
     const { question, lastVersion } = readRequest(request)
-    const lifetime = new AbortController()
-    const signal = AbortSignal.any([abortWhenCallerLeaves(reply), closing.signal, lifetime.signal])
-    const events = live.follow(question as never, { ...readerOf(request), signal, lastVersion })
+    const stream = openStream(reply)
+    const events = live.follow(question as never, { ...readerOf(request), signal: stream.signal, lastVersion })
     // The first answer decides what the reply is: a stream, or a problem.
     const first = await events.next()
     if (first.done === true) return reply.code(503).header('retry-after', '1').send()
-    const timer = clock.setTimeout(() => lifetime.abort(), maxStreamMs)
-    signal.addEventListener('abort', () => clock.clearTimeout(timer), { once: true })
-    const texts = eventStream([`retry: ${retryMs}\n\n`, textOf(first.value)], written(events), { heartbeatMs, clock })
-    const body = Readable.from(texts, { objectMode: true, highWaterMark: 1 })
-    body.once('close', () => clock.clearTimeout(timer))
-    return reply.headers({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store, no-transform', 'x-accel-buffering': 'no' }).send(body)
+    return stream.send([`retry: ${retryMs}\n\n`, textOf(first.value)], written(events))
   }
   const preHandler = guard === undefined ? {} : { preHandler: guard('analytics:query') }
   const route = { validatorCompiler: () => () => true, schema: metricLiveSchema, exposeHeadRoute: false, ...preHandler }

@@ -6,6 +6,9 @@ import type { Authorize, GraphqlContext } from './graphql-context.ts'
 /** Computes a field. */
 export type GraphqlResolver = (source: unknown, args: Record<string, unknown>, context: GraphqlContext) => unknown
 
+/** Follows what a subscription is about; the field itself is each of its events. Ends when the context's signal is aborted. */
+export type GraphqlSubscriber = (args: Record<string, unknown>, context: GraphqlContext) => AsyncIterable<unknown> | Promise<AsyncIterable<unknown>>
+
 /** Resolvers by type and field. */
 export type GraphqlResolvers = Readonly<Record<string, Readonly<Record<string, GraphqlResolver>>>>
 
@@ -18,6 +21,8 @@ export interface GraphqlExtension {
   typeDefs?: string
   /** What computes the fields. @default {} */
   resolvers?: GraphqlResolvers
+  /** What the fields of `Subscription` tell, by their names; each is served at `<path>/stream`. @default {} */
+  subscriptions?: Readonly<Record<string, GraphqlSubscriber>>
   /** Permission that each root field needs, by `Query.field`; `null` for a field that everybody may read. Each root field must be named. @default {} */
   permissions?: Readonly<Record<string, string | null>>
   /** Cost of fields by `Type.field`. @default 1 each */

@@ -2,7 +2,7 @@ import { ConfigurationError } from '@smart-whale/interfaces'
 import { assertValidSchema, buildSchema, extendSchema, type GraphQLScalarType, type GraphQLSchema, isObjectType, parse } from 'graphql'
 import type { ClickHouseErrorCode } from '../errors.ts'
 import type { Authorize, GraphqlContext } from './graphql-context.ts'
-import type { GraphqlExtension, GraphqlResolver, GraphqlResolvers } from './graphql-options.ts'
+import type { GraphqlExtension, GraphqlResolver, GraphqlResolvers, GraphqlSubscriber } from './graphql-options.ts'
 import { jsonScalar } from './json-scalar.ts'
 
 const TYPES = /* GraphQL */ `
@@ -107,6 +107,7 @@ export function makeGraphqlSchema(own: GraphqlResolvers, extension: GraphqlExten
   const all = together(own, extension.resolvers ?? {})
   const resolvers = together(all, guardedRoots(schema, all, { ...PERMISSIONS, ...extension.permissions }, authorize))
   attach(schema, resolvers)
+  attachSubscriptions(schema, extension, authorize)
   const { serialize, parseValue, parseLiteral } = jsonScalar
   const scalar = { serialize, parseValue, parseLiteral }
   Object.assign(schema.getType('JSON') as GraphQLScalarType, scalar)
@@ -169,6 +170,22 @@ function attach(schema: GraphQLSchema, resolvers: GraphqlResolvers): void {
       if (field === undefined) throw wrong(`extend.resolvers names "${typeName}.${name}", which typeDefs don't define`)
       field.resolve = (source, args: Record<string, unknown>, context: GraphqlContext) => resolve(source, args, context)
     }
+  }
+}
+
+function attachSubscriptions(schema: GraphQLSchema, { subscriptions = {}, permissions = {} }: GraphqlExtension, authorize: Authorize): void {
+  const fields = schema.getSubscriptionType()?.getFields() ?? {}
+  for (const name of Object.keys(subscriptions)) if (fields[name] === undefined) throw wrong(`extend.subscriptions names "${name}", which typeDefs don't define`)
+  for (const [name, field] of Object.entries(fields)) {
+    const permission = permissions[`Subscription.${name}`]
+    const follow = subscriptions[name] as GraphqlSubscriber | undefined
+    if (follow === undefined) throw wrong(`"Subscription.${name}" has nothing to tell; add it to extend.subscriptions`)
+    if (permission === undefined) throw wrong(`"Subscription.${name}" has no permission; name one in extend.permissions, or null if everybody may follow it`)
+    field.subscribe = async (_source, args: Record<string, unknown>, context: GraphqlContext) => {
+      if (permission !== null) await authorize(permission, context)
+      return follow(args, context)
+    }
+    field.resolve = (event: unknown) => event
   }
 }
 

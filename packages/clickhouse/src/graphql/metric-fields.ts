@@ -17,7 +17,8 @@ export interface MetricFieldsOptions {
 /** A layer over whatever metrics. */
 export type AskableMetrics = Pick<MetricsLayer, 'metrics'> & { ask(question: never, options?: AskOptions): Promise<unknown> }
 
-const QUESTION = `period: String, from: String, to: String, grain: MetricGrain, timeZone: String, by: [MetricDimension!], where: JSON,
+/** The arguments of a question. */
+export const QUESTION = `period: String, from: String, to: String, grain: MetricGrain, timeZone: String, by: [MetricDimension!], where: JSON,
     top: MetricTop, compare: MetricComparison, fillGaps: Boolean, totals: Boolean, limit: Int, route: MetricRouting`
 
 /**
@@ -85,11 +86,19 @@ function metricsResolver(layer: AskableMetrics, options: MetricFieldsOptions): G
 }
 
 async function ask(layer: AskableMetrics, metrics: readonly string[], args: Record<string, unknown>, context: GraphqlContext, options: MetricFieldsOptions): Promise<MetricAnswer> {
+  return (await layer.ask(questionOf(metrics, args) as never, readerOf(context, options))) as MetricAnswer
+}
+
+/** The question that a field's arguments ask; by day, unless they say otherwise. */
+export function questionOf(metrics: readonly string[], args: Record<string, unknown>): Record<string, unknown> {
   const { grain = 'day', ...rest } = Object.fromEntries(Object.entries(args).filter(([, value]) => value !== null && value !== undefined))
   if (rest['top'] !== undefined && rest['by'] === undefined) throw questionRefusal([{ path: ['top'], message: 'needs dimensions in by, of which the largest are taken' }])
-  const question = { metrics, ...rest, ...(grain === 'all' ? {} : { grain }) }
-  const { request: _request, ...asWhom } = context as GraphqlContext & AskOptions
-  const { role, scope, tenant, level, signal } = asWhom
-  const rowFilter = options.rowFilterOf?.(context)
-  return (await layer.ask(question as never, { role, scope, tenant, level, signal, ...(rowFilter === undefined ? {} : { rowFilter }) })) as MetricAnswer
+  return { metrics, ...rest, ...(grain === 'all' ? {} : { grain }) }
+}
+
+/** As whom a request asks. */
+export function readerOf(context: GraphqlContext, { rowFilterOf }: MetricFieldsOptions): AskOptions {
+  const { role, scope, tenant, level, signal } = context
+  const rowFilter = rowFilterOf?.(context)
+  return { role, scope, tenant, level, signal, ...(rowFilter === undefined ? {} : { rowFilter }) }
 }

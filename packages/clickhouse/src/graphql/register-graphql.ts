@@ -5,6 +5,7 @@ import type { ClickHouseErrorCode } from '../errors.ts'
 import type { GraphqlContext } from './graphql-context.ts'
 import type { ServableGraphqlLayer } from './graphql-layer.ts'
 import type { GraphQLLayer, GraphqlProblem } from './graphql-options.ts'
+import { serveSubscriptions } from './serve-subscriptions.ts'
 import { abortWhenCallerLeaves } from '../fastify/caller-leaves.ts'
 
 /** How a {@link GraphQLLayer} is served. */
@@ -28,7 +29,7 @@ const MAX_KNOWN_DOCUMENTS = 128
 /** A document is compiled when it comes for the second time. */
 const COMPILE_AFTER = 1
 
-/** Serves the layer at `GET` and `POST /graphql`, by mercurius with compiled queries. GraphiQL is the application's own to serve. */
+/** Serves the layer at `GET` and `POST /graphql`, by mercurius with compiled queries, and its subscriptions, where it has some, at `POST /graphql/stream`. GraphiQL is the application's own to serve. */
 export async function registerGraphql(fastify: FastifyInstance, options: GraphqlRouteOptions): Promise<void> {
   // In a context of its own: mercurius decorates whatever it is registered on.
   const layer = servable(options.layer)
@@ -36,6 +37,7 @@ export async function registerGraphql(fastify: FastifyInstance, options: Graphql
     await scope.register(mercurius, mercuriusOptions(layer, options))
     refuseWhatIsNoGraphql(scope, layer)
   })
+  if (layer.schema.getSubscriptionType()) await fastify.register(async (scope) => serveSubscriptions(scope, layer, options))
 }
 
 /** The front door of the package hides what only a server needs. */

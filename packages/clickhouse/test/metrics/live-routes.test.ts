@@ -2,7 +2,8 @@ import { type AddressInfo } from 'node:net'
 import fastify, { type FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { metricLiveRoutes } from '../../src/fastify/index.ts'
-import { createLiveMetrics, type LiveMetrics } from '../../src/index.ts'
+import { createGraphqlLayer, liveMetricFields, metricFields, registerGraphql } from '../../src/graphql/index.ts'
+import { createLiveMetrics, type LiveMetrics, PermissionDeniedError } from '../../src/index.ts'
 import { openShop, shop } from './shop.ts'
 
 let opened: Awaited<ReturnType<typeof openShop>>
@@ -23,8 +24,17 @@ beforeAll(async () => {
     },
     readerOf: (request) => (request.headers['x-tenant'] === undefined ? {} : { rowFilter: () => [{ column: 'tenant_id', is: String(request.headers['x-tenant']) }] }),
   })
+  const refusing = ({ headers }: { headers: Readonly<Record<string, unknown>> }): void => {
+    if (headers['x-unauthorized'] !== undefined) throw new PermissionDeniedError('no')
+  }
+  const graphql = createGraphqlLayer({
+    analyticsService: opened.analyticsService,
+    extend: liveMetricFields(live, metricFields(opened.layer), { rowFilterOf: ({ request }) => () => [{ column: 'tenant_id', is: String(request?.headers['x-tenant'] ?? 'a') }] }),
+    authorize: (_permission, { request }) => refusing(request ?? { headers: {} }),
+  })
+  await registerGraphql(app, { layer: graphql })
   await app.listen({ host: '127.0.0.1', port: 0 })
-  base = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}/analytics/metrics`
+  base = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
 })
 afterAll(async () => {
   await app.close()
@@ -39,9 +49,9 @@ interface Received {
 }
 
 /** Reads a stream's events, as a browser would. */
-async function connect(path: string, headers: Record<string, string> = {}) {
+async function connect(path: string, headers: Record<string, string> = {}, more: RequestInit = {}) {
   const leave = new AbortController()
-  const reply = await fetch(`${base}${path}`, { headers, signal: AbortSignal.any([leave.signal, AbortSignal.timeout(10_000)]) })
+  const reply = await fetch(new URL(path, base), { ...more, headers, signal: AbortSignal.any([leave.signal, AbortSignal.timeout(10_000)]) })
   const comments: string[] = []
   async function* blocks(): AsyncGenerator<string> {
     let rest = ''
@@ -65,7 +75,7 @@ async function connect(path: string, headers: Record<string, string> = {}) {
 }
 
 const day = { at: '2026-04-02T12:00:00Z', tenant_id: 'a', country: 'SE', channel: 'web', customer: 9, items: 1, amount: '5.00' }
-const path = '/orders,revenue/live?from=2026-04-01&to=2026-04-05&by=country&totals=true'
+const path = '/analytics/metrics/orders,revenue/live?from=2026-04-01&to=2026-04-05&by=country&totals=true'
 
 describe('live metrics over REST', () => {
   it('come as server-sent events, and go on where the caller was', async () => {
@@ -90,7 +100,7 @@ describe('live metrics over REST', () => {
   it('keep the connection with comments, and end when the server closes it', async () => {
     const own = fastify()
     await own.register(metricLiveRoutes, { live, heartbeatMs: 20, maxStreamMs: 150 })
-    const { body, statusCode } = await own.inject({ method: 'GET', url: `/analytics/metrics${path}` })
+    const { body, statusCode } = await own.inject({ method: 'GET', url: path })
     await own.listen({ host: '127.0.0.1', port: 0 })
     const reply = await fetch(`http://127.0.0.1:${(own.server.address() as AddressInfo).port}/analytics/metrics/orders/live?period=today`)
     const [rest] = await Promise.all([reply.text(), own.close()])
@@ -112,7 +122,54 @@ describe('live metrics over REST', () => {
   })
 
   it('are for those alone whom the guard lets through', async () => {
-    expect((await app.inject({ method: 'GET', url: `/analytics/metrics${path}`, headers: { 'x-refused': 'analytics:query' } })).statusCode).toBe(403)
+    expect((await app.inject({ method: 'GET', url: path, headers: { 'x-refused': 'analytics:query' } })).statusCode).toBe(403)
     expect(live.load.subscribers).toBe(0)
+  })
+})
+
+describe('live metrics over GraphQL', () => {
+  const subscription = `subscription ($last: String) {
+    metrics(metrics: ["orders"], from: "2026-05-01", to: "2026-05-03", by: [country], totals: true, lastVersion: $last) { type version key rows upserts removals totals failure }
+  }`
+  const follow = (query: string, headers: Record<string, string> = {}, variables = {}) =>
+    connect('/graphql/stream', { 'content-type': 'application/json', ...headers }, { method: 'POST', body: JSON.stringify({ query, variables }) })
+
+  it('are a subscription, as server-sent events that go on where the caller was', async () => {
+    const first = await follow(subscription)
+    const snapshot = await first.next()
+    await opened.analyticsService.insert('orders', [{ ...day, at: '2026-05-02T12:00:00Z' }])
+    const change = await first.next()
+    first.leave()
+    const { version } = (change?.data as { data: { metrics: { version: string } } }).data.metrics
+    const second = await follow(subscription, {}, { last: version })
+    const resumed = await second.next()
+    second.leave()
+
+    expect(snapshot).toMatchObject({ event: 'next', data: { data: { metrics: { type: 'snapshot', key: ['time', 'country'], rows: [], totals: { orders: '0' } } } } })
+    expect(change).toMatchObject({ data: { data: { metrics: { type: 'change', upserts: [{ time: '2026-05-02', country: 'SE', orders: '1' }], removals: [], totals: { orders: '1' } } } } })
+    expect(resumed).toMatchObject({ data: { data: { metrics: { type: 'change', version, upserts: [], removals: [] } } } })
+    await expect.poll(() => live.load.subscribers).toBe(0)
+  })
+
+  it.each([
+    ['subscription { metrics(metrics: ["sales"], period: "today") { version } }', {}, 400, 'ERR_CLICKHOUSE_METRIC_QUESTION'],
+    ['subscription { metrics(metrics: ["orders"], period: "today") { nothing } }', {}, 400, 'ERR_CLICKHOUSE_GRAPHQL_INVALID'],
+    [`subscription { metrics(metrics: ["orders"], period: "today") { ${Array.from({ length: 20 }, (_, index) => `a${index}: version`).join(' ')} } }`, {}, 400, 'ERR_CLICKHOUSE_GRAPHQL_LIMIT'],
+    ['{ cacheStats { hits } }', {}, 400, 'ERR_CLICKHOUSE_GRAPHQL_INVALID'],
+    ['subscription { metrics(metrics: ["orders"], period: "today") { version } }', { 'x-unauthorized': 'yes' }, 403, 'ERR_CLICKHOUSE_PERMISSION_DENIED'],
+  ])('%s %j is refused with %d %s', async (query, headers, status, code) => {
+    const reply = await app.inject({ method: 'POST', url: '/graphql/stream', payload: { query }, headers })
+
+    expect([reply.statusCode, (reply.json() as { errors: { extensions: { code: string } }[] }).errors[0]?.extensions.code]).toEqual([status, code])
+    expect(live.load.subscribers).toBe(0)
+  })
+
+  it('are not to be had as a query', async () => {
+    const query = 'subscription { metrics(metrics: ["orders"], period: "today") { version } }'
+    for (let time = 0; time < 3; time += 1) {
+      const { body } = await app.inject({ method: 'POST', url: '/graphql', payload: { query } })
+      expect(JSON.parse(body)).toMatchObject({ errors: [{}] })
+    }
+    expect(live.load.questions).toBe(0)
   })
 })
