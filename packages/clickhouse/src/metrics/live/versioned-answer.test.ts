@@ -47,7 +47,7 @@ describe('a versioned answer', () => {
           }
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     )
   })
 
