@@ -148,14 +148,18 @@ describe('encodeColumns', () => {
 
 describe('freeChunks', () => {
   it('frees the rows and leaves what every batch begins and ends with', () => {
-    const values = columnBatchOf(2000, [{ name: 'c', layout: 'int64', values: Array.from({ length: 2000 }, (_, row) => BigInt(row)) }]).columns[0]
-    const pair = { values: values as ColumnValues, target: target('c', { name: 'int8' }) }
-    const chunks = encodeColumns({ rows: 2000 }, [pair]) ?? []
+    const rows = 2_000
+    const values = columnBatchOf(rows, [{ name: 'c', layout: 'text', values: Array.from({ length: rows }, (_, row) => `${row}`.padStart(200)) }]).columns[0]
+    const pair = { values: values as ColumnValues, target: target('c', { name: 'text' }) }
+    const chunks = encodeColumns({ rows }, [pair]) ?? []
+    // Smaller ones share memory with others.
+    const large = chunks.filter(({ byteLength }) => byteLength > Buffer.poolSize / 2)
     const before = Buffer.concat(chunks)
 
     freeChunks(chunks)
 
-    expect(chunks.slice(1, -1).map(({ byteLength }) => byteLength)).toEqual(chunks.slice(1, -1).map(() => 0))
-    expect(Buffer.concat(encodeColumns({ rows: 2000 }, [pair]) ?? [])).toEqual(before)
+    expect(large.length).toBeGreaterThan(0)
+    expect(large.map(({ byteLength }) => byteLength)).toEqual(large.map(() => 0))
+    expect(Buffer.concat(encodeColumns({ rows }, [pair]) ?? [])).toEqual(before)
   })
 })
