@@ -1,10 +1,10 @@
-import { type AddressInfo } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import fastify, { type FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { metricLiveRoutes } from '../../src/fastify/index.ts'
 import { createGraphqlLayer, liveMetricFields, metricFields, registerGraphql } from '../../src/graphql/index.ts'
 import { createLiveMetrics, type LiveMetrics, PermissionDeniedError } from '../../src/index.ts'
-import { openShop, shop } from './shop.ts'
+import { openShop, type shop } from './shop.ts'
 
 let opened: Awaited<ReturnType<typeof openShop>>
 let app: FastifyInstance

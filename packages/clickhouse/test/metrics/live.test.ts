@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { applyLiveEvent, createLiveMetrics, type FollowOptions, type LiveMetricEvent, type LiveMetrics, type LiveMetricsOptions, type LiveState, type MetricAnswer } from '../../src/index.ts'
 import { canonical } from '../../src/stable-digest.ts'
-import { openShop, shop } from './shop.ts'
+import { openShop, type shop } from './shop.ts'
 
 let opened: Awaited<ReturnType<typeof openShop>>
 beforeAll(async () => {
