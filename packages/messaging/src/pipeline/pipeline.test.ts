@@ -60,6 +60,33 @@ describe('a pipeline that was started with a signal', () => {
     await successor.leave()
   })
 
+  it('is told to stop once more meanwhile: that is over when it has left, and not before', async () => {
+    const transport = createMemoryTransport()
+    await transport.start()
+    let hasLeft = false
+    const joining: Pick<MessagingTransport, 'join'> = {
+      join: async (join) => {
+        const membership = await transport.join(join)
+        const leave = async (): Promise<void> => {
+          await membership.leave()
+          await new Promise((resolve) => setTimeout(resolve, 20))
+          hasLeft = true
+        }
+        return { ...membership, failed: membership.failed, leave }
+      },
+    }
+    const slow = new Proxy(transport, { get: (target, name) => (name === 'join' ? joining.join : Reflect.get(target, name, target)) })
+    const stop = new AbortController()
+    const pipeline = createPipeline({ definition, transport: slow, stores: { clickhouse: null, timescaledb: null, ledger: null } })
+    open.push(transport, pipeline)
+    await pipeline.start({ signal: stop.signal })
+
+    stop.abort()
+    await pipeline.stop()
+
+    expect(hasLeft).toBe(true)
+  })
+
   it('that has aborted does not stay in the group', async () => {
     const { pipeline } = await running(AbortSignal.abort()).catch(() => ({ pipeline: null }))
 

@@ -63,6 +63,7 @@ export class Pipeline implements Lifecycle {
   readonly #presence: TopicPresence
   readonly #stopped = (): void => void this.stop().catch((error: unknown) => this.#logger.warn({ err: error }, 'the group was not left in time'))
   #membership: GroupMembership | null = null
+  #leaving: GroupMembership | null = null
   #state: PipelineState = 'starting'
   #reason: string | null = null
 
@@ -99,9 +100,10 @@ export class Pipeline implements Lifecycle {
 
   /** Finishes the slices that are being written, within the grace, and leaves the group. */
   async stop(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
-    const membership = this.#membership
+    // Who asks while it is leaving already waits for the same end.
+    this.#leaving = this.#membership ?? this.#leaving
     this.#membership = null
-    await membership?.leave(options)
+    await this.#leaving?.leave(options)
     if (this.#state !== 'halted') this.#state = 'stopped'
   }
 

@@ -1,6 +1,7 @@
 import { abortedError } from '@smart-whale/interfaces'
 import { kafkaError, messagingTimeout, notConnected } from '../../../src/errors.ts'
 import { KafkaTransport } from '../../../src/kafka/client/kafka-transport.ts'
+import { BROKER } from '../../../src/kafka/broker-errors.ts'
 import type { FetchedPartition, JoinGroupResult, KafkaApi, KafkaConnections, KafkaRequestOptions, KafkaTarget, ProduceResult } from '../../../src/kafka/kafka-api.ts'
 import type { KafkaTransportOptions } from '../../../src/kafka/options.ts'
 import { ClientClock } from './client-clock.ts'
@@ -84,7 +85,14 @@ export class SimulatedProcess {
         const refuse = (errorCode: number): { errorCode: number; assignment: Uint8Array } => ({ errorCode, assignment: new Uint8Array() })
         return call('syncGroup', { target, options, refuse, carryOut: (node) => cluster.coordinate(node, refuse, () => group.sync(request)) })
       },
-      heartbeat: (target, right, options) => call('heartbeat', { target, options, refuse: coded, carryOut: (node) => cluster.coordinate(node, coded, () => group.heartbeat(right)) }),
+      heartbeat: (target, right, options) => {
+        // A group that asks for another round has heard its member.
+        const refuse = (errorCode: number): { errorCode: number } => {
+          if (errorCode === BROKER.REBALANCE_IN_PROGRESS) group.heartbeat(right)
+          return { errorCode }
+        }
+        return call('heartbeat', { target, options, refuse, carryOut: (node) => cluster.coordinate(node, coded, () => group.heartbeat(right)) })
+      },
       leaveGroup: (target, { memberId }, options) => call('leaveGroup', { target, options, refuse: coded, carryOut: (node) => cluster.coordinate(node, coded, () => group.leave(memberId)) }),
       offsetCommit: (target, request, options) => call('offsetCommit', { target, options, refuse: coded, carryOut: (node) => cluster.coordinate(node, coded, () => group.commit(request)) }),
       offsetFetch: (target, { topic, partitions }, options) => {
