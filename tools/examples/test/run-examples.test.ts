@@ -10,11 +10,14 @@ const ROOT = join(import.meta.dirname, '../../..')
 /** What each example has to print, in this order. */
 const EXAMPLES: Readonly<Record<string, readonly RegExp[]>> = {
   'cache/bounded-cache.ts': [/kept as it was: true 2026 bigint/, /a miss is undefined/, /still there: true/, /last ten pages: 10/, /entries: 1000/],
+  'operate/back-up-and-expire.ts': [/incremental: 200001 rows/, /full: 200000 rows/, /restored: \{ rows: 200001n \}/, /fault: 'damaged'/, /expired: \d+ rows, \d+ whole partitions/, /codec: ALTER TABLE .*CODEC\(/],
+  'operate/export-and-copy.ts': [/rows: 2500,\s+slices: 3,\s+written: 3/, /again: [\s\S]*written: 0/, /"2001-01-01",102\.78/, /as Parquet: \d+ bytes/, /without rows: false/, /application\/x-ndjson:\s+\{"day":"2001-01-01"/],
   'operate/start-and-back-up.ts': [/ClickHouse answers on port \d+/, /ClickHouse, restored: \{ rows: 100000n \}/, /PostgreSQL, restored: 100000 rows/],
   'operate/migrate-and-examine.ts': [/applied: rides, fill/, /on shards: .*Distributed\(/, /drift: rides, column by_hand/, /fare: Nullable\(Float64\), and not one null/, /order-by: .* saves \d\d %/],
   'read/analytics-query.ts': [/'BGO' +│ 59994n  │ 42\.5/, /asked once: miss - asked again: hit/, /after an insert: miss/, /refused: ERR_CLICKHOUSE_PERMISSION_DENIED/],
   'read/metrics-from-cube.ts': [/'2026-01-01' │ 'lost' │ 2880n +│ 1000n/, /rollup main \d+/],
   'read/metrics.ts': [/'hourly' │ 'sw_rollup_hourly_\w+' │ 'made' +│ 100000/, /time: '2026-03-29',\s+orders: 828n/, /answered by the rollup "hourly"/, /'SE' +│ '698786\.00'/, /revenue: '2445675\.00'/, /answered by "orders"/],
+  'read/typed-queries.ts': [/code: Column<'String', string>/, /params: \{ p1: 15/, /'OSL'  │ 'Oslo'   │ 4981n/, /repeated-condition: /],
   'read/time-series.ts': [/first page: 3 rows; more: true/, /02:00:00\.000Z │ 'north' │ 0n +│ null/, /newest: north 10\.1, south 11\.1/],
   'secure/issue-token.ts': [/alice may query: true, may write: false/, /AUTH_JWKS_FILE=.*jwks\.json/, /authorization: Bearer eyJ/],
   'stream/copy-once.ts': [/invoices: 20 different: 20 lag: 0n/],

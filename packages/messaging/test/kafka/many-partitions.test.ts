@@ -84,9 +84,9 @@ describe('many partitions', { timeout: 120_000 }, () => {
     const topic = `many-partitions.${randomUUID()}`
     await transport.topics.create(topic, { partitions: 2, configs: { 'max.message.bytes': String(7 * MIB) } })
     const [LARGE, SMALL] = [0, 1]
-    const [largeCount, smallCount] = [8, 40_000]
+    const [largeCount, smallCount] = [8, 120_000]
     for (let index = 0; index < largeCount; index++) await transport.send(topic, [{ value: Buffer.alloc(5 * MIB, index), partition: LARGE }])
-    for (let index = 0; index < smallCount; index += 2_000) await transport.send(topic, Array.from({ length: 2_000 }, () => ({ value: 'x'.repeat(100), partition: SMALL })))
+    for (let index = 0; index < smallCount; index += 6_000) await transport.send(topic, Array.from({ length: 6_000 }, () => ({ value: 'x'.repeat(100), partition: SMALL })))
 
     const read = [0, 0]
     const whenTheOtherEnded: number[] = []

@@ -34,6 +34,7 @@ export async function analyticsApi({ url, username: user, password, postgresUrl 
     logger: silentLogger,
     clock: systemClock,
   })
+  app.server.keepAliveTimeout = 600_000
   await app.listen({ host: '127.0.0.1', port: 0 })
   const close = async (): Promise<void> => {
     await app.close()

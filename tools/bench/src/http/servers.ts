@@ -16,7 +16,7 @@ export interface ListeningServer {
 
 /** Fastify with one route and nothing else: takes JSON, answers with the points. */
 export async function bareFastify(): Promise<ListeningServer> {
-  const app = Fastify()
+  const app = Fastify({ keepAliveTimeout: 600_000 })
   app.post('/analytics', async () => ({ data: POINTS }))
   await app.listen({ host: '127.0.0.1', port: 0 })
   return { port: portOf(app.server), headers: {}, close: () => app.close() }
@@ -26,7 +26,8 @@ export async function bareFastify(): Promise<ListeningServer> {
 export async function graphqlJs(): Promise<ListeningServer> {
   const schema = buildSchema(`type Query { points: [Point!]! } ${POINTS_SDL}`)
   const rootValue = { points: () => POINTS }
-  const server = createServer((request, response) => {
+  // A connection that rests while others have their turn is no reason to close it.
+  const server = createServer({ keepAliveTimeout: 600_000 }, (request, response) => {
     const pieces: Buffer[] = []
     request.on('data', (piece: Buffer) => pieces.push(piece))
     request.on('end', () => {
@@ -50,7 +51,7 @@ export async function graphqlLayer({ url, username: user, password }: ServerConf
     resolvers: { Query: { points: () => POINTS } },
     permissions: { 'Query.points': null },
   }
-  const app = Fastify()
+  const app = Fastify({ keepAliveTimeout: 600_000 })
   await registerGraphql(app, { layer: createGraphqlLayer({ analyticsService, extend }) })
   await app.listen({ host: '127.0.0.1', port: 0 })
   const close = async (): Promise<void> => {
