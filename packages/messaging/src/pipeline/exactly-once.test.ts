@@ -106,7 +106,7 @@ async function play(world: World, setup: Setup): Promise<void> {
 
 const ascending = (left: bigint, right: bigint): number => Number(left - right)
 
-function expectOnce(world: World, { sinks, hasViews }: Setup): void {
+function expectOnce(world: World, { sinks, hasViews }: Setup, mayDoubleLetters = false): void {
   const refusing = new Set<EventKind>(['undecodable', ...(sinks === 'timescaledb' ? [] : (['refused-by-clickhouse'] as const)), ...(sinks === 'clickhouse' ? [] : (['refused-by-timescaledb'] as const))])
   const good = world.kinds.flatMap((kind, offset) => (refusing.has(kind) ? [] : [BigInt(offset)]))
   const bad = world.kinds.flatMap((kind, offset) => (refusing.has(kind) ? [BigInt(offset)] : []))
@@ -122,7 +122,8 @@ function expectOnce(world: World, { sinks, hasViews }: Setup): void {
   const letters = world.deadLetters.map(({ offset }) => offset).sort(ascending)
   expect([...new Set(letters)], 'dead letters').toEqual(bad)
   const doubled = letters.filter((offset, index) => letters[index - 1] === offset)
-  expect(doubled, 'dead letters twice').toEqual([])
+  // One whose place was lost with the ledger's commit may be sent by its suspended owner behind its successor's look: docs/guides/delivery-guarantees.md.
+  if (!mayDoubleLetters) expect(doubled, 'dead letters twice').toEqual([])
 }
 
 const kinds = fc.array(fc.oneof({ weight: 8, arbitrary: fc.constant<EventKind>('good') }, fc.constantFrom<EventKind>('old', 'undecodable', 'refused-by-clickhouse', 'refused-by-timescaledb')), { minLength: 1, maxLength: 24, size: 'max' })
@@ -162,7 +163,7 @@ describe('partition workers, killed, suspended, failed and held up at any step',
         // Views are mended by what the table remembers, so that has to reach far enough.
         const world = new World(events, planned, { window: how.hasViews ? 1000 : window, mayLoseCommits: !how.hasViews })
         await play(world, how)
-        expectOnce(world, how)
+        expectOnce(world, how, world.hasLostCommits)
       }),
       { numRuns: 300, endOnFailure: true },
     )
