@@ -81,6 +81,9 @@ export class World {
   readonly madeBy = { clickhouse: new Map<bigint, string>(), timescaledb: new Map<bigint, string>() }
   /** The ledger has lost commits: views are not mended. */
   hasLostCommits = false
+  /** Some of them while an owner was suspended, who may go on where no ledger knows of him. */
+  hasLostSuspendedOnes = false
+  suspended = 0
   /** Views are filled by what the ledger knows of tokens: one that loses commits is not promised to keep them. */
   readonly mayLoseCommits: boolean
   readonly #plan: PlannedFate[]
@@ -149,6 +152,7 @@ export class World {
     for (let lost = 0; lost < howMany && this.history.length > 0; lost++) {
       this.postgres = this.history.pop() ?? this.postgres
       this.hasLostCommits = true
+      this.hasLostSuspendedOnes ||= this.suspended > 0
     }
   }
 
@@ -244,8 +248,10 @@ export class ProcessLife {
     // How long it goes on before it hears that it lost the partition.
     this.#stepsUnawares = delay
     this.#isSuspended = true
+    this.#world.suspended++
     await resumed
     this.#isSuspended = false
+    this.#world.suspended--
   }
 
   #die(): void {
