@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import { checkStorage, createAnalyticsApi, keepTenantsApart } from '@smart-whale/analytics-api'
-import { createHealth, createPrometheusMetrics } from '@smart-whale/core-monitoring'
+import { createAnalyticsApi, keepTenantsApart } from '@smart-whale/analytics-api'
+import { createPrometheusMetrics } from '@smart-whale/core-monitoring'
 import { createRolePolicy, createTokenIssuer, createTokenVerifier, generateSigningKeys } from '@smart-whale/core-security'
 import { createBearerGuard } from '@smart-whale/core-security/fastify'
-import { type CallOptions, type Logger, systemClock } from '@smart-whale/interfaces'
+import { type Logger, systemClock } from '@smart-whale/interfaces'
 import type { MessagingTransport } from '@smart-whale/messaging'
 import { createMemoryTransport } from '@smart-whale/messaging/memory'
 import { definePipelines } from '@smart-whale/messaging/pipeline'
@@ -16,6 +16,7 @@ import type { StandaloneConfig } from './config.ts'
 import { emptyDataFolder } from './empty-data-folder.ts'
 import { lockDataFolder } from './lock-data-folder.ts'
 import { accessOf, openAnalytics } from './open-analytics.ts'
+import { openHealth } from './open-health.ts'
 import { openMetrics } from './open-metrics.ts'
 import { openStores } from './open-stores.ts'
 import { FLIGHTS, SP500 } from './sample/sample-pipelines.ts'
@@ -77,13 +78,7 @@ export async function compose({ config, logger, signal, onStep }: ComposeOptions
     await ingestor.start({ signal })
     const metricsLayer = await openMetrics(config, { stores, analyticsService, logger, signal })
 
-    const probes = [
-      { name: 'ClickHouse', check: (call: CallOptions) => reader.healthCheck(call) },
-      { name: 'PostgreSQL', check: (call: CallOptions) => checkStorage(storage, call) },
-      ...ingestor.probes,
-    ]
-    const health = createHealth({ probes, logger })
-    closers.add('health', async () => health.close())
+    const health = openHealth(stores, ingestor.probes, logger, closers)
     const fastify = await createAnalyticsApi({
       clickhouse: reader,
       timescaledb: storage,
