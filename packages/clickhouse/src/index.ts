@@ -237,7 +237,7 @@ export { TENANT_HEADER } from './access/tenant-header.ts'
 export { BudgetExceededError, QuotaExceededError } from './access/access-errors.ts'
 export { type AuditLogger, type AuditLoggerOptions, createAuditLogger, type LoggedEvent, type SecurityEvent } from './access/audit-logger.ts'
 export { type AuditTableOptions, createAuditTable } from './access/audit-table.ts'
-export type { AuditEntry, AuditStore, AuditVerification, ChainHead } from './access/audit-ports.ts'
+export type { AuditEntry, AuditStore, AuditVerification, ChainHead } from '@smart-whale/interfaces'
 export { createEncryptionManager, type EncryptionContext, type EncryptionManager, type EncryptionManagerOptions } from './access/encryption-manager.ts'
 
 // Advice

@@ -28,8 +28,7 @@ export { type KeyFolderOptions, openKeyFolder } from './encryption/key-folder.ts
 
 // Audit
 export { type AuditLog, type AuditLogOptions, openAuditLog, verifyAuditFile } from './audit/audit-log.ts'
-export { type AuditEntry, type AuditFault, type AuditVerification, type ChainHead, type FoundEntry } from './audit/audit-chain.ts'
-export type { AuditStore } from './audit/audit-store.ts'
+export type { AuditEntry, AuditFault, AuditStore, AuditVerification, ChainHead, FoundEntry } from '@smart-whale/interfaces'
 
 // Options
 export type { KeyFileOptions, TokenCacheOptions, TokenIssuerOptions, TokenVerifierOptions } from './options.ts'

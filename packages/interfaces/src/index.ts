@@ -48,6 +48,7 @@ export {
 } from './metrics.ts'
 export { silentTracer, type Span, type Tracer } from './tracer.ts'
 export type { Policy, PolicyCall, PolicyContext } from './policy.ts'
+export type { AuditEntry, AuditFault, AuditStore, AuditVerification, ChainHead, FoundEntry } from './audit-chain.ts'
 export { type AuditEvent, type AuditSink, type Encryptor, silentAudit, type TokenClaims, type TokenIssuer, type TokenVerifier } from './security.ts'
 export type { HealthProbe, HealthResult, HealthStatus } from './health.ts'
 export type { Lifecycle } from './lifecycle.ts'

@@ -1,8 +1,7 @@
-import { type AuditEvent, type AuditSink, type Clock, InfrastructureError } from '@smart-whale/interfaces'
+import { type AuditEvent, type AuditSink, type AuditStore, type AuditVerification, type ChainHead, type Clock, InfrastructureError } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import { SecurityError } from '../operational-errors.ts'
 import { auditLogPath } from './access-config.ts'
-import type { AuditStore, AuditVerification, ChainHead } from './audit-ports.ts'
 import { createAuditTable } from './audit-table.ts'
 import { loadSecurity } from './security-peer.ts'
 

@@ -1,5 +1,5 @@
+import type { AuditEntry, AuditStore, ChainHead } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
-import type { AuditEntry, AuditStore, ChainHead } from './audit-ports.ts'
 import { quoteName } from './quote-name.ts'
 
 /** What {@link createAuditTable} is made from. */

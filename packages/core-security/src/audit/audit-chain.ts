@@ -1,23 +1,5 @@
 import { createHash, createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
-import type { AuditEvent } from '@smart-whale/interfaces'
-
-/** An event in its place: what came before it is part of its hash. */
-export interface AuditEntry extends AuditEvent {
-  /** Counts from 1, without a gap. */
-  readonly sequence: number
-  /** ISO 8601, UTC. */
-  readonly at: string
-  /** Hash of the entry before; 64 zeros for the first one. */
-  readonly previous: string
-  /** Over all of the above. */
-  readonly hash: string
-}
-
-/** Where a chain stands: sequence and hash of its last entry. */
-export interface ChainHead {
-  readonly sequence: number
-  readonly hash: string
-}
+import type { AuditEntry, AuditEvent, AuditFault, AuditVerification, ChainHead, FoundEntry } from '@smart-whale/interfaces'
 
 /** Before the first entry. */
 export const CHAIN_START: ChainHead = { sequence: 0, hash: '0'.repeat(64) }
@@ -59,25 +41,6 @@ function isSame(one: string, other: string): boolean {
   const [a, b] = [Buffer.from(one), Buffer.from(other)]
   return a.length === b.length && timingSafeEqual(a, b)
 }
-
-/** What is wrong with a log, and where. */
-export interface AuditFault {
-  /** Line in the file, or place in the table, counted from 1. */
-  readonly line: number
-  readonly what: string
-}
-
-/** What the verification of a log found. */
-export interface AuditVerification {
-  readonly entries: number
-  /** Of the last entry; keep it elsewhere, and a later verification finds that the log was cut before it. */
-  readonly head: ChainHead
-  /** None: nothing was changed, removed, added or cut off. */
-  readonly faults: readonly AuditFault[]
-}
-
-/** What an entry stands for that is none: a broken line. */
-export type FoundEntry = AuditEntry | { readonly broken: string }
 
 /**
  * Goes through a log from its beginning.

@@ -3,9 +3,9 @@ import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { AuditEntry, AuditStore, ChainHead, FoundEntry } from '@smart-whale/interfaces'
 import { AuditError } from '../errors.ts'
-import { type AuditEntry, CHAIN_START, type ChainHead, type ChainKey, type FoundEntry } from './audit-chain.ts'
-import type { AuditStore } from './audit-store.ts'
+import { CHAIN_START, type ChainKey } from './audit-chain.ts'
 
 /** Where the last entry is looked for, from the end. */
 const TAIL_BYTES = 1024 * 1024

@@ -1,10 +1,9 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
-import { type AuditEvent, type AuditSink, type Clock, systemClock } from '@smart-whale/interfaces'
+import { type AuditEvent, type AuditSink, type AuditStore, type AuditVerification, type ChainHead, type Clock, systemClock } from '@smart-whale/interfaces'
 import { requireText, wrongOption } from '../check-option.ts'
 import { AuditError } from '../errors.ts'
-import { type AuditVerification, type ChainHead, type ChainKey, nextEntry, verifyChain } from './audit-chain.ts'
+import { type ChainKey, nextEntry, verifyChain } from './audit-chain.ts'
 import { AuditFile } from './audit-file.ts'
-import type { AuditStore } from './audit-store.ts'
 
 /** What {@link openAuditLog} is made from. */
 export interface AuditLogOptions {
