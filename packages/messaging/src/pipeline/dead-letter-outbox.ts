@@ -1,7 +1,6 @@
 import type { DeadLetterPosition, Logger } from '@smart-whale/interfaces'
 import { deadLetterRecord, deadLetterTopic } from '../dead-letter.ts'
 import { recordsFrom } from '../dead-letters/read-dead-letters.ts'
-import { notConnected } from '../errors.ts'
 import type { MessagingTransport, OutgoingRecord, PartitionReader, Transaction, TransactionalProducer } from '../transport.ts'
 import { originOfLetter } from './letter-origin.ts'
 import type { SliceRecord } from './slice-records.ts'
@@ -13,14 +12,19 @@ export interface DeadLetterSink {
   /** Where letters that are sent from now on will lie, or before: recorded with a slice, so that a repeat knows where to look. */
   position(call: Call): Promise<DeadLetterPosition>
   /**
-   * Takes the right to send this partition's letters from whoever had it. To be called *before* it is made sure that the partition is one's own:
-   * an owner that falls asleep behind that, and is succeeded, is refused by the broker when it wakes, because its successor has the right by then.
+   * Takes the right to send this partition's letters from whoever had it. To be called *before* it is made sure that the partition is one's own,
+   * and before anybody looks which letters are there: an owner that falls asleep behind that, and is succeeded, is refused by the broker when it
+   * wakes, because its successor has the right by then.
    */
   open(call: Call): Promise<LetterSender>
 }
 
 /** Sends letters, by a right that is over once somebody else has taken it. */
 export interface LetterSender {
+  /** Whether letters failed on their way: somebody else may have the right, and what was sent by it may have to be looked for. */
+  readonly isOver: boolean
+  /** How many times letters came to count. */
+  readonly commits: number
   /** Begins to send letters that nobody can have sent before. What goes wrong on their way, their commit tells. */
   begin(records: readonly SliceRecord[], at: DeadLetterPosition, call: Call): UnseenLetters
   /** Looks from a position on which of these letters are there, and sends the rest. They are there durably when it resolves. */
@@ -58,11 +62,7 @@ const READ_BYTES = 4 * 1024 * 1024
 export class DeadLetterOutbox implements DeadLetterSink {
   readonly #options: DeadLetterOutboxOptions
   readonly #letters: string
-  readonly #sender: LetterSender = {
-    begin: (records, at, call) => this.#begin(records, at, call),
-    sendMissing: (records, from, call) => this.#sendMissing(records, from, call),
-  }
-  #producer: TransactionalProducer | null = null
+  #sender: OutboxSender | null = null
   /** Of the partition that the letters go to. */
   #reader: PartitionReader | null = null
 
@@ -83,61 +83,15 @@ export class DeadLetterOutbox implements DeadLetterSink {
 
   async open(call: Call): Promise<LetterSender> {
     const { transport, groupId, topic, partition } = this.#options
-    this.#producer ??= await transport.transactional(`smart-whale-dead-letters/${groupId}/${topic}/${partition}`, call)
+    await this.#closeSender()
+    const producer = await transport.transactional(`smart-whale-dead-letters/${groupId}/${topic}/${partition}`, call)
+    this.#sender = new OutboxSender(producer, this.#options)
     return this.#sender
   }
 
   /** Gives the right up, and with it what was not sent to its end. */
   async close(): Promise<void> {
-    await Promise.all([this.#closeProducer(), this.#closeReader()])
-  }
-
-  #begin(records: readonly SliceRecord[], at: DeadLetterPosition, { signal }: Call): UnseenLetters {
-    const givenUp = new AbortController()
-    const sending = this.#sendUnseen(records, at, { signal: AbortSignal.any([signal, givenUp.signal]) })
-    // Awaited when all else is done: until then a rejection must not count as unhandled.
-    sending.catch(() => {})
-    const end = async (how: (transaction: Transaction) => Promise<void>): Promise<void> => {
-      try {
-        await how(await sending)
-      } catch (error) {
-        // Whatever became of it: who opens next, has it decided before anybody looks.
-        await this.#closeProducer()
-        throw error
-      }
-    }
-    return {
-      commit: async (call) => {
-        await end((transaction) => transaction.commit(call))
-        this.#options.logger.warn({ records: records.length, first: records[0]?.refusal }, 'records went to the dead letters')
-      },
-      takeBack: async () => {
-        givenUp.abort()
-        await end((transaction) => transaction.abort()).catch(() => {})
-      },
-    }
-  }
-
-  async #sendUnseen(records: readonly SliceRecord[], { partition }: DeadLetterPosition, call: Call): Promise<Transaction> {
-    if (this.#producer === null) throw notConnected('sending dead letters')
-    const letters = records.map((record) => this.#letterOf(record, partition))
-    const transaction = await this.#producer.begin(call)
-    await transaction.send(this.#letters, letters, call)
-    return transaction
-  }
-
-  async #sendMissing(records: readonly SliceRecord[], from: DeadLetterPosition, call: Call): Promise<void> {
-    const missing = new Map(records.map((record) => [letterKey(record.offset, record.batch.timestampAt(record.index)), record]))
-    const source = { topic: this.#letters, partition: from.partition, from: from.offset }
-    // Letters of other partitions that are just being sent hide what lies behind them: their ends are waited for.
-    for await (const batch of recordsFrom(this.#options.transport, source, { batchBytes: READ_BYTES, withOpen: true, ...call })) {
-      for (let index = 0; index < batch.length; index++) {
-        const origin = originOfLetter(batch, index, this.#options)
-        if (origin !== null) missing.delete(letterKey(origin.offset, origin.timestamp))
-      }
-    }
-    if (missing.size < records.length) this.#options.logger.info({ there: records.length - missing.size, missing: missing.size }, 'dead letters of a repeated slice are there already')
-    if (missing.size > 0) await this.#begin([...missing.values()], from, call).commit(call)
+    await Promise.all([this.#closeSender(), this.#closeReader()])
   }
 
   async #openLetters({ signal }: Call): Promise<PartitionReader> {
@@ -152,10 +106,78 @@ export class DeadLetterOutbox implements DeadLetterSink {
     await reader?.close()
   }
 
-  async #closeProducer(): Promise<void> {
-    const producer = this.#producer
-    this.#producer = null
-    await producer?.close()
+  async #closeSender(): Promise<void> {
+    const sender = this.#sender
+    this.#sender = null
+    await sender?.close()
+  }
+}
+
+/** One right to send the letters of a partition, until it is lost. */
+class OutboxSender implements LetterSender {
+  isOver = false
+  commits = 0
+  readonly #producer: TransactionalProducer
+  readonly #options: DeadLetterOutboxOptions
+  readonly #letters: string
+
+  constructor(producer: TransactionalProducer, options: DeadLetterOutboxOptions) {
+    this.#producer = producer
+    this.#options = options
+    this.#letters = deadLetterTopic(options.topic)
+  }
+
+  begin(records: readonly SliceRecord[], at: DeadLetterPosition, { signal }: Call): UnseenLetters {
+    const givenUp = new AbortController()
+    const sending = this.#sendUnseen(records, at, { signal: AbortSignal.any([signal, givenUp.signal]) })
+    // Awaited when all else is done: until then a rejection must not count as unhandled.
+    sending.catch(() => {})
+    const end = async (how: (transaction: Transaction) => Promise<void>): Promise<void> => {
+      try {
+        await how(await sending)
+      } catch (error) {
+        // Whatever became of it: who opens next, has it decided before anybody looks.
+        await this.close()
+        throw error
+      }
+    }
+    return {
+      commit: async (call) => {
+        await end((transaction) => transaction.commit(call))
+        this.commits++
+        this.#options.logger.warn({ records: records.length, first: records[0]?.refusal }, 'records went to the dead letters')
+      },
+      takeBack: async () => {
+        givenUp.abort()
+        await end((transaction) => transaction.abort()).catch(() => {})
+      },
+    }
+  }
+
+  async sendMissing(records: readonly SliceRecord[], from: DeadLetterPosition, call: Call): Promise<void> {
+    const missing = new Map(records.map((record) => [letterKey(record.offset, record.batch.timestampAt(record.index)), record]))
+    const source = { topic: this.#letters, partition: from.partition, from: from.offset }
+    // Letters of other partitions that are just being sent hide what lies behind them: their ends are waited for.
+    for await (const batch of recordsFrom(this.#options.transport, source, { batchBytes: READ_BYTES, withOpen: true, ...call })) {
+      for (let index = 0; index < batch.length; index++) {
+        const origin = originOfLetter(batch, index, this.#options)
+        if (origin !== null) missing.delete(letterKey(origin.offset, origin.timestamp))
+      }
+    }
+    if (missing.size < records.length) this.#options.logger.info({ there: records.length - missing.size, missing: missing.size }, 'dead letters of a repeated slice are there already')
+    if (missing.size > 0) await this.begin([...missing.values()], from, call).commit(call)
+  }
+
+  async close(): Promise<void> {
+    this.isOver = true
+    await this.#producer.close()
+  }
+
+  async #sendUnseen(records: readonly SliceRecord[], { partition }: DeadLetterPosition, call: Call): Promise<Transaction> {
+    const letters = records.map((record) => this.#letterOf(record, partition))
+    const transaction = await this.#producer.begin(call)
+    await transaction.send(this.#letters, letters, call)
+    return transaction
   }
 
   #letterOf({ batch, index, offset, refusal }: SliceRecord, partition: number): OutgoingRecord {

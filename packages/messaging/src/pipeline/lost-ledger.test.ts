@@ -35,10 +35,13 @@ function take(world: World, { sinks = 'timescaledb', hasLostCommits = false, bes
   const held = rows === undefined ? timescaledb : { ...timescaledb, lastStored: async () => rows.at(-1) ?? null }
   const known = { ...ledger, knownBeside: async () => beside }
   const stores = { clickhouse: sinks === 'both' ? modelClickHouse(world, life, false) : null, timescaledb: held, ledger: known }
-  const letters = createSentLetters(modelTransport(world, life), { topic: 'model', partition: 0, groupId: 'smart-whale-model' })
+  const source = { topic: 'model', partition: 0, groupId: 'smart-whale-model' }
+  const transport = modelTransport(world, life)
+  const letters = createSentLetters(transport, source)
+  const deadLetters = new DeadLetterOutbox({ transport, ...source, logger: silentLogger })
   const latest = [...ends]
   const reader = { ...modelReader(world, life, 8, () => false), bounds: async () => ({ earliest: 0n, latest: latest.shift() ?? 8n }) }
-  return takePartition({ pipeline: 'model', owner: 'me', reader, stores, letters, ledger: known, hasLostCommits }, SIGNAL)
+  return takePartition({ pipeline: 'model', owner: 'me', reader, stores, deadLetters, letters, ledger: known, hasLostCommits }, SIGNAL)
 }
 
 /** Sends the letter of the record at an offset. */

@@ -1,5 +1,7 @@
 import { OperationError, type SliceClaim, type SliceLedger, type WriteTurn } from '@smart-whale/interfaces'
 import type { PartitionReader } from '../transport.ts'
+import type { DeadLetterSink } from './dead-letter-outbox.ts'
+import { LetterRight } from './letter-right.ts'
 import { refuseRowsAhead, refuseUnknownRows } from './refuse-lost-ledger.ts'
 import type { SentLetters } from './sent-letters.ts'
 import { recut } from './slice-records.ts'
@@ -11,32 +13,50 @@ export interface ClaimWork {
   readonly owner: string
   readonly reader: PartitionReader
   readonly stores: PipelineStores
+  readonly deadLetters: DeadLetterSink
   readonly letters: SentLetters
   readonly ledger: SliceLedger
   /** Whether the ledger is known to have lost commits. */
   readonly hasLostCommits: boolean
 }
 
+/** What a partition is held by, besides its claim. */
+interface TakenRights {
+  readonly turn: WriteTurn | null
+  readonly letters: LetterRight
+  /** The last offset of a row beyond what the ledger knows of. */
+  readonly rowsUpTo: bigint | null
+  readonly stores: Pick<PipelineStores, 'clickhouse'>
+}
+
 /**
- * A partition as this worker holds it: the claim that the ledger goes by, and the turn that ClickHouse goes by. Both are refused
- * once somebody else holds the partition.
+ * A partition as this worker holds it: the claim that the ledger goes by, the turn that ClickHouse goes by, and the right to send letters. All are
+ * refused once somebody else holds the partition.
  */
 export class PartitionHold {
   readonly claim: SliceClaim
-  /** The last offset of which rows or dead letters were there when the partition was taken over, where that is beyond what the ledger knows of. */
-  readonly storedUpTo: bigint | null
+  readonly letters: LetterRight
   /** Where the ledger stands, as far as this worker knows: the first offset that is not done. */
   doneUpTo: bigint
   readonly #stores: Pick<PipelineStores, 'clickhouse'>
   #turn: WriteTurn | null
+  readonly #rowsUpTo: bigint | null
   #isUsed = false
 
-  constructor(claim: SliceClaim, turn: WriteTurn | null, storedUpTo: bigint | null, stores: Pick<PipelineStores, 'clickhouse'>) {
+  constructor(claim: SliceClaim, { turn, letters, rowsUpTo, stores }: TakenRights) {
     this.claim = claim
     this.doneUpTo = claim.nextOffset
-    this.storedUpTo = storedUpTo
+    this.letters = letters
+    this.#rowsUpTo = rowsUpTo
     this.#stores = stores
     this.#turn = turn
+  }
+
+  /** The last offset of which rows or dead letters were there when they were looked for, where that is beyond what the ledger knew of at the claim. */
+  get storedUpTo(): bigint | null {
+    const { seenUpTo } = this.letters
+    if (seenUpTo === null || this.#rowsUpTo === null) return seenUpTo ?? this.#rowsUpTo
+    return seenUpTo > this.#rowsUpTo ? seenUpTo : this.#rowsUpTo
   }
 
   /** What ClickHouse is written under. */
@@ -59,7 +79,8 @@ export class PartitionHold {
 
 /**
  * Takes a partition over. The order is the point: what the stores know decides whether it may be claimed at all, the claim's epoch is larger
- * than any that ClickHouse has seen, and only when ClickHouse keeps everybody else out is it asked what it holds.
+ * than any that ClickHouse has seen, and only when ClickHouse keeps everybody else out is it asked what it holds. So with letters: only when the broker
+ * refuses everybody else's are they looked for.
  */
 export async function takePartition(work: ClaimWork, signal: AbortSignal): Promise<PartitionHold> {
   const { reader, ledger, stores } = work
@@ -80,7 +101,9 @@ export async function takePartition(work: ClaimWork, signal: AbortSignal): Promi
   // A turn comes after its claim: where ClickHouse knows a later epoch than the ledger did, the ledger has gone back.
   const isBehind = work.hasLostCommits || (latestEpoch !== null && (before?.epoch ?? 0n) < latestEpoch) || (await isBehindGroup(work, claim, signal))
   const trusted = isBehind ? await distrust(ledger, claim, signal) : claim
-  return new PartitionHold(trusted, turn, await lastOfAnything(work, end, isBehind, signal), stores)
+  const rowsUpTo = (await clickhouse?.lastStored({ topic: reader.topic, partition: reader.partition, firstOffset: end }, { signal })) ?? null
+  const letters = await LetterRight.take(work, { firstOffset: end, where: isBehind ? 'all' : 'latest' }, { signal })
+  return new PartitionHold(trusted, { turn, letters, rowsUpTo, stores })
 }
 
 /** The group's offset is committed behind the ledger, so that it never is ahead of one that has not gone back. */
@@ -88,14 +111,6 @@ async function isBehindGroup({ stores, reader }: ClaimWork, { nextOffset }: Slic
   if (stores.ledger === null) return false
   const committed = await reader.committed({ signal })
   return committed !== null && committed.offset > nextOffset
-}
-
-/** The last offset, not below the first, that left something behind: a row, or a letter of what was no row. */
-async function lastOfAnything({ stores, reader, letters }: ClaimWork, firstOffset: bigint, isBehind: boolean, signal: AbortSignal): Promise<bigint | null> {
-  const row = (await stores.clickhouse?.lastStored({ topic: reader.topic, partition: reader.partition, firstOffset }, { signal })) ?? null
-  const letter = await letters.lastOffset(isBehind, { signal })
-  if (letter === null || letter < firstOffset) return row
-  return row === null || letter > row ? letter : row
 }
 
 /**

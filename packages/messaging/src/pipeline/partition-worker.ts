@@ -205,7 +205,7 @@ async function finishInFlight(work: HeldWork, hold: PartitionHold, recorded: Sli
   const range = { partition: reader.partition, from: String(recorded.firstOffset), to: String(recorded.lastOffset) }
   logger.info(range, 'repeating the slice that was in flight')
   const read = await untilItWorks(work, signal, () => rereadRange(reader, recorded, work.decode))
-  const { slice, records, isRedefined } = await untilItWorks(work, signal, () => takeUpSlice(read, recorded, { ...work, hold, fingerprint, signal }))
+  const { slice, records, isRedefined } = await untilItWorks(work, signal, () => takeUpSlice(read, recorded, { ...work, deadLetters: hold.letters, hold, fingerprint, signal }))
   if (isRedefined) logger.warn(range, 'the definition has changed since the slice was cut, and nothing of it was stored: it is made anew')
   await store(work, hold, records, slice, signal)
   work.decode.done()
@@ -220,13 +220,13 @@ function ageOf(record: SliceRecord | undefined, clock: Clock): number {
 async function store(work: HeldWork, hold: PartitionHold, records: readonly SliceRecord[], inFlight: Slice | null, signal: AbortSignal): Promise<void> {
   const lastOffset = records.at(-1)?.offset ?? 0n
   const sent: SentSlice = { asRead: records, records, recorded: inFlight, tokens: inFlight === null ? [] : [inFlight.token], confirmed: inFlight === null ? 0 : 1 }
-  const { stores, deadLetters, flood, fingerprint } = work
+  const { stores, flood, fingerprint } = work
   const ledger = rememberTokens(work.ledger, sent)
   let failedBefore = false
   const outcome = await untilItWorks<SliceOutcome>(work, signal, async () => {
     if (failedBefore && (await isDoneAfterAll(work, hold, sent, signal))) return outcomeOf(sent.records)
     failedBefore = true
-    return writeSlice(sent.records, { stores, ledger, deadLetters, flood, hold, signal, recorded: sent.recorded, isTakenOver: inFlight !== null, fingerprint })
+    return writeSlice(sent.records, { stores, ledger, deadLetters: hold.letters, flood, hold, signal, recorded: sent.recorded, isTakenOver: inFlight !== null, fingerprint })
   })
   hold.doneUpTo = lastOffset + 1n
   work.progress.done(lastOffset + 1n, outcome, ageOf(records[0], work.clock))

@@ -1,3 +1,4 @@
+import type { DeadLetterPosition } from '@smart-whale/interfaces'
 import { deadLetterTopic } from '../dead-letter.ts'
 import { recordsFrom } from '../dead-letters/read-dead-letters.ts'
 import type { MessagingTransport, RecordBatch, TransportCallOptions } from '../transport.ts'
@@ -5,14 +6,14 @@ import { type LetterSource, originOfLetter } from './letter-origin.ts'
 
 /** Says which dead letters of one partition are there, whoever sent them. */
 export interface SentLetters {
-  /**
-   * The largest offset of a record that has a letter; null when none has one.
-   * @param everywhere looks at all letters that there are; otherwise at the latest of each partition, which is quick
-   */
-  lastOffset(everywhere: boolean, call?: TransportCallOptions): Promise<bigint | null>
+  /** The largest offset of a record that has a letter; null when none has one. */
+  lastOffset(where: LetterRange, call?: TransportCallOptions): Promise<bigint | null>
   /** Whether any record of the range (both ends included) has a letter. */
   hasOfRange(range: { readonly firstOffset: bigint; readonly lastOffset: bigint }, call?: TransportCallOptions): Promise<boolean>
 }
+
+/** Which letters are looked at: all that there are, or the latest of each partition, which is quick; of one partition from a position on. */
+export type LetterRange = 'all' | 'latest' | DeadLetterPosition
 
 /** How many of the latest letters of a partition are looked at. */
 const LATEST = 2000n
@@ -22,12 +23,18 @@ const READ_BYTES = 4 * 1024 * 1024
 export function createSentLetters(transport: MessagingTransport, source: LetterSource): SentLetters {
   const letters = deadLetterTopic(source.topic)
 
-  async function* offsets(everywhere: boolean, call: TransportCallOptions): AsyncGenerator<bigint> {
+  async function* offsets(where: LetterRange, call: TransportCallOptions): AsyncGenerator<bigint> {
     const description = await transport.topics.describe(letters, call)
     for (let partition = 0; partition < (description?.partitions ?? 0); partition++) {
-      const from = everywhere ? 0n : await latestFrom(partition, call)
-      for await (const batch of recordsFrom(transport, { topic: letters, partition, from }, { batchBytes: READ_BYTES, ...call })) yield* offsetsIn(batch)
+      const from = await startOf(where, partition, call)
+      // Letters of other partitions that are just being sent hide what lies behind them: their ends are waited for.
+      for await (const batch of recordsFrom(transport, { topic: letters, partition, from }, { batchBytes: READ_BYTES, withOpen: true, ...call })) yield* offsetsIn(batch)
     }
+  }
+
+  async function startOf(where: LetterRange, partition: number, call: TransportCallOptions): Promise<bigint> {
+    if (where === 'all') return 0n
+    return where !== 'latest' && where.partition === partition ? where.offset : latestFrom(partition, call)
   }
 
   function* offsetsIn(batch: RecordBatch): Generator<bigint> {
@@ -48,13 +55,13 @@ export function createSentLetters(transport: MessagingTransport, source: LetterS
   }
 
   return {
-    lastOffset: async (everywhere, call = {}) => {
+    lastOffset: async (where, call = {}) => {
       let last: bigint | null = null
-      for await (const offset of offsets(everywhere, call)) if (last === null || offset > last) last = offset
+      for await (const offset of offsets(where, call)) if (last === null || offset > last) last = offset
       return last
     },
     hasOfRange: async ({ firstOffset, lastOffset }, call = {}) => {
-      for await (const offset of offsets(true, call)) if (offset >= firstOffset && offset <= lastOffset) return true
+      for await (const offset of offsets('all', call)) if (offset >= firstOffset && offset <= lastOffset) return true
       return false
     },
   }

@@ -92,7 +92,9 @@ export async function writeSlice(given: readonly SliceRecord[], options: WriteSl
 
 /** The slice as it goes into the ledger: with the place where its dead letters are to be looked for, as it was recorded first, if it was. */
 async function sliceToRecord(records: readonly SliceRecord[], options: WriteSliceOptions): Promise<Slice> {
-  const { hold, recorded, fingerprint } = options
+  const { deadLetters, hold, recorded, fingerprint, signal } = options
+  // Where the right to send letters was lost, others may have sent some: that is seen when it is taken again, and decides how this slice is cut.
+  if (records.some((record) => record.refusal !== null)) await deadLetters.open({ signal })
   const cut = underEpoch(sliceOf(hold.claim.scope, records, fingerprint), hold.claim.epoch)
   const isCutAnew = recorded === null ? liesBehindLedger(records, hold) : isRecut(recorded)
   const slice = isCutAnew ? recut(cut) : cut
