@@ -1,51 +1,49 @@
 import { abortedError, type Clock, systemClock } from '@smart-whale/interfaces'
 import { OperationalError } from '../operational-errors.ts'
 import type { CheckedLevel } from './check-levels.ts'
+import { HALF_LIFE_MS, TenantUse } from './tenant-use.ts'
 
 /** How many queries run at once, over all tenants. */
 export interface FairTurnsOptions {
   /** Queries at once. @default 8 */
   maxConcurrent?: number | undefined
-  /** Places of these that are only for tenants whose queries have been short of late: they never wait behind those who fill the server. @default a quarter of `maxConcurrent` */
+  /** Places of these that are only for tenants who ask for less than their share: they never wait behind those who fill the server. @default a quarter of `maxConcurrent` */
   reserved?: number | undefined
-  /** How long a query may take and still count as short, in milliseconds. @default 500 */
+  /** How long a query may take and still count as short, in milliseconds. One that has a reserved place and takes longer gives it back. @default 100 */
   shortMs?: number | undefined
   /** Whose time passes. @default systemClock */
   clock?: Clock | undefined
 }
 
-/** One tenant's queries: those that run, those that wait, and how much of the server they have used of late. */
+/** Place of a query that runs; to be given back. */
+export interface Turn {
+  /** Whether the tenant asks for less than its share, in short queries. What others ask should make room for it on the server, too. */
+  readonly isLight: boolean
+  end(): void
+}
+
 interface Queue {
-  running: number
+  readonly use: TenantUse
   readonly waiting: Waiting[]
-  /** Time on the server, in milliseconds, half of it forgotten every {@link HALF_LIFE_MS}. */
-  used: number
-  usedAtMs: number
-  /** How long its queries take: the longest one, fading as shorter ones follow. Unknown before the first one has ended. */
-  typicalMs: number
 }
 
 interface Waiting {
+  /** Whether it has waited for as long as its tenant's queries take. */
+  isOverdue: boolean
   readonly share: CheckedLevel['share']
   start(turn: Turn): void
 }
 
-/** Place of a query that runs; to be given back. */
-export interface Turn {
-  /** @param usedMs how long the server was used */
-  end(usedMs: number): void
-}
-
-const HALF_LIFE_MS = 10_000
-/** What is left of a long query's memory after each one that follows: a dozen short ones make up for it. */
-const FADING = 0.8
+/** How long a look at what everybody uses is good for, in milliseconds. */
+const LOOK_MS = 100
 /** Tenants that nothing is going on for are forgotten past this many. */
 const MAX_IDLE = 10_000
 
 /**
  * Decides whose query goes to the server next: that of the tenant who has used it least of late. A query that runs can't be put aside for
- * another one, so some places are kept for tenants whose queries have been short: whoever fills the server with long ones, short ones
- * find room. Each tenant has a bound of its own besides.
+ * another one, so some places are kept for tenants who ask for little: whoever fills the server, they find room at once. One that finds these
+ * taken waits about as long as its own queries take, and gets a place beside them; one that turns out long in such a place is counted among the
+ * others from then on. Each tenant has a bound of its own besides.
  */
 export class FairTurns {
   readonly #maxConcurrent: number
@@ -53,11 +51,13 @@ export class FairTurns {
   readonly #shortMs: number
   readonly #clock: Clock
   readonly #queues = new Map<string, Queue>()
-  #running = 0
-  /** Of these, the ones that have none of the reserved places. */
-  #runningHeavy = 0
+  /** Those that run or wait. */
+  readonly #asking = new Set<Queue>()
+  #light = 0
+  #heavy = 0
+  #crowd = { usedMs: 0, lookedAtMs: -Infinity }
 
-  constructor({ maxConcurrent = 8, reserved, shortMs = 500, clock = systemClock }: FairTurnsOptions = {}) {
+  constructor({ maxConcurrent = 8, reserved, shortMs = 100, clock = systemClock }: FairTurnsOptions = {}) {
     this.#maxConcurrent = Math.max(1, maxConcurrent)
     this.#reserved = Math.min(this.#maxConcurrent - 1, reserved ?? Math.floor(this.#maxConcurrent / 4))
     this.#shortMs = shortMs
@@ -66,7 +66,7 @@ export class FairTurns {
 
   /** Queries that run and that wait. */
   get stats(): { running: number; waiting: number } {
-    return { running: this.#running, waiting: [...this.#queues.values()].reduce((sum, { waiting }) => sum + waiting.length, 0) }
+    return { running: this.#light + this.#heavy, waiting: [...this.#asking].reduce((sum, { waiting }) => sum + waiting.length, 0) }
   }
 
   /**
@@ -77,7 +77,7 @@ export class FairTurns {
     if (signal?.aborted) throw abortedError('the query', signal)
     const queue = this.#queueOf(tenant)
     if (queue.waiting.length === 0 && this.#mayRun(queue, share)) return this.#run(queue)
-    if (queue.waiting.length >= share.maxQueued) throw tenantBusy(`${queue.running} of the caller's queries run and ${queue.waiting.length} wait, and no more may`)
+    if (queue.waiting.length >= share.maxQueued) throw tenantBusy(`${queue.use.running} of the caller's queries run and ${queue.waiting.length} wait, and no more may`)
     return this.#wait(queue, share, signal)
   }
 
@@ -85,9 +85,11 @@ export class FairTurns {
     return new Promise((resolve, reject) => {
       const settle = (): void => {
         this.#clock.clearTimeout(timer)
+        this.#clock.clearTimeout(overdue)
         signal?.removeEventListener('abort', onAbort)
       }
       const entry: Waiting = {
+        isOverdue: false,
         share,
         start: (turn) => {
           settle()
@@ -97,42 +99,71 @@ export class FairTurns {
       const leave = (error: unknown): void => {
         settle()
         queue.waiting.splice(queue.waiting.indexOf(entry), 1)
+        this.#forgetAsking(queue)
         reject(error)
       }
       const onAbort = (): void => leave(abortedError('the query', signal as AbortSignal))
       const timer = this.#clock.setTimeout(() => leave(tenantBusy(`the query had no turn within ${share.maxWaitMs} ms`)), share.maxWaitMs)
+      const overdue = this.#clock.setTimeout(() => {
+        entry.isOverdue = true
+        this.#startAll()
+      }, Math.min(queue.use.typicalMs, share.maxWaitMs))
       signal?.addEventListener('abort', onAbort, { once: true })
       queue.waiting.push(entry)
+      this.#asking.add(queue)
     })
   }
 
   #run(queue: Queue): Turn {
-    const heavy = this.#isShort(queue) ? 0 : 1
-    queue.running += 1
-    this.#running += 1
-    this.#runningHeavy += heavy
-    let ended = false
-    return {
-      end: (usedMs) => {
-        if (ended) return
-        ended = true
-        queue.running -= 1
-        this.#running -= 1
-        this.#runningHeavy -= heavy
-        queue.used = this.#usedBy(queue) + usedMs
-        queue.usedAtMs = this.#clock.monotonic()
-        queue.typicalMs = Math.max(usedMs, queue.typicalMs === Infinity ? 0 : queue.typicalMs * FADING)
-        while (this.#startNext());
-      },
+    const isLight = this.#isLight(queue)
+    const begunAtMs = this.#clock.monotonic()
+    const giveBack = isLight ? this.#placeOfLight() : this.#placeOfHeavy()
+    queue.use.begin(begunAtMs)
+    this.#asking.add(queue)
+    const end = (): void => {
+      giveBack()
+      queue.use.end(begunAtMs, this.#clock.monotonic())
+      this.#forgetAsking(queue)
+      this.#startAll()
     }
+    return { isLight, end: once(end) }
+  }
+
+  #placeOfHeavy(): () => void {
+    this.#heavy += 1
+    return () => {
+      this.#heavy -= 1
+    }
+  }
+
+  /** Becomes that of a heavy one when the query takes longer than a light one's would. */
+  #placeOfLight(): () => void {
+    this.#light += 1
+    let giveBack = (): void => {
+      this.#light -= 1
+    }
+    const timer = this.#clock.setTimeout(() => {
+      giveBack()
+      giveBack = this.#placeOfHeavy()
+      this.#startAll()
+    }, this.#shortMs)
+    return () => {
+      this.#clock.clearTimeout(timer)
+      giveBack()
+    }
+  }
+
+  #startAll(): void {
+    while (this.#startNext());
   }
 
   /** Whether one was started. */
   #startNext(): boolean {
-    const waiting = [...this.#queues.values()].filter(({ waiting: list }) => list.length > 0).sort((one, other) => this.#usedBy(one) - this.#usedBy(other))
+    const now = this.#clock.monotonic()
+    const waiting = [...this.#asking].filter(({ waiting: list }) => list.length > 0).sort((one, other) => one.use.usedMs(now) - other.use.usedMs(now))
     for (const queue of waiting) {
       const next = queue.waiting[0]
-      if (next === undefined || !this.#mayRun(queue, next.share)) continue
+      if (next === undefined || !this.#mayRun(queue, next.share, next.isOverdue)) continue
       queue.waiting.shift()
       next.start(this.#run(queue))
       return true
@@ -140,32 +171,63 @@ export class FairTurns {
     return false
   }
 
-  #mayRun(queue: Queue, share: CheckedLevel['share']): boolean {
-    if (queue.running >= share.maxConcurrent || this.#running >= this.#maxConcurrent) return false
-    return this.#runningHeavy < this.#maxConcurrent - this.#reserved || this.#isShort(queue)
+  #mayRun(queue: Queue, share: CheckedLevel['share'], isOverdue = false): boolean {
+    if (queue.use.running >= share.maxConcurrent) return false
+    const open = this.#maxConcurrent - this.#reserved
+    const running = this.#light + this.#heavy
+    if (!this.#isLight(queue)) return this.#heavy < open && running < this.#maxConcurrent
+    if (isOverdue) return running < this.#maxConcurrent + this.#reserved
+    // Queries that turned out long may be more than the open places; they take none of the reserved ones.
+    return this.#light + Math.min(this.#heavy, open) < this.#maxConcurrent && running < this.#maxConcurrent + this.#reserved
   }
 
-  /** Whether the tenant's queries are known to be short, and are not so many that they fill the server all the same. */
-  #isShort(queue: Queue): boolean {
+  /**
+   * Whether the tenant's queries are known to be short, and it has used less than half of its share: of the server as a whole, or
+   * of what those who use it most have.
+   */
+  #isLight(queue: Queue): boolean {
+    if (queue.use.typicalMs > this.#shortMs) return false
+    const now = this.#clock.monotonic()
+    const asking = this.#asking.size + (this.#asking.has(queue) ? 0 : 1)
     const capacityMs = (this.#maxConcurrent * HALF_LIFE_MS) / Math.LN2
-    return queue.typicalMs <= this.#shortMs && this.#usedBy(queue) < capacityMs / 4
+    return queue.use.usedMs(now) < Math.max(capacityMs / asking, this.#crowdUseMs(now)) / 2
   }
 
-  #usedBy({ used, usedAtMs }: Queue): number {
-    return used * 0.5 ** ((this.#clock.monotonic() - usedAtMs) / HALF_LIFE_MS)
+  /** What the tenant has used whom a moment on the server belongs to, on the average: many who hardly ask don't make it less. */
+  #crowdUseMs(nowMs: number): number {
+    if (nowMs - this.#crowd.lookedAtMs < LOOK_MS) return this.#crowd.usedMs
+    const used = [...this.#queues.values()].map(({ use }) => use.usedMs(nowMs))
+    const total = used.reduce((sum, each) => sum + each, 0)
+    this.#crowd = { usedMs: total === 0 ? 0 : used.reduce((sum, each) => sum + each * each, 0) / total, lookedAtMs: nowMs }
+    return this.#crowd.usedMs
   }
 
   #queueOf(tenant: string): Queue {
     const known = this.#queues.get(tenant)
     if (known !== undefined) return known
     if (this.#queues.size >= MAX_IDLE) this.#forgetIdle()
-    const queue: Queue = { running: 0, waiting: [], used: 0, usedAtMs: this.#clock.monotonic(), typicalMs: Infinity }
+    const queue: Queue = { use: new TenantUse(), waiting: [] }
     this.#queues.set(tenant, queue)
     return queue
   }
 
+  #forgetAsking(queue: Queue): void {
+    if (isIdle(queue)) this.#asking.delete(queue)
+  }
+
   #forgetIdle(): void {
-    for (const [tenant, { running, waiting }] of this.#queues) if (running === 0 && waiting.length === 0) this.#queues.delete(tenant)
+    for (const [tenant, queue] of this.#queues) if (isIdle(queue)) this.#queues.delete(tenant)
+  }
+}
+
+const isIdle = ({ use, waiting }: Queue): boolean => use.running === 0 && waiting.length === 0
+
+function once(work: () => void): () => void {
+  let done = false
+  return () => {
+    if (done) return
+    done = true
+    work()
   }
 }
 

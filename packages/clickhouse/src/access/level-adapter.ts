@@ -167,7 +167,7 @@ export class LevelAdapter implements ClickHouseAdapter {
     // A query that failed has cost what it took. Nobody waits until other processes have been told.
     const ended = (cost?: Cost): void => {
       const tookMs = this.#clock.monotonic() - startedAt
-      turn.end(tookMs)
+      turn.end()
       const spent = { queries: 1, rowsRead: cost?.rowsRead ?? 0, bytesRead: cost?.bytesRead ?? 0, serverMs: cost?.serverMs || tookMs }
       quota?.spend(key, spent).catch((error: unknown) => this.#options.logger?.error({ err: error }, 'what a query cost was not counted'))
     }
