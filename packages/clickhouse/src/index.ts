@@ -53,7 +53,8 @@ export { createStoredRows, type StoredRowsOptions } from './storage/stored-rows.
 export { ClickHouseStorage } from './storage/clickhouse-storage.ts'
 
 // Analytics
-export { type AnalyticsBatchOptions, type AnalyticsService, createAnalyticsService } from './analytics/analytics-service.ts'
+export { type AnalyticsService, createAnalyticsService, type PreparedQuery } from './analytics/analytics-service.ts'
+export type { AnalyticsBatchOptions } from './analytics/answer-batch.ts'
 export type { AnalyticsServiceOptions } from './analytics/analytics-options.ts'
 export type {
   AnalyticsCacheStats,

@@ -3,7 +3,8 @@ import type { ClickHouseAdapter, InsertOptions, InsertResult, QueryParams } from
 import { runBounded } from '../adapter/run-bounded.ts'
 import type { AnalyticsCacheStats, AnalyticsFailure, AnalyticsQuery, AnalyticsResult } from '../analytics/analytics-query.ts'
 import type { AnalyticsServiceOptions } from '../analytics/analytics-options.ts'
-import { type AnalyticsBatchOptions, type AnalyticsService, createAnalyticsService } from '../analytics/analytics-service.ts'
+import type { AnalyticsBatchOptions } from '../analytics/answer-batch.ts'
+import { type AnalyticsService, createAnalyticsService, type PreparedQuery } from '../analytics/analytics-service.ts'
 import { tellingOtherwise } from '../analytics/stream-answer.ts'
 import type { ExportFormat, ExportStream } from '../export/export-options.ts'
 import { OperationalError, PermissionDeniedError } from '../operational-errors.ts'
@@ -78,15 +79,27 @@ export class TrustedAnalytics implements AnalyticsService {
 
   async executeAnalyticsQuery<T extends Row = Row>(query: AnalyticsQuery): Promise<AnalyticsResult<T>> {
     const level = this.#levelOf(query)
+    return this.#settle<T>(level, query, async () => {
+      admit(level, query)
+      return this.#serviceOf(level).executeAnalyticsQuery<T>(query)
+    })
+  }
+
+  prepareQuery(query: AnalyticsQuery): PreparedQuery {
+    const level = this.#levelOf(query)
     try {
       admit(level, query)
-      const result = await this.#serviceOf(level).executeAnalyticsQuery<T>(query)
-      await this.#keep(level, query, result as AnalyticsResult)
-      return shownTo(level, result)
+      const prepared = this.#serviceOf(level).prepareQuery(query)
+      return {
+        answer: (signalOf) => {
+          const answer = prepared.answer(signalOf)
+          // What costs nothing is neither refused nor new; all else may be either.
+          if (!(answer instanceof Promise) && answer.cache.status === 'hit') return shownTo(level, answer)
+          return this.#settle(level, query, async () => answer)
+        },
+      }
     } catch (error) {
       this.#refused(error, query, level)
-      const degraded = QuotaExceededError.isInstance(error) ? await this.#degraded<T>(level, query, error) : undefined
-      if (degraded !== undefined) return degraded
       throw error
     }
   }
@@ -166,6 +179,20 @@ export class TrustedAnalytics implements AnalyticsService {
 
   async close(): Promise<void> {
     await this.#each((service) => service.close())
+  }
+
+  /** Keeps an answer for bad times; gives one from better times when the quota is spent; tells of every refusal. */
+  async #settle<T extends Row>(level: CheckedLevel, query: AnalyticsQuery, ask: () => Promise<AnalyticsResult<T>>): Promise<AnalyticsResult<T>> {
+    try {
+      const result = await ask()
+      await this.#keep(level, query, result as AnalyticsResult)
+      return shownTo(level, result)
+    } catch (error) {
+      this.#refused(error, query, level)
+      const degraded = QuotaExceededError.isInstance(error) ? await this.#degraded<T>(level, query, error) : undefined
+      if (degraded !== undefined) return degraded
+      throw error
+    }
   }
 
   #levelOf(query: AnalyticsQuery): CheckedLevel {

@@ -1,6 +1,7 @@
 import { outsideOfCalls } from '@smart-whale/core-resilience'
-import { InfrastructureError, type Row, systemClock, ValidationError } from '@smart-whale/interfaces'
+import { type Row, systemClock } from '@smart-whale/interfaces'
 import { createAdapter } from '../create-adapter.ts'
+import { type AnalyticsBatchOptions, answerBatch } from './answer-batch.ts'
 import type { ClickHouseAdapter, InsertOptions, InsertResult, QueryParams, QueryResult } from '../adapter-options.ts'
 import type { AnalyticsCache, CacheLookup, KeptAnswer } from './analytics-cache.ts'
 import { openAnalyticsCache, type OpenAnalyticsCache } from './open-cache.ts'
@@ -11,17 +12,16 @@ import type { ExportFormat, ExportStream } from '../export/export-options.ts'
 import { type AnalyticsLimits, type AnalyticsServiceOptions, checkLimits } from './analytics-options.ts'
 import type { AnalyticsCacheStats, AnalyticsFailure, AnalyticsQuery, AnalyticsResult, CacheStatus } from './analytics-query.ts'
 import { type AnalyticsQuestion, checkQuestion } from './check-question.ts'
-import type { ClickHouseErrorCode } from '../errors.ts'
 import { abortedQuery, asQueryError, closedError } from './query-endings.ts'
-import { OperationalError } from '../operational-errors.ts'
 import { canonical, digest } from '../stable-digest.ts'
 
-/** What a whole batch may be told. */
-export interface AnalyticsBatchOptions {
-  /** Ends all queries of the batch that still run. @default never aborted */
-  signal?: AbortSignal | undefined
-  /** How many queries run at once. @default the service's `batchConcurrency` */
-  concurrency?: number | undefined
+/** A query that was checked, to be asked any number of times. */
+export interface PreparedQuery {
+  /**
+   * Answers as `executeAnalyticsQuery` does, but at once, without a promise, when the answer is kept in this process.
+   * @param signalOf makes what ends the wait; called only if there is one
+   */
+  answer(signalOf: () => AbortSignal): AnalyticsResult | Promise<AnalyticsResult>
 }
 
 /** Answers analytics queries: equal ones that run at the same time are asked once, answers are kept for a while. */
@@ -31,6 +31,12 @@ export interface AnalyticsService extends TableWatcher {
    * @throws ValidationError `ERR_CLICKHOUSE_ANALYTICS_QUERY`, or what the adapter throws for the query
    */
   executeAnalyticsQuery<T extends Row = Row>(query: AnalyticsQuery): Promise<AnalyticsResult<T>>
+  /**
+   * Readies a query that comes again and again: it is checked once, and what its answer is kept under is worked out once. The query must
+   * not be changed afterwards; its `signal` is not looked at.
+   * @throws what `executeAnalyticsQuery` throws for a query that is wrong
+   */
+  prepareQuery(query: AnalyticsQuery): PreparedQuery
   /** Answers several queries at once, within a bound; each result carries its own data or error, in the order of the queries. */
   executeBatchQueries<T extends Row = Row>(
     queries: readonly AnalyticsQuery[],
@@ -78,6 +84,7 @@ class CachedAnalyticsService implements AnalyticsService {
   readonly #watchers = new TableWatchers()
   readonly #counts = { hit: 0, stale: 0, miss: 0, shared: 0, bypass: 0 }
   #open: Promise<OpenAnalyticsCache> | undefined
+  #opened: AnalyticsCache | undefined
   readonly #closeAdapter: () => Promise<void>
   #generation = 0
   #closed = false
@@ -96,33 +103,29 @@ class CachedAnalyticsService implements AnalyticsService {
   }
 
   async executeAnalyticsQuery<T extends Row = Row>(query: AnalyticsQuery): Promise<AnalyticsResult<T>> {
-    const question = checkQuestion(query, this.#limits)
-    this.#refuseWhenClosed()
-    if (question.signal?.aborted) throw abortedQuery(question.signal.reason)
-    if (!question.cache) return this.#answer<T>('bypass', await this.#ask(question, question.signal, question.timeoutMs))
+    return this.#reply<T>(checkQuestion(query, this.#limits))
+  }
 
-    const cache = await this.#cache()
-    const lookup = await cache.lookUp(question)
-    const freshness = this.#freshnessOf(lookup.kept, question)
-    if (freshness === 'outlived' || lookup.kept === undefined) return this.#fly<T>(cache, question, lookup)
-    if (freshness === 'stale') this.#renewBehind(cache, question, lookup)
-    return this.#answer<T>(freshness, lookup.kept)
+  prepareQuery(query: AnalyticsQuery): PreparedQuery {
+    const question = checkQuestion(query, this.#limits)
+    let lookUp: (() => CacheLookup | undefined) | undefined
+    return {
+      answer: (signalOf) => {
+        this.#refuseWhenClosed()
+        const cache = question.cache ? this.#opened : undefined
+        lookUp ??= cache?.readyLookUp(question)
+        const lookup = lookUp?.()
+        const known = cache === undefined || lookup === undefined ? undefined : this.#serveKept(cache, question, lookup)
+        return known ?? this.#reply({ ...question, signal: signalOf() }, lookup)
+      },
+    }
   }
 
   async executeBatchQueries<T extends Row = Row>(
     queries: readonly AnalyticsQuery[],
     options: AnalyticsBatchOptions = {},
   ): Promise<(AnalyticsResult<T> | AnalyticsFailure)[]> {
-    this.#checkBatch(queries)
-    const results = new Array<AnalyticsResult<T> | AnalyticsFailure>(queries.length)
-    const remaining = queries.entries()
-    // All workers draw from the one iterator: as many queries run at once as there are workers.
-    const work = async (): Promise<void> => {
-      for (const [index, query] of remaining) results[index] = await this.#attempt<T>(query, options.signal)
-    }
-    const workers = Math.max(1, Math.min(options.concurrency ?? this.#limits.batchConcurrency, queries.length))
-    await Promise.all(Array.from({ length: workers }, work))
-    return results
+    return answerBatch((query) => this.executeAnalyticsQuery<T>(query), queries, options, this.#limits)
   }
 
   async streamAnswer(query: AnalyticsQuery, format: ExportFormat): Promise<ExportStream> {
@@ -194,6 +197,23 @@ class CachedAnalyticsService implements AnalyticsService {
     await this.#closeAdapter()
   }
 
+  async #reply<T extends Row>(question: AnalyticsQuestion, found?: CacheLookup): Promise<AnalyticsResult<T>> {
+    this.#refuseWhenClosed()
+    if (question.signal?.aborted) throw abortedQuery(question.signal.reason)
+    if (!question.cache) return this.#answer<T>('bypass', await this.#ask(question, question.signal, question.timeoutMs))
+    const cache = await this.#cache()
+    const lookup = found ?? (await cache.lookUp(question))
+    return this.#serveKept<T>(cache, question, lookup) ?? this.#fly<T>(cache, question, lookup)
+  }
+
+  /** The answer that is kept, while it may be served; past its life it is loaded anew behind it. */
+  #serveKept<T extends Row>(cache: AnalyticsCache, question: AnalyticsQuestion, lookup: CacheLookup): AnalyticsResult<T> | undefined {
+    const freshness = this.#freshnessOf(lookup.kept, question)
+    if (freshness === 'outlived' || lookup.kept === undefined) return undefined
+    if (freshness === 'stale') this.#renewBehind(cache, question, lookup)
+    return this.#answer<T>(freshness, lookup.kept)
+  }
+
   async #fly<T extends Row>(cache: AnalyticsCache, question: AnalyticsQuestion, lookup: CacheLookup): Promise<AnalyticsResult<T>> {
     const { shared, result } = this.#board(cache, question, lookup, question.signal)
     return this.#answer<T>(
@@ -253,34 +273,10 @@ class CachedAnalyticsService implements AnalyticsService {
     return { data: rows, columns, statistics, queryId, cache: { status, ageMs: Math.max(0, this.#now() - loadedAtMs), ttlSeconds } }
   }
 
-  async #attempt<T extends Row>(
-    query: AnalyticsQuery,
-    batchSignal: AbortSignal | undefined,
-  ): Promise<AnalyticsResult<T> | AnalyticsFailure> {
-    try {
-      const own = query.options?.signal
-      const signal = own && batchSignal ? AbortSignal.any([own, batchSignal]) : (own ?? batchSignal)
-      return await this.executeAnalyticsQuery<T>({ ...query, options: { ...query.options, signal } })
-    } catch (error) {
-      if (InfrastructureError.isInstance(error)) return { error }
-      return {
-        error: new OperationalError('the query failed for a reason that this package does not know; see the cause', { cause: error }),
-      }
-    }
-  }
-
-  #checkBatch(queries: readonly AnalyticsQuery[]): void {
-    const { maxBatchQueries } = this.#limits
-    if (Array.isArray(queries) && queries.length <= maxBatchQueries) return
-    const found = Array.isArray(queries) ? `${queries.length}` : typeof queries
-    const message = `must be a list of at most ${maxBatchQueries} queries, got ${found}`
-    const issues = [{ path: ['queries'], message }]
-    throw new ValidationError<ClickHouseErrorCode>(`queries ${message}`, { code: 'ERR_CLICKHOUSE_ANALYTICS_QUERY', issues })
-  }
-
   async #cache(): Promise<AnalyticsCache> {
     this.#open ??= outsideOfCalls(() => openAnalyticsCache(this.#adapter, this.#options, this.#limits))
-    return (await this.#open).cache
+    this.#opened = (await this.#open).cache
+    return this.#opened
   }
 
   #refuseWhenClosed(): void {

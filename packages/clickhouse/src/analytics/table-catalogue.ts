@@ -27,6 +27,8 @@ interface CataloguedTable {
   readonly views: readonly string[]
 }
 
+type Catalogue = ReadonlyMap<string, CataloguedTable>
+
 interface CatalogueRow extends Record<string, unknown> {
   database: string
   name: string
@@ -40,6 +42,8 @@ interface CatalogueRow extends Record<string, unknown> {
 const CATALOGUE = `SELECT database, name, engine, as_select, create_table_query, dependencies_database, dependencies_table
 FROM system.tables WHERE database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema')`
 
+const NO_TABLES: readonly string[] = []
+
 /** Engines whose rows are their own and change by inserts alone. Others read elsewhere, or change by themselves. */
 const HOLDS_ROWS = /^(?:\w*MergeTree|Memory|Log|TinyLog|StripeLog)$/
 
@@ -49,8 +53,10 @@ const HOLDS_ROWS = /^(?:\w*MergeTree|Memory|Log|TinyLog|StripeLog)$/
  */
 export class TableCatalogue implements TableDependencies {
   readonly #options: TableCatalogueOptions
-  #tables: Promise<ReadonlyMap<string, CataloguedTable> | undefined> | undefined
+  #tables: Promise<Catalogue | undefined> | undefined
   #loadedAt = -Infinity
+  /** What the queries asked lately read, by the catalogue that is in use: found once for each. */
+  #inUse: { readonly catalogue: Catalogue; readonly found: WeakMap<TablesRead, readonly string[] | 'any'> } | undefined
 
   constructor(options: TableCatalogueOptions) {
     this.#options = options
@@ -60,11 +66,22 @@ export class TableCatalogue implements TableDependencies {
     const { tables } = describeQuery(query)
     if (tables === 'any') return 'any'
     // A query without a table needs no catalogue.
-    if (tables.named.length === 0) return []
+    if (tables.named.length === 0) return NO_TABLES
     const catalogue = await this.#catalogue()
-    if (catalogue === undefined) return 'any'
-    const found = new Set<string>()
-    return this.#follow(tables, catalogue, found) ? [...found] : 'any'
+    return catalogue === undefined ? 'any' : this.#tablesOf(tables, catalogue)
+  }
+
+  readAtOnce(query: string): readonly string[] | 'any' | undefined {
+    const { tables } = describeQuery(query)
+    if (tables === 'any') return 'any'
+    if (tables.named.length === 0) return NO_TABLES
+    if (this.#inUse === undefined || this.#isTooOld()) return undefined
+    const { catalogue, found } = this.#inUse
+    const known = found.get(tables)
+    if (known !== undefined) return known
+    const read = this.#tablesOf(tables, catalogue)
+    found.set(tables, read)
+    return read
   }
 
   async affectedBy(table: string): Promise<readonly string[] | 'any'> {
@@ -84,8 +101,13 @@ export class TableCatalogue implements TableDependencies {
     return [...affected]
   }
 
+  #tablesOf(tables: TablesRead, catalogue: Catalogue): readonly string[] | 'any' {
+    const found = new Set<string>()
+    return this.#follow(tables, catalogue, found) ? [...found] : 'any'
+  }
+
   /** Adds the tables to `found`, with all that the views among them read; false when one of them can't be followed. */
-  #follow(tables: TablesRead, catalogue: ReadonlyMap<string, CataloguedTable>, found: Set<string>): boolean {
+  #follow(tables: TablesRead, catalogue: Catalogue, found: Set<string>): boolean {
     return tables.named.every((reference) => {
       const name = `${reference.database ?? this.#options.adapter.database}.${reference.name}`
       const table = catalogue.get(name)
@@ -103,16 +125,24 @@ export class TableCatalogue implements TableDependencies {
     })
   }
 
-  async #catalogue(): Promise<ReadonlyMap<string, CataloguedTable> | undefined> {
-    const now = this.#options.clock.monotonic()
-    if (this.#tables === undefined || now - this.#loadedAt >= this.#options.maxAgeMs) {
-      this.#loadedAt = now
-      this.#tables = this.#load()
+  async #catalogue(): Promise<Catalogue | undefined> {
+    if (this.#tables === undefined || this.#isTooOld()) {
+      this.#loadedAt = this.#options.clock.monotonic()
+      this.#inUse = undefined
+      const loading = this.#load()
+      this.#tables = loading
+      void loading.then((catalogue) => {
+        if (catalogue !== undefined && this.#tables === loading) this.#inUse = { catalogue, found: new WeakMap() }
+      })
     }
     return this.#tables
   }
 
-  async #load(): Promise<ReadonlyMap<string, CataloguedTable> | undefined> {
+  #isTooOld(): boolean {
+    return this.#options.clock.monotonic() - this.#loadedAt >= this.#options.maxAgeMs
+  }
+
+  async #load(): Promise<Catalogue | undefined> {
     try {
       const { rows } = await this.#options.adapter.execute<CatalogueRow>(CATALOGUE)
       return new Map(rows.map((row) => [`${row.database}.${row.name}`, catalogued(row)]))

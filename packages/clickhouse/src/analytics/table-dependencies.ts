@@ -2,6 +2,8 @@
 export interface TableDependencies {
   /** Tables whose rows the answer comes from; `any` when that can't be told. */
   readBy(query: string): Promise<readonly string[] | 'any'>
+  /** As `readBy`, without a wait: the same list for as long as it holds; undefined when it takes one. */
+  readAtOnce?(query: string): readonly string[] | 'any' | undefined
   /** The written table and all that materialized views fill from it; `any` when that can't be told. */
   affectedBy(table: string): Promise<readonly string[] | 'any'>
 }
@@ -9,6 +11,7 @@ export interface TableDependencies {
 /** For whoever knows nothing of the tables: every query may read every one, every write may change any. */
 export const allTables: TableDependencies = {
   readBy: async () => 'any',
+  readAtOnce: () => 'any',
   affectedBy: async () => 'any',
 }
 

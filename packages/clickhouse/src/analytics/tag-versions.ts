@@ -47,6 +47,29 @@ export class TagVersions {
     return stamp
   }
 
+  /**
+   * Makes a check of stamps of these tags, without a wait and with everything worked out beforehand that doesn't change: whether a stamp
+   * names all of them, at their current versions. `undefined` when the cache isn't in this process.
+   */
+  checkOf(lasting: readonly string[], occasional: readonly string[]): ((stamp: CacheStamp) => boolean) | undefined {
+    const cache = this.#immediate
+    if (cache === undefined) return undefined
+    const always = new Set(lasting)
+    const tags = [...new Set([...always, ...occasional])]
+    const keys = tags.map((tag) => this.#prefix + tag)
+    const current = (index: number): string | undefined => cache.fastGet<string>(keys[index] as string) ?? (index < always.size ? undefined : NEVER_RENEWED)
+    let seen: CacheStamp | undefined
+    let versions: readonly (string | undefined)[] = []
+    return (stamp) => {
+      if (stamp !== seen) {
+        if (Object.keys(stamp).length !== tags.length) return false
+        versions = tags.map((tag) => stamp[tag])
+        seen = stamp
+      }
+      return versions.every((version, index) => version !== undefined && version === current(index))
+    }
+  }
+
   /** Current versions; a tag of `lasting` that has none yet gets one. */
   async read(lasting: readonly string[], occasional: readonly string[] = []): Promise<CacheStamp> {
     const versions = await Promise.all([

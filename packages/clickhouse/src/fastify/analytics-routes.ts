@@ -1,14 +1,17 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify'
+import type { AnalyticsQuery } from '../analytics/analytics-query.ts'
 import type { AnalyticsService } from '../analytics/analytics-service.ts'
 import { exportFormatFor } from '../export/export-formats.ts'
-import type { ExportStream } from '../export/export-options.ts'
+import type { ExportFormat } from '../export/export-options.ts'
 import { PermissionDeniedError } from '../operational-errors.ts'
 import { answerAnalyticsProblem } from './analytics-problem.ts'
 import { analyticsBodyReader, type AnalyticsRequestLimits, checkRequestLimits, invalidationReader } from './analytics-request.ts'
 import { AnswerTexts } from './answer-texts.ts'
 import { analyticsSchema, cacheInvalidateSchema, cacheStatsSchema } from './analytics-schemas.ts'
 import { abortWhenCallerLeaves } from './caller-leaves.ts'
+import { KnownBodies } from './known-bodies.ts'
+import { ReadyQuestions } from './ready-questions.ts'
 
 /** What the analytics routes are made from. */
 export interface AnalyticsRoutesOptions {
@@ -38,8 +41,10 @@ export interface AnalyticsReader {
 export const analyticsRoutes: FastifyPluginAsync<AnalyticsRoutesOptions> = async (fastify, options) => {
   const { analyticsService: service, guard = letEverybodyThrough, readerOf = (): AnalyticsReader => ({}) } = options
   const limits = checkRequestLimits(options.limits)
-  const readBody = analyticsBodyReader(limits)
+  const bodies = new KnownBodies()
+  const questions = new ReadyQuestions(service, bodies, analyticsBodyReader(limits))
   const texts = new AnswerTexts()
+  bodies.readFor(fastify)
   // Bodies are checked by the handlers: the host's validator may be set to change them, by coercing and dropping, before anybody can complain.
   const asTheyAre = { validatorCompiler: () => () => true, serializerCompiler: () => JSON.stringify, bodyLimit: limits.maxBodyBytes }
   fastify.setErrorHandler(answerAnalyticsProblem)
@@ -47,16 +52,18 @@ export const analyticsRoutes: FastifyPluginAsync<AnalyticsRoutesOptions> = async
   fastify.post(
     '/analytics',
     { ...asTheyAre, schema: analyticsSchema(limits), preHandler: guard('analytics:query') },
-    async (request, reply) => {
-      const body = readBody(request.body)
-      const { role, scope, level, tenant } = readerOf(request)
-      const signal = abortWhenCallerLeaves(reply)
-      const query = { ...body, options: { ...body.options, role, scope, level, tenant, signal } }
-      void reply.headers({ 'cache-control': 'no-store', vary: 'accept' })
-      const format = exportFormatFor(request.headers.accept)
-      if (format !== null) return sendFile(reply, await service.streamAnswer(query, format))
-      const result = await service.executeAnalyticsQuery(query)
-      return reply.type('application/json; charset=utf-8').send(texts.textOf(result))
+    // Not async: an answer that is kept is sent without a turn of the microtasks.
+    (request, reply): Promise<FastifyReply> | undefined => {
+      const asked = questions.askedBy(request.body)
+      const reader = readerOf(request)
+      void reply.header('cache-control', 'no-store').header('vary', 'accept')
+      const { accept } = request.headers
+      const format = accept === undefined ? null : exportFormatFor(accept)
+      if (format !== null) return sendFile(reply, service, { query: asked.by(reader), format })
+      const answer = asked.readiedBy(reader).answer(() => abortWhenCallerLeaves(reply))
+      if (answer instanceof Promise) return answer.then((late) => sendAnswer(reply, texts.textOf(late)))
+      void sendAnswer(reply, texts.textOf(answer))
+      return undefined
     },
   )
 
@@ -76,8 +83,14 @@ export const analyticsRoutes: FastifyPluginAsync<AnalyticsRoutesOptions> = async
   )
 }
 
+function sendAnswer(reply: FastifyReply, text: string): FastifyReply {
+  return reply.header('content-type', 'application/json; charset=utf-8').send(text)
+}
+
 /** What breaks half-way ends the connection: no caller takes a part of an answer for the whole. */
-function sendFile(reply: FastifyReply, { body, contentType, extension }: ExportStream): FastifyReply {
+async function sendFile(reply: FastifyReply, service: AnalyticsService, { query, format }: { query: AnalyticsQuery; format: ExportFormat }): Promise<FastifyReply> {
+  const options = { ...query.options, signal: abortWhenCallerLeaves(reply) }
+  const { body, contentType, extension } = await service.streamAnswer({ ...query, options }, format)
   return reply.type(contentType).header('content-disposition', `attachment; filename="answer.${extension}"`).send(Readable.from(body, { objectMode: false }))
 }
 
