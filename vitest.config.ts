@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { COMPILED_PROGRAMS } from './tools/engines/compiled-programs.ts'
 
 const source = { conditions: ['@smart-whale/source'] }
 
@@ -23,6 +24,7 @@ export default defineConfig({
           name: 'integration',
           include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'tools/*/test/**/*.test.ts'],
           globalSetup: ['tools/engines/global-setup.ts'],
+          env: COMPILED_PROGRAMS,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

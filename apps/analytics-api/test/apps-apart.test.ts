@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { createAdapter } from '@smart-whale/clickhouse'
 import { createTokenIssuer, exportJwkSet, generateSigningKeys } from '@smart-whale/core-security'
 import { decodeFreshnessToken, encodeFreshnessToken } from '@smart-whale/messaging/pipeline'
+import { COMPILED_PROGRAMS } from '../../../tools/engines/compiled-programs.ts'
 import { type FreshDatabase, freshDatabase } from '../../../tools/engines/fresh-database.ts'
 
 const clickhouse = inject('clickhouse')
@@ -20,7 +21,7 @@ let api: string
 /** Starts an app as its container does, and answers its address once it serves. */
 function startApp(name: string, environment: Record<string, string>): Promise<string> {
   const main = join(import.meta.dirname, `../../${name}/src/main.ts`)
-  const child = spawn(process.execPath, ['--conditions=@smart-whale/source', main], { env: { PATH: process.env.PATH, PORT: '0', LOG_LEVEL: 'info', ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, ['--conditions=@smart-whale/source', main], { env: { PATH: process.env.PATH, PORT: '0', LOG_LEVEL: 'info', ...COMPILED_PROGRAMS, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
   running.push(child)
   let printed = ''
   return new Promise((resolve, reject) => {

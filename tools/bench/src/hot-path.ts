@@ -10,6 +10,9 @@ export interface BenchEngines {
   readonly kafka: FoundEngine<TestKafka>
 }
 
+/** How much there is to do: enough to be measured, or only as much as shows that every contender does the whole job. */
+export type BenchSize = 'full' | 'trial'
+
 /** One way to do the job. */
 export interface Contender {
   readonly name: string
@@ -55,5 +58,6 @@ export interface HotPath {
   readonly goals: readonly Goal[]
   /** An engine that not every machine has. @default none */
   readonly needs?: 'kafka'
-  open(engines: BenchEngines): Promise<OpenHotPath>
+  /** @param size a hot path that is quick to open needn't look at it */
+  open(engines: BenchEngines, size: BenchSize): Promise<OpenHotPath>
 }

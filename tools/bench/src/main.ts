@@ -42,7 +42,7 @@ async function writeReport(results: readonly HotPathResult[], circumstances: Cir
 }
 
 async function measure(hotPath: HotPath, engines: BenchEngines, effort: Effort): Promise<HotPathResult> {
-  const opened = await hotPath.open(engines)
+  const opened = await hotPath.open(engines, 'full')
   try {
     const costs = await interleave(opened, hotPath.measure, effort)
     return resultOf(hotPath, costs, await opened.notes?.())

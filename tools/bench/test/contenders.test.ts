@@ -12,7 +12,7 @@ describe('the benchmarks', () => {
     if (hotPath.needs === 'kafka' && kafka.found === null) context.skip(`needs Apache Kafka: ${kafka.remedy}`)
     const { url, owner } = inject('clickhouse')
     const engines: BenchEngines = { clickhouse: { url, ...owner }, postgres: { url: inject('postgres').url, pid: null }, kafka }
-    const opened = await hotPath.open(engines)
+    const opened = await hotPath.open(engines, 'trial')
     try {
       const { contenders, goals } = resultOf(hotPath, await interleave(opened, hotPath.measure, ONE_ROUND))
 

@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { COMPILED_PROGRAMS } from '../../../../tools/engines/compiled-programs.ts'
 import { until } from '../contract/subject.ts'
 
 const CHILD = fileURLToPath(new URL('./transaction-child.ts', import.meta.url))
@@ -16,7 +15,7 @@ export interface TransactionChild {
 
 /** Starts one; `children` has all of them, for whoever cleans up. */
 export function startTransactionChild(children: ChildProcess[], ...args: readonly string[]): TransactionChild {
-  const child = spawn(process.execPath, ['--conditions=@smart-whale/source', CHILD, ...args], { env: { ...process.env, ...COMPILED_PROGRAMS }, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['--conditions=@smart-whale/source', CHILD, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
   children.push(child)
   let printed = ''
   child.stdout.on('data', (data: Buffer) => (printed += data.toString()))

@@ -1,4 +1,4 @@
-import type { BenchEngines, HotPath, OpenHotPath } from '../hot-path.ts'
+import type { BenchEngines, BenchSize, HotPath, OpenHotPath } from '../hot-path.ts'
 import { POINTS, POINTS_DOCUMENT, POINTS_QUERY } from '../http/points.ts'
 import { type Exchange, startHttpContender } from '../http/start-server.ts'
 
@@ -17,8 +17,8 @@ export const restAnswer: HotPath = {
   measure: 'client CPU',
   baseline: BARE,
   goals: [{ contender: API, against: BARE, speedAtLeast: 0.8 }],
-  open: (engines) =>
-    openServers(engines, { [API]: 'analytics-api', [BARE]: 'bare-fastify' }, {
+  open: (engines, size) =>
+    openServers({ engines, size }, { [API]: 'analytics-api', [BARE]: 'bare-fastify' }, {
       path: '/analytics',
       body: JSON.stringify({ query: POINTS_QUERY }),
       pointsOf: (answer) => (answer as { data: unknown }).data,
@@ -34,8 +34,8 @@ export const graphqlAnswer: HotPath = {
   measure: 'client CPU',
   baseline: GRAPHQL_JS,
   goals: [{ contender: LAYER, against: GRAPHQL_JS, speedAtLeast: 2.5 }],
-  open: (engines) =>
-    openServers(engines, { [LAYER]: 'graphql-layer', [GRAPHQL_JS]: 'graphql-js' }, {
+  open: (engines, size) =>
+    openServers({ engines, size }, { [LAYER]: 'graphql-layer', [GRAPHQL_JS]: 'graphql-js' }, {
       path: '/graphql',
       body: JSON.stringify({ query: POINTS_DOCUMENT }),
       pointsOf: (answer) => (answer as { data: { points: unknown } }).data.points,
@@ -43,9 +43,9 @@ export const graphqlAnswer: HotPath = {
     }),
 }
 
-async function openServers(engines: BenchEngines, programs: Readonly<Record<string, string>>, exchange: Exchange): Promise<OpenHotPath> {
+async function openServers({ engines, size }: { engines: BenchEngines; size: BenchSize }, programs: Readonly<Record<string, string>>, exchange: Exchange): Promise<OpenHotPath> {
   const contenders = await Promise.all(Object.entries(programs).map(([name, program]) => startHttpContender(name, program, engines, exchange)))
   // A server is compiled by what it does, and has done little in the rounds before those that count.
-  for (const contender of contenders) await contender.run(WARM_UP_REPEATS)
+  if (size === 'full') for (const contender of contenders) await contender.run(WARM_UP_REPEATS)
   return { contenders, serverPid: null, close: async () => void (await Promise.all(contenders.map((contender) => contender.stop()))) }
 }

@@ -20,8 +20,8 @@ export const ingestTyped: HotPath = {
     { contender: OURS, against: FRANZ_GO, speedAtLeast: 1.6 },
   ],
   needs: 'kafka',
-  open: async (engines) => {
-    const bench = await openBench(engines, TYPED)
+  open: async (engines, size) => {
+    const bench = await openBench(engines, { shape: TYPED, size })
     await addWorker(bench, EACH_MESSAGE, 'each_message', 'kafkajs-each-message')
     await addWorker(bench, EACH_BATCH, 'each_batch', 'kafkajs-each-batch')
     const franzGo = await buildFranzGo()
@@ -41,8 +41,8 @@ export const ingestScaling: HotPath = {
   baseline: 'one worker',
   goals: [],
   needs: 'kafka',
-  open: async (engines) => {
-    const bench = await openBench(engines, TYPED, 2)
+  open: async (engines, size) => {
+    const bench = await openBench(engines, { shape: TYPED, size, partitions: 2 })
     await addWorker(bench, 'one worker', 'one_worker', 'pipeline')
     await addWorker(bench, 'two workers', 'two_workers', 'pipeline', { processes: 2 })
     return openHotPath(bench)
@@ -62,8 +62,8 @@ export const ingestPassthrough: HotPath = {
   baseline: EACH_AS_IT_IS,
   goals: [],
   needs: 'kafka',
-  open: async (engines) => {
-    const bench = await openBench(engines, PASSED_THROUGH)
+  open: async (engines, size) => {
+    const bench = await openBench(engines, { shape: PASSED_THROUGH, size })
     await addWorker(bench, EACH_AS_IT_IS, 'each_message', 'kafkajs-passthrough')
     const franzGo = await buildFranzGo()
     if (franzGo !== null) await addWorker(bench, FRANZ_GO_AS_IT_IS, 'franz_go', franzGo, { environment: { BENCH_SHAPE: 'passthrough' } })
