@@ -8,6 +8,7 @@ import { SecurityError } from '../operational-errors.ts'
 import { levelsFromFile, tokenSettings } from './access-config.ts'
 import { type AccessStatementOptions, accessStatements } from './access-statements.ts'
 import { type CheckedLevel, checkLevels } from './check-levels.ts'
+import { NICENESS, yields } from './level-settings.ts'
 import { loadSecurity } from './security-peer.ts'
 import { TrustedAnalytics, type TrustedAnalyticsOptions } from './trusted-analytics.ts'
 import type { TrustedReader, TrustLevel } from './trust-level.ts'
@@ -148,7 +149,8 @@ async function openAnalytics(levels: readonly CheckedLevel[], { clock = systemCl
   }
   try {
     await Promise.all([...adapters].map(([name, adapter]) => refuseWriter(name, adapter)))
-    const service = new TrustedAnalytics(levels, { clock, logger, ...more, adapters, cache: own ?? (cache || null) })
+    const served = await Promise.all(levels.map((level) => rankedAsPossible(level, adapters.get(level.name) as ClickHouseAdapter, logger)))
+    const service = new TrustedAnalytics(served, { clock, logger, ...more, adapters, cache: own ?? (cache || null) })
     const closeService = service.close.bind(service)
     return Object.assign(service, {
       close: async () => {
@@ -166,4 +168,17 @@ async function openAnalytics(levels: readonly CheckedLevel[], { clock = systemCl
 async function refuseWriter(level: string, adapter: ClickHouseAdapter): Promise<void> {
   const { rows } = await adapter.execute<{ readonly: string }>("SELECT toString(getSetting('readonly')) AS readonly")
   if (rows[0]?.readonly !== '1') throw new SecurityError(`the user of the level "${level}" may do more than read; give it a profile with readonly = 1: statements() has it`)
+}
+
+/** The level as the server lets it be: without ranks of queries where its user may not bring the setting. */
+async function rankedAsPossible(level: CheckedLevel, adapter: ClickHouseAdapter, logger: Logger): Promise<CheckedLevel> {
+  const { limits } = level
+  if (!yields(limits)) return level
+  try {
+    await adapter.execute('SELECT 1', {}, { settings: { [NICENESS]: limits.nicenessOverShare } })
+    return level
+  } catch (error) {
+    logger.info({ err: error, level: level.name }, 'queries of tenants over their share can not be ranked behind others; statements({ rankThreads: true }) lets them be')
+    return { ...level, limits: { ...limits, nicenessOverShare: limits.niceness } }
+  }
 }

@@ -1,5 +1,5 @@
 import type { CheckedLevel, CheckedTable } from './check-levels.ts'
-import { levelSettings } from './level-settings.ts'
+import { changeableSettings, levelSettings } from './level-settings.ts'
 import { quoteName, quoteText } from './quote-name.ts'
 import { TELLING_LISTS } from './users-file.ts'
 
@@ -9,6 +9,11 @@ export interface AccessStatementOptions {
   cluster?: string | null | undefined
   /** Addresses that the users may come from, e.g. `10.0.0.0/8`. @default any */
   hosts?: readonly string[] | undefined
+  /**
+   * Whether requests may say that they yield to others (`limits.nicenessOverShare`). The server must be 25.6 or later, and have `settings_constraints_replace_previous`, as it does in the
+   * `config.xml` that ClickHouse ships. @default false
+   */
+  rankThreads?: boolean | undefined
 }
 
 /**
@@ -18,17 +23,17 @@ export interface AccessStatementOptions {
  */
 export function accessStatements(levels: readonly CheckedLevel[], options: AccessStatementOptions = {}): string[] {
   const where = options.cluster ? ` ON CLUSTER ${quoteName(options.cluster)}` : ''
-  return levels.flatMap((level) => levelStatements(level, where, options.hosts))
+  return levels.flatMap((level) => levelStatements(level, where, options))
 }
 
-function levelStatements(level: CheckedLevel, where: string, hosts: readonly string[] | undefined): string[] {
+function levelStatements(level: CheckedLevel, where: string, { hosts, rankThreads = false }: AccessStatementOptions): string[] {
   const role = quoteName(`${level.user}_role`)
   const profile = quoteName(`${level.user}_profile`)
   const user = quoteName(level.user)
   const from = hosts === undefined ? '' : ` HOST ${hosts.map((host) => `IP ${quoteText(host)}`).join(', ')}`
   const login = `IDENTIFIED WITH sha256_password BY ${quoteText(level.password)}${from}`
   return [
-    `CREATE SETTINGS PROFILE OR REPLACE ${profile}${where} SETTINGS ${settingsText(level)}`,
+    `CREATE SETTINGS PROFILE OR REPLACE ${profile}${where} SETTINGS ${settingsText(level, rankThreads)}`,
     `CREATE ROLE IF NOT EXISTS ${role}${where}`,
     ...level.tables.flatMap((table) => policyStatements(level, table, role, where)),
     ...(level.byTenant ? TELLING_LISTS.map((list) => `CREATE ROW POLICY OR REPLACE ${quoteName(`${level.user}_bound`)}${where} ON system.${list} AS RESTRICTIVE FOR SELECT USING 0 TO ${role}`) : []),
@@ -44,8 +49,10 @@ function levelStatements(level: CheckedLevel, where: string, hosts: readonly str
 }
 
 /** Constant as well as given: a later profile of the same user can't make it changeable. */
-function settingsText(level: CheckedLevel): string {
-  return Object.entries(levelSettings(level)).map(([name, value]) => `${name} = ${value} CONST`).join(', ')
+function settingsText(level: CheckedLevel, rankThreads: boolean): string {
+  const changeable = rankThreads ? changeableSettings(level) : {}
+  const constant = Object.entries(levelSettings(level)).filter(([name]) => changeable[name] === undefined)
+  return [...constant.map(([name, value]) => `${name} = ${value} CONST`), ...Object.entries(changeable).map(([name, { min, max }]) => `${name} = ${min} MIN ${min} MAX ${max} CHANGEABLE_IN_READONLY`)].join(', ')
 }
 
 function rightsText({ tables }: CheckedLevel): string {

@@ -40,6 +40,7 @@ const DEFAULT_LIMITS = {
   maxThreads: 2,
   maxConcurrentQueries: 32,
   niceness: 0,
+  nicenessOverShare: 10,
 } as const satisfies CheckedLevel['limits']
 const DEFAULT_SHARE = { maxConcurrent: 4, maxQueued: 16, maxWaitMs: 5_000 } as const satisfies CheckedLevel['share']
 
@@ -78,7 +79,7 @@ function checkLevel(name: string, level: TrustLevel, database: string): CheckedL
     tables,
     byTenant: Object.values(level.tables).some(({ tenantColumn }) => tenantColumn !== undefined),
     admitsTenants: level.admitsTenants ?? false,
-    limits: numbers(`${at}.limits`, DEFAULT_LIMITS, level.limits, (limit) => (limit === 'niceness' ? -20 : 1)),
+    limits: numbers(`${at}.limits`, DEFAULT_LIMITS, level.limits, (limit) => (limit.startsWith('niceness') ? -20 : 1)),
     share: numbers(`${at}.share`, DEFAULT_SHARE, level.share, (bound) => (bound === 'maxConcurrent' ? 1 : 0)),
     quota: bounds(`${at}.quota`, level.quota),
     budget: bounds(`${at}.budget`, level.budget),

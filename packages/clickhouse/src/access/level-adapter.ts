@@ -7,6 +7,7 @@ import { QueryError } from '../errors.ts'
 import { PermissionDeniedError } from '../operational-errors.ts'
 import { QuotaExceededError } from './access-errors.ts'
 import type { CheckedLevel } from './check-levels.ts'
+import { NICENESS, yields } from './level-settings.ts'
 import { estimateQuery, refuseOverBudget } from './estimate-query.ts'
 import type { FairTurns } from './fair-turns.ts'
 import type { SlidingQuota } from './quota/sliding-quota.ts'
@@ -40,6 +41,14 @@ interface Cost {
   serverMs: number
 }
 
+/** A query that has its turn. */
+interface Begun {
+  /** How it is to be run: behind others where its tenant asks for more than its share. */
+  readonly ranked: QueryOptions
+  /** To be called when it has ended. */
+  readonly ended: (cost?: Cost) => void
+}
+
 /**
  * An adapter that is a level, or one tenant at a level: every query through it belongs to a tenant (where the level has them), is within the quota, has its turn,
  * is within the budget, and is then counted. It only reads.
@@ -67,8 +76,8 @@ export class LevelAdapter implements ClickHouseAdapter {
 
   async execute<T extends Row = Row>(query: string, params?: QueryParams, options: QueryOptions = {}): Promise<QueryResult<T>> {
     const call = this.#asTenant(options)
-    return this.#within(query, params, call, async (cost) => {
-      const result = await this.#options.adapter.execute<T>(query, params, call)
+    return this.#within(query, params, call, async (cost, ranked) => {
+      const result = await this.#options.adapter.execute<T>(query, params, ranked)
       const { rowsRead, bytesRead, elapsedMs } = result.statistics
       Object.assign(cost, { rowsRead, bytesRead, serverMs: elapsedMs })
       this.#refuseTooLong(result.rows.length)
@@ -86,7 +95,7 @@ export class LevelAdapter implements ClickHouseAdapter {
 
   async *stream<T extends Row = Row>(query: string, params?: QueryParams, options: QueryOptions = {}): AsyncIterable<T> {
     const call = this.#asTenant(options)
-    yield* this.#told(query, call, this.#begin(query, params, call), () => this.#options.adapter.stream<T>(query, params, call))
+    yield* this.#told(query, call, this.#begin(query, params, call), (ranked) => this.#options.adapter.stream<T>(query, params, ranked))
   }
 
   async download(query: string, params: QueryParams | undefined, options: DownloadOptions): Promise<DownloadResult> {
@@ -113,11 +122,11 @@ export class LevelAdapter implements ClickHouseAdapter {
     if (this.#options.shared !== true) await this.#options.adapter.close()
   }
 
-  async #within<T>(query: string, params: QueryParams | undefined, options: QueryOptions, work: (cost: Cost) => Promise<T>): Promise<T> {
+  async #within<T>(query: string, params: QueryParams | undefined, options: QueryOptions, work: (cost: Cost, ranked: QueryOptions) => Promise<T>): Promise<T> {
     const cost: Cost = { rowsRead: 0, bytesRead: 0, serverMs: 0 }
     try {
-      const ended = await this.#begin(query, params, options)
-      return await work(cost).finally(() => ended(cost))
+      const { ranked, ended } = await this.#begin(query, params, options)
+      return await work(cost, ranked).finally(() => ended(cost))
     } catch (error) {
       throw this.#veiled(error, query, options)
     }
@@ -125,18 +134,18 @@ export class LevelAdapter implements ClickHouseAdapter {
 
   async *#downloaded(query: string, params: QueryParams | undefined, call: DownloadOptions): AsyncIterable<Uint8Array> {
     const { adapter } = this.#options
-    const open = async function* (): AsyncIterable<Uint8Array> {
-      yield* (await adapter.download(query, params, call)).body
+    const open = async function* (ranked: QueryOptions): AsyncIterable<Uint8Array> {
+      yield* (await adapter.download(query, params, { ...call, ...ranked })).body
     }
     yield* this.#told(query, call, this.#begin(query, params, call), open)
   }
 
   /** What a stream gives, with its turn given back at its end, however that comes. */
-  async *#told<T>(query: string, options: QueryOptions, begun: Promise<(cost?: Cost) => void>, open: () => AsyncIterable<T>): AsyncIterable<T> {
+  async *#told<T>(query: string, options: QueryOptions, begun: Promise<Begun>, open: (ranked: QueryOptions) => AsyncIterable<T>): AsyncIterable<T> {
     try {
-      const ended = await begun
+      const { ranked, ended } = await begun
       try {
-        yield* open()
+        yield* open(ranked)
       } finally {
         ended()
       }
@@ -158,8 +167,8 @@ export class LevelAdapter implements ClickHouseAdapter {
     return shown
   }
 
-  /** All that must hold before the query goes out; resolves to what has to be called when it has ended. */
-  async #begin(query: string, params: QueryParams | undefined, options: QueryOptions): Promise<(cost?: Cost) => void> {
+  /** All that must hold before the query goes out. */
+  async #begin(query: string, params: QueryParams | undefined, options: QueryOptions): Promise<Begun> {
     const { adapter, level, turns, quota } = this.#options
     const key = await this.#admit(query, params, options)
     const turn = await turns.take(key, level.share, options.signal)
@@ -171,12 +180,13 @@ export class LevelAdapter implements ClickHouseAdapter {
       const spent = { queries: 1, rowsRead: cost?.rowsRead ?? 0, bytesRead: cost?.bytesRead ?? 0, serverMs: cost?.serverMs || tookMs }
       quota?.spend(key, spent).catch((error: unknown) => this.#options.logger?.error({ err: error }, 'what a query cost was not counted'))
     }
+    const ranked = turn.isLight || !yields(level.limits) ? options : { ...options, settings: { ...options.settings, [NICENESS]: level.limits.nicenessOverShare } }
     try {
       if (level.budget !== undefined) {
-        const estimate = await estimateQuery(adapter, query, params, options)
+        const estimate = await estimateQuery(adapter, query, params, ranked)
         if (estimate !== undefined) refuseOverBudget(estimate, level.budget, !level.byTenant)
       }
-      return ended
+      return { ranked, ended }
     } catch (error) {
       ended()
       throw error

@@ -1,4 +1,8 @@
+import type { SettingBounds } from '../embedded/start-options.ts'
 import type { CheckedLevel } from './check-levels.ts'
+
+/** How the system's scheduler ranks the threads of a query. */
+export const NICENESS = 'os_threads_nice_value_query'
 
 /**
  * The settings of a level's profile. A read-only user's requests may bring none, so all that a query needs to be exact, bounded and
@@ -15,7 +19,7 @@ export function levelSettings({ limits, byTenant }: CheckedLevel): Readonly<Reco
     max_result_bytes: limits.maxResultBytes,
     max_threads: limits.maxThreads,
     max_concurrent_queries_for_user: limits.maxConcurrentQueries,
-    ...(limits.niceness === 0 ? {} : { os_threads_nice_value_query: limits.niceness }),
+    ...(limits.niceness === 0 ? {} : { [NICENESS]: limits.niceness }),
     allow_ddl: 0,
     allow_introspection_functions: 0,
     cancel_http_readonly_queries_on_client_close: 1,
@@ -29,4 +33,14 @@ export function levelSettings({ limits, byTenant }: CheckedLevel): Readonly<Reco
     use_query_cache: 0,
     log_queries: 1,
   }
+}
+
+/** What a request at the level may bring: that it yields to others, and never that others yield to it. */
+export function changeableSettings({ limits }: CheckedLevel): Readonly<Record<string, SettingBounds>> {
+  return yields(limits) ? { [NICENESS]: { min: limits.niceness, max: limits.nicenessOverShare } } : {}
+}
+
+/** Whether queries of tenants over their share are to be ranked behind others. */
+export function yields({ niceness, nicenessOverShare }: CheckedLevel['limits']): boolean {
+  return nicenessOverShare > niceness
 }

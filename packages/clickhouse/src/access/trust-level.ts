@@ -44,6 +44,11 @@ export interface LevelLimits extends QueryLimits {
   maxConcurrentQueries?: number | undefined
   /** How the system's scheduler ranks the threads of a query against other work, -20 (first) to 19 (last). @default 0 */
   niceness?: number | undefined
+  /**
+   * The same for queries of a tenant who asks for more than its share while others ask, or whose queries are long: who asks for little doesn't wait for a processor then.
+   * Works where the server may rank its threads (`CAP_SYS_NICE`) and the level's profile lets a request say so; without, nothing changes. @default 10
+   */
+  nicenessOverShare?: number | undefined
 }
 
 /** What one tenant may do at once. */

@@ -1,6 +1,6 @@
 import type { EmbeddedUserOptions } from '../embedded/start-options.ts'
 import type { CheckedLevel } from './check-levels.ts'
-import { levelSettings } from './level-settings.ts'
+import { changeableSettings, levelSettings } from './level-settings.ts'
 
 /** What the server's lists of tables and columns show beside their names: how much is in them, of all tenants together. */
 export const TELLING_LISTS = ['tables', 'columns', 'databases']
@@ -13,5 +13,6 @@ export function embeddedUsers(levels: readonly CheckedLevel[]): (EmbeddedUserOpt
     databases: [],
     tables: [...level.tables, ...(level.byTenant ? TELLING_LISTS.map((table) => ({ database: 'system', table, filter: '0', columns: [] })) : [])],
     settings: levelSettings(level),
+    changeable: changeableSettings(level),
   }))
 }

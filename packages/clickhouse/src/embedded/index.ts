@@ -10,5 +10,6 @@ export type {
   ServerConfig,
   ServerConfigValue,
   ServerExit,
+  SettingBounds,
   StartClickHouseOptions,
 } from './start-options.ts'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { quoteName } from '../access/quote-name.ts'
-import type { EmbeddedAccount, EmbeddedTableRight, QueryLimits, ServerConfig, ServerConfigValue } from './start-options.ts'
+import type { EmbeddedAccount, EmbeddedTableRight, QueryLimits, ServerConfig, ServerConfigValue, SettingBounds } from './start-options.ts'
 
 /** One account as it goes into the users file. */
 export interface ServerUser extends EmbeddedAccount {
@@ -16,6 +16,7 @@ export interface LimitedAccess {
   readonly readOnly: boolean
   readonly limits: QueryLimits
   readonly settings?: Readonly<Record<string, string | number | boolean>>
+  readonly changeable?: Readonly<Record<string, SettingBounds>>
 }
 
 /** The folders of one data folder. */
@@ -63,6 +64,8 @@ const DEFAULTS: ServerConfig = {
     select_from_system_db_requires_grant: true,
     select_from_information_schema_requires_grant: true,
     table_engines_require_grant: true,
+    // Without it, no setting can be changeable for a read-only user.
+    settings_constraints_replace_previous: true,
   },
 }
 
@@ -146,7 +149,7 @@ function databasePattern(name: string): string {
 
 function profileSettings(user: ServerUser): ServerConfigValue {
   if (user.access === 'everything') return ''
-  const { limits, readOnly, settings } = user.access
+  const { limits, readOnly, settings, changeable = {} } = user.access
   return {
     readonly: readOnly ? 1 : 0,
     max_execution_time: limits.maxExecutionSeconds ?? 10,
@@ -163,6 +166,7 @@ function profileSettings(user: ServerUser): ServerConfigValue {
     output_format_json_quote_decimals: 1,
     output_format_json_quote_denormals: 1,
     ...settings,
+    constraints: Object.fromEntries(Object.entries(changeable).map(([name, bounds]) => [name, { ...bounds, changeable_in_readonly: '' }])),
   }
 }
 

@@ -91,6 +91,7 @@ function planLaunch(options: StartClickHouseOptions): Launch {
       readOnly: user?.readOnly ?? true,
       limits: user?.limits ?? {},
       settings: user?.settings ?? {},
+      changeable: user?.changeable ?? {},
     },
   })
   return {

@@ -67,6 +67,16 @@ export interface EmbeddedUserOptions {
   limits?: QueryLimits | undefined
   /** Further settings of its profile, over the ones that every account has. @default {} */
   settings?: Readonly<Record<string, string | number | boolean>> | undefined
+  /** Settings that its requests may bring although it only reads, each within bounds. @default {} */
+  changeable?: Readonly<Record<string, SettingBounds>> | undefined
+}
+
+/** Between which values a setting may be. */
+export interface SettingBounds {
+  /** Least value. @default none, required */
+  readonly min: number
+  /** Greatest value. @default none, required */
+  readonly max: number
 }
 
 /** What {@link startClickHouse} needs to know. */

@@ -148,6 +148,27 @@ describe('a budget', () => {
   })
 })
 
+describe('who asks for more than its share', () => {
+  const rankOf = async (queryId: string): Promise<string> => {
+    await world.owner.execute('SYSTEM FLUSH LOGS')
+    const { rows } = await world.owner.execute<{ rank: string }>("SELECT Settings['os_threads_nice_value_query'] AS rank FROM system.query_log WHERE type = 'QueryFinish' AND query_id = {queryId:String}", { queryId })
+    return rows[0]?.rank ?? 'not logged'
+  }
+
+  it('yields to others on the server, and no request can say that others yield to it', async () => {
+    const service = await world.access.openAnalytics({ connection: { url: world.server.url, database: 'app' }, cache: false, turns: { shortMs: 1_000 } })
+    const ask = async (query: string, tenant: string): Promise<string> => String((await service.executeAnalyticsQuery({ query, options: { level: 'tenants', tenant } })).queryId)
+    // Nothing is known of somebody who asks for the first time.
+    const [unknown, known] = [await ask('SELECT count() FROM flights', 'acme'), await ask('SELECT count() FROM flights', 'acme')]
+    const reader = world.connect('tenants')
+
+    expect([await rankOf(unknown), await rankOf(known)]).toEqual(['10', ''])
+    await expect(reader.execute('SELECT 1', {}, { settings: { os_threads_nice_value_query: -5 } })).rejects.toMatchObject({ serverCodeName: 'SETTING_CONSTRAINT_VIOLATION' })
+    await expect(reader.execute('SELECT 1', {}, { settings: { max_threads: 8 } })).rejects.toMatchObject({ serverCodeName: 'READONLY' })
+    await service.close()
+  })
+})
+
 describe('a quota', () => {
   it('that is spent gives the last answer, marked, or says when to come back', async () => {
     const ask = (query: string) => world.app.inject({ method: 'POST', url: '/analytics', headers: as('frugal', 'spender'), payload: { query, options: { cache: false } } })
@@ -168,10 +189,11 @@ describe('a quota', () => {
 
 describe('users kept by SQL', () => {
   it('are made by statements that the server understands, rights last', async () => {
-    const statements = [...world.access.statements(), ...world.access.statements({ cluster: 'main', hosts: ['10.0.0.0/8'] })]
+    const statements = [...world.access.statements(), ...world.access.statements({ cluster: 'main', hosts: ['10.0.0.0/8'], rankThreads: true })]
 
     for (const statement of statements) await world.owner.execute('SELECT formatQuery({statement:String})', { statement })
 
+    expect(world.access.statements({ rankThreads: true })[0]).toContain(' os_threads_nice_value_query = 0 MIN 0 MAX 10 CHANGEABLE_IN_READONLY')
     const own = world.access.statements().filter((statement) => statement.includes('tenant_reader'))
     const grant = own.findIndex((statement) => statement.startsWith('GRANT CREATE TEMPORARY TABLE'))
     expect(own.findLastIndex((statement) => statement.includes('ROW POLICY'))).toBeLessThan(grant)
