@@ -1,7 +1,7 @@
 // Tokens
 export { createTokenIssuer } from './issue-token.ts'
 export { createTokenVerifier } from './verify-token.ts'
-export { cacheVerifiedTokens } from './cache-verified-tokens.ts'
+export { type CachedTokenVerifier, cacheVerifiedTokens } from './cache-verified-tokens.ts'
 
 // Keys
 export {

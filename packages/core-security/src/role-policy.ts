@@ -36,8 +36,15 @@ export const DEFAULT_ROLES = {
   admin: { allow: ['*'] },
 } as const satisfies RoleDefinitions
 
+type Verdict = 'allowed' | 'denied' | 'not said'
+
+/** Verdicts that one role remembers. A program asks for a few permissions; names that somebody makes up must not fill the memory. */
+const MAX_REMEMBERED = 1000
+
 interface Rules {
   readonly patterns: GrantedPermissions
+  /** What was found for the permissions asked for so far: rules never change. */
+  readonly verdicts: Map<string, Verdict>
   readonly allow: readonly ((permission: string) => boolean)[]
   readonly deny: readonly ((permission: string) => boolean)[]
 }
@@ -51,10 +58,14 @@ export function createRolePolicy(definitions: RoleDefinitions = DEFAULT_ROLES): 
   const rules = new Map(Object.keys(definitions).map((role) => [role, compileRole(definitions, role)]))
   return {
     isAllowed(roles, permission) {
-      if (!isPermission(permission)) return false
-      const held = roles.flatMap((role) => rules.get(role) ?? [])
-      const matches = (match: (permission: string) => boolean): boolean => match(permission)
-      return held.some(({ allow }) => allow.some(matches)) && !held.some(({ deny }) => deny.some(matches))
+      let isAllowed = false
+      for (const role of roles) {
+        const held = rules.get(role)
+        const verdict = held === undefined ? 'not said' : (held.verdicts.get(permission) ?? judge(held, permission))
+        if (verdict === 'denied') return false
+        if (verdict === 'allowed') isAllowed = true
+      }
+      return isAllowed
     },
     permissionsOf(roles) {
       const held = roles.flatMap((role) => rules.get(role)?.patterns ?? [])
@@ -64,12 +75,21 @@ export function createRolePolicy(definitions: RoleDefinitions = DEFAULT_ROLES): 
   }
 }
 
+function judge({ allow, deny, verdicts }: Rules, permission: string): Verdict {
+  const matches = (match: (permission: string) => boolean): boolean => match(permission)
+  const isSaid = isPermission(permission) && (deny.some(matches) || allow.some(matches))
+  const verdict = !isSaid ? 'not said' : deny.some(matches) ? 'denied' : 'allowed'
+  if (verdicts.size >= MAX_REMEMBERED) verdicts.clear()
+  verdicts.set(permission, verdict)
+  return verdict
+}
+
 function compileRole(definitions: RoleDefinitions, role: string): Rules {
   const lineage = [...lineageOf(definitions, role, [])]
   const patternsOf = (kind: 'allow' | 'deny'): readonly ((permission: string) => boolean)[] =>
     lineage.flatMap((name) => (definitions[name]?.[kind] ?? []).map((pattern, index) => compile(pattern, [name, kind, index])))
   const textsOf = (kind: 'allow' | 'deny'): string[] => lineage.flatMap((name) => definitions[name]?.[kind] ?? [])
-  return { patterns: { allow: textsOf('allow'), deny: textsOf('deny') }, allow: patternsOf('allow'), deny: patternsOf('deny') }
+  return { patterns: { allow: textsOf('allow'), deny: textsOf('deny') }, verdicts: new Map(), allow: patternsOf('allow'), deny: patternsOf('deny') }
 }
 
 /** The role itself and all that it inherits from, each once. */

@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { createHmac, createPublicKey, generateKeyPairSync, randomUUID } from 'node:crypto'
+import { join } from 'node:path'
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import fc from 'fast-check'
 import { SignJWT } from 'jose'
@@ -302,6 +304,44 @@ describe('the cache of verified tokens', () => {
     await refusalOf(cached.verify('bad'))
 
     expect(seen).toEqual(['bad', 'bad'])
+  })
+
+  it('knows a token by its signature, not by what it says', async () => {
+    const { issuer, cached, seen } = counting()
+    const token = await issuer.issue(ALICE)
+    await cached.verify(token)
+    const end = token.lastIndexOf('.') + 1
+    const other = token[end] === 'A' ? 'B' : 'A'
+    const forged = [`${token.slice(0, end)}${other}${token.slice(end + 1)}`, token.slice(0, -1), token.slice(0, end), token.slice(0, end - 1), `${token}A`, `${token}.`, `.${token}`]
+
+    expect(forged.map((each) => cached.known(each))).toEqual(forged.map(() => undefined))
+    for (const each of forged) await refusalOf(cached.verify(each))
+
+    expect(cached.known(token)?.subject).toBe(ALICE.subject)
+    expect(seen).toEqual([token, ...forged])
+  })
+
+  it('takes tokens of any form, each for itself', async () => {
+    const claims = { subject: 'a', roles: [], expiresAt: Number.MAX_SAFE_INTEGER }
+    const seen: string[] = []
+    const cached = cacheVerifiedTokens({ verify: async (token) => ({ ...claims, subject: `${seen.push(token)}` }) })
+    const tokens = ['opaque', 'a.b', 'a.b.c', 'a.c.d', 'a..c', 'b.b.', 'a.b.c.d', '..', '']
+
+    for (const token of [...tokens, ...tokens]) await cached.verify(token)
+    await cached.verify('\u0100.b.c')
+    await cached.verify('a.b.x')
+
+    expect(seen).toEqual([...tokens, '\u0100.b.c', 'a.b.x'])
+    // Of two signatures over the same claims the later one is remembered.
+    expect(tokens.map((token) => cached.known(token)?.subject)).toEqual(tokens.map((token, index) => (token === 'a.b.c' ? undefined : `${index + 1}`)))
+    expect(['\u0100.b.c', '\0.b.c', 'a.b.\u0163'].map((token) => cached.known(token))).toEqual([undefined, undefined, undefined])
+  })
+
+  it('holds no token: a heap dump gives none away', () => {
+    const script = join(import.meta.dirname, '..', 'test', 'dump-remembered-tokens.ts')
+    const output = execFileSync(process.execPath, ['--expose-gc', '--conditions=@smart-whale/source', script], { encoding: 'utf8' })
+
+    expect(JSON.parse(output)).toEqual({ remembered: true, namesFound: true, signedTokenFound: false, opaqueTokenFound: false })
   })
 
   it('forgets the token unused longest when it is full', async () => {

@@ -43,6 +43,30 @@ describe('a guarded route', () => {
     expect(audited).toEqual([])
   })
 
+  it('goes on at once for who was verified before, also behind another hook', async () => {
+    const { app, get, handled, guard, tokenFor, audited } = setup()
+    const hook = guard('analytics:query')
+    app.get('/behind', { preHandler: async function (request, reply) { await hook.call(this, request, reply) } }, async ({ principal }) => principal)
+    const authorization = `Bearer ${await tokenFor('analyst')}`
+
+    const answers = [await get({ authorization }), await get({ authorization }), await get({ authorization }, '/behind'), await get({ authorization: 'Bearer x' }, '/behind'), await get({}, '/behind')]
+
+    expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 401, 401])
+    expect(handled).toHaveLength(2)
+    expect(handled[1]).toEqual(handled[0])
+    expect(audited).toHaveLength(2)
+  })
+
+  it('is closed again for a known caller whose permission it is not', async () => {
+    const { app, get, guard, tokenFor } = setup()
+    app.get('/admin', { preHandler: guard('analytics:cache:invalidate') }, async () => 'done')
+    const authorization = `Bearer ${await tokenFor('analyst')}`
+
+    const statuses = [await get({ authorization }), await get({ authorization }, '/admin'), await get({ authorization }), await get({ authorization }, '/admin')].map(({ statusCode }) => statusCode)
+
+    expect(statuses).toEqual([200, 403, 200, 403])
+  })
+
   it('answers a caller without a token with 401 and the bare challenge', async () => {
     const { get, handled } = setup()
 

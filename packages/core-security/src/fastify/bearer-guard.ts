@@ -8,7 +8,7 @@ import {
   type TokenClaims,
   type TokenVerifier,
 } from '@smart-whale/interfaces'
-import type { FastifyReply, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify'
+import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction, preHandlerAsyncHookHandler } from 'fastify'
 import { cacheVerifiedTokens } from '../cache-verified-tokens.ts'
 import { wrongOption } from '../check-option.ts'
 import { AccessDeniedError, TokenError } from '../errors.ts'
@@ -56,12 +56,13 @@ const BEARER = /^bearer +([\w\-.~+/]+=*)$/i
 export function createBearerGuard(options: BearerGuardOptions): Guard {
   const { policy, audit = silentAudit, maxCachedTokens = 1000, realm = 'smart-whale', clock = systemClock } = options
   if (!/^[\w .-]+$/.test(realm)) throw wrongOption('realm', realm, 'must be letters, digits, spaces, ".", "-" and "_"')
-  const verifier = maxCachedTokens === 0 ? options.verifier : cacheVerifiedTokens(options.verifier, { maxEntries: maxCachedTokens, clock })
+  const cached = maxCachedTokens === 0 ? undefined : cacheVerifiedTokens(options.verifier, { maxEntries: maxCachedTokens, clock })
+  const verifier = cached ?? options.verifier
   const recordDenial = createAuditTrail(audit)
 
   return (permission) => {
     if (!isPermission(permission)) throw wrongOption('permission', permission, 'must be words joined by ":", such as "timeseries:read"')
-    return async (request, reply) => {
+    const verify = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
       try {
         request.principal = await verifier.verify(bearerToken(request))
         if (!policy.isAllowed(request.principal.roles, permission)) throw new AccessDeniedError(permission)
@@ -72,8 +73,23 @@ export function createBearerGuard(options: BearerGuardOptions): Guard {
         refuse(reply, problem, challengeOf(error, realm))
         return reply
       }
+      return undefined
     }
+    const admit = (request: FastifyRequest, reply: FastifyReply, done?: HookHandlerDoneFunction): Promise<unknown> | undefined => {
+      const token = usualToken(request)
+      const claims = token === undefined ? undefined : cached?.known(token)
+      if (claims === undefined || !policy.isAllowed(claims.roles, permission)) return verify(request, reply)
+      request.principal = claims
+      return done === undefined ? Promise.resolve() : void done()
+    }
+    // Fastify hands `done` over and goes on at once; a hook that calls this one without it gets its promise.
+    return admit as preHandlerAsyncHookHandler
   }
+}
+
+/** The token of a header in its usual form, unchecked: what was verified before needs no look at its form. */
+function usualToken({ headers: { authorization } }: FastifyRequest): string | undefined {
+  return authorization?.startsWith('Bearer ') === true ? authorization.slice('Bearer '.length) : undefined
 }
 
 function bearerToken(request: FastifyRequest): string {
