@@ -4,11 +4,14 @@ import { makeDefaultCache } from '../analytics/open-cache.ts'
 import type { ClickHouseOptions } from '../clickhouse-config.ts'
 import { createAdapter } from '../create-adapter.ts'
 import type { EmbeddedUserOptions } from '../embedded/start-options.ts'
+import type { DefinedMetrics } from '../metrics/definition/define-metrics.ts'
+import type { RollupTable } from '../metrics/rewrite/choose-route.ts'
 import { SecurityError } from '../operational-errors.ts'
 import { levelsFromFile, tokenSettings } from './access-config.ts'
 import { type AccessStatementOptions, accessStatements } from './access-statements.ts'
 import { type CheckedLevel, checkLevels } from './check-levels.ts'
 import { NICENESS, yields } from './level-settings.ts'
+import { mayReadRollup, withRollups } from './rollup-access.ts'
 import { loadSecurity } from './security-peer.ts'
 import { TrustedAnalytics, type TrustedAnalyticsOptions } from './trusted-analytics.ts'
 import type { TrustedReader, TrustLevel } from './trust-level.ts'
@@ -20,6 +23,8 @@ export interface AccessControlOptions {
   levels?: Readonly<Record<string, TrustLevel>> | undefined
   /** Database of tables that are named without one. @default 'default' */
   database?: string | undefined
+  /** Metrics whose rollups a level may read as far as it may read their source: all rows of one that is shared, a tenant's own of one that keeps the tenant as a dimension. @default [] */
+  metrics?: readonly DefinedMetrics[] | undefined
   /** Makes and checks the access tokens. @default `@smart-whale/core-security`, with the key in the file that `AUTH_KEY_FILE` names */
   tokens?: TokenPorts | undefined
   /** What each role may do. @default the roles of `@smart-whale/core-security` */
@@ -72,6 +77,8 @@ export interface AccessControl {
   refreshToken(token: string): Promise<string>
   /** As whom a caller's requests run. @throws SecurityError `ERR_CLICKHOUSE_SECURITY` with status 403 when no level is for it, or it belongs to no tenant */
   readerOf(claims: Pick<TokenClaims, 'roles' | 'tenant'>): TrustedReader
+  /** Whether a question at a level may read a rollup: for the `mayReadRollups` of a metrics layer. */
+  mayReadRollups(this: void, asked: Readonly<{ level?: string | undefined; tenant?: string | undefined }>, rollup: RollupTable): boolean
   /** The levels' users as `startClickHouse` takes them. */
   embeddedUsers(): (EmbeddedUserOptions & { username: string })[]
   /** The statements that make users, profiles, row policies and rights on a server whose users are kept by SQL. */
@@ -93,7 +100,8 @@ export interface AccessControl {
  * })
  */
 export function createAccessControl(options: AccessControlOptions = {}): AccessControl {
-  const levels = checkLevels(options.levels ?? levelsFromFile(), options.database ?? 'default')
+  const home = options.database ?? 'default'
+  const levels = checkLevels(withRollups(options.levels ?? levelsFromFile(), options.metrics ?? [], home), home)
   let tokens: Promise<TokenPorts> | undefined
   const ports = (): Promise<TokenPorts> => (tokens ??= options.tokens === undefined ? defaultTokens() : Promise.resolve(options.tokens))
   const verifyToken = async (token: string): Promise<TokenClaims> => (await ports()).verifier.verify(token)
@@ -112,6 +120,7 @@ export function createAccessControl(options: AccessControlOptions = {}): AccessC
       return issue(subject, roles, tenant)
     },
     readerOf: (claims) => readerOf(levels, claims),
+    mayReadRollups: (asked, rollup) => mayReadRollup(levels, home, asked, rollup),
     embeddedUsers: () => embeddedUsers(levels),
     statements: (how) => accessStatements(levels, how),
     async apply(owner, how) {

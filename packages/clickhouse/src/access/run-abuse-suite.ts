@@ -23,12 +23,21 @@ export interface AbusePlaces {
   readonly user: string
 }
 
+/** Columns of the table. */
+export interface AbuseColumns {
+  readonly tenant: string
+  readonly id: string
+  readonly secret: string
+}
+
 /** What {@link runAbuseSuite} needs. */
 export interface AbuseSuiteOptions {
   /** Sends a query as the tenant, by REST, by GraphQL or straight. @default none, required */
   ask: (query: string, params: Readonly<Record<string, unknown>> | undefined) => Promise<AbuseAnswer>
   /** What stands where the cases have places. @default none, required */
   places: AbusePlaces
+  /** Columns of the table that stand for those of the cases, where they are called otherwise. @default { tenant: 'tenant', id: 'id', secret: 'secret' } */
+  columns?: AbuseColumns | undefined
   /** Texts that stand in foreign rows, files and tables: none may come back, in data or words. @default none, required */
   canaries: readonly string[]
   /** Values that may stand in no data: another tenant's name, how many rows it has. @default [] */
@@ -61,7 +70,7 @@ export async function runAbuseSuite(options: AbuseSuiteOptions): Promise<AbuseFi
 }
 
 async function tryCase(abuse: AbuseCase, options: AbuseSuiteOptions): Promise<AbuseFinding[]> {
-  const query = fill(abuse.query, options.places)
+  const query = fill(named(abuse.query, options.columns), options.places)
   const answer = await options.ask(query, abuse.params === undefined ? undefined : filledParams(abuse.params, options.places))
   const findings = [...judge(abuse, answer, options), ...(abuse.category === 'error texts' ? await tellsApart(abuse, answer, options) : [])]
   return findings.map((what) => ({ case: abuse, query, what }))
@@ -77,13 +86,15 @@ function* judge(abuse: AbuseCase, { answered, data, message = '' }: AbuseAnswer,
 const isEmptyList = (data: string): boolean => data === '[]'
 
 /** What isn't there and what may not be read must be refused in the same words, or one could ask what there is. */
-async function tellsApart(abuse: AbuseCase, answer: AbuseAnswer, { ask, places }: AbuseSuiteOptions): Promise<string[]> {
+async function tellsApart(abuse: AbuseCase, answer: AbuseAnswer, { ask, places, columns }: AbuseSuiteOptions): Promise<string[]> {
   if (!abuse.query.includes('<other>')) return []
   const [database] = places.other.split('.')
-  const missing = await ask(fill(abuse.query, { ...places, other: `${database}.no_such_table` }), abuse.params)
+  const missing = await ask(fill(named(abuse.query, columns), { ...places, other: `${database}.no_such_table` }), abuse.params)
   const same = missing.code === answer.code && missing.message === answer.message
   return same ? [] : [`a table that isn't there is refused otherwise: ${missing.code} ${missing.message}, and not ${answer.code} ${answer.message}`]
 }
+
+const named = (text: string, columns: AbuseColumns | undefined): string => (columns === undefined ? text : text.replaceAll(/\b(tenant|id|secret)\b/g, (_word, name: keyof AbuseColumns) => columns[name]))
 
 const fill = (text: string, places: AbusePlaces): string => text.replaceAll(/<(table|other|foreign|file|port|user)>/g, (_place, name: keyof AbusePlaces) => places[name])
 

@@ -14,7 +14,7 @@ import type { MetricsModel } from '../definition/metrics-model.ts'
 import type { Span } from '../periods/grain-edges.ts'
 import { formatInstant } from '../periods/zoned-time.ts'
 import { chooseRoute, type ChosenRoute, type Route } from '../rewrite/choose-route.ts'
-import { RollupCatalogue } from '../rollups/rollup-catalogue.ts'
+import { type KnownRollup, RollupCatalogue } from '../rollups/rollup-catalogue.ts'
 import { type AnsweredPeriod, type MetricAnswer, type MetricTotals, sumStatistics } from './metric-answer.ts'
 import type { MetricsLayerOptions } from './metrics-options.ts'
 import { type Cohort, type FunnelStep, readCohorts, readFunnel } from './paths-answer.ts'
@@ -130,8 +130,9 @@ class RoutedMetrics {
 
   async #route(plan: QuestionPlan, options: AskOptions): Promise<ChosenRoute> {
     const { mayReadRollups = ({ level, tenant }) => level === undefined && tenant === undefined } = this.#options
-    if (!mayReadRollups(options)) return chooseRoute(this.#model, { ...plan, route: 'raw' }, new Map(), 'the user that the question runs as may not read rollups (mayReadRollups)')
-    return chooseRoute(this.#model, plan, await this.#catalogue.known())
+    const rollups = this.#catalogue.tables.filter((table) => mayReadRollups(options, table)).map(({ rollup }) => rollup)
+    const known = rollups.length === 0 || plan.route === 'raw' ? new Map<string, KnownRollup>() : await this.#catalogue.known()
+    return chooseRoute(this.#model, plan, known, new Set(rollups))
   }
 
   #compile(plan: QuestionPlan, { route, rollup }: ChosenRoute, span: Span): CompiledQuestion {

@@ -20,11 +20,14 @@ export interface Relation {
   rowsOf(metrics: readonly MetricModel[]): string
 }
 
+/** A dimension's column in a rollup, not quoted. */
+export const rollupDimension = (name: string): string => `d_${name}`
+
 /** Columns of a rollup. Their prefixes keep them apart from each other, whatever a definition calls its parts. */
 export const rollupColumns = {
   part: 'sw_part',
   start: 'sw_start',
-  dimension: (name: string): string => quoteName(`d_${name}`),
+  dimension: (name: string): string => quoteName(rollupDimension(name)),
   measure: (name: string): string => quoteName(`m_${name}`),
   /** Counts the source rows that fulfil a filter. */
   rows: (where: Filters): string => (Object.keys(where).length === 0 ? 'sw_rows' : `sw_rows_${digest(canonical(where)).slice(0, 8)}`),

@@ -21,6 +21,15 @@ export interface RefusedRollup {
   readonly reason: string
 }
 
+/** A rollup's table and the one that it is kept of. */
+export interface RollupTable {
+  readonly rollup: string
+  /** `database.table`. */
+  readonly table: string
+  /** As the definition names it. */
+  readonly source: string
+}
+
 /** Where a question goes. */
 export interface ChosenRoute {
   readonly route: Route
@@ -31,27 +40,32 @@ export interface ChosenRoute {
 /**
  * Chooses where a question goes. A rollup answers it exactly when it keeps every measure and every dimension that the question
  * names, and when each of its buckets lies in one bucket of the question: then the states of its rows are those of the source's.
- * @param whyRaw why a plan for the source itself is one
+ * @param readable names of the rollups that the question's reader may read
  */
-export function chooseRoute(model: MetricsModel, plan: QuestionPlan, known: ReadonlyMap<string, KnownRollup>, whyRaw = 'the question asks for the source itself'): ChosenRoute {
+export function chooseRoute(model: MetricsModel, plan: QuestionPlan, known: ReadonlyMap<string, KnownRollup>, readable: ReadonlySet<string>): ChosenRoute {
   const refused: RefusedRollup[] = []
   let best: { readonly rollup: RollupModel; readonly found: KnownRollup } | undefined
   for (const rollup of model.rollups.values()) {
     if (rollup.source !== plan.source.name) continue
     const found = known.get(rollup.name)
-    const reason = plan.route === 'raw' ? whyRaw : (stateProblem(found) ?? coverProblem(model, plan, rollup) ?? timeProblem(plan, rollup))
+    const reason = plan.route === 'raw' ? 'the question asks for the source itself' : (readProblem(rollup, readable) ?? stateProblem(found) ?? coverProblem(model, plan, rollup) ?? timeProblem(plan, rollup))
     if (reason !== undefined || found === undefined) refused.push({ name: rollup.name, reason: reason ?? 'is not built' })
     else if (best === undefined || found.rows < best.found.rows) {
-      if (best !== undefined) refused.push(larger(best.rollup, best.found, rollup, found))
+      if (best !== undefined) refused.push(larger(best.rollup, rollup))
       best = { rollup, found }
-    } else refused.push(larger(rollup, found, best.rollup, best.found))
+    } else refused.push(larger(rollup, best.rollup))
   }
   if (best === undefined) return { route: { source: 'raw', name: plan.source.name, table: plan.source.table, refused }, rollup: undefined }
   return { route: { source: 'rollup', name: best.rollup.name, table: best.found.table, refused }, rollup: best.rollup }
 }
 
-function larger(rollup: RollupModel, { rows }: KnownRollup, best: RollupModel, smallest: KnownRollup): RefusedRollup {
-  return { name: rollup.name, reason: `has ${rows} rows, "${best.name}" answers with ${smallest.rows}` }
+/** Without the numbers, which would tell a tenant how much there is of all. */
+function larger(rollup: RollupModel, best: RollupModel): RefusedRollup {
+  return { name: rollup.name, reason: `has more rows than "${best.name}", which answers as well` }
+}
+
+function readProblem(rollup: RollupModel, readable: ReadonlySet<string>): string | undefined {
+  return readable.has(rollup.name) ? undefined : 'the user that the question runs as may not read it (mayReadRollups)'
 }
 
 function stateProblem(found: KnownRollup | undefined): string | undefined {

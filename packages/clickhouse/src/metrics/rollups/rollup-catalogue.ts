@@ -2,6 +2,7 @@ import type { Clock } from '@smart-whale/interfaces'
 import { splitTableName } from '../../adapter/table-columns.ts'
 import type { ClickHouseAdapter } from '../../adapter-options.ts'
 import type { MetricsModel } from '../definition/metrics-model.ts'
+import type { RollupTable } from '../rewrite/choose-route.ts'
 import { readMark, RollupStatements } from './rollup-statements.ts'
 
 /** A rollup that is there. */
@@ -19,7 +20,7 @@ export class RollupCatalogue {
   readonly #adapter: Pick<ClickHouseAdapter, 'execute' | 'database'>
   readonly #clock: Clock
   readonly #maxAgeMs: number
-  readonly #tables: ReadonlyMap<string, { readonly rollup: string; readonly hash: string }>
+  readonly #tables: ReadonlyMap<string, RollupTable & { readonly hash: string }>
   #known: Promise<ReadonlyMap<string, KnownRollup>> | undefined
   #askedAt = 0
 
@@ -30,9 +31,15 @@ export class RollupCatalogue {
     this.#tables = new Map(
       [...model.rollups.values()].map((rollup) => {
         const { table, hash, source } = new RollupStatements(model, rollup)
-        return [`${splitTableName(source.table, adapter.database)[0]}.${table}`, { rollup: rollup.name, hash }]
+        const [database] = splitTableName(source.table, adapter.database)
+        return [`${database}.${table}`, { rollup: rollup.name, table: `${database}.${table}`, source: source.table, hash }]
       }),
     )
+  }
+
+  /** Those of the definition, whether they are there or not. */
+  get tables(): readonly RollupTable[] {
+    return [...this.#tables.values()]
   }
 
   async known(): Promise<ReadonlyMap<string, KnownRollup>> {

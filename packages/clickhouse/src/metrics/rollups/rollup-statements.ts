@@ -157,6 +157,12 @@ export class RollupStatements {
   }
 }
 
+/** The table of a rollup, as `database.table`; it need not be there. */
+export function rollupTableName(model: MetricsModel, rollup: RollupModel, home: string): string {
+  const { table, source } = new RollupStatements(model, rollup)
+  return `${splitTableName(source.table, home)[0]}.${table}`
+}
+
 /** How the tables of a rollup's definitions begin, present and former ones. */
 export function namesOf(rollup: string): string {
   return `${NAME}${rollup}_`
