@@ -70,19 +70,27 @@ export interface WriteTurn {
   readonly holder: string
 }
 
+/** What a table knows of the turns that were taken for a partition, whichever pipeline took them. */
+export interface LatestTurn {
+  /** The largest epoch that one was taken under. */
+  readonly epoch: bigint
+  /** The pipeline that took the last one. */
+  readonly pipeline: string
+}
+
 /** A batch that is only written while its turn is the newest. */
 export interface TurnBatch<R> extends Batch<R> {
   readonly turn: WriteTurn
 }
 
 /**
- * A writer whose store itself keeps former owners out, and late requests of earlier attempts.
+ * A writer whose store itself keeps former owners out, late requests of earlier attempts, and other pipelines that would store the same partition.
  * `write` under a turn that is not the newest fails with `ERR_STALE_EPOCH` and stores nothing.
  */
 export interface TurnBatchWriter<R> extends RecoverableBatchWriter<R> {
   write(batch: Batch<R> | TurnBatch<R>, options?: { signal?: AbortSignal | undefined }): Promise<BatchReceipt>
-  /** The largest epoch that a turn was taken under; null when none was. */
-  latestEpoch(scope: SliceScope, options?: { signal?: AbortSignal | undefined }): Promise<bigint | null>
+  /** Which turns were taken so far for the topic's partition, by whichever pipeline; null when none was. */
+  latestTurn(scope: SliceScope, options?: { signal?: AbortSignal | undefined }): Promise<LatestTurn | null>
   /**
    * Takes the newest turn. When it resolves, no write under an earlier turn runs any more, and none that still arrives has an effect:
    * what the store holds now of this partition, it holds until somebody writes under this turn.

@@ -5,6 +5,7 @@ export type InterfaceErrorCode =
   | 'ERR_OPERATION'
   | 'ERR_ABORTED'
   | 'ERR_STALE_EPOCH'
+  | 'ERR_TABLE_TAKEN'
   | 'ERR_CONFIGURATION'
   | 'ERR_TIMEOUT'
   | 'ERR_VALIDATION'

@@ -10,6 +10,7 @@ export type {
   BatchReceipt,
   BatchTransaction,
   BatchWriter,
+  LatestTurn,
   RecoverableBatchWriter,
   RefusalSearchOptions,
   RefusedRow,
@@ -22,6 +23,7 @@ export type {
 export type { ColumnBatch, ColumnLayout, ColumnValues } from './column-batch.ts'
 export { pickRows, type RowRange } from './pick-rows.ts'
 export {
+  type ClaimedTable,
   type ClaimOptions,
   type DeadLetterPosition,
   type RecordOptions,
@@ -31,6 +33,8 @@ export {
   type SliceScope,
   type SliceState,
   staleEpochError,
+  tableTakenError,
+  type TakenTable,
 } from './slice-ledger.ts'
 export type { ComparedColumn, StoredPartition, StoredRow, StoredRows } from './stored-rows.ts'
 

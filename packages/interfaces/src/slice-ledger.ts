@@ -49,8 +49,21 @@ export interface ClaimOptions {
    * give it out a second time otherwise. @default 0n
    */
   aboveEpoch?: bigint | undefined
+  /**
+   * Where rows of the partition go. A ledger that keeps tables apart refuses a claim with `ERR_TABLE_TAKEN` while another pipeline has the table for
+   * the same partition: both would store all of it. A claim without it gives up what the pipeline had. @default no table that a ledger looks after
+   */
+  into?: ClaimedTable | undefined
   /** Gives the claim up. @default undefined */
   signal?: AbortSignal | undefined
+}
+
+/** A table that one partition of a topic is stored in. */
+export interface ClaimedTable {
+  /** As the store knows it. */
+  readonly table: string
+  /** The topic's name, for people: the scope has its id. */
+  readonly topic: string
 }
 
 /** How a slice is recorded. */
@@ -76,7 +89,12 @@ export interface SliceClaim extends SliceState {
 export interface SliceLedger {
   /** Most offsets that a slice may span, for a ledger that has little room: so many can be excluded in any pattern. @default no limit */
   readonly maxSpan?: number | undefined
-  /** Takes a partition over. */
+  /**
+   * Whether a claim names its table for good: no other pipeline is given the same partition of a topic for it. @default false: who keeps the rows has
+   * to see to it
+   */
+  readonly keepsTablesApart?: boolean | undefined
+  /** Takes a partition over. @throws OperationError `ERR_TABLE_TAKEN` where the ledger keeps tables apart */
   claim(scope: SliceScope, owner: string, options?: ClaimOptions): Promise<SliceClaim>
   /**
    * Commits the slice as in flight, on its own and durably. Replaces a slice in flight only when the range is the same
@@ -100,5 +118,24 @@ export function staleEpochError(scope: SliceScope, epoch: bigint): OperationErro
   return new OperationError(
     `partition ${scope.partition} of pipeline "${scope.pipeline}" was claimed by a newer owner: epoch ${epoch} may no longer write; claim it again or stop`,
     { code: 'ERR_STALE_EPOCH', context: { ...scope, epoch: String(epoch) } },
+  )
+}
+
+/** Two pipelines, and what both would store. */
+export interface TakenTable extends ClaimedTable {
+  /** The store's name, for people. */
+  readonly store: 'ClickHouse' | 'PostgreSQL'
+  /** Whose partition would be stored twice. */
+  readonly scope: SliceScope
+  /** The pipeline that has the table for it. */
+  readonly holder: string
+}
+
+/** The refusal to let a second pipeline store a partition into a table: each of its rows would be there twice. */
+export function tableTakenError({ store, table, topic, scope, holder }: TakenTable): OperationError<'ERR_TABLE_TAKEN'> {
+  const { pipeline, partition } = scope
+  return new OperationError(
+    `the pipeline "${pipeline}" would store partition ${partition} of "${topic}" into the table "${table}" of ${store}, where the pipeline "${holder}" stores it already: every row would be there twice. Stop one of the two, or let "${pipeline}" write to another table; where "${pipeline}" is the new name of "${holder}", or replaces it, take it over: smart-whale-ingestor take-over --from ${holder} --pipeline ${pipeline}`,
+    { code: 'ERR_TABLE_TAKEN', context: { ...scope, topic, store, table, holder } },
   )
 }

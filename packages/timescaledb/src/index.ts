@@ -30,6 +30,7 @@ export {
 // Exactly-once ingest
 export { createIngestLedger, IngestLedger, type IngestLedgerOptions, type LedgerExecutor } from './ledger/ingest-ledger.ts'
 export { INGEST_LEDGER_TABLE, ingestLedgerDefinition } from './ledger/ingest-ledger-table.ts'
+export { type PipelineTakeover, takeOverPipeline, type TakeOverOptions } from './ledger/take-over-pipeline.ts'
 export type { BatchWriterStorage, RoomMaker } from './ledger/begin-writing.ts'
 export { createTransactionalBatchWriter, type TransactionalBatchWriterOptions } from './ledger/transactional-batch-writer.ts'
 export { createStoredRows, sourceIndexDefinition, type StoredRowsOptions, type StoredRowsStorage } from './ledger/stored-rows.ts'

@@ -3,6 +3,7 @@ import {
   type BatchReceipt,
   type Clock,
   type ColumnBatch,
+  type LatestTurn,
   type RefusalSearchOptions,
   type RefusedRow,
   type Row,
@@ -110,7 +111,7 @@ export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, tab
       const isExpired = await expiryOf(adapter, table, { signal, timeoutMs })
       return rows.flatMap((row, index) => (isExpired(row) ? [index] : []))
     },
-    latestEpoch: (scope: SliceScope, call?: Call): Promise<bigint | null> => turns.latestEpoch(scope, call),
+    latestTurn: (scope: SliceScope, call?: Call): Promise<LatestTurn | null> => turns.latest(scope, call),
     takeTurn: (claim: SliceClaim, call?: Call): Promise<WriteTurn> => turns.take(claim, call),
   }
 }

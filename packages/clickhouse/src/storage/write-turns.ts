@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { type Clock, ConfigurationError, OperationError, type Row, type SliceClaim, type SliceScope, staleEpochError, type WriteTurn } from '@smart-whale/interfaces'
+import { type Clock, ConfigurationError, type LatestTurn, OperationError, type Row, type SliceClaim, type SliceScope, staleEpochError, type WriteTurn } from '@smart-whale/interfaces'
 import { outsideOfCalls, sleep } from '@smart-whale/core-resilience'
 import type { ClickHouseAdapter, InsertOptions, QueryParams } from '../adapter-options.ts'
 import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
@@ -27,16 +27,30 @@ interface Call {
   readonly signal?: AbortSignal | undefined
 }
 
-interface LatestTurn {
+/** What the table of turns says of one partition. */
+interface TakenTurns {
+  /** The newest turn. */
   readonly epoch: bigint
   readonly attempt: number
   readonly owner: string
   readonly holder: string
+  /** Who took the last one, by the server's time; and all that have taken any. */
+  readonly pipeline: string
+  readonly pipelines: readonly string[]
 }
 
 /** How the server says that a turn is over. */
 const STALE = 'smart_whale_stale_epoch'
-const SCOPE = 'target = {target:String} AND pipeline = {pipeline:String} AND topic_id = {topic_id:String} AND `partition` = {partition:Int32}'
+/** All pipelines that store a partition into a table take turns with each other: rows of two would be doubles. */
+const SCOPE = 'target = {target:String} AND topic_id = {topic_id:String} AND `partition` = {partition:Int32}'
+/** Of the ids of inserts: what tells the partition, and what comes before it. */
+const ID_HEAD = 'smart-whale-ingest-'
+const HASH_LENGTH = 24
+const PREFIX_LENGTH = ID_HEAD.length + HASH_LENGTH + 1
+/** What makes a turn newer than another one. */
+const ORDER = '(turns.epoch, turns.attempt, turns.holder)'
+const TAKEN = `max(turns.epoch) AS epoch, argMax(turns.attempt, ${ORDER}) AS attempt, argMax(turns.owner, ${ORDER}) AS owner, argMax(turns.holder, ${ORDER}) AS holder,
+  argMax(turns.pipeline, (turns.taken_at, turns.epoch, turns.attempt, turns.holder)) AS pipeline, groupUniqArray(turns.pipeline) AS pipelines`
 
 /**
  * The order of all who write into a table for one partition, kept in ClickHouse itself.
@@ -55,31 +69,37 @@ export class WriteTurns {
     this.#epochs = quoteTableName(options.epochsTable ?? INGEST_EPOCHS_TABLE)
   }
 
-  /** The largest epoch that a turn was taken under; null when none was. */
-  async latestEpoch(scope: SliceScope, call: Call = {}): Promise<bigint | null> {
+  /**
+   * Which turns were taken so far, by whichever pipeline. Whose the last one was goes by the server's time, since a pipeline that was renamed before
+   * all took turns with each other may have begun with smaller epochs than it had under its old name. It only decides who is told; who may write is decided
+   * by the order of turns alone.
+   */
+  async latest(scope: SliceScope, call: Call = {}): Promise<LatestTurn | null> {
     await this.#makeTable()
-    return (await this.#latest(scope, call))?.epoch ?? null
+    const taken = await this.#taken(scope, call)
+    return taken === null ? null : { epoch: taken.epoch, pipeline: taken.pipeline }
   }
 
   /** Takes the newest turn, and returns when everything under earlier ones has ended. @throws `ERR_STALE_EPOCH` */
   async take(claim: SliceClaim, call: Call = {}): Promise<WriteTurn> {
     const { scope, epoch, owner } = claim
     await this.#makeTable()
-    const before = await this.#latest(scope, call)
+    const before = await this.#taken(scope, call)
     if (before !== null && (before.epoch > epoch || (before.epoch === epoch && before.owner !== owner))) throw staleEpochError(scope, epoch)
 
     const turn: WriteTurn = { scope, epoch, attempt: before?.epoch === epoch ? before.attempt + 1 : 0, holder: randomUUID() }
     await this.#writeDown(turn, owner, call)
-    await this.#endEarlier(turn, call)
-    // Two who took a turn at once both believed theirs to be the newest.
-    if ((await this.#latest(scope, call))?.holder !== turn.holder) throw staleEpochError(scope, epoch)
+    // Two who took a turn at once both believed theirs to be the newest. Whoever takes one from here on finds this one, and makes it an earlier one.
+    const after = await this.#taken(scope, call)
+    if (after?.holder !== turn.holder) throw staleEpochError(scope, epoch)
+    await this.#endEarlier(turn, after.pipelines, call)
     return turn
   }
 
   /** What makes an insert one of this turn's. */
   insertOptions(turn: WriteTurn): Pick<InsertOptions, 'guard' | 'queryId'> {
-    const query = `SELECT throwIf(argMax(holder, (epoch, attempt, holder)) != {holder:String}, '${STALE}') FROM ${this.#epochs} WHERE ${SCOPE}`
-    return { guard: { query, params: { ...this.#paramsOf(turn.scope), holder: turn.holder } }, queryId: `${this.#prefixOf(turn.scope)}${turn.epoch}-${turn.attempt}-${randomUUID()}` }
+    const query = `SELECT throwIf(argMax(turns.holder, ${ORDER}) != {holder:String}, '${STALE}') FROM ${this.#epochs} AS turns WHERE ${SCOPE}`
+    return { guard: { query, params: { ...this.#paramsOf(turn.scope), holder: turn.holder } }, queryId: `${this.#prefixOf(turn.scope, turn.scope.pipeline)}${turn.epoch}-${turn.attempt}-${randomUUID()}` }
   }
 
   /** The failure of an insert under a turn, by the name that callers know. */
@@ -87,9 +107,9 @@ export class WriteTurns {
     return ClickHouseBaseError.isInstance(error) && error.serverCode === 395 && error.message.includes(STALE) ? staleEpochError(scope, epoch) : error
   }
 
-  async #latest(scope: SliceScope, { signal }: Call): Promise<LatestTurn | null> {
-    const { rows } = await this.#options.adapter.execute<Row & { epoch: bigint; attempt: number; owner: string; holder: string }>(
-      `SELECT epoch, attempt, owner, holder FROM ${this.#epochs} WHERE ${SCOPE} ORDER BY epoch DESC, attempt DESC, holder DESC LIMIT 1`,
+  async #taken(scope: SliceScope, { signal }: Call): Promise<TakenTurns | null> {
+    const { rows } = await this.#options.adapter.execute<Row & TakenTurns>(
+      `SELECT ${TAKEN} FROM ${this.#epochs} AS turns WHERE ${SCOPE} HAVING count() > 0`,
       this.#paramsOf(scope),
       { signal, timeoutMs: this.#options.timeoutMs },
     ).catch((error: unknown) => {
@@ -101,8 +121,8 @@ export class WriteTurns {
   }
 
   async #writeDown({ scope, epoch, attempt, holder }: WriteTurn, owner: string, { signal }: Call): Promise<void> {
-    const { target, pipeline, topic_id, partition } = this.#paramsOf(scope)
-    const row = { target, pipeline, topic_id, partition, epoch, attempt, owner, holder }
+    const { target, topic_id, partition } = this.#paramsOf(scope)
+    const row = { target, pipeline: scope.pipeline, topic_id, partition, epoch, attempt, owner, holder }
     await this.#options.adapter.insert(this.#epochs, [row], { signal, timeoutMs: this.#options.timeoutMs })
   }
 
@@ -110,11 +130,11 @@ export class WriteTurns {
    * Waits until no insert of an earlier turn is running. They are asked to end at once; one whose client is gone in the middle of a
    * request hears of it only when the server has given up waiting for the rest (`http_receive_timeout`, 30 seconds).
    */
-  async #endEarlier(turn: WriteTurn, { signal }: Call): Promise<void> {
+  async #endEarlier(turn: WriteTurn, pipelines: readonly string[], { signal }: Call): Promise<void> {
     const { clock, takeoverTimeoutMs } = this.#options
     const deadline = clock.monotonic() + takeoverTimeoutMs
     for (let round = 0; ; round++) {
-      const running = await this.#earlierThan(turn, signal)
+      const running = await this.#earlierThan(turn, pipelines, signal)
       if (running.length === 0) return
       if (clock.monotonic() >= deadline) throw stillRunning(turn.scope, running, takeoverTimeoutMs)
       if (round % 20 === 0) await this.#kill(running, signal)
@@ -122,14 +142,14 @@ export class WriteTurns {
     }
   }
 
-  async #earlierThan(turn: WriteTurn, signal: AbortSignal | undefined): Promise<string[]> {
-    const prefix = this.#prefixOf(turn.scope)
+  async #earlierThan(turn: WriteTurn, pipelines: readonly string[], signal: AbortSignal | undefined): Promise<string[]> {
+    const prefixes = pipelines.map((pipeline) => this.#prefixOf(turn.scope, pipeline))
     const { rows } = await this.#options.adapter
-      .execute<Row & { query_id: string }>('SELECT query_id FROM system.processes WHERE startsWith(query_id, {prefix:String})', { prefix }, { signal, timeoutMs: this.#options.timeoutMs })
+      .execute<Row & { query_id: string }>('SELECT query_id FROM system.processes WHERE arrayExists(prefix -> startsWith(query_id, prefix), {prefixes:Array(String)})', { prefixes }, { signal, timeoutMs: this.#options.timeoutMs })
       .catch((error: unknown) => {
         throw deniedProcesses(error)
       })
-    return rows.map((row) => row.query_id).filter((id) => isEarlier(id.slice(prefix.length), turn))
+    return rows.map((row) => row.query_id).filter((id) => isEarlier(id.slice(PREFIX_LENGTH), turn))
   }
 
   /** Only makes it quicker: without the right to kill, they end by themselves. */
@@ -155,14 +175,15 @@ export class WriteTurns {
     if (rows.length === 0) await adapter.execute(ingestEpochsDefinition({ table: epochsTable }), {}, { timeoutMs })
   }
 
-  #paramsOf({ pipeline, topicId, partition }: SliceScope): { target: string; pipeline: string; topic_id: string; partition: number } & QueryParams {
+  #paramsOf({ topicId, partition }: SliceScope): { target: string; topic_id: string; partition: number } & QueryParams {
     const [database, name] = splitTableName(this.#options.target, this.#options.adapter.database)
-    return { target: `${database}.${name}`, pipeline, topic_id: topicId, partition }
+    return { target: `${database}.${name}`, topic_id: topicId, partition }
   }
 
-  /** Inserts for one partition have this in common; what follows is epoch, attempt and a name of their own. */
-  #prefixOf(scope: SliceScope): string {
-    return `smart-whale-ingest-${createHash('sha256').update(JSON.stringify(Object.values(this.#paramsOf(scope)))).digest('hex').slice(0, 24)}-`
+  /** A pipeline's inserts for one partition have this in common; what follows is epoch, attempt and a name of their own. */
+  #prefixOf(scope: SliceScope, pipeline: string): string {
+    const { target, topic_id, partition } = this.#paramsOf(scope)
+    return `${ID_HEAD}${createHash('sha256').update(JSON.stringify([target, pipeline, topic_id, partition])).digest('hex').slice(0, HASH_LENGTH)}-`
   }
 }
 

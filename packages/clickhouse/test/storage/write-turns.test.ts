@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Row, SliceClaim, TurnBatchWriter } from '@smart-whale/interfaces'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { createAdapter, createBatchWriter, createTable, ingestEpochsDefinition } from '../../src/index.ts'
+import { createAdapter, createBatchWriter, createTable, ingestEpochsDefinition, takeOverTurns } from '../../src/index.ts'
 import { stallingProxy } from '../adapter/stalling-proxy.ts'
 import { type OwnDatabase, ownDatabase } from '../own-database.ts'
 
@@ -160,6 +160,34 @@ describe('a table with views', () => {
     expect(refusal).toMatchObject({ code: 'ERR_CLICKHOUSE_NO_DEDUPLICATION', message: expect.stringContaining('.inner') as string })
     await owner.execute(/ALTER TABLE .* = \d+/.exec((refusal as Error).message)?.[0] ?? 'no remedy')
     await writer.write({ rows: rowsOf(0, 1), token: 't' })
+  })
+})
+
+describe('a partition that another pipeline takes over', () => {
+  it('is its own from then on, and what still comes from the former one is refused', async () => {
+    const { name, writer } = await table()
+    const before = await writer.takeTurn(claim(7n, 'first'))
+    const { scope } = before
+    const takeover = { from: scope.pipeline, to: 'successor', topicId: scope.topicId }
+
+    expect(await takeOverTurns(database.owner, name, takeover)).toEqual([0])
+
+    expect(await writer.latestTurn(scope)).toEqual({ epoch: 8n, pipeline: 'successor' })
+    await expect(writer.write({ rows: rowsOf(0, 1), token: 'late', turn: before })).rejects.toMatchObject({ code: 'ERR_STALE_EPOCH' })
+    expect(await takeOverTurns(database.owner, name, takeover)).toEqual([])
+    expect(await takeOverTurns(database.owner, name, { ...takeover, topicId: 'another' })).toEqual([])
+  })
+
+  it('is one that was renamed before pipelines took turns with each other, though its epochs began anew', async () => {
+    const { name, writer } = await table()
+    await writer.takeTurn(claim(7n, 'first'))
+    const scope = { pipeline: 'renamed', topicId: 'topic-1', partition: 0 }
+    await database.owner.execute(`INSERT INTO smart_whale_ingest_epochs (target, pipeline, topic_id, \`partition\`, epoch, attempt, owner, holder, taken_at) VALUES ('${database.name}.${name}', 'renamed', 'topic-1', 0, 2, 0, 'second', 'x', now64(3) + 1)`)
+
+    expect(await writer.latestTurn(scope)).toEqual({ epoch: 7n, pipeline: 'renamed' })
+    const turn = await writer.takeTurn({ ...claim(8n, 'second'), scope })
+    await writer.write({ rows: rowsOf(0, 1), token: 'renamed', turn })
+    expect(await counted(name)).toEqual({ rows: 1, offsets: 1 })
   })
 })
 

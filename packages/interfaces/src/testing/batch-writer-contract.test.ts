@@ -104,7 +104,8 @@ const broken: readonly [string, string, Change][] = [
       return original.takeTurn.call(table, claim)
     },
   })],
-  ['the epoch is forgotten', 'once', () => ({ latestEpoch: async () => null })],
+  ['the epoch is forgotten', 'once', () => ({ latestTurn: async () => null })],
+  ['each pipeline has turns of its own', 'for all pipelines', (table) => ({ takeTurn: (claim) => original.takeTurn.call(table, { ...claim, scope: { ...claim.scope, topicId: claim.scope.pipeline } }) })],
   ['lastStored looks before its range', 'the last offset that is stored', (table) => ({ lastStored: (source) => original.lastStored.call(table, { ...source, firstOffset: 0n }) })],
   ['a turn is taken for an aborted signal', 'takes no turn', (table) => ({ takeTurn: (claim) => original.takeTurn.call(table, claim) })],
 ]

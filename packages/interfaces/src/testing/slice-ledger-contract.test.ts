@@ -107,6 +107,18 @@ const broken: readonly [string, string, Change][] = [
   ['a restart forgets the slice in flight', 'hands the slice in flight', (ledger) => ({
     claim: async (scope, owner, options) => ({ ...(await original.claim.call(ledger, scope, owner, options)), inFlight: null }),
   })],
+  ['two pipelines share a table', 'no second pipeline', (ledger) => ({ claim: (scope, owner, { into: _into, ...options } = {}) => original.claim.call(ledger, scope, owner, options) })],
+  ['a topic has a table for itself', 'other partitions, topics', (ledger) => ({
+    claim: (scope, owner, options = {}) => original.claim.call(ledger, { ...scope, topicId: options.into?.table ?? scope.topicId }, owner, options),
+  })],
+  ['a table is kept for good', 'gives a table up', (ledger, store) => ({
+    claim: async (scope, owner, options) => {
+      const before = store.tables.get(keyOf(scope))
+      const claim = await original.claim.call(ledger, scope, owner, options)
+      if (before !== undefined) store.tables.set(keyOf(scope), before)
+      return claim
+    },
+  })],
   ['aborted signals are ignored', 'already aborted', (ledger) => ({ claim: (scope, owner) => original.claim.call(ledger, scope, owner) })],
 ]
 

@@ -53,8 +53,8 @@ async function assertStored({ fixture }: Bench, indexes: readonly number[]): Pro
 
 /** What a writer promises whose store keeps former owners out. Part of `batchWriterContract`. */
 export const writeTurnCases: ContractSuite<BatchWriterSubject<unknown>> = [
-  turnCase('knows no epoch of a partition that nobody has taken a turn in', async ({ writer, scope }) => {
-    assert.equal(await writer.latestEpoch(scope), null)
+  turnCase('knows no turn of a partition that nobody has taken a turn in', async ({ writer, scope }) => {
+    assert.equal(await writer.latestTurn(scope), null)
   }),
 
   turnCase('stores what is written under the newest turn, once', async (bench) => {
@@ -63,7 +63,7 @@ export const writeTurnCases: ContractSuite<BatchWriterSubject<unknown>> = [
     const token = uniqueName('token')
     for (let repeat = 0; repeat < 3; repeat++) await write(bench, writer, turn, range(0, 50), token)
 
-    assert.equal(await writer.latestEpoch(scope), 3n)
+    assert.deepEqual(await writer.latestTurn(scope), { epoch: 3n, pipeline: scope.pipeline })
     await assertStored(bench, range(0, 50))
   }),
 
@@ -76,7 +76,7 @@ export const writeTurnCases: ContractSuite<BatchWriterSubject<unknown>> = [
     await assertStale(write(bench, writer, old, [2, 3]), 'a write of the former owner')
     await write(bench, other, current, [2, 3])
 
-    assert.equal(await writer.latestEpoch(scope), 2n)
+    assert.deepEqual(await writer.latestTurn(scope), { epoch: 2n, pipeline: scope.pipeline })
     await assertStored(bench, range(0, 4))
   }),
 
@@ -119,15 +119,30 @@ export const writeTurnCases: ContractSuite<BatchWriterSubject<unknown>> = [
     assert.ok((await bench.fixture.storedIndexes()).includes(99))
   }),
 
-  turnCase('keeps the turns of pipelines, topics and partitions apart', async (bench) => {
+  turnCase('keeps the turns of topics and partitions apart', async (bench) => {
     const { writer, scope } = bench
-    const scopes = [scope, { ...scope, partition: scope.partition + 1 }, { ...scope, topicId: `${scope.topicId}'x` }, { ...scope, pipeline: `${scope.pipeline}\\"x` }]
+    const scopes = [scope, { ...scope, partition: scope.partition + 1 }, { ...scope, topicId: `${scope.topicId}'x` }]
     const turns: WriteTurn[] = []
     for (const [index, one] of scopes.entries()) turns.push(await writer.takeTurn(claimOf(one, BigInt(index + 1))))
     for (const [index, turn] of turns.entries()) await write(bench, writer, turn, [index])
 
-    for (const [index, one] of scopes.entries()) assert.equal(await writer.latestEpoch(one), BigInt(index + 1))
-    await assertStored(bench, range(0, 4))
+    for (const [index, one] of scopes.entries()) assert.deepEqual(await writer.latestTurn(one), { epoch: BigInt(index + 1), pipeline: one.pipeline })
+    await assertStored(bench, range(0, 3))
+  }),
+
+  turnCase('has one newest turn of a partition for all pipelines, and says whose it is', async (bench) => {
+    const { writer, other, scope } = bench
+    const rival = { ...scope, pipeline: `${scope.pipeline}\\"x` }
+    const before = await writer.takeTurn(claimOf(scope, 3n))
+    await write(bench, writer, before, [0])
+    await assertStale(other.takeTurn(claimOf(rival, 2n)), 'a turn of another pipeline under a smaller epoch')
+    const after = await other.takeTurn(claimOf(rival, 4n))
+
+    await assertStale(write(bench, writer, before, [1]), 'a write of the pipeline that had the turn before')
+    await write(bench, other, after, [1])
+
+    for (const one of [scope, rival]) assert.deepEqual(await writer.latestTurn(one), { epoch: 4n, pipeline: rival.pipeline })
+    await assertStored(bench, [0, 1])
   }),
 
   turnCase('has ended what ran under earlier turns when a turn is given: nothing is stored behind its back', async (bench) => {
@@ -169,6 +184,6 @@ export const writeTurnCases: ContractSuite<BatchWriterSubject<unknown>> = [
   turnCase('takes no turn for a signal that has already aborted', async (bench) => {
     const { writer, scope } = bench
     await assertAborted(writer.takeTurn(claimOf(scope, 1n), { signal: AbortSignal.abort() }), 'takeTurn')
-    assert.equal(await writer.latestEpoch(scope), null)
+    assert.equal(await writer.latestTurn(scope), null)
   }),
 ]

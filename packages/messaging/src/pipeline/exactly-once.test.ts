@@ -34,6 +34,13 @@ const HISTORIES: readonly (ToldHistory & { readonly what: string })[] = [
     mayLoseCommits: true,
     how: ALONE,
   },
+  {
+    what: 'send no letter twice that a replica forgot together with its sender, and whose place is looked up by an owner that slept meanwhile',
+    events: ['undecodable'],
+    odd: [[8, 'pauses-before', 17], [11, 'replica-takes-over', 2], [13, 'dies-after', 8], [27, 'replica-takes-over', 3]],
+    mayLoseCommits: true,
+    how: { ...ALONE, maxRows: 2 },
+  },
 ]
 
 describe('partition workers, killed, suspended, failed and held up at any step', () => {

@@ -1,6 +1,7 @@
-import { OperationError, type SliceClaim, type SliceLedger, type WriteTurn } from '@smart-whale/interfaces'
+import { type LatestTurn, OperationError, type SliceClaim, type SliceLedger, type SliceScope, tableTakenError, type WriteTurn } from '@smart-whale/interfaces'
 import type { PartitionReader } from '../transport.ts'
 import type { DeadLetterSink } from './dead-letter-outbox.ts'
+import type { PipelineSink } from './event-types.ts'
 import { LetterRight } from './letter-right.ts'
 import { refuseRowsAhead, refuseUnknownRows } from './refuse-lost-ledger.ts'
 import type { SentLetters } from './sent-letters.ts'
@@ -13,6 +14,8 @@ export interface ClaimWork {
   readonly owner: string
   readonly reader: PartitionReader
   readonly stores: PipelineStores
+  /** Where rows go, by store. */
+  readonly tables: Readonly<Record<PipelineSink, string>>
   readonly deadLetters: DeadLetterSink
   readonly letters: SentLetters
   readonly ledger: SliceLedger
@@ -87,11 +90,13 @@ export async function takePartition(work: ClaimWork, signal: AbortSignal): Promi
   const { clickhouse } = stores
   const scope = { pipeline: work.pipeline, topicId: reader.topicId, partition: reader.partition }
   const { earliest } = await reader.bounds({ signal })
-  const latestEpoch = clickhouse === null ? null : await clickhouse.latestEpoch(scope, { signal })
+  const latestTurn = (await clickhouse?.latestTurn(scope, { signal })) ?? null
+  refuseTakenTable(work, scope, latestTurn)
   const before = await ledger.inspect(scope, { signal })
-  if (before === null) await refuseUnknownRows(work, scope, { earliest, latestEpoch }, signal)
+  if (before === null) await refuseUnknownRows(work, scope, { earliest, latestTurn }, signal)
 
-  const claim = await ledger.claim(scope, work.owner, { startOffset: earliest, aboveEpoch: latestEpoch ?? 0n, signal })
+  const into = stores.timescaledb === null ? undefined : { table: work.tables.timescaledb, topic: reader.topic }
+  const claim = await ledger.claim(scope, work.owner, { startOffset: earliest, aboveEpoch: latestTurn?.epoch ?? 0n, into, signal })
   const end = endOf(claim)
   // Asked behind the claim: before it, this worker may have been suspended, and others have gone on with what came since.
   const { latest } = await reader.bounds({ signal })
@@ -99,11 +104,20 @@ export async function takePartition(work: ClaimWork, signal: AbortSignal): Promi
   await refuseRowsAhead(work, claim, signal)
   const turn = clickhouse === null ? null : await clickhouse.takeTurn(claim, { signal })
   // A turn comes after its claim: where ClickHouse knows a later epoch than the ledger did, the ledger has gone back.
-  const isBehind = work.hasLostCommits || (latestEpoch !== null && (before?.epoch ?? 0n) < latestEpoch) || (await isBehindGroup(work, claim, signal))
+  const isBehind = work.hasLostCommits || (latestTurn !== null && (before?.epoch ?? 0n) < latestTurn.epoch) || (await isBehindGroup(work, claim, signal))
   const trusted = isBehind ? await distrust(ledger, claim, signal) : claim
   const rowsUpTo = (await clickhouse?.lastStored({ topic: reader.topic, partition: reader.partition, firstOffset: end }, { signal })) ?? null
   const letters = await LetterRight.take(work, { firstOffset: end, where: isBehind ? 'all' : 'latest' }, { signal })
   return new PartitionHold(trusted, { turn, letters, rowsUpTo, stores })
+}
+
+/**
+ * Rows of two pipelines that store one partition into one table would be doubles. PostgreSQL says so when the partition is claimed; ClickHouse, whose
+ * tables may be filled from several ledgers, knows who took the last turn. Two that begin at once take turns from each other until one is told.
+ */
+function refuseTakenTable({ reader, tables }: ClaimWork, scope: SliceScope, latest: LatestTurn | null): void {
+  if (latest === null || latest.pipeline === scope.pipeline) return
+  throw tableTakenError({ store: 'ClickHouse', table: tables.clickhouse, topic: reader.topic, scope, holder: latest.pipeline })
 }
 
 /** The group's offset is committed behind the ledger, so that it never is ahead of one that has not gone back. */

@@ -10,7 +10,7 @@ import { foreseeRefusals } from './foresee-refusals.ts'
 import { graceAfter } from './grace-after.ts'
 import { createGroupOffsetLedger } from './group-offset-ledger.ts'
 import { endOf, type PartitionHold, takePartition } from './partition-hold.ts'
-import type { SliceLimits } from './pipeline-definition.ts'
+import type { PipelineDefinition, SliceLimits } from './pipeline-definition.ts'
 import { PartitionRoom, type SliceBudget } from './slice-budget.ts'
 import type { PartitionProgress } from './pipeline-status.ts'
 import type { SentLetters } from './sent-letters.ts'
@@ -26,6 +26,8 @@ export interface PartitionWork {
   readonly owner: string
   readonly reader: PartitionReader
   readonly stores: PipelineStores
+  /** Where rows go, by store. */
+  readonly tables: PipelineDefinition['tables']
   readonly deadLetters: DeadLetterSink
   readonly letters: SentLetters
   readonly decode: SliceDecoder

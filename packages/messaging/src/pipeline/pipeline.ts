@@ -163,6 +163,7 @@ export class Pipeline implements Lifecycle {
         owner,
         reader,
         stores,
+        tables: definition.tables,
         deadLetters: outbox,
         letters: createSentLetters(transport, { topic: definition.topic, partition: reader.partition, groupId: this.groupId }),
         decode: sliceDecoder(definition, this.#drift, this.#pool),

@@ -1,4 +1,4 @@
-import { OperationError, type SliceClaim, type SliceLedger, type SliceScope, staleEpochError } from '@smart-whale/interfaces'
+import { type LatestTurn, OperationError, type SliceClaim, type SliceLedger, type SliceScope, staleEpochError } from '@smart-whale/interfaces'
 import type { PipelineErrorCode } from '../errors.ts'
 import type { PartitionReader } from '../transport.ts'
 import type { PipelineStores } from './write-slice.ts'
@@ -21,9 +21,9 @@ interface StoredTo {
  * topic that was deleted and made again, a pipeline that was renamed, or a ledger that was lost: recovery would take those rows for its own,
  * or store them a second time. Looked at before the claim, so that no crash in between makes the partition known.
  *
- * @param latestEpoch of the turns that ClickHouse has seen of the scope; null when none, or without ClickHouse
+ * @param known of it: its first offset, and the turns that ClickHouse has seen; null when none, or without ClickHouse
  */
-export async function refuseUnknownRows(work: Work, scope: SliceScope, known: { readonly earliest: bigint; readonly latestEpoch: bigint | null }, signal: AbortSignal): Promise<void> {
+export async function refuseUnknownRows(work: Work, scope: SliceScope, known: { readonly earliest: bigint; readonly latestTurn: LatestTurn | null }, signal: AbortSignal): Promise<void> {
   // This worker may have been suspended before it looks, and somebody else have begun: what is stored was in the ledger before.
   const stored = await lookTwice(
     () => firstStoreWithRows(work, known.earliest, signal),
@@ -33,7 +33,7 @@ export async function refuseUnknownRows(work: Work, scope: SliceScope, known: { 
   const beside = (await work.ledger.knownBeside?.(scope, { signal })) ?? []
   const renamed = beside.find(({ topicId }) => topicId === scope.topicId)
   if (renamed !== undefined) throw pipelineRenamed(work, scope, stored, renamed.pipeline)
-  const wasMadeAgain = beside.some(({ pipeline }) => pipeline === scope.pipeline) || (stored.store === 'ClickHouse' && known.latestEpoch === null)
+  const wasMadeAgain = beside.some(({ pipeline }) => pipeline === scope.pipeline) || (stored.store === 'ClickHouse' && known.latestTurn === null)
   throw wasMadeAgain ? topicBeganAgain(work, stored) : ledgerLost(work, scope, stored, known.earliest)
 }
 

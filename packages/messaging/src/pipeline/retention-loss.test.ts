@@ -34,6 +34,7 @@ it('goes on behind what the topic has removed, and names topic, partition and of
       owner: 'me',
       reader,
       stores: { clickhouse: modelClickHouse(world, life, false), timescaledb: null, ledger: null },
+      tables: definition.tables,
       deadLetters: new DeadLetterOutbox({ transport, ...source, logger }),
       letters: createSentLetters(transport, source),
       decode: sliceDecoder(definition),

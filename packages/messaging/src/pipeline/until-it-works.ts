@@ -41,6 +41,7 @@ function goesOn({ comebacks, logger, reader }: PausableWork, failures: number): 
 /** What waiting can't mend: the pipeline halts and says so. */
 const FATAL_CODES = new Set([
   'ERR_STALE_EPOCH',
+  'ERR_TABLE_TAKEN',
   'ERR_MESSAGING_BATCH_REFUSED',
   'ERR_MESSAGING_DEFINITION_CHANGED',
   'ERR_MESSAGING_LEDGER_AHEAD',

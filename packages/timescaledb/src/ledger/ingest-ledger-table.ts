@@ -1,13 +1,20 @@
-import { quoteTable } from '../quote-identifier.ts'
+import { quoteIdentifier, quoteTable, splitTable } from '../quote-identifier.ts'
 
 /** Where {@link IngestLedger} keeps its rows unless told otherwise. */
 export const INGEST_LEDGER_TABLE = 'smart_whale_ingest_ledger'
 
 /**
- * The statements that make a ledger's table; repeatable.
- * Offsets are `numeric(20)`: the one after the last 64-bit offset doesn't fit into a bigint.
+ * The statements that make a ledger's table, or bring an older one up to date; repeatable.
  */
 export function ingestLedgerDefinition(table: string = INGEST_LEDGER_TABLE): string[] {
+  return [...firstLedgerDefinition(table), ...tablesApartDefinition(table)]
+}
+
+/**
+ * The table as it was made first; a migration that was applied never changes.
+ * Offsets are `numeric(20)`: the one after the last 64-bit offset doesn't fit into a bigint.
+ */
+export function firstLedgerDefinition(table: string = INGEST_LEDGER_TABLE): string[] {
   return [
     `create table if not exists ${quoteTable(table)} (
   pipeline text not null,
@@ -28,3 +35,14 @@ export function ingestLedgerDefinition(table: string = INGEST_LEDGER_TABLE): str
 )`,
   ]
 }
+
+/** What keeps two pipelines from storing the same partition into one table. Entries of before name no table until they are claimed again. */
+export function tablesApartDefinition(table: string = INGEST_LEDGER_TABLE): string[] {
+  return [
+    `alter table ${quoteTable(table)} add column if not exists table_name text`,
+    `create unique index if not exists ${quoteIdentifier(tablesApartIndex(table))} on ${quoteTable(table)} (table_name, topic_id, "partition") where table_name is not null`,
+  ]
+}
+
+/** The name of the index whose refusal says that another pipeline has the table. */
+export const tablesApartIndex = (table: string): string => `${splitTable(table).name.slice(0, 40)}_one_pipeline`

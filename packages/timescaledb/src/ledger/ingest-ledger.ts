@@ -1,5 +1,6 @@
 import {
   type CallOptions,
+  type ClaimedTable,
   type ClaimOptions,
   type RecordOptions,
   type Row,
@@ -9,10 +10,11 @@ import {
   type SliceScope,
   type SliceState,
   staleEpochError,
+  tableTakenError,
 } from '@smart-whale/interfaces'
-import { TimescaleValidationError } from '../errors.ts'
+import { TimescaleOperationError, TimescaleValidationError } from '../errors.ts'
 import { checkEpoch, checkOwner, checkScope, checkSlice, checkStartOffset } from './ingest-ledger-check.ts'
-import { INGEST_LEDGER_TABLE } from './ingest-ledger-table.ts'
+import { INGEST_LEDGER_TABLE, tablesApartIndex } from './ingest-ledger-table.ts'
 import { quoteTable } from '../quote-identifier.ts'
 
 /** Where and how patiently an {@link IngestLedger} keeps its rows. */
@@ -58,6 +60,9 @@ const KEY = 'pipeline = $1 and topic_id = $2 and "partition" = $3'
  */
 const DURABLY = `case when current_setting('synchronous_commit') in ('off', 'local', 'remote_write') then set_config('synchronous_commit', 'on', true) end`
 
+/** A table by its schema and name, however it was written: two pipelines may spell one table differently. */
+const TABLE_NAME = `coalesce((select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass($7)), $7)`
+
 /**
  * The {@link SliceLedger} in PostgreSQL. Each method is one statement on one row, so the row's lock decides every race:
  *
@@ -65,38 +70,46 @@ const DURABLY = `case when current_setting('synchronous_commit') in ('off', 'loc
  *   already sees the slice done; if it rolls back, the slice is still in flight and the new owner sends it again.
  * - A transaction that reaches `complete` after the claim finds a newer epoch and is refused; its rows are rolled back.
  *
+ * A second pipeline that would store the same partition into the same table is refused by a unique index, so that of two that begin at once one goes on.
+ *
  * There is no order in which both owners store the rows. A `claim` or `record` whose answer got lost may have happened: repeat it.
  */
 export class IngestLedger implements SliceLedger {
+  readonly keepsTablesApart = true
   readonly #storage: LedgerExecutor
   readonly #table: string
+  readonly #tablesApart: string
   readonly #timeoutMs: number
   readonly #claimTimeoutMs: number
 
   constructor(storage: LedgerExecutor, options: IngestLedgerOptions = {}) {
     this.#storage = storage
     this.#table = quoteTable(options.table ?? INGEST_LEDGER_TABLE)
+    this.#tablesApart = tablesApartIndex(options.table ?? INGEST_LEDGER_TABLE)
     this.#timeoutMs = options.timeoutMs ?? 10_000
     this.#claimTimeoutMs = options.claimTimeoutMs ?? 45_000
   }
 
   /** Takes a partition over; waits for a transaction of the former owner that is about to complete its slice. */
   async claim(scope: SliceScope, owner: string, options: ClaimOptions = {}): Promise<SliceClaim> {
-    const { startOffset = 0n, aboveEpoch = 0n } = options
+    const { startOffset = 0n, aboveEpoch = 0n, into } = options
     checkScope(scope)
     checkOwner(owner)
     checkStartOffset(startOffset)
     checkEpoch(aboveEpoch)
+    const table = into === undefined ? null : quoteTable(into.table)
     // Durable as well: an epoch that a crash of the server took back would be handed out twice.
     const [row] = await this.#storage.execute<LedgerRow>(
-      `insert into ${this.#table} as ledger (pipeline, topic_id, "partition", next_offset, epoch, owner)
-       values ($1, $2, $3, $4::numeric, $6::bigint + 1, $5)
+      `insert into ${this.#table} as ledger (pipeline, topic_id, "partition", next_offset, epoch, owner, table_name)
+       values ($1, $2, $3, $4::numeric, $6::bigint + 1, $5, ${TABLE_NAME})
        on conflict (pipeline, topic_id, "partition") do update
-         set epoch = greatest(ledger.epoch, $6::bigint) + 1, owner = excluded.owner, claimed_at = clock_timestamp(), updated_at = clock_timestamp()
+         set epoch = greatest(ledger.epoch, $6::bigint) + 1, owner = excluded.owner, table_name = excluded.table_name, claimed_at = clock_timestamp(), updated_at = clock_timestamp()
        returning ${STATE}, ${DURABLY}`,
-      [...keyOf(scope), String(startOffset), owner, String(aboveEpoch)],
+      [...keyOf(scope), String(startOffset), owner, String(aboveEpoch), table],
       { signal: options.signal, timeoutMs: this.#claimTimeoutMs },
-    )
+    ).catch(async (error: unknown) => {
+      throw into === undefined ? error : await this.#explainRefusedClaim(error, scope, into, options)
+    })
     return { scope: { ...scope }, ...stateOf(row as LedgerRow) }
   }
 
@@ -161,6 +174,17 @@ export class IngestLedger implements SliceLedger {
   async #read(executor: LedgerExecutor, scope: SliceScope, options: { signal?: AbortSignal | undefined }): Promise<SliceState | null> {
     const [row] = await executor.execute<LedgerRow>(`select ${STATE} from ${this.#table} where ${KEY}`, keyOf(scope), this.#call(options))
     return row ? stateOf(row) : null
+  }
+
+  async #explainRefusedClaim(error: unknown, scope: SliceScope, into: ClaimedTable, options: ClaimOptions): Promise<unknown> {
+    if (!TimescaleValidationError.isInstance(error) || error.context['constraint'] !== this.#tablesApart) return error
+    const [holder] = await this.#storage.execute<Row & { pipeline: string }>(
+      `select pipeline from ${this.#table} where pipeline <> $1 and topic_id = $2 and "partition" = $3 and table_name = ${TABLE_NAME.replaceAll('$7', '$4')}`,
+      [...keyOf(scope), quoteTable(into.table)],
+      this.#call(options),
+    )
+    if (holder !== undefined) return tableTakenError({ ...into, store: 'PostgreSQL', scope, holder: holder.pipeline })
+    return new TimescaleOperationError(`another pipeline had the table "${into.table}" for this partition a moment ago, and has given it up`, { code: 'ERR_TIMESCALEDB_CONFLICT', retryable: true, cause: error })
   }
 
   async #explainRefusedRecord(claim: SliceClaim, slice: Slice, options: RecordOptions): Promise<Error> {

@@ -1,5 +1,5 @@
 import { IDEMPOTENCY_KEYS_TABLE } from '../time-series/idempotency-keys.ts'
-import { INGEST_LEDGER_TABLE, ingestLedgerDefinition } from '../ledger/ingest-ledger-table.ts'
+import { firstLedgerDefinition, INGEST_LEDGER_TABLE } from '../ledger/ingest-ledger-table.ts'
 import type { Migration } from './migration.ts'
 
 /** TimescaleDB's `time_bucket` for servers without it, and for SQL that has to run on both. */
@@ -35,7 +35,7 @@ export const v001InitialSchema: Migration = {
   action text not null,
   details jsonb not null default '{}'
 )`,
-    ...ingestLedgerDefinition(),
+    ...firstLedgerDefinition(),
     `create table if not exists ${IDEMPOTENCY_KEYS_TABLE} (
   scope text not null,
   key text not null,

@@ -1,6 +1,6 @@
 import type { Slice, SliceClaim, SliceScope } from '@smart-whale/interfaces'
 import { MemorySliceLedger, sliceLedgerContract } from '@smart-whale/interfaces/testing'
-import { createMigrationManager, IngestLedger, ingestLedgerDefinition } from '@smart-whale/timescaledb'
+import { createMigrationManager, IngestLedger, ingestLedgerDefinition, takeOverPipeline } from '@smart-whale/timescaledb'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeEngines } from '../each-engine.ts'
@@ -173,6 +173,66 @@ describeEngines((engine) => {
       ]
       for (const [promise, field] of wrong) {
         await expect(promise).rejects.toMatchObject({ code: 'ERR_TIMESCALEDB_INPUT', issues: [{ path: expect.arrayContaining([field]) as unknown }] })
+      }
+    })
+
+    it('knows a table by whatever name, and says who has it', async () => {
+      await database.storage.execute('create table if not exists rides (n int)')
+      const ledger = new IngestLedger(database.storage)
+      const scope = newScope()
+      await ledger.claim(scope, 'me', { into: { table: 'rides', topic: 'rides' } })
+
+      const second = ledger.claim({ ...scope, pipeline: 'trips' }, 'me', { into: { table: 'public.rides', topic: 'rides' } })
+
+      await expect(second).rejects.toMatchObject({ code: 'ERR_TABLE_TAKEN', retryable: false, context: { store: 'PostgreSQL', table: 'public.rides', holder: 'flights' } })
+    })
+
+    it('hands the entries of a pipeline over to another one, which goes on where it stood', async () => {
+      const ledger = new IngestLedger(database.storage)
+      const scope = newScope()
+      const into = { table: 'taken', topic: 'rides' }
+      const old = await ledger.claim(scope, 'old', { into })
+      await ledger.record(old, slice(0, 9))
+      const handOver = () => takeOverPipeline(database.storage, { from: 'flights', to: 'trips', topicId: scope.topicId })
+      await expect(handOver()).rejects.toMatchObject({ code: 'ERR_TIMESCALEDB_IN_FLIGHT' })
+      await ledger.complete(old, slice(0, 9))
+
+      expect(await handOver()).toEqual([0])
+
+      expect(await ledger.claim({ ...scope, pipeline: 'trips' }, 'new', { into })).toMatchObject({ nextOffset: 10n, inFlight: null, epoch: 3n })
+      await expect(ledger.record(old, slice(10, 19))).rejects.toMatchObject({ code: 'ERR_STALE_EPOCH' })
+      await expect(ledger.claim(scope, 'old', { into })).rejects.toMatchObject({ code: 'ERR_TABLE_TAKEN' })
+      expect(await handOver()).toEqual([])
+    })
+
+    it('hands nothing over to a pipeline that has entries of its own', async () => {
+      const ledger = new IngestLedger(database.storage)
+      const scope = newScope()
+      await ledger.claim(scope, 'old')
+      await ledger.claim({ ...scope, pipeline: 'trips' }, 'other')
+
+      await expect(takeOverPipeline(database.storage, { from: 'flights', to: 'trips', topicId: scope.topicId })).rejects.toMatchObject({ code: 'ERR_TIMESCALEDB_UNIQUE' })
+    })
+
+    it('goes on with entries of before it kept tables apart, and gives their tables to who claims them', async () => {
+      const own = await openTestDatabase(engine)
+      try {
+        await createMigrationManager(own.storage).up({ to: 'v003_partitioning' })
+        const insert = `insert into smart_whale_ingest_ledger (pipeline, topic_id, "partition", next_offset, epoch, owner, first_offset, last_offset, token, excluded_offsets) values ($1, 'rides-1', 0, 10, 7, 'before', $2, $3, $4, $5::text::jsonb)`
+        await own.storage.execute(insert, ['rides', '10', '19', 'token', '[]'])
+        await own.storage.execute(insert, ['retired', null, null, null, null])
+        await createMigrationManager(own.storage).up()
+        const ledger = new IngestLedger(own.storage)
+        const [scope, into] = [{ pipeline: 'rides', topicId: 'rides-1', partition: 0 }, { table: 'rides', topic: 'rides' }]
+
+        const first = await ledger.claim(scope, 'one', { into })
+        const second = await ledger.claim(scope, 'another', { into })
+
+        expect(first).toMatchObject({ nextOffset: 10n, inFlight: { firstOffset: 10n, lastOffset: 19n, token: 'token' }, epoch: 8n })
+        await ledger.complete(second, slice(10, 19, 'token'))
+        await expect(ledger.claim({ ...scope, pipeline: 'retired' }, 'me', { into })).rejects.toMatchObject({ code: 'ERR_TABLE_TAKEN', context: { holder: 'rides' } })
+      } finally {
+        await own.close()
       }
     })
 

@@ -29,7 +29,7 @@ describeEngines((engine) => {
         const reports = await Promise.all(storages.map((one) => createMigrationManager(one).up()))
 
         expect(reports.flatMap(ids).sort()).toEqual(builtInMigrations.map(({ id }) => id))
-        expect((await createMigrationManager(own.storage).status()).map(({ state }) => state)).toEqual(['applied', 'applied', 'applied'])
+        expect((await createMigrationManager(own.storage).status()).map(({ state }) => state)).toEqual(builtInMigrations.map(() => 'applied'))
         await createMigrationManager(own.storage).verify()
         expect(ids(await createMigrationManager(own.storage).up())).toEqual([])
       } finally {
@@ -61,7 +61,7 @@ describeEngines((engine) => {
           )
         const [before, plain] = [await points(), await shape()]
 
-        expect(ids(await manager.up())).toEqual(['v003_partitioning'])
+        expect(ids(await manager.up({ to: 'v003_partitioning' }))).toEqual(['v003_partitioning'])
         const { hypertables } = await own.storage.capabilities()
         expect([await points(), (await shape())[0]?.['kind']]).toEqual([before, hypertables ? 'r' : 'p'])
         expect(ids(await manager.down())).toEqual(['v003_partitioning'])
@@ -69,7 +69,7 @@ describeEngines((engine) => {
         expect(ids(await manager.down({ steps: 5 }))).toEqual(['v002_add_indexes', 'v001_initial_schema'])
         const left = await own.storage.execute(`select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') order by 1`)
         expect(left.map(({ relname }) => relname)).toEqual(['smart_whale_migrations', ...(hypertables ? [] : ['smart_whale_partitioning'])])
-        expect(ids(await manager.up())).toHaveLength(3)
+        expect(ids(await manager.up())).toHaveLength(builtInMigrations.length)
       } finally {
         await own.close()
       }

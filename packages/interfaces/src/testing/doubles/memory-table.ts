@@ -1,4 +1,4 @@
-import type { Batch, SliceSource, TurnBatch, TurnBatchWriter, WriteTurn } from '../../batch-writer.ts'
+import type { Batch, LatestTurn, SliceSource, TurnBatch, TurnBatchWriter, WriteTurn } from '../../batch-writer.ts'
 import { abortedError, ValidationError } from '../../errors.ts'
 import { type SliceClaim, type SliceScope, staleEpochError } from '../../slice-ledger.ts'
 import type { BatchWriterFixture, BatchWriterSubject } from '../batch-writer-contract.ts'
@@ -45,8 +45,9 @@ export class MemoryTable implements TurnBatchWriter<NumberedRow> {
     return (await this.storedOffsets({ ...source, lastOffset: 2n ** 62n })).at(-1) ?? null
   }
 
-  async latestEpoch(scope: SliceScope): Promise<bigint | null> {
-    return this.turns.get(keyOf(scope))?.epoch ?? null
+  async latestTurn(scope: SliceScope): Promise<LatestTurn | null> {
+    const turn = this.turns.get(keyOf(scope))
+    return turn === undefined ? null : { epoch: turn.epoch, pipeline: turn.scope.pipeline }
   }
 
   async takeTurn(claim: SliceClaim, { signal }: Signalled = {}): Promise<WriteTurn> {
@@ -74,7 +75,7 @@ export class MemoryTable implements TurnBatchWriter<NumberedRow> {
   }
 }
 
-const keyOf = ({ pipeline, topicId, partition }: SliceScope): string => JSON.stringify([pipeline, topicId, partition])
+const keyOf = ({ topicId, partition }: SliceScope): string => JSON.stringify([topicId, partition])
 
 /** The subject that the suite runs on; `wrap` may give a writer that breaks a promise. */
 export function tableSubject(wrap: (table: MemoryTable) => TurnBatchWriter<NumberedRow> = (table) => table): BatchWriterSubject<unknown> {

@@ -76,6 +76,7 @@ async function live(world: World, life: ProcessLife, setup: Setup): Promise<void
       timescaledb: setup.sinks === 'clickhouse' ? null : timescaledb,
       ledger: setup.sinks === 'clickhouse' ? null : ledger,
     },
+    tables: own.tables,
     deadLetters: new DeadLetterOutbox({ transport, ...source, logger: silentLogger }),
     letters: createSentLetters(transport, source),
     decode: sliceDecoder(own),
