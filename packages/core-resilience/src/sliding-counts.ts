@@ -22,6 +22,13 @@ export class SlidingCounts {
     this.#slotMs = windowMs / SLOTS
   }
 
+  /** Counts one event of no other kind. */
+  addOne(nowMs: number): void {
+    if (nowMs >= this.#slotEndMs) this.forget(nowMs)
+    this.#all[this.#slot % SLOTS]! += 1
+    this.all += 1
+  }
+
   /** Counts events, and how many of them are of the other kinds as well. */
   add(all: number, marked: number, slow: number, nowMs: number): void {
     if (nowMs >= this.#slotEndMs) this.forget(nowMs)

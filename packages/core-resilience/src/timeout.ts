@@ -84,11 +84,11 @@ class TimeoutStage extends Stage {
   }
 
   override enter(run: Run<unknown>, at: number): undefined {
-    const nowMs = run.nowOn(this.#clock)
+    const nowMs = run.reading.on(this.#clock)
     const entry = new Deadline(this, run, at)
     const dueAtMs = earlier(nowMs + this.timeoutMs, run.deadlineAtMs)!
     run.deadlineAtMs = dueAtMs
-    run.slots[at] = entry
+    run.note(at, entry)
     this.#wheel.add(entry, dueAtMs, nowMs)
   }
 
@@ -107,14 +107,14 @@ class TimeoutStage extends Stage {
 
   passed(run: Run<unknown>, at: number): void {
     this.#onTimeout()
-    const { aboveMs } = run.slots[at] as Deadline
+    const { aboveMs } = run.noteOf(at) as Deadline
     const isCut = aboveMs !== undefined && aboveMs <= (run.deadlineAtMs ?? Infinity)
     run.abandonBelow(at, isCut ? cutShort(this.what, this.timeoutMs) : timedOut(this.what, this.timeoutMs))
   }
 
   /** What is above has its own deadline, or none. */
   #leave(run: Run<unknown>, at: number): void {
-    const entry = run.slots[at] as Deadline
+    const entry = run.noteOf(at) as Deadline
     run.deadlineAtMs = entry.aboveMs
     this.#wheel.remove(entry)
   }

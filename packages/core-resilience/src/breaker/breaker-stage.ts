@@ -55,36 +55,36 @@ export class BreakerStage extends Stage {
 
   override enter(run: Run<unknown>, at: number): Error | undefined {
     const managed = this.#managed
-    if (this.#needsTime) this.#seenMs = run.nowOn(this.#rules.clock)
+    if (this.#needsTime) this.#seenMs = run.reading.on(this.#rules.clock)
     if (this.#states.isShared) this.#states.lookAtShared(managed, this.#seenMs)
     if (managed.state !== 'closed' || this.#isDisposed) {
       const refusal = this.#letThrough(run)
       if (refusal !== undefined) return refusal
     }
     if (managed.era !== this.#era) this.#beginEra()
-    run.slots[at] = this.#rules.slowCallMs === Infinity ? this.#era : { era: this.#era, beganMs: this.#seenMs }
+    run.note(at, this.#rules.slowCallMs === Infinity ? this.#era : { era: this.#era, beganMs: this.#seenMs })
     return undefined
   }
 
   override succeeded(run: Run<unknown>, at: number): void {
-    const slot = run.slots[at] as number | TimedCall
-    if (typeof slot === 'number') return this.#answered(slot, false)
-    this.#answered(slot.era, this.#wasSlow(slot))
+    const note = run.noteOf(at) as number | TimedCall
+    if (typeof note === 'number') return this.#answered(note, false)
+    this.#answered(note.era, this.#wasSlow(note))
   }
 
   override judged(run: Run<unknown>, at: number, result: unknown): boolean {
     const { isFailureResult } = this.#rules
-    const slot = run.slots[at] as number | TimedCall
-    const era = typeof slot === 'number' ? slot : slot.era
+    const note = run.noteOf(at) as number | TimedCall
+    const era = typeof note === 'number' ? note : note.era
     if (isFailureResult === undefined || !this.#asks(era, () => isFailureResult(result))) return super.judged(run, at, result)
-    this.#failed(era, typeof slot !== 'number' && this.#wasSlow(slot))
+    this.#failed(era, typeof note !== 'number' && this.#wasSlow(note))
     return false
   }
 
   override failed(run: Run<unknown>, at: number, error: unknown): boolean {
-    const slot = run.slots[at] as number | TimedCall
-    const era = typeof slot === 'number' ? slot : slot.era
-    const isSlow = typeof slot !== 'number' && this.#wasSlow(slot)
+    const note = run.noteOf(at) as number | TimedCall
+    const era = typeof note === 'number' ? note : note.era
+    const isSlow = typeof note !== 'number' && this.#wasSlow(note)
     // A caller who left tells nothing, whatever the work made of it; a deadline further out tells of a slow server.
     if (run.isCancelled ? !isTimeout(run.cancelReason) : saysNothing(error)) this.#saidNothing(era)
     else if (run.isCancelled || this.#asks(era, () => this.#rules.isFailure(error))) this.#failed(era, isSlow)
@@ -94,9 +94,9 @@ export class BreakerStage extends Stage {
   }
 
   override abandoned(run: Run<unknown>, at: number, reason: unknown): void {
-    const slot = run.slots[at] as number | TimedCall
-    const era = typeof slot === 'number' ? slot : slot.era
-    if (isTimeout(reason)) this.#failed(era, typeof slot !== 'number' && this.#wasSlow(slot))
+    const note = run.noteOf(at) as number | TimedCall
+    const era = typeof note === 'number' ? note : note.era
+    if (isTimeout(reason)) this.#failed(era, typeof note !== 'number' && this.#wasSlow(note))
     else this.#saidNothing(era)
   }
 
@@ -114,7 +114,7 @@ export class BreakerStage extends Stage {
   /** Lets the call through as a probe, or refuses it. */
   #letThrough(run: Run<unknown>): Error | undefined {
     if (this.#isDisposed) return disposedError(`breaker "${this.#rules.name}"`)
-    const nowMs = run.nowOn(this.#rules.clock)
+    const nowMs = run.reading.on(this.#rules.clock)
     const { halfOpenProbes, probeTimeoutMs, recovery } = this.#rules
     if (this.#managed.era !== this.#era) this.#beginEra()
 

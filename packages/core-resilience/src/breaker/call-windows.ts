@@ -33,7 +33,8 @@ export class TimeWindow implements CallWindow {
   }
 
   add(failed: boolean, slow: boolean, nowMs: number): void {
-    this.#counts.add(1, failed ? 1 : 0, slow ? 1 : 0, nowMs)
+    if (failed || slow) this.#counts.add(1, failed ? 1 : 0, slow ? 1 : 0, nowMs)
+    else this.#counts.addOne(nowMs)
   }
 
   clear(): void {

@@ -1,4 +1,5 @@
 import type { Policy, PolicyCall, PolicyContext } from '@smart-whale/interfaces'
+import { Reading } from './reading.ts'
 import { Run, type Work } from './run.ts'
 import type { Stage } from './stage.ts'
 
@@ -15,6 +16,7 @@ export interface Chain {
   readonly isAmbient: boolean
   /** What is done, for messages. */
   readonly what: string
+  readonly reading: Reading
 }
 
 /** A policy made of stages; {@link fuse} joins several to one. `F` is what a stage may answer in place of the work. */
@@ -45,6 +47,7 @@ export function chainOf(stages: readonly Stage[], inner?: Chain['inner'], what =
     retries: stages.some((stage) => stage.retries),
     isAmbient: stages.some((stage) => stage.isAmbient),
     what,
+    reading: new Reading(),
   }
 }
 

@@ -1,8 +1,9 @@
-import { abortedError, type Clock, type PolicyCall, type PolicyContext } from '@smart-whale/interfaces'
+import { abortedError, type PolicyCall, type PolicyContext } from '@smart-whale/interfaces'
 import type { Chain } from './chain.ts'
 import { LateEnds } from './late-ends.ts'
+import type { Reading } from './reading.ts'
 import { contextOf, earlier, isCancelled, layersAbove, onCancelled, reasonOf, runAmbient, Scope } from './scope.ts'
-import { Settlement } from './settlement.ts'
+import { handOut, makePromise, maySpareAPromise, outcomeOrPromise, type Phase, SETTLED, settle, settleFailed, type Settling, STARTING } from './settlement.ts'
 import { WAITING } from './stage.ts'
 
 /** Work as a policy is handed it. */
@@ -13,33 +14,32 @@ export type Work<T> = (context: PolicyContext) => Promise<T>
  * plain call; nothing is allocated for a stage that has nothing to note. A stage may stop it on the way (a wait, a further
  * attempt, another answer) and set it going again where it stands.
  */
-export class Run<T> {
-  // Made for every call: `private` and not `#`, which costs each object a mark of its class and each access a look at it; and it
-  // extends nothing, for a constructor that calls another's isn't compiled into its caller.
+export class Run<T> implements Settling<T> {
+  // Made for every call, which pays for each byte: no field that isn't needed; `private` and not `#`, which costs each object a mark
+  // of its class and each access a look at it; and it extends nothing, for a constructor that calls another's isn't compiled in.
   readonly call: PolicyCall | undefined
-  /** What stages note about this run, each at its own place. */
-  readonly slots: unknown[]
   /** When this run is given up at the latest, as seen from where it stands; stages lower it on the way in. */
   deadlineAtMs: number | undefined
   /** Which attempt of a retrying layer, above or within the chain, this is; 0 for none. */
   retryAttempt: number
-  private readonly _end = new Settlement<T>()
+  phase: Phase = STARTING
+  promise: Promise<T> | undefined = undefined
+  resolve: ((value: T | PromiseLike<T>) => void) | undefined = undefined
+  reject: ((reason: unknown) => void) | undefined = undefined
+  outcome: Settling<T>['outcome'] = undefined
   private readonly _chain: Chain
   private readonly _work: Work<T>
+  private _notes: unknown[] | undefined = undefined
   /** Stages that the run is in. */
   private _depth = 0
-  /** Grows when what is under way no longer counts: late answers are told apart by it. */
+  /** Grows when the work is called, and again when it has ended or no longer counts, by which late answers are told: odd while it is under way. */
   private _turn = 0
-  private _isWorking = false
   private _scope: Scope | undefined = undefined
   private _stopFollowing: (() => void) | undefined = undefined
   private _lateEnds: LateEnds | undefined = undefined
-  private _clock: Clock | undefined = undefined
-  private _nowMs = 0
 
   constructor(chain: Chain, work: Work<T>, call: PolicyCall | undefined) {
     this._chain = chain
-    this.slots = new Array<unknown>(chain.stages.length)
     this._work = work
     this.call = call
     const above = layersAbove(call)
@@ -49,7 +49,7 @@ export class Run<T> {
 
   /** Whether nobody waits for it any more, which a listener may have brought about. */
   get isSettled(): boolean {
-    return this._end.isSettled
+    return this.phase === SETTLED
   }
 
   /** Whether the caller has given up. */
@@ -62,31 +62,40 @@ export class Run<T> {
     return reasonOf(this.call)
   }
 
+  /** What the stage has noted about this run. */
+  noteOf(at: number): unknown {
+    return this._notes?.[at]
+  }
+
+  /** Notes something for the stage, in place of what it noted before. Calls that nothing is noted about are spared the room for it. */
+  note(at: number, note: unknown): void {
+    if (note === undefined && this._notes === undefined) return
+    this._notes ??= new Array<unknown>(this._chain.stages.length)
+    this._notes[at] = note
+  }
+
   /** The time, read once for all stages that are passed in one go. */
-  nowOn(clock: Clock): number {
-    if (this._clock !== clock) {
-      this._clock = clock
-      this._nowMs = clock.monotonic()
-    }
-    return this._nowMs
+  get reading(): Reading {
+    return this._chain.reading
   }
 
   /** Goes in. Of a chain that waits for its work in any case the work's own promise carries the answer: it spares one. */
   start(): Promise<T> {
     const { canAbandon, judgesResults } = this._chain
-    if (canAbandon || judgesResults) void this._end.makePromise()
+    this.reading.forget()
+    if (canAbandon || judgesResults) void makePromise(this)
     if (this.call !== undefined && this.isCancelled) this._fail(this._callerGaveUp())
     else {
       if (canAbandon && this.call !== undefined) this._follow()
       this._goIn(0)
     }
-    return this._end.handOut()
+    return handOut(this)
   }
 
   /** The stage that let the run wait lets it in, or runs what is below it once more. */
   goOn(at: number): void {
     this._stopWaiting()
-    this._clock = undefined
+    this.reading.forget()
     this._depth = at + 1
     this._goIn(at + 1)
   }
@@ -107,7 +116,7 @@ export class Run<T> {
   waitAt(at: number): void {
     this._depth = at + 1
     // It goes on at another time.
-    this._clock = undefined
+    this.reading.forget()
     if (this._stopFollowing === undefined) this._follow()
   }
 
@@ -130,9 +139,12 @@ export class Run<T> {
     return true
   }
 
-  /** The context for what a stage does in place of the work. */
+  /** A context for the work, or for what a stage does in its place. */
   contextHere(): PolicyContext {
-    return this._openScope()
+    const { call } = this
+    if (!this._chain.canAbandon && !this._chain.retries) return contextOf(call)
+    this._scope = new Scope(this.deadlineAtMs, this.retryAttempt, this._chain.canAbandon ? undefined : call)
+    return this._scope
   }
 
   private _goIn(from: number): void {
@@ -157,20 +169,18 @@ export class Run<T> {
   }
 
   private _callWork(): void {
-    const turn = this._turn
+    const turn = ++this._turn
     // What happens from here on happens at another time.
-    this._clock = undefined
-    this._isWorking = true
+    this.reading.forget()
     let answer: Promise<T>
     try {
-      answer = this._invoke(this._openScope())
+      answer = this._invoke(this.contextHere())
     } catch (error) {
-      this._isWorking = false
-      return this._comeOutFailed(this._depth - 1, error)
+      return this._workFailed(turn, error)
     }
     if (typeof (answer as Partial<Promise<T>> | undefined)?.then !== 'function') return this._workSucceeded(turn, answer as T)
-    if (this._end.maySpareAPromise && answer instanceof Promise) {
-      this._end.derived = answer.then(
+    if (maySpareAPromise(this) && answer instanceof Promise) {
+      this.promise = answer.then(
         (value) => this._handOn(value),
         (error: unknown) => this._handOnFailure(error),
       )
@@ -183,17 +193,17 @@ export class Run<T> {
   }
 
   private _handOn(value: T): T {
-    this._isWorking = false
+    this._turn += 1
     this._comeOut(this._depth - 1, value)
     return value
   }
 
   private _handOnFailure(error: unknown): Promise<T> {
-    this._isWorking = false
+    this._turn += 1
     // From here on the answer may come from elsewhere.
-    this._end.derived = undefined
+    this.promise = undefined
     this._comeOutFailed(this._depth - 1, error)
-    return this._end.outcomeOrPromise()
+    return outcomeOrPromise(this)
   }
 
   private _invoke(context: PolicyContext): Promise<T> {
@@ -202,23 +212,15 @@ export class Run<T> {
     return inner === undefined ? this._work(context) : inner(this._work, context)
   }
 
-  private _openScope(): PolicyContext {
-    const { call } = this
-    if (!this._chain.canAbandon && !this._chain.retries) return contextOf(call)
-    const handsOn = this._chain.canAbandon ? undefined : call
-    this._scope = new Scope(this.deadlineAtMs, this.retryAttempt, handsOn)
-    return this._scope
-  }
-
   private _workSucceeded(turn: number, value: T): void {
     if (turn !== this._turn) return this._lateEnds?.ended(turn)
-    this._isWorking = false
+    this._turn += 1
     this._comeOut(this._depth - 1, value)
   }
 
   private _workFailed(turn: number, error: unknown): void {
     if (turn !== this._turn) return this._lateEnds?.ended(turn)
-    this._isWorking = false
+    this._turn += 1
     this._comeOutFailed(this._depth - 1, error)
   }
 
@@ -232,34 +234,32 @@ export class Run<T> {
       if (this.isSettled) return
     }
     this._stopFollowing?.()
-    this._end.settle(value)
+    settle(this, value)
   }
 
   private _comeOutJudged(from: number, value: T): void {
-    const { stages } = this._chain
-    this._clock = undefined
+    this.reading.forget()
     let at = from
     try {
       for (; at >= 0; at--) {
         this._depth = at
-        if (stages[at]!.judged(this as Run<unknown>, at, value) || this.isSettled) return
+        if (this._chain.stages[at]!.judged(this as Run<unknown>, at, value) || this.isSettled) return
       }
     } catch (thrown) {
       return this._comeOutFailed(at - 1, thrown)
     }
     this._stopFollowing?.()
-    this._end.settle(value)
+    settle(this, value)
   }
 
   private _comeOutFailed(from: number, error: unknown): void {
-    const { stages } = this._chain
     let failure = error
-    this._clock = undefined
+    this.reading.forget()
     for (let at = from; at >= 0; at--) {
       if (this.isSettled) return
       this._depth = at
       try {
-        if (stages[at]!.failed(this as Run<unknown>, at, failure)) return
+        if (this._chain.stages[at]!.failed(this as Run<unknown>, at, failure)) return
       } catch (thrown) {
         failure = thrown
       }
@@ -269,16 +269,14 @@ export class Run<T> {
 
   private _fail(error: unknown): void {
     this._stopFollowing?.()
-    this._end.settleFailed(error)
+    settleFailed(this, error)
   }
 
   /** Whoever waits below the stage hears that nobody waits for it, from the inside out. */
   private _leaveBehind(from: number, reason: unknown): void {
-    const { stages } = this._chain
-    for (let at = this._depth - 1; at >= from; at--) stages[at]!.abandoned(this as Run<unknown>, at, reason)
+    for (let at = this._depth - 1; at >= from; at--) this._chain.stages[at]!.abandoned(this as Run<unknown>, at, reason)
     this._depth = from
-    this._turn += 1
-    this._isWorking = false
+    if (this._isWorking) this._turn += 1
     this._scope?.cancel(reason)
   }
 
@@ -290,6 +288,10 @@ export class Run<T> {
     if (this._chain.canAbandon) return
     this._stopFollowing?.()
     this._stopFollowing = undefined
+  }
+
+  private get _isWorking(): boolean {
+    return this._turn % 2 === 1
   }
 
   private _callerGaveUp(): Error {

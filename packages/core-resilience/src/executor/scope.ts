@@ -18,10 +18,8 @@ export class Scope implements PolicyContext, LayersAbove {
   readonly retryAttempt: number
   /** Whose signal is handed on as it is; undefined for a scope that is cancelled by itself. */
   readonly #handsOn: PolicyCall | undefined
-  #controller: AbortController | undefined = undefined
-  #cancelled = false
-  #reason: unknown = undefined
-  #listeners: Set<(reason: unknown) => void> | undefined = undefined
+  /** There when somebody asked for it, or gave up: mostly nobody does. */
+  #cancellation: Cancellation | undefined = undefined
 
   constructor(deadlineAtMs: number | undefined, retryAttempt: number, handsOn: PolicyCall | undefined) {
     this.deadlineAtMs = deadlineAtMs
@@ -32,35 +30,59 @@ export class Scope implements PolicyContext, LayersAbove {
   get signal(): AbortSignal {
     const handedOn = this.#handsOn?.signal
     if (handedOn !== undefined) return handedOn
+    this.#cancellation ??= new Cancellation()
+    const { signal } = this.#cancellation
+    scopeOfSignal.set(signal, this)
+    return signal
+  }
+
+  get cancelled(): boolean {
+    return this.#cancellation?.isOver === true || isCancelled(this.#handsOn)
+  }
+
+  get reason(): unknown {
+    return this.#cancellation?.isOver === true ? this.#cancellation.reason : reasonOf(this.#handsOn)
+  }
+
+  cancel(reason: unknown): void {
+    this.#cancellation ??= new Cancellation()
+    this.#cancellation.cancel(reason)
+  }
+
+  /** Calls the listener once, when cancelled. The answer takes it off again. */
+  onCancel(listener: (reason: unknown) => void): (() => void) | undefined {
+    if (this.#handsOn !== undefined) return onCancelled(this.#handsOn, listener)
+    this.#cancellation ??= new Cancellation()
+    return this.#cancellation.add(listener)
+  }
+}
+
+/** That a scope is given up: whether and why it was, who is told, and its signal when somebody reads it. */
+class Cancellation {
+  isOver = false
+  reason: unknown = undefined
+  #controller: AbortController | undefined = undefined
+  #listeners: Set<(reason: unknown) => void> | undefined = undefined
+
+  get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
-      scopeOfSignal.set(this.#controller.signal, this)
-      if (this.#cancelled) this.#controller.abort(this.#reason)
+      if (this.isOver) this.#controller.abort(this.reason)
     }
     return this.#controller.signal
   }
 
-  get cancelled(): boolean {
-    return this.#cancelled || isCancelled(this.#handsOn)
-  }
-
-  get reason(): unknown {
-    return this.#cancelled ? this.#reason : reasonOf(this.#handsOn)
-  }
-
   cancel(reason: unknown): void {
-    if (this.#cancelled) return
-    this.#cancelled = true
-    this.#reason = reason
+    if (this.isOver) return
+    this.isOver = true
+    this.reason = reason
     const listeners = this.#listeners
     this.#listeners = undefined
     if (listeners !== undefined) for (const listener of listeners) listener(reason)
     this.#controller?.abort(reason)
   }
 
-  /** Calls the listener once, when cancelled. The answer takes it off again. */
-  onCancel(listener: (reason: unknown) => void): (() => void) | undefined {
-    if (this.#handsOn !== undefined) return onCancelled(this.#handsOn, listener)
+  add(listener: (reason: unknown) => void): () => void {
     this.#listeners ??= new Set()
     this.#listeners.add(listener)
     return () => this.#listeners?.delete(listener)

@@ -1,63 +1,75 @@
-/** How a run ends for its caller: by a promise of its own, or by what the work's own promise becomes, which spares one. */
-export class Settlement<T> {
-  /** Whether nobody waits for it any more, which a listener may have brought about. */
-  isSettled = false
-  /** What the work's own promise becomes once all stages have been passed. */
-  derived: Promise<T> | undefined = undefined
-  private _promise: Promise<T> | undefined = undefined
-  private _resolve: ((value: T | PromiseLike<T>) => void) | undefined = undefined
-  private _reject: ((reason: unknown) => void) | undefined = undefined
+/** How far a run is for its caller. */
+export type Phase = typeof STARTING | typeof HANDED_OUT | typeof SETTLED
+/** The caller has no promise yet. */
+export const STARTING = 0
+export const HANDED_OUT = 1
+/** Nobody waits for it any more. */
+export const SETTLED = 2
+
+/**
+ * How a run ends for its caller: by a promise of its own, or by what the work's own promise becomes, which spares one.
+ * The run itself has these fields, for {@link settle} and the functions beside it alone: an object more for each call would be felt.
+ */
+export interface Settling<T> {
+  phase: Phase
+  /** What the caller is handed, once it is known. */
+  promise: Promise<T> | undefined
+  /** Of a promise of its own. */
+  resolve: ((value: T | PromiseLike<T>) => void) | undefined
+  reject: ((reason: unknown) => void) | undefined
   /** How it ended, for a promise that is made afterwards. */
-  private _outcome: { readonly value: T } | { readonly error: unknown } | undefined = undefined
-  private _isStarting = true
+  outcome: { readonly value: T } | { readonly error: unknown } | undefined
+}
 
-  /** Whether nothing but the work has to do with how it ends, so far. */
-  get maySpareAPromise(): boolean {
-    return this._isStarting && this._promise === undefined
-  }
+/** Whether nothing but the work has to do with how it ends, so far. */
+export function maySpareAPromise<T>(run: Settling<T>): boolean {
+  return run.phase === STARTING && run.promise === undefined
+}
 
-  /** What the caller is handed. From now on he listens. */
-  handOut(): Promise<T> {
-    this._isStarting = false
-    return this.derived ?? this._promise ?? this.makePromise()
-  }
+/** What the caller is handed. From now on he listens. */
+export function handOut<T>(run: Settling<T>): Promise<T> {
+  if (run.phase === STARTING) run.phase = HANDED_OUT
+  return run.promise ?? makePromise(run)
+}
 
-  makePromise(): Promise<T> {
-    this._promise = new Promise<T>((resolve, reject) => {
-      this._resolve = resolve
-      this._reject = reject
-      const outcome = this._outcome
-      if (outcome === undefined) return
-      if ('error' in outcome) this._rejectLater(outcome.error)
-      else resolve(outcome.value)
-    })
-    return this._promise
-  }
+export function makePromise<T>(run: Settling<T>): Promise<T> {
+  const { outcome } = run
+  const promise = new Promise<T>((resolve, reject) => {
+    run.resolve = resolve
+    run.reject = reject
+  })
+  run.promise = promise
+  if (outcome === undefined) return promise
+  if ('error' in outcome) rejectLater(run, outcome.error)
+  else run.resolve?.(outcome.value)
+  return promise
+}
 
-  /** For what is made of the work's own promise after a failure: throws what it ended with, or answers with what it will end with. */
-  outcomeOrPromise(): Promise<T> {
-    if (this._outcome !== undefined && 'error' in this._outcome) throw this._outcome.error
-    return this.makePromise()
-  }
+/** For what is made of the work's own promise after a failure: throws what it ended with, or answers with what it will end with. */
+export function outcomeOrPromise<T>(run: Settling<T>): Promise<T> {
+  const { outcome } = run
+  if (outcome !== undefined && 'error' in outcome) throw outcome.error
+  return makePromise(run)
+}
 
-  settle(value: T): void {
-    this.isSettled = true
-    if (this._resolve !== undefined) this._resolve(value)
-    else if (this.derived === undefined) this._outcome = { value }
-  }
+export function settle<T>(run: Settling<T>, value: T): void {
+  run.phase = SETTLED
+  if (run.resolve !== undefined) run.resolve(value)
+  else if (run.promise === undefined) run.outcome = { value }
+}
 
-  settleFailed(error: unknown): void {
-    if (this.isSettled) return
-    this.isSettled = true
-    if (this._reject === undefined) this._outcome = { error }
-    else if (this._isStarting) this._rejectLater(error)
-    else this._reject(error)
-  }
+export function settleFailed<T>(run: Settling<T>, error: unknown): void {
+  const { phase } = run
+  if (phase === SETTLED) return
+  run.phase = SETTLED
+  if (run.reject === undefined) run.outcome = { error }
+  else if (phase === STARTING) rejectLater(run, error)
+  else run.reject(error)
+}
 
-  /** A promise that is rejected before its owner could listen goes through Node's watch for unhandled rejections twice: ten times the cost of a refusal. */
-  private _rejectLater(error: unknown): void {
-    void RESOLVED.then(() => this._reject?.(error))
-  }
+/** A promise that is rejected before its owner could listen goes through Node's watch for unhandled rejections twice: ten times the cost of a refusal. */
+function rejectLater<T>(run: Settling<T>, error: unknown): void {
+  void RESOLVED.then(() => run.reject?.(error))
 }
 
 const RESOLVED = Promise.resolve()

@@ -2,7 +2,7 @@ import type { Run } from './run.ts'
 
 /**
  * One policy as the executor sees it: what it does when a run goes in, and when it comes out. A stage keeps nothing of a
- * single run but in `run.slots[at]`, so that one stage serves any number of runs at once. What `enter`, `judged` or `failed` throws,
+ * single run but in `run.note(at, …)`, so that one stage serves any number of runs at once. What `enter`, `judged` or `failed` throws,
  * because something that the caller handed to a policy did, is how the run fails for the stages above; no other method may throw.
  */
 export abstract class Stage {

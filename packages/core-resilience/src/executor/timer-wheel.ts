@@ -4,6 +4,8 @@ const SLOTS = 64
 const SLOT_BITS = 6
 /** Six rings of 64 slots, the first of 1 ms each, every further one 64 times as wide: 2 years, far more than any timer. */
 const RINGS = 6
+/** In place of a slot: put in since the timer last fired. Most of it is taken out again before its place in a ring matters. */
+const FRESH = SLOTS * RINGS
 /** Times are whole numbers of 31 bits from the wheel's origin; the origin moves on before they run out. */
 const FARTHEST_MS = 2 ** 31 - 1
 const MOVE_ORIGIN_AFTER_MS = 2 ** 30
@@ -38,6 +40,8 @@ export class TimerWheel {
   readonly #mayLinger: boolean
   readonly #first: (TimerEntry | undefined)[] = new Array<TimerEntry | undefined>(SLOTS * RINGS).fill(undefined)
   readonly #last: (TimerEntry | undefined)[] = new Array<TimerEntry | undefined>(SLOTS * RINGS).fill(undefined)
+  /** Of those in no ring yet the latest, before which the earlier ones come. */
+  #freshest: TimerEntry | undefined = undefined
   readonly #onTimer = (): void => this.#expireDue()
   #size = 0
   #originMs = 0
@@ -67,7 +71,7 @@ export class TimerWheel {
       this.#reachedMs = 0
     }
     this.#size += 1
-    this.#place(entry)
+    this.#putOnTop(entry)
     if (dueAtMs < this.#armedForMs) this.#armFor(dueAtMs, nowMs)
   }
 
@@ -77,9 +81,42 @@ export class TimerWheel {
       entry.slot = -1
       return
     }
-    this.#unlink(entry)
     this.#size -= 1
+    if (entry.slot === FRESH) this.#takeOffTop(entry)
+    else this.#unlink(entry)
     if (this.#size === 0 && (this.#isFar || !this.#mayLinger)) this.#disarm()
+  }
+
+  /** One link in and out, where a slot has two: of all that a call does with the wheel this is the most. */
+  #putOnTop(entry: TimerEntry): void {
+    const below = this.#freshest
+    entry.slot = FRESH
+    entry.next = undefined
+    entry.previous = below
+    if (below !== undefined) below.next = entry
+    this.#freshest = entry
+  }
+
+  #takeOffTop(entry: TimerEntry): void {
+    const { previous, next } = entry
+    if (next === undefined) this.#freshest = previous
+    else next.previous = previous
+    if (previous !== undefined) previous.next = next
+    entry.slot = -1
+    entry.previous = undefined
+    entry.next = undefined
+  }
+
+  /** The earliest first, for that is the order of those that are due at the same time. */
+  #placeFresh(): void {
+    let entry = this.#freshest
+    this.#freshest = undefined
+    while (entry?.previous !== undefined) entry = entry.previous
+    while (entry !== undefined) {
+      const { next } = entry
+      this.#place(entry)
+      entry = next
+    }
   }
 
   /** Into the ring in whose turn the entry's time lies together with the time reached: told by the highest bit in which they differ. */
@@ -127,6 +164,7 @@ export class TimerWheel {
   #takeDue(nowMs: number): TimerEntry[] {
     const due: TimerEntry[] = []
     const reachableMs = Math.floor(nowMs - this.#originMs)
+    this.#placeFresh()
     for (let slot = this.#earliestSlot(); slot >= 0; slot = this.#earliestSlot()) {
       const startMs = this.#startOf(slot)
       if (startMs > reachableMs) break

@@ -111,10 +111,10 @@ class FallbackStage<F> extends Stage {
   override failed(run: Run<unknown>, at: number, error: unknown): boolean {
     if (run.isCancelled || !this.#isHandled(error)) return false
     const standIn = {}
-    run.slots[at] = standIn
+    run.note(at, standIn)
     run.standInAt(at)
     // The run may have been given up meanwhile: then what comes is dropped.
-    const isAwaited = (): boolean => run.slots[at] === standIn
+    const isAwaited = (): boolean => run.noteOf(at) === standIn
     this.#ask(error, run, isAwaited).then(
       (value) => isAwaited() && run.answer(at, value),
       (failure: unknown) => isAwaited() && run.refuse(at, failure),
@@ -123,7 +123,7 @@ class FallbackStage<F> extends Stage {
   }
 
   override abandoned(run: Run<unknown>, at: number): void {
-    run.slots[at] = undefined
+    run.note(at, undefined)
   }
 
   async #ask(error: unknown, run: Run<unknown>, isAwaited: () => boolean): Promise<F> {

@@ -111,19 +111,19 @@ class AdaptiveStage extends PlaceStage {
   }
 
   protected override admitted(run: Run<unknown>, at: number): void {
-    run.slots[at] = run.nowOn(this.#clock)
+    run.note(at, run.reading.on(this.#clock))
     this.#mostUnderWay = Math.max(this.#mostUnderWay, this.underWay)
   }
 
-  protected override ended(slot: unknown, outcome: PlaceOutcome, error: unknown): void {
+  protected override ended(note: unknown, outcome: PlaceOutcome, error: unknown): void {
     if (outcome === 'unknown') return
     const nowMs = this.#clock.monotonic()
-    if (this.#windowBeganMs === -Infinity) this.#windowBeganMs = slot as number
+    if (this.#windowBeganMs === -Infinity) this.#windowBeganMs = note as number
     this.#ended += 1
     if (outcome === 'failed') this.#wasOverloaded ||= this.#isOverload(error)
     else {
       this.#succeeded += 1
-      this.#totalMs += nowMs - (slot as number)
+      this.#totalMs += nowMs - (note as number)
     }
     if (this.#ended >= this.#bounds.windowCalls && nowMs - this.#windowBeganMs >= this.#bounds.windowMs) this.#adjust(nowMs)
   }

@@ -51,26 +51,26 @@ export abstract class PlaceStage extends Stage {
     }
     const waiter = this.#line.join(run, at)
     if (waiter === undefined) return this.refusal('full')
-    run.slots[at] = waiter
+    run.note(at, waiter)
     return WAITING
   }
 
   override succeeded(run: Run<unknown>, at: number): void {
-    this.#leave(run.slots[at], 'succeeded', undefined)
+    this.#leave(run.noteOf(at), 'succeeded', undefined)
   }
 
   override failed(run: Run<unknown>, at: number, error: unknown): boolean {
-    this.#leave(run.slots[at], run.isCancelled ? 'unknown' : 'failed', error)
+    this.#leave(run.noteOf(at), run.isCancelled ? 'unknown' : 'failed', error)
     return false
   }
 
   override abandoned(run: Run<unknown>, at: number, reason: unknown): void {
-    const slot = run.slots[at]
-    if (slot instanceof Waiter) return this.#line.leave(slot)
+    const note = run.noteOf(at)
+    if (note instanceof Waiter) return this.#line.leave(note)
     const outcome: PlaceOutcome = run.isCancelled ? 'unknown' : 'failed'
     const leave = (): void => {
       try {
-        this.#leave(slot, outcome, reason)
+        this.#leave(note, outcome, reason)
       } catch {
         // A rule of the caller's threw, and nobody waits any more who could be told.
       }
@@ -86,17 +86,17 @@ export abstract class PlaceStage extends Stage {
   /** Makes and counts the error for a call that gets no place. */
   protected abstract refusal(reason: 'full' | 'waited_too_long'): Error
 
-  /** A call has its place; what is noted in its slot is handed to {@link ended}. */
+  /** A call has its place; what is noted about it is handed to {@link ended}. */
   protected admitted(run: Run<unknown>, at: number): void {
-    run.slots[at] = undefined
+    run.note(at, undefined)
   }
 
   /** A call gives its place back. */
-  protected ended(_slot: unknown, _outcome: PlaceOutcome, _error: unknown): void {}
+  protected ended(_note: unknown, _outcome: PlaceOutcome, _error: unknown): void {}
 
-  #leave(slot: unknown, outcome: PlaceOutcome, error: unknown): void {
+  #leave(note: unknown, outcome: PlaceOutcome, error: unknown): void {
     try {
-      this.ended(slot, outcome, error)
+      this.ended(note, outcome, error)
     } finally {
       this.#underWay -= 1
       this.#letNextIn()
@@ -108,6 +108,7 @@ export abstract class PlaceStage extends Stage {
       const next = this.#line.next()
       if (next === undefined) return
       this.#underWay += 1
+      next.run.reading.forget()
       this.admitted(next.run, next.at)
       next.run.goOn(next.at)
     }

@@ -102,9 +102,9 @@ class RateLimitStage extends Stage {
   }
 
   override enter(run: Run<unknown>, at: number): typeof WAITING | Error | undefined {
-    run.slots[at] = undefined
+    run.note(at, undefined)
     if (this.#isDisposed) return disposedError(`rate limiter "${this.#name}"`)
-    const nowMs = run.nowOn(this.#clock)
+    const nowMs = run.reading.on(this.#clock)
     const waitMs = this.#waitAt(nowMs)
     if (waitMs <= 0) {
       this.#take(nowMs)
@@ -115,13 +115,13 @@ class RateLimitStage extends Stage {
     this.#take(nowMs)
     const turn = new Turn(this.#waiting, run, at)
     this.#waiting.add(turn)
-    run.slots[at] = turn
+    run.note(at, turn)
     wheelOf(this.#clock).add(turn, nowMs + waitMs, nowMs)
     return WAITING
   }
 
   override abandoned(run: Run<unknown>, at: number): void {
-    const turn = run.slots[at]
+    const turn = run.noteOf(at)
     if (!(turn instanceof Turn) || !this.#waiting.delete(turn)) return
     wheelOf(this.#clock).remove(turn)
     // The last one's room is free again. Those behind another one keep their turns, and giving away its room would put two at one time.

@@ -55,7 +55,7 @@ export class WaitingLine {
     else this.#last.behind = waiter
     this.#last = waiter
     this.#length += 1
-    const nowMs = run.nowOn(this.#clock)
+    const nowMs = run.reading.on(this.#clock)
     const untilMs = earlier(this.#maxWaitMs === Infinity ? undefined : nowMs + this.#maxWaitMs, run.deadlineAtMs)
     if (untilMs !== undefined) this.#wheel.add(waiter, untilMs, nowMs)
     return waiter

@@ -55,7 +55,7 @@ export class WindowBudget implements RetryBudget {
   }
 
   recordAttemptAt(nowMs: number): void {
-    this.#counts.add(1, 0, 0, nowMs)
+    this.#counts.addOne(nowMs)
   }
 
   tryRetry(): boolean {

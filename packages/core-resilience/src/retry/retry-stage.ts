@@ -45,16 +45,16 @@ export class RetryStage extends Stage {
   override enter(run: Run<unknown>, at: number): undefined {
     this.#executions += 1
     const above = run.retryAttempt
-    run.slots[at] = above
+    run.note(at, above > 0 ? above : undefined)
     run.retryAttempt = 1
     // What a layer above tries again is that layer's retry, and has been taken out of its budget.
     if (above > 1 || this.#rules.budget === false) return
-    if (this.#windowBudget !== undefined) this.#windowBudget.recordAttemptAt(run.nowOn(this.#rules.clock))
+    if (this.#windowBudget !== undefined) this.#windowBudget.recordAttemptAt(run.reading.on(this.#rules.clock))
     else this.#rules.budget.recordAttempt()
   }
 
   override succeeded(run: Run<unknown>, at: number): void {
-    if (typeof run.slots[at] === 'object') this.#recovered += 1
+    if (typeof run.noteOf(at) === 'object') this.#recovered += 1
   }
 
   override judged(run: Run<unknown>, at: number, result: unknown): boolean {
@@ -64,13 +64,13 @@ export class RetryStage extends Stage {
   }
 
   override failed(run: Run<unknown>, at: number, error: unknown): boolean {
-    if (run.isCancelled || !this.#rules.isRetryable(error)) return this.#passOn(run, aboveOf(run.slots[at]))
+    if (run.isCancelled || !this.#rules.isRetryable(error)) return this.#passOn(run, aboveOf(run.noteOf(at) as Note))
     return this.#goesOn(run, at, { error, result: undefined, retryAfterMs: retryAfterOf(error) })
   }
 
   override abandoned(run: Run<unknown>, at: number): void {
-    const slot = run.slots[at]
-    if (slot instanceof Attempts) wheelOf(this.#rules.clock).remove(slot)
+    const note = run.noteOf(at)
+    if (note instanceof Attempts) wheelOf(this.#rules.clock).remove(note)
   }
 
   delayMs(attempt: number, retryAfterMs: number, waitedMs: number): number {
@@ -79,11 +79,12 @@ export class RetryStage extends Stage {
 
   /** Whether another attempt follows. */
   #goesOn(run: Run<unknown>, at: number, flop: Flop): boolean {
-    const slot = run.slots[at] as number | Attempts
-    const above = aboveOf(slot)
-    const attempt = typeof slot === 'number' ? 1 : slot.attempt
+    const note = run.noteOf(at) as Note
+    const before = note instanceof Attempts ? note : undefined
+    const above = aboveOf(note)
+    const attempt = before?.attempt ?? 1
     const { error, result, retryAfterMs } = flop
-    const delayMs = this.delayMs(attempt, retryAfterMs, typeof slot === 'number' ? 0 : slot.waitedMs)
+    const delayMs = this.delayMs(attempt, retryAfterMs, before?.waitedMs ?? 0)
     const reason = this.#reasonToGiveUp(run, { attempt, delayMs, retryAfterMs, above })
     if (reason !== undefined) {
       this.#givenUp[reason] += 1
@@ -92,15 +93,15 @@ export class RetryStage extends Stage {
     }
     this.#retries += 1
     this.#rules.retrying({ attempt, delayMs, error, result })
-    if (!run.isSettled) this.#wait(run, at, typeof slot === 'number' ? new Attempts(run, at, above) : slot, delayMs)
+    if (!run.isSettled) this.#wait(run, at, before ?? new Attempts(run, at, above), delayMs)
     return true
   }
 
   #wait(run: Run<unknown>, at: number, attempts: Attempts, delayMs: number): void {
-    const nowMs = run.nowOn(this.#rules.clock)
+    const nowMs = run.reading.on(this.#rules.clock)
     attempts.attempt += 1
     attempts.waitedMs = delayMs
-    run.slots[at] = attempts
+    run.note(at, attempts)
     wheelOf(this.#rules.clock).add(attempts, nowMs + delayMs, nowMs)
     run.waitAt(at)
   }
@@ -115,7 +116,7 @@ export class RetryStage extends Stage {
     if (above > 0 && whenNested === 'once') return 'nested'
     if (attempt >= maxAttempts) return 'attempts'
     if (retryAfterMs > backoff.maxDelayMs) return 'retry_after'
-    if (run.deadlineAtMs !== undefined && run.nowOn(clock) + delayMs >= run.deadlineAtMs) return 'deadline'
+    if (run.deadlineAtMs !== undefined && run.reading.on(clock) + delayMs >= run.deadlineAtMs) return 'deadline'
     // Asked last: what it grants is taken out of the budget.
     if (budget !== false && !budget.tryRetry()) return 'budget'
     return undefined
@@ -138,7 +139,10 @@ interface NextAttempt {
   readonly above: number
 }
 
-const aboveOf = (slot: unknown): number => (typeof slot === 'number' ? slot : (slot as Attempts).above)
+/** The attempt of the layer above, if there is one; from the first failure on, the attempts. */
+type Note = number | Attempts | undefined
+
+const aboveOf = (note: Note): number => (note instanceof Attempts ? note.above : (note ?? 0))
 
 /** The attempts of one run, from its first failure on; waits in the wheel between them. */
 class Attempts extends TimerEntry {
