@@ -2,12 +2,11 @@ import type { MetricDefinition } from '@smart-whale/interfaces'
 import type { Registry } from 'prom-client'
 import { wrongInput } from './errors.ts'
 
-/** What prom-client makes a metric from. */
+/** What a metric is made from, checked, with the prefix in its name. */
 export interface MetricSetup {
   readonly name: string
   readonly help: string
-  readonly labelNames: string[]
-  readonly registers: Registry[]
+  readonly labelNames: readonly string[]
 }
 
 type Kind = 'counter' | 'gauge' | 'histogram'
@@ -23,7 +22,7 @@ const METRIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/
 const LABEL_NAME = /^(?!__|le$)[a-zA-Z_][a-zA-Z0-9_]*$/
 
 /** Finds the metric that has a definition's name, or makes it. */
-export type MetricCatalog = <Metric extends object>(kind: Kind, definition: MetricDefinition, make: (configuration: MetricSetup) => Metric) => Metric
+export type MetricCatalog = <Metric extends object>(kind: Kind, definition: MetricDefinition, make: (setup: MetricSetup) => Metric) => Metric
 
 /** Makes a catalog in which a name stands for one metric: one kind, one list of labels. */
 export function createMetricCatalog(registry: Registry, prefix: string): MetricCatalog {
@@ -40,7 +39,7 @@ export function createMetricCatalog(registry: Registry, prefix: string): MetricC
     }
     requireDefinition(name, definition)
     if (registry.getSingleMetric(name) !== undefined) throw conflict(name, 'is in the registry already, put there by other code')
-    const metric = make({ name, help: definition.help, labelNames: [...labelNames], registers: [registry] })
+    const metric = make({ name, help: definition.help, labelNames: [...labelNames] })
     entries.set(name, { kind, labelNames, metric })
     return metric
   }

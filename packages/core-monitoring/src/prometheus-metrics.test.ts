@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import type { Logger } from '@smart-whale/interfaces'
 import { silentLogger } from '@smart-whale/interfaces'
 import fc from 'fast-check'
-import { Counter, Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createPrometheusMetrics, type PrometheusMetrics, type PrometheusMetricsOptions } from './index.ts'
 
@@ -95,6 +95,42 @@ describe('prometheus metrics', () => {
 
     expect(await read('size')).toEqual({ size: 2 })
     expect(warnings).toHaveLength(2)
+  })
+})
+
+describe('what is rendered', () => {
+  const value = fc.oneof(fc.integer({ min: -5, max: 5 }), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.constantFrom('', 'a', 'b', '5', 'x,y', '__proto__'))
+  const kind = fc.constantFrom('counter', 'gauge', 'histogram')
+  const step = fc.record({ kind, labels: fc.record({ a: value, b: value }), amount: fc.oneof(fc.integer({ min: 0, max: 4 }), fc.double({ min: 0, max: 4, noNaN: true })) })
+
+  it('is what prom-client renders, to the last character', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.subarray(['a', 'b']), async (steps, labelNames) => {
+        const { metrics } = setup({ maxSeriesPerMetric: 10_000 })
+        const registry = new Registry()
+        const [c, g, h, f] = [{ name: 'c_total', help: 'C', labelNames }, { name: 'g', help: 'G', labelNames }, { name: 'h', help: 'H', labelNames, buckets: [0.5, 1, 2] }, { name: 'metrics_folded_total', help: 'Measurements folded into "other" because their metric has too many series', labelNames: ['metric'] }]
+        const theirs = { folded: new Counter({ ...f, registers: [registry] }), counter: new Counter({ ...c, registers: [registry] }), gauge: new Gauge({ ...g, registers: [registry] }), histogram: new Histogram({ ...h, registers: [registry] }) }
+        const ours = { counter: metrics.counter(c), gauge: metrics.gauge(g), histogram: metrics.histogram(h) }
+        for (const { kind, labels, amount } of steps) {
+          const known = Object.fromEntries(labelNames.map((name) => [name, String(labels[name as 'a' | 'b'])]))
+          if (kind === 'counter') (ours.counter.inc(labels, amount), theirs.counter.inc(known, amount))
+          if (kind === 'gauge') (ours.gauge.set(labels, amount), theirs.gauge.set(known, amount))
+          if (kind === 'histogram') (ours.histogram.observe(labels, amount), theirs.histogram.observe(known, amount))
+        }
+
+        expect((await metrics.render()).body).toBe(await registry.metrics())
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  it('keeps its series when a label comes as a number, as text, or not at all', async () => {
+    const { metrics, read } = setup({ maxSeriesPerMetric: 2 })
+    const counter = metrics.counter({ name: 'c_total', help: 'C', labelNames: ['a'] })
+
+    for (const a of [5, '5', 5.0, undefined, '', null, 6, {}, {}] as unknown as string[]) counter.inc({ a })
+
+    expect(await read('c_total')).toEqual({ 'c_total{a="5"}': 3, 'c_total{a=""}': 3, 'c_total{a="other"}': 3 })
   })
 })
 

@@ -20,6 +20,7 @@ type AppWith<AppLogger extends FastifyBaseLogger> = FastifyInstance<
 >
 
 const DEFAULT_BUCKETS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const NO_LABELS = {}
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 /** nginx's status for a caller who went away; nothing was sent, so there is no real one. */
 const ABORTED = 499
@@ -44,21 +45,21 @@ export function httpMetrics<AppLogger extends FastifyBaseLogger>(app: AppWith<Ap
 
   app.addHook('onRequest', (request, reply, done) => {
     const started = clock.monotonic()
-    underWay.set({}, (count += 1))
+    underWay.set(NO_LABELS, (count += 1))
     let isOver = false
     const ended = (isWhole: boolean): void => {
       if (isOver) return
       isOver = true
-      underWay.set({}, (count -= 1))
+      underWay.set(NO_LABELS, (count -= 1))
       const method = METHODS.has(request.method) ? request.method : 'other'
       const route = request.routeOptions.url ?? 'unmatched'
       const status = isWhole ? reply.raw.statusCode : ABORTED
       durations.observe({ method, route, status }, (clock.monotonic() - started) / 1000)
     }
     // Not the onResponse hook: it stays silent when the caller goes away, and the gauge would only ever rise. Nor `finished` of
-    // node:stream, whose many listeners cost more than everything else here.
-    reply.raw.once('finish', () => ended(true))
-    reply.raw.once('close', () => ended(false))
+    // node:stream, whose many listeners cost more than everything else here. Each comes once at most.
+    reply.raw.on('finish', () => ended(true))
+    reply.raw.on('close', () => ended(false))
     done()
   })
 }
