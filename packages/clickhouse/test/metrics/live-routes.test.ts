@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { metricLiveRoutes } from '../../src/fastify/index.ts'
 import { createGraphqlLayer, liveMetricFields, metricFields, registerGraphql } from '../../src/graphql/index.ts'
 import { createLiveMetrics, type LiveMetrics, PermissionDeniedError } from '../../src/index.ts'
+import { connectEvents } from './event-client.ts'
 import { openShop, type shop } from './shop.ts'
 
 let opened: Awaited<ReturnType<typeof openShop>>
@@ -42,37 +43,7 @@ afterAll(async () => {
   await opened.close()
 })
 
-interface Received {
-  readonly event: string
-  readonly id?: string
-  readonly data: Record<string, unknown>
-}
-
-/** Reads a stream's events, as a browser would. */
-async function connect(path: string, headers: Record<string, string> = {}, more: RequestInit = {}) {
-  const leave = new AbortController()
-  const reply = await fetch(new URL(path, base), { ...more, headers, signal: AbortSignal.any([leave.signal, AbortSignal.timeout(10_000)]) })
-  const comments: string[] = []
-  async function* blocks(): AsyncGenerator<string> {
-    let rest = ''
-    for await (const chunk of (reply.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream())) {
-      const parts = (rest + chunk).split('\n\n')
-      rest = parts.pop() ?? ''
-      yield* parts
-    }
-  }
-  const incoming = blocks()
-  const next = async (): Promise<Received | undefined> => {
-    for (;;) {
-      const { value, done } = await incoming.next()
-      if (done === true) return undefined
-      const fields = Object.fromEntries(value.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]))
-      if (fields['event'] === undefined) comments.push(value)
-      else return { ...fields, data: JSON.parse(fields['data'] as string) } as unknown as Received
-    }
-  }
-  return { reply, next, comments, leave: () => leave.abort() }
-}
+const connect = (path: string, headers: Record<string, string> = {}, more: RequestInit = {}) => connectEvents(new URL(path, base), headers, more)
 
 const day = { at: '2026-04-02T12:00:00Z', tenant_id: 'a', country: 'SE', channel: 'web', customer: 9, items: 1, amount: '5.00' }
 const path = '/analytics/metrics/orders,revenue/live?from=2026-04-01&to=2026-04-05&by=country&totals=true'
