@@ -28,13 +28,14 @@ export async function compose(config: AnalyticsApiConfig, logger: Logger): Promi
     logger,
   })
   const cache = createL1Cache({ maxEntries: 10_000, maxBytes: 64 * 1024 * 1024 })
-  const access = config.levels === null ? null : createAccessControl({ levels: config.levels, database, logger })
+  const definedMetrics = config.METRICS_FILE === undefined ? null : await readMetrics(config.METRICS_FILE)
+  const access = config.levels === null ? null : createAccessControl({ levels: config.levels, database, metrics: definedMetrics === null ? [] : [definedMetrics], logger })
   const kept = { defaultTtlSeconds: ANSWER_TTL_SECONDS }
   const analyticsService =
     access === null
       ? createAnalyticsService(clickhouse, { cache, logger, ...kept })
       : await access.openAnalytics({ connection: { url, database }, cache, logger, analytics: { ...kept, catalogue: clickhouse } })
-  const metricsLayer = config.METRICS_FILE === undefined ? null : createMetricsLayer(await readMetrics(config.METRICS_FILE), { analyticsService, adapter: clickhouse })
+  const metricsLayer = definedMetrics === null ? null : createMetricsLayer(definedMetrics, { analyticsService, adapter: clickhouse, mayReadRollups: access?.mayReadRollups })
   const fastify = await createAnalyticsApi({
     clickhouse,
     timescaledb,

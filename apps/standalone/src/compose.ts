@@ -17,7 +17,7 @@ import { emptyDataFolder } from './empty-data-folder.ts'
 import { lockDataFolder } from './lock-data-folder.ts'
 import { accessOf, openAnalytics } from './open-analytics.ts'
 import { openHealth } from './open-health.ts'
-import { openMetrics } from './open-metrics.ts'
+import { metricsOf, openMetrics } from './open-metrics.ts'
 import { openStores } from './open-stores.ts'
 import { FLIGHTS, SP500 } from './sample/sample-pipelines.ts'
 
@@ -58,7 +58,8 @@ export async function compose({ config, logger, signal, onStep }: ComposeOptions
     await emptyDataFolder(dataDir, config.fresh)
     const definitions = [...(config.sample === null ? [] : definePipelines([FLIGHTS, SP500])), ...(config.pipelinesFile === null ? [] : await readPipelinesFile(config.pipelinesFile))]
 
-    const access = accessOf(config.accessFile, logger)
+    const definedMetrics = await metricsOf(config)
+    const access = accessOf(config.accessFile, definedMetrics, logger)
     const stores = await openStores({ dataDir, users: access?.embeddedUsers(), logger, signal, onReady: (name) => onStep(`${name} runs`) }, closers)
     const { owner, reader, storage } = stores
     const transport = createMemoryTransport({ dataDir: join(dataDir, 'broker'), logger })
@@ -76,7 +77,7 @@ export async function compose({ config, logger, signal, onStep }: ComposeOptions
     const ingestor = createIngestor({ definitions, transport, clickhouse: owner, timescaledb: storage, onStored, guard: keepTenantsApart(guard), logger, metrics })
     closers.add('ingestor', () => ingestor.stop())
     await ingestor.start({ signal })
-    const metricsLayer = await openMetrics(config, { stores, analyticsService, logger, signal })
+    const metricsLayer = await openMetrics(definedMetrics, { stores, access, analyticsService, logger, signal })
 
     const health = openHealth(stores, ingestor.probes, logger, closers)
     const fastify = await createAnalyticsApi({

@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto'
-import { type AccessControl, type AnalyticsService, createAccessControl, createAnalyticsService, readLevels } from '@smart-whale/clickhouse'
+import { type AccessControl, type AnalyticsService, createAccessControl, createAnalyticsService, type DefinedMetrics, readLevels } from '@smart-whale/clickhouse'
 import { ANSWER_TTL_SECONDS } from '@smart-whale/analytics-api'
 import { createL1Cache } from '@smart-whale/core-cache'
 import type { Logger } from '@smart-whale/interfaces'
 import type { Stores } from './open-stores.ts'
 import { DATABASE } from './start-engines.ts'
 
-/** The trust levels of the access file; null when there is none. Nobody logs in as their users but this process: they have random passwords. */
-export function accessOf(accessFile: string | null, logger: Logger): AccessControl | null {
+/** The trust levels of the access file, with the rollups of what they may read; null when there is none. Nobody logs in as their users but this process: they have random passwords. */
+export function accessOf(accessFile: string | null, metrics: DefinedMetrics | null, logger: Logger): AccessControl | null {
   if (accessFile === null) return null
   const levels = readLevels(accessFile, () => randomBytes(24).toString('base64url'))
-  return createAccessControl({ levels, database: DATABASE, logger })
+  return createAccessControl({ levels, database: DATABASE, metrics: metrics === null ? [] : [metrics], logger })
 }
 
 /** What answers queries: as the user of each caller's trust level, or as the one reader. */

@@ -1,4 +1,4 @@
-import { type AnalyticsService, createMetricsLayer, createRollupManager, type DefinedMetrics, type MetricsLayer, readMetrics } from '@smart-whale/clickhouse'
+import { type AccessControl, type AnalyticsService, createMetricsLayer, createRollupManager, type DefinedMetrics, type MetricsLayer, readMetrics } from '@smart-whale/clickhouse'
 import type { Logger } from '@smart-whale/interfaces'
 import type { StandaloneConfig } from './config.ts'
 import type { Stores } from './open-stores.ts'
@@ -8,6 +8,8 @@ import { FLIGHT_METRICS } from './sample/sample-metrics.ts'
 export interface OpenMetricsOptions {
   /** The owner makes the rollups, the reader sees which there are. @default none, required */
   readonly stores: Pick<Stores, 'owner' | 'reader'>
+  /** Which rollups each trust level may read; null where there are no levels. @default none, required */
+  readonly access: AccessControl | null
   /** Asks the questions. @default none, required */
   readonly analyticsService: AnalyticsService
   /** Hears of each rollup that is made. @default none, required */
@@ -16,11 +18,16 @@ export interface OpenMetricsOptions {
   readonly signal: AbortSignal
 }
 
-/** The user's metrics, or else the sample's; null when there are neither. Their tables must be there, for their rollups are made. */
-export async function openMetrics({ sample, metricsFile }: Pick<StandaloneConfig, 'sample' | 'metricsFile'>, options: OpenMetricsOptions): Promise<MetricsLayer | null> {
-  const { stores, analyticsService, logger, signal } = options
-  const metrics: DefinedMetrics | null = metricsFile !== null ? await readMetrics(metricsFile) : sample !== null ? FLIGHT_METRICS : null
+/** The user's metrics, or else the sample's; null when there are neither. */
+export async function metricsOf({ sample, metricsFile }: Pick<StandaloneConfig, 'sample' | 'metricsFile'>): Promise<DefinedMetrics | null> {
+  if (metricsFile !== null) return readMetrics(metricsFile)
+  return sample === null ? null : FLIGHT_METRICS
+}
+
+/** Makes the rollups, and what answers questions from them. The tables of the metrics must be there. */
+export async function openMetrics(metrics: DefinedMetrics | null, options: OpenMetricsOptions): Promise<MetricsLayer | null> {
+  const { stores, access, analyticsService, logger, signal } = options
   if (metrics === null) return null
   await createRollupManager(metrics, { adapter: stores.owner, logger }).apply({ signal })
-  return createMetricsLayer(metrics, { analyticsService, adapter: stores.reader })
+  return createMetricsLayer(metrics, { analyticsService, adapter: stores.reader, mayReadRollups: access?.mayReadRollups })
 }
