@@ -5,6 +5,7 @@ export default packageBuild({
   embedded: 'src/embedded/index.ts',
   fastify: 'src/fastify/index.ts',
   graphql: 'src/graphql/index.ts',
+  ingest: 'src/ingest.ts',
   testing: 'src/access/testing.ts',
   'embedded-child': 'src/embedded/embedded-child.ts',
   cli: 'src/cli/main.ts'

@@ -1,4 +1,4 @@
-import { type ClickHouseAdapter, typed } from '@smart-whale/clickhouse'
+import { type ClickHouseAdapter, typed } from '@smart-whale/clickhouse/ingest'
 import { type Row, ValidationError } from '@smart-whale/interfaces'
 import type { TablePage, TableQuery, TableReader } from '@smart-whale/messaging'
 import type { PipelineDefinition } from '@smart-whale/messaging/pipeline'

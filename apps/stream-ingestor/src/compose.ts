@@ -2,12 +2,12 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import { createClosers, guardFromKeys } from '@smart-whale/app-process'
 import { createHealth, createPrometheusMetrics } from '@smart-whale/core-monitoring'
 import { healthRoutes, httpMetrics, metricsRoutes } from '@smart-whale/core-monitoring/fastify'
-import { type Logger, toWire } from '@smart-whale/interfaces'
+import { type Lifecycle, type Logger, toWire } from '@smart-whale/interfaces'
 import { createMigrationManager } from '@smart-whale/timescaledb'
 import { closedGuard } from './closed-guard.ts'
 import type { IngestorConfig } from './config.ts'
 import { createIngestor } from './create-ingestor.ts'
-import { createRequestServer } from './create-request-server.ts'
+import type { RequestServerOptions } from './create-request-server.ts'
 import { openBroker, replicationFor } from './open-broker.ts'
 import { makeMissingDatabase, openStores, refuseMissingStores } from './open-stores.ts'
 import { readPipelinesFile } from './read-pipelines-file.ts'
@@ -35,7 +35,7 @@ export async function compose(config: IngestorConfig, logger: Logger, signal: Ab
     const isReady = async (): Promise<boolean> => (await health.ready()).ready
     const ingestor = createIngestor({ ...stores, definitions, transport, replication, sliceBytes: config.sliceBytes, stallMs: config.stallMs, isReady, guard, logger, metrics })
     closers.add('pipelines', () => ingestor.stop())
-    const requests = config.dataRequestsGroup === null ? null : createRequestServer({ ...stores, definitions, transport, groupId: config.dataRequestsGroup, freshness: ingestor.freshness, logger })
+    const requests = config.dataRequestsGroup === null ? null : await requestServer({ ...stores, definitions, transport, groupId: config.dataRequestsGroup, freshness: ingestor.freshness, logger })
     closers.add('data requests', async () => requests?.stop())
     const health = createHealth({ probes: ingestor.probes, awaitStart: true, logger })
     closers.add('health', async () => health.close())
@@ -64,4 +64,10 @@ export async function compose(config: IngestorConfig, logger: Logger, signal: Ab
     await closers.close()
     throw error
   }
+}
+
+/** Few workers answer requests: the service that does is loaded where it is wanted. */
+async function requestServer(options: RequestServerOptions): Promise<Lifecycle> {
+  const { createRequestServer } = await import('./create-request-server.ts')
+  return createRequestServer(options)
 }

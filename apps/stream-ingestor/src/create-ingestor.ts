@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { FastifyPluginAsync, preHandlerAsyncHookHandler } from 'fastify'
-import { type ClickHouseAdapter, createBatchWriter } from '@smart-whale/clickhouse'
+import { type ClickHouseAdapter, createBatchWriter } from '@smart-whale/clickhouse/ingest'
 import type { HealthProbe, Lifecycle, Logger, MetricsSink } from '@smart-whale/interfaces'
-import { letterDecoder, letterVersion, type MessagingTransport } from '@smart-whale/messaging'
+import type { MessagingTransport } from '@smart-whale/messaging'
+import { letterDecoder, letterVersion } from '@smart-whale/messaging/dead-letters'
 import { deadLetterRoutes, freshnessRoutes, ingestRoutes } from '@smart-whale/messaging/fastify'
 import {
   createFreshness,

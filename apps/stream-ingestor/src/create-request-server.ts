@@ -1,4 +1,4 @@
-import type { ClickHouseAdapter } from '@smart-whale/clickhouse'
+import type { ClickHouseAdapter } from '@smart-whale/clickhouse/ingest'
 import type { Lifecycle, Logger } from '@smart-whale/interfaces'
 import { answerFromTables, DATA_REQUESTS_TOPIC, KafkaService, type MessagingTransport, type TableReader } from '@smart-whale/messaging'
 import type { Freshness, PipelineDefinition } from '@smart-whale/messaging/pipeline'

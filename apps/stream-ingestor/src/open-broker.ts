@@ -1,9 +1,7 @@
 import type { Closers } from '@smart-whale/app-process'
 import { ConfigurationError, type Logger } from '@smart-whale/interfaces'
-import { DEFAULT_REPLICATION, type MessagingTransport } from '@smart-whale/messaging'
-import { createKafkaJsTransport } from '@smart-whale/messaging/kafkajs'
-import { createMemoryTransport } from '@smart-whale/messaging/memory'
-import { createPlatformaticTransport } from '@smart-whale/messaging/platformatic'
+import type { MessagingTransport } from '@smart-whale/messaging'
+import { DEFAULT_REPLICATION } from '@smart-whale/messaging/pipeline'
 import type { IngestorConfig } from './config.ts'
 import { forOperator } from './kafka-variable-names.ts'
 
@@ -13,7 +11,7 @@ const MAX_RECORD_BYTES = 128 * 1024 * 1024
 /** Reaches the broker that the configuration names. What goes wrong is told by the names of its variables. */
 export async function openBroker(config: Pick<IngestorConfig, 'broker'>, closers: Closers, logger: Logger, signal: AbortSignal): Promise<MessagingTransport> {
   try {
-    const transport = createTransport(config, logger)
+    const transport = await createTransport(config, logger)
     closers.add('broker', () => transport.stop())
     await transport.start({ signal })
     return transport
@@ -22,11 +20,16 @@ export async function openBroker(config: Pick<IngestorConfig, 'broker'>, closers
   }
 }
 
-function createTransport({ broker }: Pick<IngestorConfig, 'broker'>, logger: Logger): MessagingTransport {
-  if ('dataDir' in broker) return createMemoryTransport({ dataDir: broker.dataDir, logger })
+/** Loads the one transport that the process speaks through, and not the others. */
+async function createTransport({ broker }: Pick<IngestorConfig, 'broker'>, logger: Logger): Promise<MessagingTransport> {
+  if ('dataDir' in broker) {
+    const { createMemoryTransport } = await import('@smart-whale/messaging/memory')
+    return createMemoryTransport({ dataDir: broker.dataDir, logger })
+  }
   const { library, connection, compression, sessionTimeoutMs } = broker.kafka
-  const create = library === 'kafkajs' ? createKafkaJsTransport : createPlatformaticTransport
-  return create({ ...connection, compression, sessionTimeoutMs, maxRecordBytes: MAX_RECORD_BYTES, logger })
+  const options = { ...connection, compression, sessionTimeoutMs, maxRecordBytes: MAX_RECORD_BYTES, logger }
+  if (library === 'kafkajs') return (await import('@smart-whale/messaging/kafkajs')).createKafkaJsTransport(options)
+  return (await import('@smart-whale/messaging/platformatic')).createPlatformaticTransport(options)
 }
 
 /** Brokers that a topic made by us is copied to. @throws ConfigurationError when more are wanted than there are */

@@ -1,6 +1,6 @@
 import { type CommandCall, createClosers } from '@smart-whale/app-process'
 import { ConfigurationError, InfrastructureError, OperationError, type SliceLedger, type SliceScope, silentLogger, type StoredRows } from '@smart-whale/interfaces'
-import { createStoredRows as clickhouseRows } from '@smart-whale/clickhouse'
+import { createStoredRows as clickhouseRows } from '@smart-whale/clickhouse/ingest'
 import type { MessagingTransport } from '@smart-whale/messaging'
 import { type PipelineDefinition, type PipelineProgress, type PipelineSink, progressOfGroup, progressOfLedger } from '@smart-whale/messaging/pipeline'
 import { createIngestLedger, createStoredRows as timescaleRows } from '@smart-whale/timescaledb'

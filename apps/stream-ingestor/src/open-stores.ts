@@ -1,4 +1,4 @@
-import { createAdapter, type ClickHouseAdapter } from '@smart-whale/clickhouse'
+import { createAdapter, type ClickHouseAdapter } from '@smart-whale/clickhouse/ingest'
 import type { Closers } from '@smart-whale/app-process'
 import { ConfigurationError, InfrastructureError, type Logger } from '@smart-whale/interfaces'
 import type { PipelineDefinition, PipelineSink } from '@smart-whale/messaging/pipeline'

@@ -1,4 +1,4 @@
-import { type ClickHouseAdapter, createTable } from '@smart-whale/clickhouse'
+import { type ClickHouseAdapter, createTable } from '@smart-whale/clickhouse/ingest'
 import { ConfigurationError, InfrastructureError, type Row, type TableDefinition } from '@smart-whale/interfaces'
 import type { PipelineDefinition } from '@smart-whale/messaging/pipeline'
 import { quoteIdentifier, quoteTable, sourceIndexDefinition, type TimescaleStorage } from '@smart-whale/timescaledb'

@@ -1,4 +1,4 @@
-import { checkDeduplicates, type ClickHouseAdapter } from '@smart-whale/clickhouse'
+import { checkDeduplicates, type ClickHouseAdapter } from '@smart-whale/clickhouse/ingest'
 import type { Row } from '@smart-whale/interfaces'
 import type { PipelineDefinition } from '@smart-whale/messaging/pipeline'
 import { clickhouseTable } from '../table-columns.ts'

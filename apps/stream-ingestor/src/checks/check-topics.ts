@@ -1,4 +1,5 @@
-import { deadLetterTopic, type MessagingTransport, type TopicDescription } from '@smart-whale/messaging'
+import type { MessagingTransport, TopicDescription } from '@smart-whale/messaging'
+import { deadLetterTopic } from '@smart-whale/messaging/dead-letters'
 import { deadLetterRisksOf, type PipelineDefinition, risksOf } from '@smart-whale/messaging/pipeline'
 import { type CheckResult, good, warning, wrong } from './check-result.ts'
 import { count } from '../commands/words.ts'

@@ -15,6 +15,7 @@ export type { FloodOptions } from './flood-guard.ts'
 export { SliceBudget, type SliceBudgetOptions } from './slice-budget.ts'
 export type { LostRange, PartitionStatus, PipelineState, PipelineStatus } from './pipeline-status.ts'
 export type { PipelineStores } from './write-slice.ts'
+export { DEFAULT_REPLICATION } from '../constants.ts'
 
 // Freshness
 export { createFreshness, type Freshness, type FreshnessOptions, type FreshnessReport, type FreshnessWaitOptions, NotFreshError } from './freshness/freshness.ts'

@@ -1,6 +1,6 @@
 import { type Command, EXIT } from '@smart-whale/app-process'
 import { ConfigurationError } from '@smart-whale/interfaces'
-import { deadLetterTopic, dropDeadLetters as drop } from '@smart-whale/messaging'
+import { deadLetterTopic, dropDeadLetters as drop } from '@smart-whale/messaging/dead-letters'
 import { count } from '../words.ts'
 import { operator, withLetters } from './open-letters.ts'
 import { endOfSelection, isNarrowed, SELECTION_HELP, SELECTION_OPTIONS, selectionOf } from './selection-options.ts'

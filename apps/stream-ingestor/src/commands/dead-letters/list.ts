@@ -1,6 +1,6 @@
 import { type Command, type CommandCall, EXIT } from '@smart-whale/app-process'
 import { toWire } from '@smart-whale/interfaces'
-import { type DeadLetterGroup, groupDeadLetters } from '@smart-whale/messaging'
+import { type DeadLetterGroup, groupDeadLetters } from '@smart-whale/messaging/dead-letters'
 import { tableText } from '../print-table.ts'
 import { count, moment } from '../words.ts'
 import { openedLetters, withLetters } from './open-letters.ts'

@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os'
 import { ConfigurationError, silentLogger } from '@smart-whale/interfaces'
-import { type DeadLetter, deadLetterTopic, type FateOf, letterDecoder, type LetterDecoder, letterVersion, type MessagingTransport, readDeadLetters, readFates, type VersionOfLetter } from '@smart-whale/messaging'
+import type { MessagingTransport } from '@smart-whale/messaging'
+import { type DeadLetter, deadLetterTopic, type FateOf, letterDecoder, type LetterDecoder, letterVersion, readDeadLetters, readFates, type VersionOfLetter } from '@smart-whale/messaging/dead-letters'
 import { type CommandCall, createClosers } from '@smart-whale/app-process'
 import { readConfig } from '../../config.ts'
 import { openBroker } from '../../open-broker.ts'

@@ -1,6 +1,6 @@
 import { type Command, EXIT } from '@smart-whale/app-process'
 import { ConfigurationError } from '@smart-whale/interfaces'
-import { deadLetterFilter, type DeadLetterView, inspectDeadLetter, patchedValue } from '@smart-whale/messaging'
+import { deadLetterFilter, type DeadLetterView, inspectDeadLetter, patchedValue } from '@smart-whale/messaging/dead-letters'
 import { count } from '../words.ts'
 import { openedLetters, withLetters } from './open-letters.ts'
 import { readPatchFile } from './read-patch-file.ts'

@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url'
 import { readGivenFile } from '@smart-whale/app-process'
 import { ConfigurationError } from '@smart-whale/interfaces'
-import { type DeadLetterPatch, patchFromFields, type PatchFields } from '@smart-whale/messaging'
+import { type DeadLetterPatch, patchFromFields, type PatchFields } from '@smart-whale/messaging/dead-letters'
 
 /**
  * Reads a patch: JSON with `set`, `fill`, `remove` and `rename`, or a module whose default export is a function of event and letter.

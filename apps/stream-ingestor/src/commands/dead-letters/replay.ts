@@ -1,5 +1,5 @@
 import { type Command, EXIT } from '@smart-whale/app-process'
-import { deadLetterTopic, replayDeadLetters as replay, type ReplayReport } from '@smart-whale/messaging'
+import { deadLetterTopic, replayDeadLetters as replay, type ReplayReport } from '@smart-whale/messaging/dead-letters'
 import { count } from '../words.ts'
 import { operator, withLetters } from './open-letters.ts'
 import { readPatchFile } from './read-patch-file.ts'

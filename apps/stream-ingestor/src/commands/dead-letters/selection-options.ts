@@ -1,6 +1,6 @@
 import { type CommandCall, EXIT } from '@smart-whale/app-process'
 import { ConfigurationError } from '@smart-whale/interfaces'
-import type { DeadLetterSelection, LetterFate } from '@smart-whale/messaging'
+import type { DeadLetterSelection, LetterFate } from '@smart-whale/messaging/dead-letters'
 import { count } from '../words.ts'
 
 /** The options by which letters are chosen. */

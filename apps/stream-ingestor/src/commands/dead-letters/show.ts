@@ -1,6 +1,6 @@
 import { type Command, type CommandCall, EXIT } from '@smart-whale/app-process'
 import { ConfigurationError } from '@smart-whale/interfaces'
-import { deadLetterFilter, type DeadLetterView, inspectDeadLetter } from '@smart-whale/messaging'
+import { deadLetterFilter, type DeadLetterView, inspectDeadLetter } from '@smart-whale/messaging/dead-letters'
 import { openedLetters, withLetters } from './open-letters.ts'
 import { endOfSelection, fateText, SELECTION_HELP, SELECTION_OPTIONS, selectionOf } from './selection-options.ts'
 
