@@ -7,6 +7,7 @@ import { replayDeadLetters } from './commands/dead-letters/replay.ts'
 import { showDeadLetters } from './commands/dead-letters/show.ts'
 import { lag } from './commands/lag.ts'
 import { run } from './commands/run.ts'
+import { takeOver } from './commands/take-over.ts'
 import { verify } from './commands/verify.ts'
 import { HELP } from './config.ts'
 import { OWN_EXIT_CODES } from './exit-codes.ts'
@@ -15,7 +16,7 @@ import { OWN_EXIT_CODES } from './exit-codes.ts'
 export const CLI: CommandLine = {
   name: 'smart-whale-ingestor',
   summary: 'Smart Whale stream ingestor: topics into ClickHouse and TimescaleDB, each event exactly once.',
-  commands: [run, check, verify, lag, listDeadLetters, showDeadLetters, patchDeadLetters, replayDeadLetters, dropDeadLetters],
+  commands: [run, check, verify, lag, listDeadLetters, showDeadLetters, patchDeadLetters, replayDeadLetters, dropDeadLetters, takeOver],
   defaultCommand: 'run',
   help: HELP,
   exitCodes: OWN_EXIT_CODES,

@@ -29,6 +29,7 @@ export { type PartitionPipelineLag, type PipelineLag, type PipelineLagOptions, r
 
 // Verifying
 export { deadLetterRisksOf, risksOf } from './check-topic.ts'
+export { type GroupTakeover, takeOverGroup, type TakeOverGroupOptions } from './take-over-group.ts'
 export { verifyPipeline, type VerifyOptions } from './verify/verify-pipeline.ts'
 export type { FindingKind, FindingPlace, PartitionVerdict, VerifyFinding, VerifyReport } from './verify/verify-report.ts'
 

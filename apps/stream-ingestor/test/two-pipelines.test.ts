@@ -1,0 +1,127 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Clock, systemClock } from '@smart-whale/interfaces'
+import { createBatchWriter } from '@smart-whale/clickhouse'
+import { createPipeline, definePipelines, type IngestRow, type Pipeline, type PipelineDefinition } from '@smart-whale/messaging/pipeline'
+import { createMigrationManager, createTransactionalBatchWriter, IngestLedger } from '@smart-whale/timescaledb'
+import { prepareTables } from '../src/prepare-tables.ts'
+import { type IngestorWorld, openWorld, worldOf } from './ingestor-world.ts'
+import { runHere } from './run-here.ts'
+
+let opened: IngestorWorld | null
+let before = 0
+beforeAll(async () => {
+  opened = await openWorld()
+  if (opened !== null) await createMigrationManager(opened.timescaledb).up()
+})
+afterAll(() => opened?.close())
+
+type Sinks = readonly ('clickhouse' | 'timescaledb')[]
+
+/** Two files that name one topic and its tables, each with a pipeline of its own. */
+async function twoFiles(world: IngestorWorld, sinks: Sinks, partitions = 2) {
+  const topic = world.newTopic()
+  const entryOf = (name: string) => ({ topic, name, table: topic, fields: { id: 'int64', time: 'timestamp' }, time: 'time', id: 'id', partitions, sinks, limits: { maxAgeMs: 20 } })
+  const names = [`${topic}_first`, `${topic}_second`] as const
+  const definitions = definePipelines([entryOf(names[0])]).concat(definePipelines([entryOf(names[1])])) as [PipelineDefinition, PipelineDefinition]
+  await world.transport.topics.create(topic, { partitions, replication: 1 })
+  const path = await world.file(`${topic}.json`, [entryOf(names[1])])
+  await prepareTables(definitions[0], { clickhouse: world.clickhouse, timescaledb: sinks.includes('timescaledb') ? world.timescaledb : null }, undefined)
+  return { topic, names, definitions, path }
+}
+
+/** Who was refused by a store waits long to hear the same of the group, which knows nothing of another pipeline. */
+const impatient: Clock = { ...systemClock, setTimeout: (callback, delayMs) => systemClock.setTimeout(callback, Math.min(delayMs, 1000)) }
+
+/** A pipeline of this process; what it keeps its progress in follows from its stores. */
+function pipelineOf({ transport, clickhouse, timescaledb }: IngestorWorld, definition: PipelineDefinition): Pipeline {
+  const { sinks, tables } = definition
+  const ledger = sinks.includes('timescaledb') ? new IngestLedger(timescaledb) : null
+  const stores = {
+    ledger,
+    clickhouse: sinks.includes('clickhouse') ? createBatchWriter<IngestRow>(clickhouse, tables.clickhouse) : null,
+    timescaledb: ledger === null ? null : createTransactionalBatchWriter<IngestRow>(timescaledb, tables.timescaledb, { ledger }),
+  }
+  return createPipeline({ definition, transport, stores, owner: `worker-${before++}`, clock: impatient })
+}
+
+async function send({ transport }: IngestorWorld, topic: string, first: number, count: number, partitions = 2): Promise<void> {
+  const events = Array.from({ length: count }, (_, index) => ({ value: JSON.stringify({ id: first + index, time: '2026-01-01T00:00:00Z' }), partition: index % partitions }))
+  await transport.send(topic, events)
+}
+
+/** Rows, and different events among them, in each store. */
+async function counted({ clickhouse, timescaledb }: IngestorWorld, table: string, sinks: Sinks): Promise<Record<string, readonly number[]>> {
+  const query = `select count(*) as n, count(distinct id) as d from ${table}`
+  const found: Record<string, readonly number[]> = {}
+  if (sinks.includes('clickhouse')) found['clickhouse'] = (await clickhouse.execute(query)).rows.map(({ n, d }) => [Number(n), Number(d)]).flat()
+  if (sinks.includes('timescaledb')) found['timescaledb'] = (await timescaledb.execute(query)).map(({ n, d }) => [Number(n), Number(d)]).flat()
+  return found
+}
+
+const onceEach = (sinks: Sinks, count: number): Record<string, readonly number[]> => Object.fromEntries(sinks.map((sink) => [sink, [count, count]]))
+
+async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
+  for (let round = 0; !(await condition()); round++) {
+    if (round > 600) throw new Error('it did not come to that in 30 s')
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+const isDone = async (pipeline: Pipeline): Promise<boolean> => (await pipeline.lag()) === 0
+
+describe.each([['both stores'], ['ClickHouse alone'], ['PostgreSQL alone']] as const)('two pipelines of one topic, into the same tables of %s', (where) => {
+  const sinks: Sinks = where === 'both stores' ? ['clickhouse', 'timescaledb'] : where === 'ClickHouse alone' ? ['clickhouse'] : ['timescaledb']
+
+  it('that begin at once, on empty tables: one stores each row once, the other one halts and says what to do', async (context) => {
+    const world = worldOf(opened, context)
+    const { topic, definitions } = await twoFiles(world, sinks, 1)
+    await send(world, topic, 0, 200, 1)
+    const pipelines = definitions.map((definition) => pipelineOf(world, definition))
+    try {
+      await Promise.all(pipelines.map((pipeline) => pipeline.start()))
+
+      await until(() => pipelines.some((pipeline) => pipeline.status().state === 'halted'))
+      const [winner, loser] = (pipelines[0]?.status().state === 'halted' ? pipelines.toReversed() : pipelines) as [Pipeline, Pipeline]
+      await until(() => isDone(winner))
+
+      expect(await counted(world, topic, sinks)).toEqual(onceEach(sinks, 200))
+      const { reason } = loser.status()
+      for (const named of [topic, winner.definition.name, loser.definition.name, 'take-over --from']) expect(reason).toContain(named)
+    } finally {
+      await Promise.all(pipelines.map((pipeline) => pipeline.stop()))
+    }
+  })
+
+  it('of which the second has another name for the first: it takes over by command, and the first one is refused', async (context) => {
+    const world = worldOf(opened, context)
+    const { topic, names, definitions, path } = await twoFiles(world, sinks)
+    const [first, second] = definitions.map((definition) => pipelineOf(world, definition)) as [Pipeline, Pipeline]
+    await send(world, topic, 0, 100)
+    await first.start()
+    await until(() => isDone(first))
+    await first.stop()
+    await send(world, topic, 100, 100)
+    const refused = pipelineOf(world, second.definition)
+    await refused.start()
+    await until(() => refused.status().state === 'halted')
+    await refused.stop()
+    const { DATABASE_URL, ...withoutPostgres } = world.environment
+    const environment = { ...(sinks.includes('timescaledb') ? { ...withoutPostgres, DATABASE_URL: DATABASE_URL as string } : withoutPostgres), PIPELINES_FILE: path }
+
+    const taken = await runHere(['take-over', '--from', names[0], '--pipeline', names[1], '--json'], environment)
+    const again = await runHere(['take-over', '--from', names[0], '--pipeline', names[1]], environment)
+
+    expect(taken, taken.errors).toMatchObject({ code: 0 })
+    expect(JSON.parse(taken.output)).toEqual({ pipeline: names[1], from: names[0], topic, progress: [0, 1], turns: sinks.includes('clickhouse') ? [0, 1] : [] })
+    expect(again).toMatchObject({ code: 4 })
+    await second.start()
+    await until(() => isDone(second))
+    const late = pipelineOf(world, first.definition)
+    await send(world, topic, 200, 10)
+    await late.start()
+    await until(() => late.status().state === 'halted')
+    await until(() => isDone(second))
+    await Promise.all([second.stop(), late.stop()])
+    expect(await counted(world, topic, sinks)).toEqual(onceEach(sinks, 210))
+  })
+})
