@@ -106,6 +106,7 @@ export type {
   AnsweredPeriod,
   AnsweredRoute,
   DimensionValue,
+  DegradedMetrics,
   MetricAnswer,
   MetricRow,
   MetricTotals,
@@ -237,6 +238,7 @@ export { createSharedQuotaStore, type SharedQuotaStoreOptions } from './access/q
 export type { QuotaStore, Spending, SpentSlice } from './access/quota/spending.ts'
 export { TENANT_HEADER } from './access/tenant-header.ts'
 export { BudgetExceededError, QuotaExceededError } from './access/access-errors.ts'
+export { type EstimateBudget, RequestBudget } from './access/request-budget.ts'
 export { type AuditLogger, type AuditLoggerOptions, createAuditLogger, type LoggedEvent, type SecurityEvent } from './access/audit-logger.ts'
 export { type AuditTableOptions, createAuditTable } from './access/audit-table.ts'
 export type { AuditEntry, AuditStore, AuditVerification, ChainHead } from '@smart-whale/interfaces'

@@ -2,6 +2,7 @@ import type { ClickHouseAdapter, QueryOptions, QueryParams } from '../adapter-op
 import { QuerySyntaxError } from '../errors.ts'
 import { sqlTokens } from '../sql-tokens.ts'
 import { BudgetExceededError } from './access-errors.ts'
+import type { EstimateBudget } from './request-budget.ts'
 import type { BudgetOptions } from './trust-level.ts'
 
 /** What a query is expected to read, by the indexes of the tables. */
@@ -29,6 +30,19 @@ export async function estimateQuery(adapter: ClickHouseAdapter, query: string, p
   } catch (error) {
     throw QuerySyntaxError.isInstance(error) ? placedInQuery(error) : error
   }
+}
+
+/** An adapter that estimates by rules of its own: those of a trust level. */
+export interface Estimator {
+  estimate(query: string, params: QueryParams | undefined, options: QueryOptions): Promise<QueryEstimate | undefined>
+  /** Whether callers may know what was estimated. */
+  readonly tellsEstimates: boolean
+}
+
+/** Counts a query against what its request may read, before it is run. @throws BudgetExceededError when it no longer fits */
+export async function chargeBudget(budget: EstimateBudget, adapter: ClickHouseAdapter & Partial<Estimator>, query: string, params: QueryParams | undefined, options: QueryOptions): Promise<void> {
+  const estimate = adapter.estimate === undefined ? await estimateQuery(adapter, query, params, options) : await adapter.estimate(query, params, options)
+  if (estimate !== undefined) budget.charge(estimate, adapter.tellsEstimates ?? true)
 }
 
 /** The place as it is in the query alone. */

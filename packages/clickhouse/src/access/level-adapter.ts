@@ -8,7 +8,7 @@ import { PermissionDeniedError } from '../operational-errors.ts'
 import { QuotaExceededError } from './access-errors.ts'
 import type { CheckedLevel } from './check-levels.ts'
 import { NICENESS, yields } from './level-settings.ts'
-import { estimateQuery, refuseOverBudget } from './estimate-query.ts'
+import { type Estimator, estimateQuery, type QueryEstimate, refuseOverBudget } from './estimate-query.ts'
 import type { FairTurns } from './fair-turns.ts'
 import type { SlidingQuota } from './quota/sliding-quota.ts'
 import { refuseLookingAround } from './refuse-looking-around.ts'
@@ -36,6 +36,7 @@ export interface LevelAdapterOptions {
 
 /** What a query cost, as far as it is known. */
 interface Cost {
+  queries: number
   rowsRead: number
   bytesRead: number
   serverMs: number
@@ -53,7 +54,7 @@ interface Begun {
  * An adapter that is a level, or one tenant at a level: every query through it belongs to a tenant (where the level has them), is within the quota, has its turn,
  * is within the budget, and is then counted. It only reads.
  */
-export class LevelAdapter implements ClickHouseAdapter {
+export class LevelAdapter implements ClickHouseAdapter, Estimator {
   readonly #options: LevelAdapterOptions
   readonly #clock: Clock
 
@@ -83,6 +84,18 @@ export class LevelAdapter implements ClickHouseAdapter {
       this.#refuseTooLong(result.rows.length)
       return result
     })
+  }
+
+  /** Within the same bounds: the plan may depend on subqueries that are run for it. It is no query of its own. */
+  async estimate(query: string, params: QueryParams | undefined, options: QueryOptions): Promise<QueryEstimate | undefined> {
+    return this.#within(query, params, this.#asTenant(options), async (cost, ranked) => {
+      cost.queries = 0
+      return estimateQuery(this.#options.adapter, query, params, ranked)
+    })
+  }
+
+  get tellsEstimates(): boolean {
+    return !this.#options.level.byTenant
   }
 
   async executeMany<T extends Row = Row>(queries: readonly (string | readonly [query: string, params: QueryParams])[], options: ExecuteManyOptions = {}): Promise<QueryResult<T>[]> {
@@ -123,7 +136,7 @@ export class LevelAdapter implements ClickHouseAdapter {
   }
 
   async #within<T>(query: string, params: QueryParams | undefined, options: QueryOptions, work: (cost: Cost, ranked: QueryOptions) => Promise<T>): Promise<T> {
-    const cost: Cost = { rowsRead: 0, bytesRead: 0, serverMs: 0 }
+    const cost: Cost = { queries: 1, rowsRead: 0, bytesRead: 0, serverMs: 0 }
     try {
       const { ranked, ended } = await this.#begin(query, params, options)
       return await work(cost, ranked).finally(() => ended(cost))
@@ -177,7 +190,7 @@ export class LevelAdapter implements ClickHouseAdapter {
     const ended = (cost?: Cost): void => {
       const tookMs = this.#clock.monotonic() - startedAt
       turn.end()
-      const spent = { queries: 1, rowsRead: cost?.rowsRead ?? 0, bytesRead: cost?.bytesRead ?? 0, serverMs: cost?.serverMs || tookMs }
+      const spent = { queries: cost?.queries ?? 1, rowsRead: cost?.rowsRead ?? 0, bytesRead: cost?.bytesRead ?? 0, serverMs: cost?.serverMs || tookMs }
       quota?.spend(key, spent).catch((error: unknown) => this.#options.logger?.error({ err: error }, 'what a query cost was not counted'))
     }
     const ranked = turn.isLight || !yields(level.limits) ? options : { ...options, settings: { ...options.settings, [NICENESS]: level.limits.nicenessOverShare } }

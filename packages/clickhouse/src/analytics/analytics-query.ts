@@ -1,4 +1,5 @@
 import type { CallOptions, InfrastructureError, Row } from '@smart-whale/interfaces'
+import type { EstimateBudget } from '../access/request-budget.ts'
 import type { ColumnDescription, QueryParams, QueryStatistics } from '../adapter-options.ts'
 
 /** A question to ClickHouse, with what bounds its answer. */
@@ -24,6 +25,8 @@ export interface AnalyticsQueryOptions extends CallOptions {
   tenant?: string | undefined
   /** Which trust level it runs at, where the service has several (`createAccessControl`); another service takes no notice. @default none */
   level?: string | undefined
+  /** What it may be estimated to read, together with others of the same request; an answer that is kept costs nothing. @default nothing is estimated */
+  budget?: EstimateBudget | undefined
   /** Names of one's own under which `invalidateTags` forgets the answer, besides the tables that it reads. @default [] */
   tags?: readonly string[] | undefined
 }

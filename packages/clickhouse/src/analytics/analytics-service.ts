@@ -1,5 +1,6 @@
 import { outsideOfCalls } from '@smart-whale/core-resilience'
 import { type Row, systemClock } from '@smart-whale/interfaces'
+import { chargeBudget } from '../access/estimate-query.ts'
 import { createAdapter } from '../create-adapter.ts'
 import { type AnalyticsBatchOptions, answerBatch } from './answer-batch.ts'
 import type { ClickHouseAdapter, InsertOptions, InsertResult, QueryParams, QueryResult } from '../adapter-options.ts'
@@ -200,10 +201,21 @@ class CachedAnalyticsService implements AnalyticsService {
   async #reply<T extends Row>(question: AnalyticsQuestion, found?: CacheLookup): Promise<AnalyticsResult<T>> {
     this.#refuseWhenClosed()
     if (question.signal?.aborted) throw abortedQuery(question.signal.reason)
-    if (!question.cache) return this.#answer<T>('bypass', await this.#ask(question, question.signal, question.timeoutMs))
+    if (!question.cache) {
+      await this.#charge(question)
+      return this.#answer<T>('bypass', await this.#ask(question, question.signal, question.timeoutMs))
+    }
     const cache = await this.#cache()
     const lookup = found ?? (await cache.lookUp(question))
-    return this.#serveKept<T>(cache, question, lookup) ?? this.#fly<T>(cache, question, lookup)
+    const kept = this.#serveKept<T>(cache, question, lookup)
+    if (kept !== undefined) return kept
+    await this.#charge(question)
+    return this.#fly<T>(cache, question, lookup)
+  }
+
+  /** Before it boards what others may wait for: each request answers for itself alone. */
+  async #charge({ budget, query, params, role, tenant, signal, timeoutMs }: AnalyticsQuestion): Promise<void> {
+    if (budget !== undefined) await chargeBudget(budget, this.#adapter, query, params, { role, tenant, signal, timeoutMs })
   }
 
   /** The answer that is kept, while it may be served; past its life it is loaded anew behind it. */

@@ -1,4 +1,5 @@
 import { ValidationError, type ValidationIssue } from '@smart-whale/interfaces'
+import type { EstimateBudget } from '../access/request-budget.ts'
 import type { QueryParams } from '../adapter-options.ts'
 import type { AnalyticsLimits } from './analytics-options.ts'
 import type { AnalyticsQuery } from './analytics-query.ts'
@@ -17,6 +18,7 @@ export interface AnalyticsQuestion {
   readonly role: string | undefined
   readonly scope: string | undefined
   readonly tenant: string | undefined
+  readonly budget: EstimateBudget | undefined
   readonly tags: readonly string[]
 }
 
@@ -34,7 +36,7 @@ export function checkQuestion(asked: AnalyticsQuery, limits: AnalyticsLimits): A
       'query: analytics only read; use SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN, and insert through a writer',
     )
   }
-  const { cache, ttlSeconds, timeoutMs, signal, role, scope, tenant, tags } = asked.options ?? {}
+  const { cache, ttlSeconds, timeoutMs, signal, role, scope, tenant, budget, tags } = asked.options ?? {}
   return {
     query: asked.query,
     params: asked.params ?? {},
@@ -45,6 +47,7 @@ export function checkQuestion(asked: AnalyticsQuery, limits: AnalyticsLimits): A
     role,
     scope,
     tenant,
+    budget,
     tags: tags ?? [],
   }
 }

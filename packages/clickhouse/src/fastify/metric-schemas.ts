@@ -48,6 +48,11 @@ const answers = {
         },
       },
       cache: { type: 'object', additionalProperties: true },
+      degraded: {
+        type: 'object',
+        description: 'Only when the quota is spent: the answer is the one from before.',
+        properties: { quota: { type: 'string' }, retryAfterMs: { type: 'integer' }, ageMs: { type: 'number' } },
+      },
     },
   },
   ...refusals,

@@ -1,3 +1,5 @@
+import type { EstimateBudget } from '../access/request-budget.ts'
+
 /** What resolvers know of a request. */
 export interface GraphqlContext {
   /** The HTTP request; absent when the layer is called directly. Served by Fastify it is Fastify's own, with all that plugins added to it. */
@@ -12,6 +14,8 @@ export interface GraphqlContext {
   readonly level?: string | undefined
   /** Whose rows analytics queries may read. */
   readonly tenant?: string | undefined
+  /** What the request's queries may be estimated to read together. */
+  readonly budget?: EstimateBudget | undefined
 }
 
 /** The smallest part of a `FastifyRequest`, so that this package's front door needs no types of Fastify. */

@@ -1,5 +1,6 @@
 import { ConfigurationError, silentLogger, ValidationError } from '@smart-whale/interfaces'
 import { type DocumentNode, execute, GraphQLError, parse, specifiedRules, printSchema, validate, type ValidationRule } from 'graphql'
+import { type EstimateBudget, RequestBudget } from '../access/request-budget.ts'
 import type { QueryParams } from '../adapter-options.ts'
 import type { AnalyticsQueryOptions } from '../analytics/analytics-query.ts'
 import type { AnalyticsService } from '../analytics/analytics-service.ts'
@@ -27,6 +28,8 @@ export interface ServableGraphqlLayer extends GraphQLLayer, GraphqlExecutable {
   readonly limits: GraphqlLimits
   /** The document, if it is GraphQL within the limits of length. @throws GraphQLError */
   parse(text: string): DocumentNode
+  /** What the queries of one request may read; undefined where nothing is estimated. */
+  newBudget(): EstimateBudget | undefined
   /** What a caller may read of a failure. */
   formatError(error: unknown): GraphqlProblem
 }
@@ -60,11 +63,13 @@ export function createGraphqlLayer(options: GraphqlLayerOptions): ServableGraphq
     return document
   }
 
+  const newBudget = (): EstimateBudget | undefined => (limits.maxEstimatedRows === 0 ? undefined : new RequestBudget(limits.maxEstimatedRows))
+
   async function resolveQuery(text: string, variables: Record<string, unknown> = {}, context: GraphqlContext = {}): Promise<GraphqlAnswer> {
     try {
       const document = understand(text)
       if (!('kind' in document)) return { errors: document.map(formatError) }
-      const { data, errors } = await execute({ schema, document, variableValues: variables, contextValue: context })
+      const { data, errors } = await execute({ schema, document, variableValues: variables, contextValue: { ...context, budget: context.budget ?? newBudget() } })
       return { ...(data === undefined ? {} : { data }), ...(errors ? { errors: errors.map(formatError) } : {}) }
     } catch (error) {
       return { errors: [formatError(error)] }
@@ -75,6 +80,7 @@ export function createGraphqlLayer(options: GraphqlLayerOptions): ServableGraphq
     ...executable,
     rules,
     limits,
+    newBudget,
     resolveQuery,
     getSchema: () => printSchema(schema),
     parse: (text) => parseWithin(text, limits),
@@ -85,11 +91,11 @@ export function createGraphqlLayer(options: GraphqlLayerOptions): ServableGraphq
 function analyticsResolvers(service: AnalyticsService): GraphqlResolvers {
   return {
     Query: {
-      analytics: async (_source, { query, params, options }, { role, scope, level, tenant, signal }) =>
+      analytics: async (_source, { query, params, options }, { role, scope, level, tenant, budget, signal }) =>
         query === undefined || query === null ? onlyMetrics : service.executeAnalyticsQuery({
           query: query as string,
           params: (params ?? undefined) as QueryParams | undefined,
-          options: { ...withoutNulls((options ?? {}) as AnalyticsQueryOptions), role, scope, level, tenant, signal },
+          options: { ...withoutNulls((options ?? {}) as AnalyticsQueryOptions), role, scope, level, tenant, budget, signal },
         }),
       cacheStats: async (_source, _args, { tenant }) => {
         if (tenant !== undefined) throw new PermissionDeniedError("the cache is everybody's; callers who belong to a tenant may not look at it")

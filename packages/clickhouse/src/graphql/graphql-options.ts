@@ -41,10 +41,12 @@ export interface GraphqlLimits {
   maxAliases: number
   /** Most that the fields may cost together: 100 for each analytics query, 1 for any other, and what `costs` says. @default 1000 */
   maxCost: number
+  /** Rows that the request's queries may be estimated to read together; each is estimated before it runs, unless its answer is kept. 0 estimates nothing. @default 0 */
+  maxEstimatedRows: number
 }
 
 /** Every default, once. */
-export const GRAPHQL_LIMITS: GraphqlLimits = { maxDocumentLength: 32_768, maxTokens: 1000, maxDepth: 8, maxAliases: 16, maxCost: 1000 }
+export const GRAPHQL_LIMITS: GraphqlLimits = { maxDocumentLength: 32_768, maxTokens: 1000, maxDepth: 8, maxAliases: 16, maxCost: 1000, maxEstimatedRows: 0 }
 
 /** What a {@link GraphQLLayer} is made from. */
 export interface GraphqlLayerOptions {

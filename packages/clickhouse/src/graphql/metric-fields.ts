@@ -35,6 +35,14 @@ export function metricFields(layer: AskableMetrics, options: MetricFieldsOptions
     enum MetricRouting { auto raw }
     enum MetricDimension { ${dimensions.size === 0 ? 'none' : [...dimensions.keys()].join(' ')} }
     input MetricTop { n: Int!, other: Boolean }
+    type DegradedMetrics {
+      "The kind of quota that is spent."
+      quota: String!
+      "When there is some again, in milliseconds."
+      retryAfterMs: Float!
+      "How old the answer is, in milliseconds."
+      ageMs: Float!
+    }
     extend type AnalyticsResult {
       ${all.map((metric) => `${descriptionOf(metric)}${metric.name}(${QUESTION}): [${typeName(metric)}!]!`).join('\n      ')}
       "Any question over metrics of one source: its rows, totals, period and route."
@@ -62,20 +70,22 @@ function pointType(metric: MetricModel, dimensions: readonly string[]): string {
       previous: JSON
       "Whether it is all groups but the largest."
       other: Boolean!
+      "Set when the quota is spent: the answer that the point is of is the one from before."
+      degraded: DegradedMetrics
       ${dimensions.map((dimension) => `${dimension}: JSON`).join('\n      ')}
     }`
 }
 
 function metricResolver(layer: AskableMetrics, metric: MetricModel, options: MetricFieldsOptions): GraphqlResolver {
   return async (_source, args, context) => {
-    const { rows } = await ask(layer, [metric.name], args, context, options)
-    return rows.map((row) => pointOf(row, metric))
+    const { rows, degraded } = await ask(layer, [metric.name], args, context, options)
+    return rows.map((row) => pointOf(row, metric, degraded))
   }
 }
 
-function pointOf(row: MetricRow, metric: MetricModel): Record<string, unknown> {
+function pointOf(row: MetricRow, metric: MetricModel, degraded: MetricAnswer['degraded']): Record<string, unknown> {
   const value = row[metric.name]
-  return { [metric.measure]: value, ...row, date: row.time?.slice(0, 10), value, previous: row.previous?.[metric.name], other: row.other ?? false }
+  return { [metric.measure]: value, ...row, date: row.time?.slice(0, 10), value, previous: row.previous?.[metric.name], other: row.other ?? false, degraded }
 }
 
 function metricsResolver(layer: AskableMetrics, options: MetricFieldsOptions): GraphqlResolver {
@@ -98,7 +108,7 @@ export function questionOf(metrics: readonly string[], args: Record<string, unkn
 
 /** As whom a request asks. */
 export function readerOf(context: GraphqlContext, { rowFilterOf }: MetricFieldsOptions): AskOptions {
-  const { role, scope, tenant, level, signal } = context
+  const { role, scope, tenant, level, budget, signal } = context
   const rowFilter = rowFilterOf?.(context)
-  return { role, scope, tenant, level, signal, ...(rowFilter === undefined ? {} : { rowFilter }) }
+  return { role, scope, tenant, level, budget, signal, ...(rowFilter === undefined ? {} : { rowFilter }) }
 }

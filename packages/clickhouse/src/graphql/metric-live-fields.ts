@@ -34,6 +34,8 @@ const TYPES = /* GraphQL */ `
     period: JSON
     comparedWith: JSON
     route: JSON
+    "Set when the quota is spent and the first answer is one from before."
+    degraded: DegradedMetrics
     "Why there is no newer answer; what was told stays."
     failure: JSON
     "When it is asked again."
@@ -55,7 +57,9 @@ export function liveMetricFields(live: FollowableMetrics, fields: GraphqlExtensi
       ...fields.subscriptions,
       metrics: ({ metrics, lastVersion, ...args }, context) => {
         const last = typeof lastVersion === 'string' ? { lastVersion } : {}
-        const events = live.follow(questionOf(metrics as string[], args) as never, { ...readerOf(context, options), ...last })
+        // A request's budget is for what it asks once; this is asked again and again.
+        const { budget: _budget, ...reader } = readerOf(context, options)
+        const events = live.follow(questionOf(metrics as string[], args) as never, { ...reader, ...last })
         return toldEvents(events)
       },
     },

@@ -62,7 +62,7 @@ function mercuriusOptions(
     cache: MAX_KNOWN_DOCUMENTS,
     validationRules: [...layer.rules],
     graphql: { parseOptions: { maxTokens: layer.limits.maxTokens } },
-    context: (request: FastifyRequest, reply: FastifyReply) => ({ request, signal: abortWhenCallerLeaves(reply), ...readerOf?.(request) }),
+    context: (request: FastifyRequest, reply: FastifyReply) => ({ request, signal: abortWhenCallerLeaves(reply), budget: layer.newBudget(), ...readerOf?.(request) }),
     additionalRouteOptions: { bodyLimit: maxBodyBytes, ...(guard ? { preHandler: guard(permission) } : {}) },
     errorFormatter: (execution: { data?: unknown; errors: readonly unknown[] }) => formatExecution(layer, execution),
     errorHandler: (error: unknown, _request: FastifyRequest, reply: FastifyReply) => {

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createL1Cache } from '@smart-whale/core-cache'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ABUSE_CASES, checkIsolation, runAbuseSuite } from '../../src/access/testing.ts'
@@ -17,6 +18,7 @@ const access = createAccessControl({
   database: 'app',
   levels: {
     tenants: { user: 'tenant_reader', password: 'only-for-tests', roles: ['analyst'], tables: { orders: { tenantColumn: 'tenant_id' } }, limits: { maxExecutionSeconds: 1, maxRowsToRead: 2_000_000, maxResultRows: 10_000, maxMemoryBytes: 200_000_000 } },
+    frugal: { user: 'frugal_reader', password: 'only-for-tests-too', roles: ['frugal'], tables: { orders: { tenantColumn: 'tenant_id' } }, quota: { maxQueries: 2, windowSeconds: 3600 } },
     staff: { user: 'staff_reader', password: 'only-for-staff', roles: ['staff'], tables: { orders: { shared: true } } },
   },
   metrics: [shop],
@@ -135,6 +137,40 @@ describe('the table of a rollup', () => {
 
     expect(report.findings).toEqual([])
     expect(report.probes).toBeGreaterThan(70)
+  })
+})
+
+describe('an answer for which the quota is spent', () => {
+  it('is the one from before, and says so, over REST, GraphQL and live', async () => {
+    const own = await access.openAnalytics({ connection: { url: server.url, database: 'app' }, cache: createL1Cache() })
+    const asked = createMetricsLayer(shop, { analyticsService: own, adapter: owner, mayReadRollups: access.mayReadRollups })
+    const followed = createLiveMetrics(asked, { tables: own, pollMs: 60_000, minIntervalMs: 0, maxRows: 10_000 })
+    const reader = { level: 'frugal', tenant: 'acme' }
+    const routes = Fastify()
+    await routes.register(metricRoutes, { layer: asked, readerOf: () => reader })
+    const graphql = createGraphqlLayer({ analyticsService: own, extend: metricFields(asked) })
+    const first = await asked.ask(question, { ...reader, cache: false })
+    const daily = `orders(from: "2026-03-01", to: "2027-03-01", by: [country], grain: all)`
+    await graphql.resolveQuery(`{ analytics { ${daily} { value } } }`, {}, reader)
+
+    const rest = await routes.inject({ method: 'POST', url: '/analytics/metrics', payload: { ...question, options: { cache: false } } })
+    await own.invalidateTables(['orders'])
+    const { data } = await graphql.resolveQuery(`{ analytics { ${daily} { value degraded { quota retryAfterMs ageMs } } metrics(metrics: ["orders"], from: "2026-03-01", to: "2027-03-01", by: [country], grain: all) } }`, {}, reader)
+    const events = followed.follow(question, reader)
+    const snapshot = await events.next()
+    await own.invalidateTables(['orders'])
+    const failure = await events.next()
+    await events.return?.()
+
+    const degraded = { quota: 'queries', retryAfterMs: expect.any(Number) as number, ageMs: expect.any(Number) as number }
+    expect(first.degraded).toBeUndefined()
+    expect(rest.json()).toMatchObject({ rows: [{ country: 'NO' }], degraded, cache: { status: 'stale' } })
+    expect(data).toMatchObject({ analytics: { orders: [{ degraded }], metrics: { degraded } } })
+    expect(snapshot.value).toMatchObject({ type: 'snapshot', rows: [{ country: 'NO' }], degraded })
+    expect(failure.value).toMatchObject({ type: 'failure', error: { code: 'ERR_CLICKHOUSE_QUOTA' }, retryInMs: expect.toSatisfy((ms: number) => ms > 100_000) as number })
+    followed.close()
+    await routes.close()
+    await own.close()
   })
 })
 

@@ -5,6 +5,7 @@ import { silentMetrics } from '@smart-whale/interfaces'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type AnalyticsQueryOptions, createAuditLogger, createEncryptionManager, type TrustedAnalytics } from '../../src/index.ts'
 import { ABUSE_CASES, type AbuseSuiteOptions, checkIsolation, runAbuseSuite } from '../../src/access/testing.ts'
+import { createGraphqlLayer } from '../../src/graphql/index.ts'
 import { as, askFile, askGraphql, askRest, FILE_CANARY, FOREIGN_CANARY, OTHER_CANARY, ROWS, startTenantWorld, type TenantWorld } from './tenant-world.ts'
 
 let world: TenantWorld
@@ -140,6 +141,25 @@ describe('a budget', () => {
     await expect(ask('staff')).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_BUDGET', status: 422, kind: 'rows', allowed: 1000, estimated: expect.toSatisfy((rows: number) => rows > 4000) as number })
     await expect(ask('frugal', 'beta')).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_BUDGET', estimated: undefined, message: expect.not.stringMatching(/4[0-9]{3}/) as string })
     expect((await ask('frugal', 'acme')).data).toHaveLength(1)
+  })
+
+  it('bounds what the queries of a GraphQL request would read together: what does not fit is not run, and a kept answer costs nothing', async () => {
+    const graphql = createGraphqlLayer({ analyticsService: world.service, limits: { maxEstimatedRows: 600 } })
+    const part = (from: number, mark: string): string => `SELECT sum(delay) AS d, '${mark}' AS mark FROM flights WHERE tenant = 'beta' AND id >= ${from} AND id < ${from + 300}`
+    const ask = (marks: readonly string[], who: Record<string, string>) =>
+      graphql.resolveQuery(`{ ${marks.map((mark, index) => `${mark}: analytics(query: ${JSON.stringify(part(index * 1000, mark))}) { data }`).join(' ')} }`, {}, who)
+
+    const alone = await ask(['first'], { level: 'staff' })
+    const refused = await ask(['other', 'more'], { level: 'staff' })
+    const again = await ask(['first', 'third'], { level: 'staff' })
+    const tenant = await ask(['mine', 'minetoo'], { level: 'tenants', tenant: 'beta' })
+    await world.owner.execute('SYSTEM FLUSH LOGS')
+    const { rows } = await world.owner.execute("SELECT count() AS n FROM system.query_log WHERE type = 'QueryFinish' AND query_kind = 'Select' AND (query LIKE '%\\'other\\' AS mark%' OR query LIKE '%\\'more\\' AS mark%')")
+
+    expect([alone.errors, again.errors]).toEqual([undefined, undefined])
+    expect(refused.errors).toMatchObject([{ message: expect.stringMatching(/would read \d{3} rows, \d{3} of them by this query; at most 600 /) as string, extensions: { code: 'ERR_CLICKHOUSE_BUDGET', status: 422 } }])
+    expect(rows).toEqual([{ n: 1n }])
+    expect(tenant.errors).toMatchObject([{ message: expect.stringContaining('would read more rows than they may; at most 600 ') as string }])
   })
 
   it('leaves the place of a mistake where it is in the query', async () => {

@@ -1,5 +1,5 @@
 import type { QueryStatistics } from '../../adapter-options.ts'
-import type { CacheState } from '../../analytics/analytics-query.ts'
+import type { AnalyticsResult, CacheState, DegradedAnswer } from '../../analytics/analytics-query.ts'
 import type { Route } from '../rewrite/choose-route.ts'
 
 /** What a dimension's value may be. */
@@ -38,6 +38,14 @@ export interface MetricAnswer<Metric extends string = string, Dimension extends 
   readonly route: AnsweredRoute
   /** Of the question itself; a comparison has its own. */
   readonly cache: CacheState
+  /** Set when the caller's quota is spent: the answer, or what it is compared with, is the one from before. */
+  readonly degraded?: DegradedMetrics | undefined
+}
+
+/** Why an answer is an older one. */
+export interface DegradedMetrics extends DegradedAnswer {
+  /** How old it is, in milliseconds; of several parts the oldest. */
+  readonly ageMs: number
 }
 
 /** Half-open, in the question's time zone. */
@@ -61,4 +69,12 @@ export function sumStatistics(statistics: readonly (QueryStatistics | null)[]): 
   const known = statistics.filter((one) => one !== null)
   const sum = (of: (one: QueryStatistics) => number): number | null => (known.length < statistics.length ? null : known.reduce((total, one) => total + of(one), 0))
   return { rowsRead: sum((one) => one.rowsRead), bytesRead: sum((one) => one.bytesRead), elapsedMs: sum((one) => one.elapsedMs) }
+}
+
+/** What is to be said of results that make one answer; nothing, when all of them are what was asked for. */
+export function degradedOf(results: readonly AnalyticsResult[]): Pick<MetricAnswer, 'degraded'> {
+  const older = results.flatMap(({ degraded, cache }) => (degraded === undefined ? [] : [{ ...degraded, ageMs: cache.ageMs }]))
+  const [first, ...others] = older
+  if (first === undefined) return {}
+  return { degraded: others.reduce((one, other) => ({ quota: one.quota, retryAfterMs: Math.max(one.retryAfterMs, other.retryAfterMs), ageMs: Math.max(one.ageMs, other.ageMs) }), first) }
 }

@@ -15,7 +15,7 @@ import type { Span } from '../periods/grain-edges.ts'
 import { formatInstant } from '../periods/zoned-time.ts'
 import { chooseRoute, type ChosenRoute, type Route } from '../rewrite/choose-route.ts'
 import { type KnownRollup, RollupCatalogue } from '../rollups/rollup-catalogue.ts'
-import { type AnsweredPeriod, type MetricAnswer, type MetricTotals, sumStatistics } from './metric-answer.ts'
+import { type AnsweredPeriod, degradedOf, type DegradedMetrics, type MetricAnswer, type MetricTotals, sumStatistics } from './metric-answer.ts'
 import type { MetricsLayerOptions } from './metrics-options.ts'
 import { type Cohort, type FunnelStep, readCohorts, readFunnel } from './paths-answer.ts'
 import { assembleRows, readGroups, valuesByName } from './shape-rows.ts'
@@ -48,6 +48,8 @@ export interface PathsAnswer<Part> {
   readonly cache: CacheState
   readonly rowsRead: number | null
   readonly bytesRead: number | null
+  /** Set when the caller's quota is spent: the answer is the one from before. */
+  readonly degraded?: DegradedMetrics | undefined
 }
 
 /**
@@ -81,6 +83,7 @@ class RoutedMetrics {
       this.#run(this.#compile(plan, chosen, plan.span), options),
       plan.compared && this.#run(this.#compile(plan, chosen, plan.compared.span), options),
     ])
+    const results = before === undefined ? [now] : [now, before]
     const groups = readGroups(plan, now.data, plan.starts)
     const groupsBefore = before && readGroups(plan, before.data, plan.compared?.starts ?? [])
     const totals = groups.totals && {
@@ -93,8 +96,9 @@ class RoutedMetrics {
       truncated: groups.truncated,
       period: periodOf(plan.span, plan.zone),
       ...(plan.compared === undefined ? {} : { comparedWith: periodOf(plan.compared.span, plan.zone) }),
-      route: { ...chosen.route, ...sumStatistics([now, ...(before === undefined ? [] : [before])].map(({ statistics }) => statistics)) },
+      route: { ...chosen.route, ...sumStatistics(results.map(({ statistics }) => statistics)) },
       cache: now.cache,
+      ...degradedOf(results),
     }
   }
 
@@ -150,6 +154,7 @@ function periodOf({ fromMs, toMs }: Span, zone: string): AnsweredPeriod {
   return { from: formatInstant(fromMs, zone), to: formatInstant(toMs, zone), timeZone: zone }
 }
 
-function pathsFacts({ cache, statistics }: AnalyticsResult, { span, zone }: { readonly span: Span; readonly zone: string }): Omit<PathsAnswer<never>, 'rows'> {
-  return { period: periodOf(span, zone), cache, rowsRead: statistics?.rowsRead ?? null, bytesRead: statistics?.bytesRead ?? null }
+function pathsFacts(answer: AnalyticsResult, { span, zone }: { readonly span: Span; readonly zone: string }): Omit<PathsAnswer<never>, 'rows'> {
+  const { cache, statistics } = answer
+  return { period: periodOf(span, zone), cache, rowsRead: statistics?.rowsRead ?? null, bytesRead: statistics?.bytesRead ?? null, ...degradedOf([answer]) }
 }

@@ -1,4 +1,5 @@
 import type { CallOptions } from '@smart-whale/interfaces'
+import type { EstimateBudget } from '../../access/request-budget.ts'
 import type { Filters, Grain } from '../definition/metric-definition.ts'
 import type { PeriodName } from '../periods/resolve-period.ts'
 
@@ -48,6 +49,8 @@ export interface AskOptions extends CallOptions {
   tenant?: string | undefined
   /** Which trust level it runs at, where the analytics service has several. @default none */
   level?: string | undefined
+  /** What it may be estimated to read, together with others of the same request. @default nothing is estimated */
+  budget?: EstimateBudget | undefined
   /** Rows that this caller may see, beside what he asks for. @default those of the layer's `rowFilter` */
   rowFilter?: RowFilter | undefined
 }

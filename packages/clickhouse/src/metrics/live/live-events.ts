@@ -6,6 +6,8 @@ import type { MetricAnswer, MetricRow, MetricTotals } from '../answer/metric-ans
 export type LiveFrame = Pick<MetricAnswer, 'truncated' | 'period' | 'comparedWith'> & {
   /** Present when they were asked for. */
   readonly totals?: MetricTotals
+  /** Set when the reader's quota is spent and the first answer is one from before; gone as soon as there is a new one. */
+  readonly degraded?: MetricAnswer['degraded']
 }
 
 /** The whole answer: in place of whatever there was before. */
@@ -70,6 +72,7 @@ export function rowKey(key: readonly string[], row: LiveRowKey): string {
 }
 
 /** What an answer tells beside its rows. */
-export function frameOf({ totals, truncated, period, comparedWith }: LiveFrame): LiveFrame {
-  return { ...(totals === undefined ? {} : { totals }), truncated, period, ...(comparedWith === undefined ? {} : { comparedWith }) }
+export function frameOf({ totals, truncated, period, comparedWith, degraded }: LiveFrame): LiveFrame {
+  const more = Object.fromEntries(Object.entries({ totals, comparedWith, degraded }).filter(([, value]) => value !== undefined))
+  return { ...more, truncated, period }
 }

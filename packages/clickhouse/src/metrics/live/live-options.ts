@@ -34,7 +34,7 @@ export interface LiveMetricsOptions {
 }
 
 /** How a question is followed. */
-export interface FollowOptions extends Omit<AskOptions, 'cache' | 'ttlSeconds' | 'timeoutMs'> {
+export interface FollowOptions extends Omit<AskOptions, 'cache' | 'ttlSeconds' | 'timeoutMs' | 'budget'> {
   /** Version of the last event that was received: what has changed since comes first, instead of everything. @default none */
   lastVersion?: string | undefined
 }

@@ -1,7 +1,8 @@
 import { type Backoff, type Bulkhead, outsideOfCalls } from '@smart-whale/core-resilience'
 import { type Clock, InfrastructureError, type Logger, type TimerHandle } from '@smart-whale/interfaces'
 import { OperationalError } from '../../operational-errors.ts'
-import type { MetricAnswer } from '../answer/metric-answer.ts'
+import { QuotaExceededError } from '../../access/access-errors.ts'
+import type { DegradedMetrics, MetricAnswer } from '../answer/metric-answer.ts'
 import type { LiveFailure } from './live-events.ts'
 import type { VersionedAnswer } from './versioned-answer.ts'
 
@@ -112,6 +113,8 @@ export class LiveQuestion {
   }
 
   #answered(run: Run, answer: MetricAnswer): void {
+    // What is from before is better than nothing, and worse than what was told already.
+    if (answer.degraded !== undefined && this.answer.sequence > 0) return this.#failed(run, quotaIsSpent(answer.degraded))
     run.asking = false
     if (this.#run !== run) return
     const news = this.answer.take(answer) || !this.#current || this.#failure !== undefined
@@ -130,7 +133,7 @@ export class LiveQuestion {
     if (this.#run !== run) return
     const { backoff, clock, logger } = this.#parts
     run.failures += 1
-    run.waitedMs = backoff.delayMs(run.failures, run.waitedMs, Math.random)
+    run.waitedMs = Math.max(backoff.delayMs(run.failures, run.waitedMs, Math.random), QuotaExceededError.isInstance(cause) ? cause.retryAfterMs : 0)
     const error = InfrastructureError.isInstance(cause) ? cause : new OperationalError('a live question failed for a reason that this package does not know; see the cause', { cause })
     this.#failure = { type: 'failure', error, retryInMs: run.waitedMs }
     logger.warn({ err: cause, failures: run.failures, retryInMs: run.waitedMs }, 'a live question could not be answered')
@@ -150,4 +153,8 @@ export class LiveQuestion {
     run.dueAtMs = atMs
     run.timer = clock.setTimeout(() => this.#ask(run), Math.max(0, atMs - clock.monotonic()))
   }
+}
+
+function quotaIsSpent({ quota, retryAfterMs }: DegradedMetrics): QuotaExceededError {
+  return new QuotaExceededError(`the quota (${quota}) is spent; there is some again in ${Math.ceil(retryAfterMs / 1000)} s`, { quota, retryAfterMs })
 }
