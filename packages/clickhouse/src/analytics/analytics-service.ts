@@ -141,10 +141,7 @@ class CachedAnalyticsService implements AnalyticsService {
     } finally {
       // Also after a failure: what broke may have broken after the rows were stored.
       await this.invalidateTables([table]).catch((error: unknown) => {
-        this.#options.logger?.error(
-          { err: error, table },
-          'answers that read the table could not be voided; they are served until their life ends',
-        )
+        this.#options.logger?.error({ err: error, table }, 'answers that read the table could not be voided; they are served until their life ends')
       })
     }
   }
