@@ -94,7 +94,7 @@ describe('turns', () => {
     await use(turns, clock, 'greedy', 50_000)
     for (const [tenant, tookMs] of [['sly', 10], ['slow', 140], ['slow', 140]] as const) await use(turns, clock, tenant, tookMs)
     await use(turns, clock, 'sly', 600)
-    await turns.take('greedy', share)
+    const greedy = await turns.take('greedy', share)
 
     const sly = await turns.take('sly', share)
     await clock.advance(149)
@@ -103,8 +103,24 @@ describe('turns', () => {
     await clock.advance(1)
 
     expect((await slow).isLight).toBe(true)
+    greedy.end()
+    const next = turns.take('greedy', share)
+    // The place that the long one has now is the only one for long ones.
+    expect(turns.stats).toEqual({ running: 2, waiting: 1 })
     sly.end()
-    expect(turns.stats).toEqual({ running: 2, waiting: 0 })
+    expect((await next).isLight).toBe(false)
+  })
+
+  it('are kept for a modest tenant among many who hardly ask, too', async () => {
+    const clock = new FakeClock()
+    const turns = new FairTurns({ maxConcurrent: 2, reserved: 1, clock })
+    await use(turns, clock, 'greedy', 50_000)
+    for (let round = 0; round < 10; round++) await use(turns, clock, 'modest', 50)
+    await turns.take('greedy', share)
+    for (let index = 0; index < 100; index++) turns.take(`other-${index}`, share).catch(() => {})
+
+    expect((await turns.take('modest', share)).isLight).toBe(true)
+    expect(turns.stats).toEqual({ running: 2, waiting: 100 })
   })
 
   it('go to a newcomer whose queries are unknown as to anybody, and first', async () => {
