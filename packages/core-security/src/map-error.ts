@@ -8,9 +8,6 @@ import { TokenError } from './errors.ts'
 export function mapTokenError(error: unknown): TokenError {
   if (TokenError.isInstance(error)) return error
   if (error instanceof errors.JWTExpired) return new TokenError('ERR_TOKEN_EXPIRED', 'the token has expired; get a new one')
-  if (error instanceof errors.JOSEAlgNotAllowed) {
-    return new TokenError('ERR_TOKEN_ALGORITHM', 'the token is signed with an algorithm that is not accepted here')
-  }
   if (error instanceof errors.JWTClaimValidationFailed) return mapClaimError(error)
   return new TokenError('ERR_TOKEN_INVALID', 'the token is not one that this service accepts: its form or its signature is wrong')
 }

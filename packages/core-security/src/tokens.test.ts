@@ -325,15 +325,13 @@ describe('the cache of verified tokens', () => {
     const claims = { subject: 'a', roles: [], expiresAt: Number.MAX_SAFE_INTEGER }
     const seen: string[] = []
     const cached = cacheVerifiedTokens({ verify: async (token) => ({ ...claims, subject: `${seen.push(token)}` }) })
-    const tokens = ['opaque', 'a.b', 'a.b.c', 'a.c.d', 'a..c', 'b.b.', 'a.b.c.d', '..', '']
+    const tokens = ['opaque', 'a.b', 'a.b.c', 'a.b.d', 'a.b.cdefghij', 'a.b.cdefghix', 'a..k', 'b.b.', 'a.b.c.d', '']
 
     for (const token of [...tokens, ...tokens]) await cached.verify(token)
     await cached.verify('\u0100.b.c')
-    await cached.verify('a.b.x')
 
-    expect(seen).toEqual([...tokens, '\u0100.b.c', 'a.b.x'])
-    // Of two signatures over the same claims the later one is remembered.
-    expect(tokens.map((token) => cached.known(token)?.subject)).toEqual(tokens.map((token, index) => (token === 'a.b.c' ? undefined : `${index + 1}`)))
+    expect(seen).toEqual([...tokens, '\u0100.b.c'])
+    expect(tokens.map((token) => cached.known(token)?.subject)).toEqual(tokens.map((_, index) => `${index + 1}`))
     expect(['\u0100.b.c', '\0.b.c', 'a.b.\u0163'].map((token) => cached.known(token))).toEqual([undefined, undefined, undefined])
   })
 
