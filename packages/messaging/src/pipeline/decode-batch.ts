@@ -1,7 +1,9 @@
+import type { ColumnBatch } from '@smart-whale/interfaces'
 import type { RecordBatch, ValuePlace } from '../transport.ts'
 import { columnsDecoder, type ColumnsDecoder } from './columns/column-decoder.ts'
 import { ColumnPool } from './columns/column-pool.ts'
 import { PlainRecords } from './columns/plain-records.ts'
+import { dropPicked } from './columns/slice-columns.ts'
 import { eventFieldsDecoder, type HeaderOf } from './decode-record.ts'
 import { RecordRefusal } from './event-refusal.ts'
 import type { EventContext, IngestRow, PipelineSink } from './event-types.ts'
@@ -75,6 +77,8 @@ function plainEventsFirst(columns: ColumnsDecoder, decode: RecordDecoder, decode
   // While the records of one slice are written, those of the next one are read; the one after it has the first one's again.
   let [plain, next] = [new PlainRecords(makeRow), new PlainRecords(makeRow)]
   let rows = 0
+  // Of the slices that are still looked at, the oldest first.
+  const looked: ColumnBatch[] = []
   const place: ValuePlace = { bytes: Buffer.alloc(0), start: 0, end: 0, offset: 0 }
   return {
     begin: () => {
@@ -95,8 +99,15 @@ function plainEventsFirst(columns: ColumnsDecoder, decode: RecordDecoder, decode
         records.push(record.row === null ? record : { ...record, columns: plain.columns, columnRow: rows++ })
       }
     },
-    end: () => void Object.assign(plain.columns, columns.collected()),
-    done: () => columns.done(),
+    end: () => {
+      Object.assign(plain.columns, columns.collected())
+      looked.push(plain.columns)
+    },
+    done: () => {
+      const oldest = looked.shift()
+      if (oldest !== undefined) dropPicked(oldest)
+      columns.done()
+    },
   }
 }
 

@@ -1,4 +1,5 @@
 import { type ColumnBatch, pickRows, type RowRange } from '@smart-whale/interfaces'
+import { giveBack, ownMemory } from '../../kafka/own-memory.ts'
 import type { IngestRow } from '../event-types.ts'
 import type { SliceRecord } from '../slice-records.ts'
 
@@ -11,6 +12,21 @@ export interface RecordRows {
 
 /** Looked up for one store, and mostly wanted by the other one as well. */
 const found = new WeakMap<readonly SliceRecord[], RecordRows>()
+
+/** By slice: copies of its columns that lack some rows. As large as the slice, so that the collector would mark its heap for every few of them. */
+const picked = new WeakMap<ColumnBatch, ColumnBatch[]>()
+
+/** Frees what was picked from a slice's columns: nobody looks at its records any more. */
+export function dropPicked(columns: ColumnBatch): void {
+  for (const { columns: values } of picked.get(columns) ?? []) {
+    for (const { bytes, nulls, isConstant } of values) {
+      if (isConstant) continue
+      giveBack(bytes)
+      if (nulls !== null) giveBack(nulls)
+    }
+  }
+  picked.delete(columns)
+}
 
 /** The rows of records that have one each. */
 export function rowsOfRecords(records: readonly SliceRecord[]): RecordRows {
@@ -30,7 +46,13 @@ export function rowsOfRecords(records: readonly SliceRecord[]): RecordRows {
 function columnsOfRecords(records: readonly SliceRecord[]): ColumnBatch | null {
   const columns = records[0]?.columns
   if (columns === undefined || !records.every((record) => record.columns === columns)) return null
-  return columns.rows === records.length ? columns : pickRows(columns, rangesOf(records))
+  return columns.rows === records.length ? columns : pick(columns, rangesOf(records))
+}
+
+function pick(columns: ColumnBatch, ranges: readonly RowRange[]): ColumnBatch {
+  const rest = pickRows(columns, ranges, ownMemory)
+  picked.set(columns, [...(picked.get(columns) ?? []), rest])
+  return rest
 }
 
 /** Where the rows of these records lie: mostly in few places, with one row or another left out between them. */
