@@ -9,3 +9,6 @@ export type { RebalanceReport } from '../distribution/move-entries.ts'
 
 // Redis alone, behind the caching contract
 export { CacheService, type CacheLock, type CacheServiceOptions, createCacheService } from './cache-service.ts'
+
+// The same with the memory of every node in step
+export { createL2Cache, L2Cache, type L2CacheOptions } from './l2-cache.ts'
