@@ -8,6 +8,8 @@ export interface Chain {
   readonly stages: readonly Stage[]
   /** Whether each stage is passed over as long as nothing fails. */
   readonly passive: readonly boolean[]
+  /** Whether there is one stage, as in a policy by itself. */
+  readonly isSingle: boolean
   /** A policy that can't be fused, and what is below it; undefined when the work itself is below the stages. */
   readonly inner: (<T>(work: Work<T>, context: PolicyContext) => Promise<T>) | undefined
   readonly canAbandon: boolean
@@ -41,6 +43,7 @@ export function chainOf(stages: readonly Stage[], inner?: Chain['inner'], what =
   return {
     stages,
     passive: stages.map(({ isPassive }) => isPassive),
+    isSingle: stages.length === 1,
     inner,
     canAbandon: stages.some((stage) => stage.canAbandon),
     judgesResults: stages.some((stage) => stage.judgesResults),

@@ -29,7 +29,8 @@ export class Run<T> implements Settling<T> {
   outcome: Settling<T>['outcome'] = undefined
   private readonly _chain: Chain
   private readonly _work: Work<T>
-  private _notes: unknown[] | undefined = undefined
+  /** What stages have noted, each at its place; the note itself when there is one stage. */
+  private _notes: unknown = undefined
   /** Stages that the run is in. */
   private _depth = 0
   /** Grows when the work is called, and again when it has ended or no longer counts, by which late answers are told: odd while it is under way. */
@@ -64,14 +65,14 @@ export class Run<T> implements Settling<T> {
 
   /** What the stage has noted about this run. */
   noteOf(at: number): unknown {
-    return this._notes?.[at]
+    return this._chain.isSingle ? this._notes : (this._notes as unknown[] | undefined)?.[at]
   }
 
   /** Notes something for the stage, in place of what it noted before. Calls that nothing is noted about are spared the room for it. */
   note(at: number, note: unknown): void {
-    if (note === undefined && this._notes === undefined) return
-    this._notes ??= new Array<unknown>(this._chain.stages.length)
-    this._notes[at] = note
+    if (this._chain.isSingle) this._notes = note
+    else if (this._notes !== undefined) (this._notes as unknown[])[at] = note
+    else if (note !== undefined) (this._notes = new Array<unknown>(this._chain.stages.length))[at] = note
   }
 
   /** The time, read once for all stages that are passed in one go. */
@@ -115,7 +116,6 @@ export class Run<T> implements Settling<T> {
   /** A stage that waits for something else than the work: the caller's giving up must reach it. */
   waitAt(at: number): void {
     this._depth = at + 1
-    // It goes on at another time.
     this.reading.forget()
     if (this._stopFollowing === undefined) this._follow()
   }
