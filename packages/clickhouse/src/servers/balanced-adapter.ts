@@ -184,6 +184,7 @@ export class BalancedAdapter implements ClickHouseAdapter {
         held.release()
       }
       const first = await judged(held, () => pieces.next())
+      held.answered()
       // It came when its deadline had passed: nobody is there to read on, or to give the connection back.
       if (attempt.signal.aborted) await leave()
       return { held, pieces, first, leave }

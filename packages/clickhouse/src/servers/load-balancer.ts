@@ -24,7 +24,7 @@ export interface ServerStats extends PoolStats {
   readonly isEjected: boolean
   /** Calls that have not ended. */
   readonly underWay: number
-  /** Mean time of its calls, quick to rise and slow to fall; 0 while nothing is known. */
+  /** Mean time of its calls, of a stream until its first piece, quick to rise and slow to fall; 0 while nothing is known. */
   readonly latencyMs: number
   readonly weight: number
 }

@@ -168,6 +168,11 @@ export class HeldServer {
     this.connection.release()
   }
 
+  /** Says that the first piece of an answer has come: what its reader takes for the rest is not the server's time. */
+  answered(): void {
+    this.#lease.answered()
+  }
+
   /** Says how the call ended, and gives the connection back; only the first word counts. */
   release(error?: unknown): void {
     if (this.#isReleased) return

@@ -162,6 +162,22 @@ describe('where calls to several servers go', () => {
     await until(() => balancer.getStats().every(({ underWay, inUse }) => underWay === 0 && inUse === 0), 'all are given back', 500)
   })
 
+  it("counts a stream's time until its first piece, however slowly it is read", async () => {
+    const adapter = open()
+    const server = adapter.servers[1] as string
+    const latency = (): number => adapter.getStats()[1]?.latencyMs ?? Number.NaN
+    await adapter.execute('SELECT 1', {}, { pinTo: server })
+    const before = latency()
+
+    for await (const row of adapter.stream('SELECT number FROM numbers(2)', {}, { pinTo: server })) {
+      // Slow reading is what is measured here, or rather isn't.
+      if (row['number'] === 0n) await new Promise((resolve) => setTimeout(resolve, 700))
+    }
+
+    expect(latency()).toBeGreaterThan(0)
+    expect(latency()).toBeLessThan(before + 350)
+  })
+
   it('leaves out a server whose connections are given back with its failures', async () => {
     const balancer = new ClickHouseLoadBalancer({ servers: trio.servers, balancing: { consecutiveFailures: 2, probeEveryMs: 200 } })
     closers.push(() => balancer.closeAllConnections())
