@@ -3,25 +3,31 @@ import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import type { AuditEntry, AuditStore, ChainHead, FoundEntry } from '@smart-whale/interfaces'
 import { AuditError } from '../errors.ts'
 import { CHAIN_START, type ChainKey } from './audit-chain.ts'
+import { listSegments, segmentPath } from './audit-segments.ts'
 
 /** Where the last entry is looked for, from the end. */
 const TAIL_BYTES = 1024 * 1024
 
 /**
  * A chain in a file, one JSON line an entry, mode 600. Beside it `<file>.head` says how far it has been: a file that was cut off ends
- * before it. One process may write at a time.
+ * before it. A file that is full is called `<file>.<its last entry's number>` from then on, and the chain goes on in a new one: which entries
+ * there must be doesn't depend on how they are cut. One process may write at a time.
  */
 export class AuditFile implements AuditStore {
   readonly path: string
   readonly #key: ChainKey
+  readonly #maxBytes: number
   #file: FileHandle | null = null
+  #size = 0
 
-  constructor(path: string, key: ChainKey) {
+  constructor(path: string, key: ChainKey, maxBytes = Infinity) {
     this.path = path
     this.#key = key
+    this.#maxBytes = maxBytes
   }
 
   async open(): Promise<ChainHead> {
@@ -42,17 +48,25 @@ export class AuditFile implements AuditStore {
     const last = entries.at(-1)
     if (last === undefined) return
     await this.#explained(async () => {
-      const file = this.#file
-      if (file === null) throw new AuditError('ERR_AUDIT_CLOSED', 'the audit log is closed; open it anew')
-      await file.appendFile(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
+      if (this.#file === null) throw new AuditError('ERR_AUDIT_CLOSED', 'the audit log is closed; open it anew')
+      const file = this.#size < this.#maxBytes ? this.#file : await this.#beginAnother((entries[0]?.sequence ?? 1) - 1)
+      const text = entries.map((entry) => `${JSON.stringify(entry)}\n`).join('')
+      await file.appendFile(text)
       await file.datasync()
+      this.#size += Buffer.byteLength(text)
       await this.#writeHead({ sequence: last.sequence, hash: last.hash })
     })
   }
 
   async *read(): AsyncIterable<FoundEntry> {
-    const lines = createInterface({ input: createReadStream(this.path, 'utf8'), crlfDelay: Infinity })
-    for await (const line of lines) yield parsed(line)
+    // The present one first: what it is called when the others are looked for doesn't matter then.
+    const present = await open(this.path, 'r')
+    try {
+      for (const segment of await listSegments(this.path, (await present.stat()).ino)) yield* linesOf(createReadStream(segment, 'utf8'))
+      yield* linesOf(present.createReadStream({ encoding: 'utf8', autoClose: false }))
+    } finally {
+      await present.close()
+    }
   }
 
   /** By the file beside the log. One that is there but not ours is a fault of its own. */
@@ -66,6 +80,15 @@ export class AuditFile implements AuditStore {
 
   async close(): Promise<void> {
     if (this.#file !== null) await this.#leave()
+  }
+
+  /** The former one is closed for good, and has its name, before another is there. */
+  async #beginAnother(lastSequence: number): Promise<FileHandle> {
+    await this.#file?.close()
+    await rename(this.path, segmentPath(this.path, lastSequence))
+    this.#file = await open(this.path, 'a+', 0o600)
+    this.#size = 0
+    return this.#file
   }
 
   async #leave(): Promise<void> {
@@ -92,12 +115,28 @@ export class AuditFile implements AuditStore {
     await file.read(tail, 0, tail.length, start)
     const wholeEnd = tail.lastIndexOf(0x0a) + 1
     if (wholeEnd < tail.length) await file.truncate(start + wholeEnd)
-    const last = tail.toString('utf8', 0, wholeEnd).trimEnd().split('\n').at(-1) ?? ''
+    this.#size = start + wholeEnd
+    const last = lastLine(tail.subarray(0, wholeEnd)) || (await this.#lastOfSegments())
     const known = await this.knownHead()
     if (last === '') return known === undefined ? CHAIN_START : refuseCut(this.path, known, CHAIN_START)
     const entry = parsed(last)
     if ('broken' in entry) throw new AuditError('ERR_AUDIT_BROKEN', `the last line of the audit log ${this.path} ${entry.broken}; keep the file as it is for whoever looks into it, and begin another one`)
     return known !== undefined && known.sequence > entry.sequence ? refuseCut(this.path, known, entry) : { sequence: entry.sequence, hash: entry.hash }
+  }
+
+  /** A process may have ended between two files. */
+  async #lastOfSegments(): Promise<string> {
+    const newest = (await listSegments(this.path)).at(-1)
+    if (newest === undefined) return ''
+    const file = await open(newest, 'r')
+    try {
+      const { size } = await file.stat()
+      const tail = Buffer.alloc(Math.min(size, TAIL_BYTES))
+      await file.read(tail, 0, tail.length, size - tail.length)
+      return lastLine(tail)
+    } finally {
+      await file.close()
+    }
   }
 
   async #explained<T>(work: () => Promise<T>): Promise<T> {
@@ -109,6 +148,12 @@ export class AuditFile implements AuditStore {
       throw new AuditError('ERR_AUDIT_WRITE', `the audit log ${this.path} can't be read or written (${reason}); check its folder, and the room on the disk`, { reason }, error)
     }
   }
+}
+
+const lastLine = (tail: Buffer): string => tail.toString('utf8').trimEnd().split('\n').at(-1) ?? ''
+
+async function* linesOf(input: Readable): AsyncIterable<FoundEntry> {
+  for await (const line of createInterface({ input, crlfDelay: Infinity })) yield parsed(line)
 }
 
 function refuseCut(path: string, known: ChainHead, found: ChainHead): never {

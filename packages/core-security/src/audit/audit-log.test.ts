@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type AuditLog, openAuditLog, verifyAuditFile } from '../index.ts'
@@ -44,6 +44,42 @@ describe('an audit log', () => {
 
     expect({ entries, faults }).toEqual({ entries: 6, faults: [] })
     expect(head).toEqual(again.head())
+  })
+
+  it('goes on in another file when one is full, over restarts, and shows what is missing of any of them', async () => {
+    const path = await newPath()
+    const record = async (steps: number): Promise<void> => {
+      const log = await openAuditLog({ path, key, maxFileBytes: 700 })
+      for (let step = 0; step < steps; step++) await log.record({ actor: 'alice', action: `step ${step}`, outcome: 'success' })
+      expect(await log.verify()).toMatchObject({ faults: [], head: log.head() })
+      await log.close()
+    }
+    await record(5)
+    await record(6)
+    const files = (await readdir(dirname(path))).filter((name) => /^audit\.log(\.\d+)?$/.test(name))
+    // As a process leaves it that ends between two files.
+    await rename(path, `${path}.000000000011`)
+    await record(1)
+
+    expect(files.length).toBeGreaterThan(2)
+    expect(await verifyAuditFile(path, { key })).toMatchObject({ entries: 12, faults: [] })
+    const lost = (await readdir(dirname(path))).filter((name) => /\.\d{12}$/.test(name)).sort()[1] as string
+    await rename(join(dirname(path), lost), join(dirname(path), 'moved'))
+    expect((await verifyAuditFile(path, { key })).faults).toMatchObject([{ what: expect.stringContaining('that are missing') as string }])
+  })
+
+  it('can be looked through while it goes on in another file', async () => {
+    const log = await openAuditLog({ path: await newPath(), key, maxFileBytes: 400 })
+    closing.push(() => log.close())
+    const written = (async () => {
+      for (let step = 0; step < 60; step++) await log.record({ actor: 'alice', action: `step ${step}`, outcome: 'success' })
+    })()
+    const looks = []
+    for (let look = 0; look < 8; look++) looks.push(await log.verify())
+    await written
+
+    expect(looks.flatMap(({ faults }) => faults)).toEqual([])
+    expect(await log.verify()).toMatchObject({ entries: 60, faults: [] })
   })
 
   it('shows any line that was changed, removed, doubled, swapped or added', async () => {

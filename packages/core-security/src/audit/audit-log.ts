@@ -13,6 +13,8 @@ export interface AuditLogOptions {
   stores?: readonly AuditStore[] | undefined
   /** Secret of 32 bytes or more that the chain is made with. Without it the log shows accidents and clumsy changes; who may write the file could still write another chain. @default none */
   key?: Uint8Array | undefined
+  /** Bytes after which a file is full: it is called `<path>.<number of its last entry>` then, and the chain goes on in another. It is moved away or kept by whoever keeps logs. @default 104_857_600 */
+  maxFileBytes?: number | undefined
   /** Events that may wait to be written; more are refused. @default 10_000 */
   maxPending?: number | undefined
   /** Source of the time. @default systemClock */
@@ -38,10 +40,11 @@ export interface AuditLog extends AuditSink {
  * @throws AuditError `ERR_AUDIT_LOCKED`, `ERR_AUDIT_BROKEN`, `ERR_AUDIT_WRITE`
  */
 export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> {
-  const { path, stores = [], maxPending = 10_000, clock = systemClock } = options
+  const { path, stores = [], maxFileBytes = 104_857_600, maxPending = 10_000, clock = systemClock } = options
+  if (!(maxFileBytes >= 1)) throw wrongOption('maxFileBytes', maxFileBytes, 'must be a number of bytes from 1')
   if (path !== undefined) requireText('path', path)
   const key = chainKey(options.key)
-  const all = [...(path === undefined ? [] : [new AuditFile(path, key)]), ...stores]
+  const all = [...(path === undefined ? [] : [new AuditFile(path, key, maxFileBytes)]), ...stores]
   const [leader] = all
   if (leader === undefined) throw wrongOption('path', path, 'must name a file, or stores must hold a store')
   const head = await leader.open()
