@@ -8,6 +8,7 @@ import { eventFieldsDecoder, type HeaderOf } from './decode-record.ts'
 import { RecordRefusal } from './event-refusal.ts'
 import type { EventContext, IngestRow, PipelineSink } from './event-types.ts'
 import { type PipelineDefinition, RESERVED_COLUMNS } from './pipeline-definition.ts'
+import { refusalOfNoJson } from './parse-event.ts'
 import type { UndeclaredField } from './read-event.ts'
 import type { SliceRecord } from './slice-records.ts'
 
@@ -90,11 +91,12 @@ function plainEventsFirst(columns: ColumnsDecoder, decode: RecordDecoder, decode
     decode: (batch, records) => {
       plain.add(batch, records.length)
       for (let index = 0; index < batch.length; index++) {
-        if (locate(batch, index, place) && columns.addEvent(place, batch)) {
+        const isThere = locate(batch, index, place)
+        if (isThere && columns.addEvent(place, batch)) {
           records.push(plain.at(records.length, rows++))
           continue
         }
-        const record = decode(batch, index)
+        const record = isThere && columns.isNoJson ? noJson(batch, index) : decode(batch, index)
         if (record.row !== null) columns.addRow(record.row, batch)
         records.push(record.row === null ? record : { ...record, columns: plain.columns, columnRow: rows++ })
       }
@@ -109,6 +111,11 @@ function plainEventsFirst(columns: ColumnsDecoder, decode: RecordDecoder, decode
       columns.done()
     },
   }
+}
+
+/** What the first look at an event has shown to be no JSON. */
+function noJson(batch: RecordBatch, index: number): SliceRecord {
+  return { batch, index, offset: batch.offsetAt(index), row: null, refusal: refusalOfNoJson(batch.valueAt(index) as Uint8Array) }
 }
 
 function locate(batch: RecordBatch, index: number, place: ValuePlace): boolean {

@@ -9,12 +9,18 @@ export interface ParsedEvent {
   origin: Origin
 }
 
+const NO_UTF8 = undecodable('the message is not valid UTF-8')
+const NO_JSON = undecodable('the message is not JSON')
+
+/** Why bytes are no event that are known to be no JSON. */
+export const refusalOfNoJson = (value: Uint8Array): RecordRefusal => (isUtf8(value) ? NO_JSON : NO_UTF8)
+
 /** Parses the bytes of an event into `into`, or says why it is no event. @param exact whether a field needs digits that a double can't hold */
 export function parseEvent(value: Uint8Array | null, exact: boolean, into: ParsedEvent): RecordRefusal | null {
   if (value === null) return undecodable('the message has no value')
   const bytes = Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength)
   const ascii = isAscii(bytes)
-  if (!ascii && !isUtf8(bytes)) return undecodable('the message is not valid UTF-8')
+  if (!ascii && !isUtf8(bytes)) return NO_UTF8
   const text = ascii ? bytes.latin1Slice() : bytes.utf8Slice()
   const careful = exact && mayLoseDigits(bytes)
   let parsed: unknown
@@ -25,7 +31,7 @@ export function parseEvent(value: Uint8Array | null, exact: boolean, into: Parse
     parsed = careful ? parseExact(text) : JSON.parse(text)
   } catch (error) {
     // A nesting of hundreds of thousands of levels ends in a RangeError: as undecodable as any other.
-    return undecodable(error instanceof RangeError ? 'the message is nested too deeply' : 'the message is not JSON')
+    return error instanceof RangeError ? undecodable('the message is nested too deeply') : NO_JSON
   } finally {
     Error.stackTraceLimit = stackTraceLimit
   }

@@ -3,9 +3,10 @@ import { describe, expect, it } from 'vitest'
 import type { ColumnBatch, ColumnValues } from '@smart-whale/interfaces'
 import type { RecordBatch, ValuePlace } from '../../transport.ts'
 import { batchOf } from '../../../test/support/batch-of.ts'
-import { batchDecoder } from '../decode-batch.ts'
+import { batchDecoder, sliceDecoder } from '../decode-batch.ts'
 import { definePipelines } from '../define-pipelines.ts'
 import type { PipelineDefinition } from '../pipeline-definition.ts'
+import type { SliceRecord } from '../slice-records.ts'
 import { columnsDecoder, type ColumnsDecoder } from './column-decoder.ts'
 
 const FIELDS = {
@@ -77,14 +78,18 @@ function placeOf(batch: RecordBatch, index: number): ValuePlace {
 }
 
 /** What the columns have of each value, and what the row decoder says of it. */
-function bothWays(definition: PipelineDefinition, values: readonly (Uint8Array | string)[]): { byColumns: unknown[]; byRows: unknown[] } {
+function bothWays(definition: PipelineDefinition, values: readonly (Uint8Array | string)[]): { byColumns: unknown[]; byRows: unknown[]; noJson: unknown[] } {
   const batch = batchOf(values.map((value) => ({ value })))
   const columns = columnsDecoder(definition, null) as ColumnsDecoder
   const taken: number[] = []
+  const noJson: number[] = []
   columns.begin()
-  for (let index = 0; index < batch.length; index++) if (columns.addEvent(placeOf(batch, index), batch)) taken.push(index)
+  for (let index = 0; index < batch.length; index++) {
+    if (columns.addEvent(placeOf(batch, index), batch)) taken.push(index)
+    else if (columns.isNoJson) noJson.push(index)
+  }
   const records = batchDecoder(definition)(batch)
-  return { byColumns: rowsOf(columns.collected()), byRows: taken.map((index) => records[index]?.row ?? records[index]?.refusal) }
+  return { byColumns: rowsOf(columns.collected()), byRows: taken.map((index) => records[index]?.row ?? records[index]?.refusal), noJson: noJson.map((index) => records[index]?.refusal?.reason) }
 }
 
 const EVENT = {
@@ -181,11 +186,33 @@ describe('columnsDecoder', () => {
     const definition = definitionOf(FIELDS)
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.oneof({ weight: 1, arbitrary: text }, { weight: 2, arbitrary: fc.tuple(value, raw, fc.constantFrom(...Object.keys(FIELDS)), fc.boolean()).map(eventWith) }), damage), { maxLength: 8 }), (events) => {
-        const { byColumns, byRows } = bothWays(definition, events.map(([event, how]) => damaged(Buffer.from(event), how)))
+        const { byColumns, byRows, noJson } = bothWays(definition, events.map(([event, how]) => damaged(Buffer.from(event), how)))
         expect(byColumns).toEqual(byRows)
+        for (const reason of noJson) expect(reason).toMatch(/^the message is not (?:JSON|valid UTF-8)$/)
       }),
       { numRuns: 2000 },
     )
+  })
+
+  it('knows by its first look what is no JSON, wherever that breaks off or goes wrong', () => {
+    const whole = JSON.stringify(EVENT)
+    const broken = ['', ' ', 'z', `${whole}}`, whole.replace(':', ';'), whole.replace('-5', '-'), whole.replace('-5', '05'), whole.replace('true', 'NaN'), ...Array.from({ length: whole.length - 1 }, (_, length) => whole.slice(0, length + 1))]
+
+    expect(bothWays(definitionOf(), broken).noJson).toEqual(broken.map(() => 'the message is not JSON'))
+    // What looks like the usual text by its length may hide where another one ends.
+    const hiding = whole.replace(EVENT.time, `\\"${'x'.repeat(19)}","`).replace('"day":', '1":')
+    expect(bothWays(definitionOf(), [hiding, whole.slice(1), '[', '1', '"', `{"data":${'['.repeat(40)}`, '{"name":"\\', '{"small":1e'])).toMatchObject({ byColumns: [], noJson: [] })
+  })
+
+  it('says why, as the slow reader does', () => {
+    const values = ['{"name":', Buffer.concat([Buffer.from('{"name":"'), Buffer.of(0xc3, 0x28)]), '{"name"', null, '[]', JSON.stringify(EVENT)]
+    const decoder = sliceDecoder(definitionOf())
+    const records: SliceRecord[] = []
+    decoder.begin()
+    decoder.decode(batchOf(values.map((value) => ({ value }))), records)
+    decoder.end()
+
+    expect(records.map(({ refusal }) => refusal?.reason)).toEqual(batchDecoder(definitionOf())(batchOf(values.map((value) => ({ value })))).map(({ refusal }) => refusal?.reason))
   })
 
   it('answers for any bytes and any depth', () => {

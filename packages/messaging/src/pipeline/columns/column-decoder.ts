@@ -6,7 +6,8 @@ import type { PipelineDefinition } from '../pipeline-definition.ts'
 import type { UndeclaredField } from '../read-event.ts'
 import { ColumnBuilder, type ColumnShape } from './column-builder.ts'
 import { ColumnPool } from './column-pool.ts'
-import { JsonScanner, SHAPE } from './json-scanner.ts'
+import { JsonScanner } from './json-scanner.ts'
+import { SHAPE } from './value-shapes.ts'
 import { type FoundValue, isReadFromBytes, readValue, USUAL_TEXT_LENGTHS } from './read-bytes.ts'
 import { appendValue } from './append-value.ts'
 
@@ -16,6 +17,8 @@ export interface ColumnsDecoder {
   begin(): void
   /** Adds the row of an event's bytes. False, and nothing is added, when the event is not plain. */
   addEvent(value: ValuePlace, batch: RecordBatch): boolean
+  /** Whether the event that was not added last is surely no JSON: nobody has to look at it again. */
+  readonly isNoJson: boolean
   /** Adds a row that was decoded another way. */
   addRow(row: IngestRow, batch: RecordBatch): void
   /** What was collected since `begin`. */
@@ -69,6 +72,7 @@ function constant(shape: ColumnShape, write: (column: ColumnBuilder) => void): C
 }
 
 class PlainColumns implements ColumnsDecoder {
+  isNoJson = false
   readonly #shapes: readonly ColumnShape[]
   readonly #types: readonly FieldType[]
   readonly #idField: number
@@ -101,7 +105,12 @@ class PlainColumns implements ColumnsDecoder {
   }
 
   addEvent(value: ValuePlace, batch: RecordBatch): boolean {
-    if (Number.isNaN(value.offset) || !this.#scanner.scan(value)) return false
+    this.isNoJson = false
+    if (Number.isNaN(value.offset)) return false
+    if (!this.#scanner.scan(value)) {
+      this.isNoJson = this.#scanner.isNoJson
+      return false
+    }
     const { shapes, starts, ends, clean } = this.#scanner
     const found = this.#found
     found.bytes = value.bytes

@@ -1,3 +1,13 @@
+/** A field to look for. */
+export interface ScannedField {
+  readonly name: string
+  /**
+   * How long its texts usually are, where that is known. One that has a quote behind so many bytes is taken for such a text without a look at
+   * them: whoever reads it must look at every byte. @default every text is looked at
+   */
+  readonly textLengths?: readonly number[]
+}
+
 /** How a field begins when it is written without spaces, as most are: quote, name, quote and colon. */
 export interface FieldBeginning {
   readonly length: number
@@ -24,4 +34,11 @@ export function beginsHere({ length, words }: FieldBeginning, view: DataView, at
   const last = words.length - 1
   for (let index = 0; index < last; index++) if (view.getInt32(at + 4 * index, true) !== words[index]) return false
   return view.getInt32(at + length - 4, true) === words[last]
+}
+
+/** Whether a name is what stands between two places. */
+export function isSame(name: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  if (name.length !== end - start) return false
+  for (let index = 0; index < name.length; index++) if (bytes[start + index] !== name[index]) return false
+  return true
 }

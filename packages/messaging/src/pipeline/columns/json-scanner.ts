@@ -1,9 +1,7 @@
 import type { ByteRange } from '../../transport.ts'
-import { beginningOf, beginsHere, type FieldBeginning } from './field-beginning.ts'
-import { endOfText } from './text-scan.ts'
-
-/** What a value in a JSON text is. */
-export const SHAPE = { absent: 0, text: 1, integer: 2, fraction: 3, yes: 4, no: 5, nothing: 6, nested: 7 } as const
+import { beginningOf, beginsHere, type FieldBeginning, isSame, type ScannedField } from './field-beginning.ts'
+import { endOfText, hasBackslash } from './text-scan.ts'
+import { literalAt, mayBeginJson, SHAPE } from './value-shapes.ts'
 
 const QUOTE = 0x22
 const COMMA = 0x2c
@@ -25,21 +23,11 @@ const MAX_DIGITS = 15
 /** Longer integers may not fit 64 bits. */
 const MAX_INTEGER_DIGITS = 18
 
-/** A field to look for. */
-export interface ScannedField {
-  readonly name: string
-  /**
-   * How long its texts usually are, where that is known. One that has a quote behind so many bytes is taken for such a text without a look at
-   * them: whoever reads it must look at every byte. @default every text is looked at
-   */
-  readonly textLengths?: readonly number[]
-}
-
 /**
  * Finds the values of declared fields in the bytes of a JSON object, without making anything of them.
  *
  * It takes only what is plain: no backslash, no exponent, no number that a double would change, no field twice. For all else, and for
- * whatever is no JSON or no UTF-8, `scan` answers false, and somebody slower decides.
+ * whatever is no JSON or no UTF-8, `scan` answers false, and somebody slower decides; not so where `isNoJson` says that there is nothing to decide.
  */
 export class JsonScanner {
   /** By field: what its value is, and where it lies; of a text, what is between the quotes. */
@@ -59,6 +47,7 @@ export class JsonScanner {
   #bytes: Uint8Array = new Uint8Array(0)
   #shape = 0
   #isClean = true
+  #isBroken = false
   #expected = 0
   #end = 0
 
@@ -78,22 +67,44 @@ export class JsonScanner {
       this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     }
     this.#end = end
+    this.#isBroken = false
     this.#expected = 0
     this.undeclaredCount = 0
     for (let field = 0; field < this.shapes.length; field++) this.shapes[field] = SHAPE.absent
     const begin = this.#skipSpace(start)
-    if (begin >= end || bytes[begin] !== OPEN_OBJECT) return false
+    const first = begin < end ? bytes[begin] : undefined
+    if (first !== OPEN_OBJECT) return !mayBeginJson(first) && this.#broken() === 0
     let at = this.#skipSpace(begin + 1)
-    if (bytes[at] === CLOSE_OBJECT) return this.#skipSpace(at + 1) === end
+    if (bytes[at] === CLOSE_OBJECT) return this.#isEnd(at + 1)
     for (;;) {
       at = this.#member(at)
       if (at < 0) return false
       at = this.#skipSpace(at)
       const next = at < end ? bytes[at] : 0
-      if (next === CLOSE_OBJECT) return this.#skipSpace(at + 1) === end
-      if (next !== COMMA) return false
+      if (next === CLOSE_OBJECT) return this.#isEnd(at + 1)
+      if (next !== COMMA) return this.#broken() === 0
       at = this.#skipSpace(at + 1)
     }
+  }
+
+  #isEnd(at: number): boolean {
+    return this.#skipSpace(at) === this.#end || this.#broken() === 0
+  }
+
+  /** No JSON goes on like this. */
+  #broken(): number {
+    this.#isBroken = true
+    return -1
+  }
+
+  /** A text doesn't end. Without a backslash before the end of it all, it is none, or no UTF-8. */
+  #brokenText(begin: number): number {
+    return hasBackslash(this.#bytes, begin, this.#end) ? -1 : this.#broken()
+  }
+
+  /** Whether what was scanned last is surely no JSON: none goes on as this does where the scan ended. Texts that were taken for such by their length are looked at now. */
+  get isNoJson(): boolean {
+    return this.#isBroken && this.#textLengths.every((lengths, field) => lengths.length === 0 || this.shapes[field] !== SHAPE.text || this.#endOfText(this.starts[field] as number) === this.ends[field])
   }
 
   /** Name and value; answers where they end, or -1. */
@@ -105,11 +116,11 @@ export class JsonScanner {
       return this.#valueOf(expected, this.#skipSpace(begin + beginning.length))
     }
     const bytes = this.#bytes
-    if (bytes[begin] !== QUOTE) return -1
+    if (bytes[begin] !== QUOTE) return this.#broken()
     const nameEnd = this.#endOfText(begin + 1)
-    if (nameEnd < 0) return -1
+    if (nameEnd < 0) return this.#brokenText(begin + 1)
     const colon = this.#skipSpace(nameEnd + 1)
-    if (bytes[colon] !== COLON) return -1
+    if (bytes[colon] !== COLON) return this.#broken()
     const at = this.#skipSpace(colon + 1)
     const field = this.#fieldOf(begin + 1, nameEnd)
     if (field >= 0) return this.#valueOf(field, at)
@@ -154,18 +165,11 @@ export class JsonScanner {
     const count = this.#names.length
     for (let tried = 0; tried < count; tried++) {
       const field = this.#expected + tried < count ? this.#expected + tried : this.#expected + tried - count
-      if (!this.#isName(this.#names[field] as Uint8Array, start, end)) continue
+      if (!isSame(this.#names[field] as Uint8Array, this.#bytes, start, end)) continue
       this.#expected = field + 1 === count ? 0 : field + 1
       return field
     }
     return -1
-  }
-
-  #isName(name: Uint8Array, start: number, end: number): boolean {
-    if (name.length !== end - start) return false
-    const bytes = this.#bytes
-    for (let index = 0; index < name.length; index++) if (bytes[start + index] !== name[index]) return false
-    return true
   }
 
   #skipSpace(begin: number): number {
@@ -189,7 +193,7 @@ export class JsonScanner {
     if (first === QUOTE) {
       this.#shape = SHAPE.text
       const end = this.#endOfText(at + 1)
-      return end < 0 ? -1 : end + 1
+      return end < 0 ? this.#brokenText(at + 1) : end + 1
     }
     if (first === MINUS || (first >= ZERO && first <= NINE)) return this.#number(at)
     if (first === OPEN_OBJECT || first === OPEN_ARRAY) {
@@ -201,11 +205,10 @@ export class JsonScanner {
   }
 
   #literal(at: number): number {
-    const bytes = this.#bytes
-    const { word, shape } = bytes[at] === 0x74 ? TRUE : bytes[at] === 0x66 ? FALSE : NULL
-    for (let index = 0; index < word.length; index++) if (bytes[at + index] !== word[index]) return -1
-    this.#shape = shape
-    return at + word.length
+    const literal = literalAt(this.#bytes, at)
+    if (literal === null) return this.#broken()
+    this.#shape = literal.shape
+    return at + literal.word.length
   }
 
   #number(begin: number): number {
@@ -213,13 +216,13 @@ export class JsonScanner {
     const first = bytes[begin] === MINUS ? begin + 1 : begin
     let at = this.#digits(first)
     // A zero before other digits is no JSON.
-    if (at === first || (bytes[first] === ZERO && at > first + 1)) return -1
+    if (at === first || (bytes[first] === ZERO && at > first + 1)) return this.#broken()
     this.#shape = SHAPE.integer
     let digits = at - first
     if (bytes[at] === POINT) {
       const fraction = at + 1
       at = this.#digits(fraction)
-      if (at === fraction) return -1
+      if (at === fraction) return this.#broken()
       this.#shape = SHAPE.fraction
       this.#isClean = false
       digits += at - fraction
@@ -248,7 +251,7 @@ export class JsonScanner {
       if (at < 0) return -1
       at = this.#spaceInside(at)
       if (bytes[at] === CLOSE_ARRAY) return at + 1
-      if (bytes[at] !== COMMA) return -1
+      if (bytes[at] !== COMMA) return this.#broken()
       at = this.#spaceInside(at + 1)
     }
   }
@@ -260,17 +263,17 @@ export class JsonScanner {
     // Names are compared only by the few first ones; objects of more are written again by `JSON.stringify`.
     const names: number[] = []
     for (;;) {
-      if (bytes[at] !== QUOTE) return -1
+      if (bytes[at] !== QUOTE) return this.#broken()
       const nameEnd = this.#endOfText(at + 1)
-      if (nameEnd < 0) return -1
+      if (nameEnd < 0) return this.#brokenText(at + 1)
       this.#checkNestedName(names, at + 1, nameEnd)
       at = this.#spaceInside(nameEnd + 1)
-      if (bytes[at] !== COLON) return -1
+      if (bytes[at] !== COLON) return this.#broken()
       at = this.#value(this.#spaceInside(at + 1), depth)
       if (at < 0) return -1
       at = this.#spaceInside(at)
       if (bytes[at] === CLOSE_OBJECT) return at + 1
-      if (bytes[at] !== COMMA) return -1
+      if (bytes[at] !== COMMA) return this.#broken()
       at = this.#spaceInside(at + 1)
     }
   }
@@ -282,7 +285,7 @@ export class JsonScanner {
     if ((first >= ZERO && first <= NINE) || names.length === 2 * MAX_KEYS) this.#isClean = false
     for (let index = 0; index < names.length && this.#isClean; index += 2) {
       const other = this.#bytes.subarray(names[index], names[index + 1])
-      if (this.#isName(other, start, end)) this.#isClean = false
+      if (isSame(other, this.#bytes, start, end)) this.#isClean = false
     }
     names.push(start, end)
   }
@@ -293,7 +296,3 @@ export class JsonScanner {
     return at
   }
 }
-
-const TRUE = { word: Buffer.from('true'), shape: SHAPE.yes } as const
-const FALSE = { word: Buffer.from('false'), shape: SHAPE.no } as const
-const NULL = { word: Buffer.from('null'), shape: SHAPE.nothing } as const

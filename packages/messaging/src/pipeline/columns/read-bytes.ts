@@ -1,7 +1,7 @@
 import type { FieldType } from '../field-type.ts'
 import { daysInMonth, MAX_TIME, MIN_TIME } from '../read-time.ts'
 import type { ColumnBuilder } from './column-builder.ts'
-import { SHAPE } from './json-scanner.ts'
+import { SHAPE } from './value-shapes.ts'
 
 /** A value in an event's bytes. */
 export interface FoundValue {

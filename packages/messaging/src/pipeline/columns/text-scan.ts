@@ -65,3 +65,8 @@ function passCharacter(view: DataView, at: number, end: number): number {
   for (let index = 2; index < length; index++) if ((view.getUint8(at + index) & 0xc0) !== 0x80) return -1
   return at + length
 }
+
+/** Whether a backslash stands between two places, of which the first may lie behind the second. */
+export function hasBackslash({ buffer, byteOffset }: Uint8Array, begin: number, end: number): boolean {
+  return begin < end && Buffer.from(buffer, byteOffset + begin, end - begin).includes(BACKSLASH)
+}
