@@ -26,7 +26,7 @@ describe('what an error says', () => {
 describe('FallbacksFailedError', () => {
   it.each([
     ['retryable when the work’s own failure is', new ConnectionError('away'), true],
-    ['not retryable when that is not', new ValidationError([{ path: [], message: 'wrong' }]), false],
+    ['not retryable when that is not', new ValidationError('wrong', { issues: [] }), false],
     ['not retryable when nothing is known of it', new RangeError('of unknown origin'), false],
   ])('is %s', async (_what, failure, retryable) => {
     const fallback = createFallback({ isHandled: () => true, alternatives: [{ name: 'none', answer: () => Promise.reject(new Error('empty')) }] })
