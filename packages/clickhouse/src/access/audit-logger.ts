@@ -9,6 +9,8 @@ import { loadSecurity } from './security-peer.ts'
 export interface AuditLoggerOptions {
   /** File that the log is written to; null writes none. @default the one that `AUDIT_LOG_FILE` names, or none with an `adapter` */
   path?: string | null | undefined
+  /** Bytes after which the file is full and the chain goes on in another. @default the audit log's: 104_857_600 */
+  maxFileBytes?: number | undefined
   /** Writes the log into a ClickHouse table, too, or instead. @default none */
   adapter?: ClickHouseAdapter | undefined
   /** The table's name. @default 'audit_log' */
@@ -60,11 +62,11 @@ export interface AuditLogger extends AuditSink {
  * @throws ConfigurationError when neither option nor variable says where the log is, or the package is missing
  */
 export async function createAuditLogger(options: AuditLoggerOptions = {}): Promise<AuditLogger> {
-  const { adapter, table, stores = [], key, clock } = options
+  const { adapter, table, stores = [], key, clock, maxFileBytes } = options
   const { openAuditLog } = await loadSecurity('audit logs')
   const path = options.path === undefined && adapter === undefined && stores.length === 0 ? auditLogPath() : (options.path ?? null)
   const own = adapter === undefined ? [] : [createAuditTable({ adapter, table })]
-  const log = await mapped(() => openAuditLog({ path: path ?? undefined, stores: [...own, ...stores], key, clock }))
+  const log = await mapped(() => openAuditLog({ path: path ?? undefined, maxFileBytes, stores: [...own, ...stores], key, clock }))
   const record = (event: AuditEvent): Promise<void> => mapped(() => log.record(event))
   return {
     record,

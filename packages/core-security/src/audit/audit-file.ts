@@ -60,12 +60,23 @@ export class AuditFile implements AuditStore {
 
   async *read(): AsyncIterable<FoundEntry> {
     // The present one first: what it is called when the others are looked for doesn't matter then.
-    const present = await open(this.path, 'r')
+    const present = await this.#openPresent()
     try {
-      for (const segment of await listSegments(this.path, (await present.stat()).ino)) yield* linesOf(createReadStream(segment, 'utf8'))
-      yield* linesOf(present.createReadStream({ encoding: 'utf8', autoClose: false }))
+      for (const segment of await listSegments(this.path, (await present?.stat())?.ino)) yield* linesOf(createReadStream(segment, 'utf8'))
+      if (present !== undefined) yield* linesOf(present.createReadStream({ encoding: 'utf8', autoClose: false }))
     } finally {
-      await present.close()
+      await present?.close()
+    }
+  }
+
+  /** Undefined in the moment between two files. */
+  async #openPresent(): Promise<FileHandle | undefined> {
+    try {
+      return await open(this.path, 'r')
+    } catch (error) {
+      const isBetween = (error as NodeJS.ErrnoException).code === 'ENOENT' && (await listSegments(this.path)).length > 0
+      if (isBetween) return undefined
+      throw error
     }
   }
 

@@ -8,7 +8,7 @@ export function segmentPath(path: string, lastSequence: number): string {
   return `${path}.${String(lastSequence).padStart(DIGITS, '0')}`
 }
 
-/** Files of a log that are full, oldest first; without one that is `present`, which was given its name while somebody reads it. */
+/** Files of a log that are full, oldest first; those before `present`, where that one was given its name meanwhile. */
 export async function listSegments(path: string, present?: number): Promise<string[]> {
   const start = `${basename(path)}.`
   const names = await readdir(dirname(path)).catch(() => [])
@@ -16,5 +16,6 @@ export async function listSegments(path: string, present?: number): Promise<stri
   const paths = full.map((name) => join(dirname(path), name))
   if (present === undefined) return paths
   const nodes = await Promise.all(paths.map((segment) => stat(segment).then(({ ino }) => ino)))
-  return paths.filter((_segment, index) => nodes[index] !== present)
+  const named = nodes.indexOf(present)
+  return named === -1 ? paths : paths.slice(0, named)
 }
