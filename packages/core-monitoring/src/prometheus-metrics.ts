@@ -48,7 +48,8 @@ export function createPrometheusMetrics(options: PrometheusMetricsOptions = {}):
   function slotsOf({ name, labelNames }: MetricSetup, least: number, onFold: () => void): { slots: SeriesSlots; find: SlotFinder } {
     const isUsable = createValueCheck(logger, name, least)
     const slots = new SeriesSlots({ labelNames, maxSeries: maxSeriesPerMetric, onFold })
-    return { slots, find: (labels, value) => (isUsable(value) ? slots.slotOf(labels) : -1) }
+    const { slotOf } = slots
+    return { slots, find: (labels, value) => (isUsable(value) ? slotOf(labels) : -1) }
   }
   function register<Values extends SingleValues | BucketedValues>(values: Values): Values {
     registry.registerMetric(values as unknown as Metric)
@@ -131,9 +132,10 @@ function requireBuckets(buckets: readonly number[]): void {
 function createValueCheck(logger: Logger, metric: string, least: number): (value: number) => boolean {
   const say = once(() => logger.warn({ metric }, `a measurement was dropped: values must be numbers${least === 0 ? ' that are not negative' : ''}`))
   return (value) => {
-    const isUsable = Number.isFinite(value) && value >= least
-    if (!isUsable) say()
-    return isUsable
+    // One is what is counted most.
+    if (value === 1 || (Number.isFinite(value) && value >= least)) return true
+    say()
+    return false
   }
 }
 

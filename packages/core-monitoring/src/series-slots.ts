@@ -78,6 +78,14 @@ export class SeriesSlots {
 /** Goes down the tree. Written out for the usual numbers of labels: a loop over the names takes half as long again. */
 function descentOf(names: readonly string[], root: Branch, open: (labels: MetricLabels) => number): (labels: MetricLabels) => number {
   const [first, second, third] = names as [string, string, string]
+  // The first label is often the same as the time before: a look at it spares one at the tree.
+  let latest: unknown
+  let latestBranch: Branch | undefined
+  const belowRoot = (value: unknown): Branch | undefined => {
+    if (value === latest && latestBranch !== undefined) return latestBranch
+    latest = value
+    return (latestBranch = root.get(value) as Branch | undefined)
+  }
   const below = (branch: Branch | number | undefined, value: unknown): Branch | number | undefined => (branch as Branch | undefined)?.get(value)
   switch (names.length) {
     case 0:
@@ -85,9 +93,9 @@ function descentOf(names: readonly string[], root: Branch, open: (labels: Metric
     case 1:
       return (labels) => (root.get(labels[first]) ?? open(labels)) as number
     case 2:
-      return (labels) => (below(root.get(labels[first]), labels[second]) ?? open(labels)) as number
+      return (labels) => (below(belowRoot(labels[first]), labels[second]) ?? open(labels)) as number
     case 3:
-      return (labels) => (below(below(root.get(labels[first]), labels[second]), labels[third]) ?? open(labels)) as number
+      return (labels) => (below(below(belowRoot(labels[first]), labels[second]), labels[third]) ?? open(labels)) as number
     default:
       return (labels) => (names.reduce<Branch | number | undefined>((branch, name) => below(branch, labels[name]), root) ?? open(labels)) as number
   }

@@ -34,17 +34,19 @@ class Numbers {
 
   /** With room for the slot: what was got before may be an older array. */
   with(slot: number): Float64Array {
-    const needed = (slot + 1) * this.perSlot
-    if (needed > this.#values.length) {
-      const larger = new Float64Array(Math.max(needed, this.#values.length * 2))
-      larger.set(this.#values)
-      this.#values = larger
-    }
-    return this.#values
+    return slot * this.perSlot < this.#values.length ? this.#values : this.#grow(slot)
   }
 
   clear(): void {
     this.#values.fill(0)
+  }
+
+  /** Always by whole slots. */
+  #grow(slot: number): Float64Array {
+    const larger = new Float64Array(Math.max((slot + 1) * this.perSlot, this.#values.length * 2))
+    larger.set(this.#values)
+    this.#values = larger
+    return larger
   }
 }
 

@@ -83,7 +83,7 @@ function contender(name: string, measure: Measure, render: () => Promise<string>
     operationsPerRepeat: MEASUREMENTS_PER_REPEAT,
     run: (repeats) => {
       const count = repeats * MEASUREMENTS_PER_REPEAT
-      for (let index = 0; index < count; index++) measure({ method: 'POST', route: ROUTES[index & 3] as string, status: STATUSES[index % 3] as number }, (index % 100) / 50)
+      for (let index = 0; index < count; index++) measure({ method: (index & 4) === 0 ? 'POST' : 'GET', route: ROUTES[index & 3] as string, status: STATUSES[index % 3] as number }, (index % 100) / 50)
       done += count
     },
     verify: async () => requireEqual(name, totalOf(await render()), done),
