@@ -107,6 +107,22 @@ describe('a tenant', () => {
     expect(again.map(({ data, cache }) => [data[0]?.['tenant'], cache.status])).toEqual([['beta', 'hit'], ['acme', 'hit']])
   })
 
+  it('is never given an answer of another one by a body that is the same to the byte, and none when it may not ask', async () => {
+    const payload = JSON.stringify({ query: 'SELECT tenant, max(id) AS last FROM flights GROUP BY tenant' })
+    const post = (headers: Record<string, string>) => world.app.inject({ method: 'POST', url: '/analytics', headers: { ...headers, 'content-type': 'application/json' }, payload })
+    const callers = [as('analyst', 'acme'), as('analyst', 'beta'), as('analyst'), as('nobody', 'acme'), as('staff')]
+    const rounds = [await Promise.all(callers.map(post)), await Promise.all(callers.map(post)), await Promise.all(callers.map(post))]
+
+    for (const [acme, beta, nobody, stranger, staff] of rounds as (typeof rounds)[number][]) {
+      const tenantsOf = (response: typeof acme): unknown[] => (response?.json() as { data: { tenant: string }[] }).data.map(({ tenant }) => tenant)
+      expect([tenantsOf(acme), tenantsOf(beta)]).toEqual([['acme'], ['beta']])
+      expect(acme?.json()).toMatchObject({ statistics: null })
+      // The last one's budget is too small for the whole table: no kept answer of a smaller part is given instead.
+      expect([nobody?.statusCode, stranger?.statusCode, staff?.statusCode]).toEqual([403, 403, 422])
+    }
+    expect(rounds[2]?.map((response) => (response.json() as { cache?: { status: string } }).cache?.status)).toEqual(['hit', 'hit', undefined, undefined, undefined])
+  })
+
   it.each(['be%74a', 'beta,acme', "beta' OR 1=1 --", ' beta', 'BETA', 'beta\r\nX-Smart-Whale-Tenant: acme', '%', 'b\u00e9ta', '\u{1f40b}'])('called %j sees nothing of others', async (tenant) => {
     expect((await ask('SELECT count() AS n FROM flights', { tenant, cache: false })).data).toEqual([{ n: 0n }])
   })
