@@ -17,5 +17,5 @@ class QuickOnesFirst extends BaseSequencer {
 export default defineConfig({
   resolve: source,
   ssr: { resolve: source },
-  test: { include: ['src/**/*.test.ts'], testTimeout: 5_000, isolate: false, sequence: { sequencer: QuickOnesFirst }, setupFiles: ['test/find-and-stop.ts'] },
+  test: { include: ['src/**/*.test.ts'], testTimeout: 10_000, isolate: false, sequence: { sequencer: QuickOnesFirst }, setupFiles: ['test/find-and-stop.ts'] },
 })
