@@ -102,6 +102,16 @@ describe("a tenant's question", () => {
     expect(body).not.toMatch(/4231|4238|land-of/)
   })
 
+  it('goes to the source when the server refuses the rollup, whatever the layer was told of rights', async () => {
+    const trusting = createMetricsLayer(shop, { analyticsService: service, adapter: owner, mayReadRollups: () => true })
+    const tried = await trusting.explain(quarters, acme)
+    const answers = [await trusting.ask(quarters, acme), await trusting.ask(quarters, { ...acme, tenant: 'beta' })]
+    const before = await trusting.explain(quarters, { level: 'staff' })
+
+    expect([tried.route.name, before.route.name]).toEqual(['quarter_hourly', 'quarter_hourly'])
+    expect(answers.map(({ route, rows }) => [route.source, rows.reduce((sum, row) => sum + Number(row.orders), 0)])).toEqual([['raw', 7], ['raw', 12]])
+  })
+
   it('of staff may go to any rollup', async () => {
     const answer = await layer.ask(question, { level: 'staff' })
 

@@ -1,5 +1,6 @@
-import { systemClock } from '@smart-whale/interfaces'
+import { InfrastructureError, systemClock } from '@smart-whale/interfaces'
 import type { AnalyticsResult, CacheState } from '../../analytics/analytics-query.ts'
+import { canonical } from '../../stable-digest.ts'
 import { type CohortQuestion, compileCohorts } from '../compile/compile-cohorts.ts'
 import { compileFunnel, type FunnelQuestion } from '../compile/compile-funnel.ts'
 import { type CompiledQuestion, compileQuestion } from '../compile/compile-question.ts'
@@ -67,18 +68,35 @@ class RoutedMetrics {
   readonly #model: MetricsModel
   readonly #options: MetricsLayerOptions
   readonly #catalogue: RollupCatalogue
+  readonly #maxAgeMs: number
+  /** Rollups that the server refused to a reader, by when it is tried again. */
+  readonly #outOfReach = new Map<string, number>()
 
   constructor(metrics: DefinedMetrics, options: MetricsLayerOptions) {
     this.metrics = metrics
     this.#model = metrics.model
     this.#options = options
     const { adapter, clock = systemClock, rollupsMaxAgeMs = 10_000 } = options
+    this.#maxAgeMs = rollupsMaxAgeMs
     this.#catalogue = new RollupCatalogue(metrics.model, adapter, { clock, maxAgeMs: rollupsMaxAgeMs })
   }
 
   async ask(question: MetricQuestion, options: AskOptions = {}): Promise<MetricAnswer> {
     const plan = this.#plan(question, options)
-    const chosen = await this.#route(plan, options)
+    const refused = new Set<string>()
+    for (;;) {
+      const chosen = await this.#route(plan, options, refused)
+      try {
+        return await this.#answer(plan, chosen, options)
+      } catch (error) {
+        if (chosen.rollup === undefined || !isOutOfReach(error)) throw error
+        refused.add(chosen.rollup.name)
+        this.#leaveOut(chosen.rollup.name, options)
+      }
+    }
+  }
+
+  async #answer(plan: QuestionPlan, chosen: ChosenRoute, options: AskOptions): Promise<MetricAnswer> {
     const [now, before] = await Promise.all([
       this.#run(this.#compile(plan, chosen, plan.span), options),
       plan.compared && this.#run(this.#compile(plan, chosen, plan.compared.span), options),
@@ -132,11 +150,23 @@ class RoutedMetrics {
     return (this.#options.clock ?? systemClock).now()
   }
 
-  async #route(plan: QuestionPlan, options: AskOptions): Promise<ChosenRoute> {
+  async #route(plan: QuestionPlan, options: AskOptions, refused: ReadonlySet<string> = new Set()): Promise<ChosenRoute> {
     const { mayReadRollups = ({ level, tenant }) => level === undefined && tenant === undefined } = this.#options
-    const rollups = this.#catalogue.tables.filter((table) => mayReadRollups(options, table)).map(({ rollup }) => rollup)
+    const now = this.#monotonic()
+    const isWithinReach = (rollup: string): boolean => !refused.has(rollup) && (this.#outOfReach.get(readerKey(options, rollup)) ?? now) <= now
+    const rollups = this.#catalogue.tables.filter((table) => mayReadRollups(options, table) && isWithinReach(table.rollup)).map(({ rollup }) => rollup)
     const known = rollups.length === 0 || plan.route === 'raw' ? new Map<string, KnownRollup>() : await this.#catalogue.known()
     return chooseRoute(this.#model, plan, known, new Set(rollups))
+  }
+
+  /** A rollup has gone since it was looked for; or the rights of the reader's user are older than the definition. */
+  #leaveOut(rollup: string, options: AskOptions): void {
+    this.#outOfReach.set(readerKey(options, rollup), this.#monotonic() + this.#maxAgeMs)
+    this.#catalogue.forget()
+  }
+
+  #monotonic(): number {
+    return (this.#options.clock ?? systemClock).monotonic()
   }
 
   #compile(plan: QuestionPlan, { route, rollup }: ChosenRoute, span: Span): CompiledQuestion {
@@ -148,6 +178,15 @@ class RoutedMetrics {
   #run({ query, params }: CompiledQuestion, { rowFilter: _rowFilter, ...options }: AskOptions): Promise<AnalyticsResult> {
     return this.#options.analyticsService.executeAnalyticsQuery({ query, params, options })
   }
+}
+
+/** Whom the server knows as one. */
+const readerKey = ({ level, role }: AskOptions, rollup: string): string => canonical([level, role, rollup])
+
+/** In the words for everybody, and in those for tenants. */
+function isOutOfReach(error: unknown): boolean {
+  const { code } = InfrastructureError.isInstance(error) ? error : { code: undefined }
+  return code === 'ERR_CLICKHOUSE_PERMISSION_DENIED' || code === 'ERR_CLICKHOUSE_UNKNOWN_OBJECT'
 }
 
 function periodOf({ fromMs, toMs }: Span, zone: string): AnsweredPeriod {
