@@ -1,5 +1,5 @@
 import { systemClock, type TokenClaims, type TokenVerifier } from '@smart-whale/interfaces'
-import { decodeProtectedHeader, type JWTClaimVerificationOptions, type JWTPayload, type ProtectedHeaderParameters, UnsecuredJWT } from 'jose'
+import { decodeProtectedHeader, type JWTPayload, type ProtectedHeaderParameters, UnsecuredJWT } from 'jose'
 import { requireText, requireWhole, wrongOption } from './check-option.ts'
 import { TokenError } from './errors.ts'
 import { ACCESS_TOKEN_TYPE } from './issue-token.ts'
@@ -8,7 +8,8 @@ import type { TokenVerifierOptions } from './options.ts'
 import { isSignedBy } from './is-signed-by.ts'
 import { importJwkSet, isKeyList, type VerificationKey } from './signing-keys.ts'
 
-const UNSIGNED_ACCESS_TOKEN = unsignedHeader(ACCESS_TOKEN_TYPE)
+/** Headers that a verifier remembers. */
+const MAX_HEADERS = 100
 const REQUIRED_CLAIMS = ['sub', 'exp', 'iat', 'jti']
 
 /**
@@ -26,14 +27,19 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   requireWhole('clockToleranceSeconds', clockToleranceSeconds, 0)
   requireWhole('maxTokenLength', maxTokenLength, 1)
   const keys = indexKeys(options.keys)
+  const headers = new Map<string, KnownHeader>()
   const checks = { issuer, audience, typ: ACCESS_TOKEN_TYPE, clockTolerance: clockToleranceSeconds, requiredClaims: REQUIRED_CLAIMS }
 
   return {
     async verify(token) {
-      requireTokenForm(token, maxTokenLength)
+      const parts = partsOf(token, maxTokenLength)
       const now = clock.now()
       try {
-        const payload = payloadOf(token, requireSignature(token, keys), { ...checks, currentDate: new Date(now) })
+        const header = headers.get(parts.header) ?? readHeader(token, keys)
+        if (!isSignedBy(header.key, Buffer.from(parts.signed), parts.signature)) throw mapTokenError(undefined)
+        remember(headers, parts.header, header)
+        // jose reads what is signed, without the signature. That was checked above: jose's way through WebCrypto and its threads takes half as long again.
+        const { payload } = UnsecuredJWT.decode(`${header.unsigned}.${parts.payload}.`, { ...checks, currentDate: new Date(now) })
         return readClaims(payload, now / 1000 + clockToleranceSeconds)
       } catch (error) {
         throw mapTokenError(error)
@@ -54,36 +60,49 @@ function indexKeys(keys: TokenVerifierOptions['keys']): ReadonlyMap<string, Veri
   return byId
 }
 
-/** Before any parsing: the token is text of bounded length, and its signature is written in the one canonical way. */
-function requireTokenForm(token: unknown, maxTokenLength: number): asserts token is string {
+/** A token taken apart. */
+interface TokenParts {
+  readonly header: string
+  readonly payload: string
+  readonly signed: string
+  readonly signature: Buffer
+}
+
+/** What a header says, and the key that it names. */
+interface KnownHeader {
+  readonly key: VerificationKey
+  /** The same for a token without a signature. */
+  readonly unsigned: string
+}
+
+/** Before any parsing: the token is text of bounded length, in three parts, and its signature is written in the one canonical way. */
+function partsOf(token: unknown, maxTokenLength: number): TokenParts {
   if (typeof token !== 'string' || token === '') throw new TokenError('ERR_TOKEN_MISSING', 'a bearer token is needed')
   if (token.length > maxTokenLength) {
     throw new TokenError('ERR_TOKEN_TOO_LONG', `the token is longer than the ${maxTokenLength} characters that are accepted`, { length: token.length })
   }
+  const [headerEnd, end] = [token.indexOf('.'), token.lastIndexOf('.')]
+  if (headerEnd === end || token.indexOf('.', headerEnd + 1) !== end) throw mapTokenError(undefined)
   // Base64 leaves bits of the last character unused: without this, sixteen different texts would carry the same signature.
-  const signature = token.slice(token.lastIndexOf('.') + 1)
-  if (Buffer.from(signature, 'base64url').toString('base64url') !== signature) throw mapTokenError(undefined)
+  const signature = Buffer.from(token.slice(end + 1), 'base64url')
+  if (signature.toString('base64url') !== token.slice(end + 1)) throw mapTokenError(undefined)
+  return { header: token.slice(0, headerEnd), payload: token.slice(headerEnd + 1, end), signed: token.slice(0, end), signature }
 }
 
-/** The header of a token whose signature holds. Here and not by jose, whose way through WebCrypto and its threads takes half as long again. */
-function requireSignature(token: string, keys: ReadonlyMap<string, VerificationKey>): ProtectedHeaderParameters {
-  const end = token.lastIndexOf('.')
+/** @throws TokenError, or jose's error, when the header is none of ours */
+function readHeader(token: string, keys: ReadonlyMap<string, VerificationKey>): KnownHeader {
   const header = decodeProtectedHeader(token)
-  // Extensions that a token insists on are none of ours (RFC 7515 §4.1.11); five parts are something encrypted.
-  if (header.crit !== undefined || token.split('.').length !== 3) throw mapTokenError(undefined)
-  const key = chooseKey(keys, header)
-  if (!isSignedBy(key, Buffer.from(token.slice(0, end)), Buffer.from(token.slice(end + 1), 'base64url'))) throw mapTokenError(undefined)
-  return header
+  // Extensions that a token insists on are none of ours (RFC 7515 §4.1.11).
+  if (header.crit !== undefined) throw mapTokenError(undefined)
+  return { key: chooseKey(keys, header), unsigned: Buffer.from(JSON.stringify({ alg: 'none', typ: header.typ })).toString('base64url') }
 }
 
-/** What the token says, if it says it of the right issuer, audience and time: jose's reading of what is signed, without its signature. */
-function payloadOf(token: string, { typ }: ProtectedHeaderParameters, checks: JWTClaimVerificationOptions): JWTPayload {
-  const unsigned = typ === ACCESS_TOKEN_TYPE ? UNSIGNED_ACCESS_TOKEN : unsignedHeader(typ)
-  return UnsecuredJWT.decode(`${unsigned}${token.slice(token.indexOf('.'), token.lastIndexOf('.') + 1)}`, checks).payload
-}
-
-function unsignedHeader(typ: unknown): string {
-  return Buffer.from(JSON.stringify({ alg: 'none', typ })).toString('base64url')
+/** Only of tokens whose signature holds: an issuer writes few headers, and nobody else can fill the memory. */
+function remember(headers: Map<string, KnownHeader>, text: string, header: KnownHeader): void {
+  if (headers.has(text)) return
+  if (headers.size >= MAX_HEADERS) headers.clear()
+  // A part of a text keeps the whole of it in memory, here a token: this is a copy.
+  headers.set(Buffer.from(text).toString(), header)
 }
 
 function chooseKey(keys: ReadonlyMap<string, VerificationKey>, header: ProtectedHeaderParameters): VerificationKey {
