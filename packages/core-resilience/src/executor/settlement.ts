@@ -2,6 +2,7 @@
 export type Phase = typeof STARTING | typeof HANDED_OUT | typeof SETTLED
 /** The caller has no promise yet. */
 export const STARTING = 0
+/** The caller has his promise, and listens. */
 export const HANDED_OUT = 1
 /** Nobody waits for it any more. */
 export const SETTLED = 2
@@ -32,6 +33,7 @@ export function handOut<T>(run: Settling<T>): Promise<T> {
   return run.promise ?? makePromise(run)
 }
 
+/** Gives the run a promise of its own. */
 export function makePromise<T>(run: Settling<T>): Promise<T> {
   const { outcome } = run
   const promise = new Promise<T>((resolve, reject) => {
@@ -52,12 +54,14 @@ export function outcomeOrPromise<T>(run: Settling<T>): Promise<T> {
   return makePromise(run)
 }
 
+/** It ends with a value. */
 export function settle<T>(run: Settling<T>, value: T): void {
   run.phase = SETTLED
   if (run.resolve !== undefined) run.resolve(value)
   else if (run.promise === undefined) run.outcome = { value }
 }
 
+/** It ends with a failure, unless it has ended already. */
 export function settleFailed<T>(run: Settling<T>, error: unknown): void {
   const { phase } = run
   if (phase === SETTLED) return
