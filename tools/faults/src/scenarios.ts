@@ -112,6 +112,12 @@ export const SCENARIOS: readonly Scenario[] = [
     load: async () => (await import('./scenarios/models.ts')).models,
   },
   {
+    name: 'pipeline-models',
+    title: 'workers of a partition and their successors, 30,000 random histories of each set of stores: killed, suspended, failed over, held up (no engine needed)',
+    hasShortForm: false,
+    load: async () => (await import('./scenarios/pipeline-models.ts')).pipelineModels,
+  },
+  {
     name: 'cache-models',
     title: 'fills and invalidations of several cache nodes, interleaved by schedule',
     hasShortForm: false,

@@ -2,8 +2,8 @@ import type { DeadLetterPosition, Logger } from '@smart-whale/interfaces'
 import { deadLetterRecord, deadLetterTopic } from '../dead-letter.ts'
 import { recordsFrom } from '../dead-letters/read-dead-letters.ts'
 import type { MessagingTransport, OutgoingRecord, PartitionReader, Transaction, TransactionalProducer } from '../transport.ts'
-import { originOfLetter } from './letter-origin.ts'
-import type { SliceRecord } from './slice-records.ts'
+import { letterKey, originOfLetter } from './letter-origin.ts'
+import { originOf, type SliceRecord } from './slice-records.ts'
 
 type Call = { readonly signal: AbortSignal }
 
@@ -155,13 +155,13 @@ class OutboxSender implements LetterSender {
   }
 
   async sendMissing(records: readonly SliceRecord[], from: DeadLetterPosition, call: Call): Promise<void> {
-    const missing = new Map(records.map((record) => [letterKey(record.offset, record.batch.timestampAt(record.index)), record]))
+    const missing = new Map(records.map((record) => [letterKey(originOf(record)), record]))
     const source = { topic: this.#letters, partition: from.partition, from: from.offset }
     // Letters of other partitions that are just being sent hide what lies behind them: their ends are waited for.
     for await (const batch of recordsFrom(this.#options.transport, source, { batchBytes: READ_BYTES, withOpen: true, ...call })) {
       for (let index = 0; index < batch.length; index++) {
         const origin = originOfLetter(batch, index, this.#options)
-        if (origin !== null) missing.delete(letterKey(origin.offset, origin.timestamp))
+        if (origin !== null) missing.delete(letterKey(origin))
       }
     }
     if (missing.size < records.length) this.#options.logger.info({ there: records.length - missing.size, missing: missing.size }, 'dead letters of a repeated slice are there already')
@@ -186,6 +186,3 @@ class OutboxSender implements LetterSender {
     return { ...deadLetterRecord(record, { code: refusal?.code ?? 'invalid', message: refusal?.reason ?? '', groupId: this.#options.groupId }), partition }
   }
 }
-
-/** A topic that was made again has other records at the same offsets, and the letters of the old ones are still there. */
-const letterKey = (offset: bigint, timestamp: number): string => `${offset}@${timestamp}`

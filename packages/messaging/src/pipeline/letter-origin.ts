@@ -15,6 +15,9 @@ export interface LetterOrigin {
   readonly timestamp: number
 }
 
+/** What tells a record from all others of its partition. A topic that was made again has other records at the same offsets, and the letters of the old ones are still there. */
+export const letterKey = ({ offset, timestamp }: LetterOrigin): string => `${offset}@${timestamp}`
+
 /** The record that a letter of this source stands for; null for any other letter. */
 export function originOfLetter(batch: RecordBatch, index: number, { topic, partition, groupId }: LetterSource): LetterOrigin | null {
   const headers = batch.headersAt(index)

@@ -1,6 +1,8 @@
 import type { DeadLetterPosition } from '@smart-whale/interfaces'
 import type { DeadLetterSink, LetterSender } from './dead-letter-outbox.ts'
+import { letterKey } from './letter-origin.ts'
 import type { LetterRange, SentLetters } from './sent-letters.ts'
+import { originOf, type SliceRecord } from './slice-records.ts'
 
 type Call = { readonly signal: AbortSignal }
 
@@ -12,6 +14,15 @@ export interface LetterWork {
   readonly letters: SentLetters
 }
 
+/** Which letters matter, and where they are looked for. */
+export interface LetterPlaces {
+  /** Of the first record that is not done. */
+  readonly firstOffset: bigint
+  /** Of the first record that the ledger knows nothing of: it lies behind the slice in flight. */
+  readonly endOffset: bigint
+  readonly where: LetterRange
+}
+
 /**
  * The right to send the letters of a partition, and what was there when it was taken. Letters that others sent came before, and were looked at then;
  * later ones the broker refuses. Where the right may have been lost in between it is taken again, and looked again: a ledger whose server failed over
@@ -20,25 +31,27 @@ export interface LetterWork {
 export class LetterRight implements DeadLetterSink {
   /** The last offset of a letter that was there, where that is beyond what the ledger knew of at the claim. */
   seenUpTo: bigint | null = null
+  /** The records that had a letter, of those that are not done. */
+  readonly #seen = new Set<string>()
   readonly #work: LetterWork
-  readonly #firstOffset: bigint
+  readonly #places: LetterPlaces
   #sender: LetterSender
   /** Letters before it were looked at, or this right has sent them. */
   #from: DeadLetterPosition
   /** A later such position, provided that the right was ours when it was asked for: its next commit tells. */
   #mark: { readonly position: DeadLetterPosition; readonly commits: number } | null = null
 
-  /** Takes the right, then looks at the letters there are of records from an offset on. */
-  static async take(work: LetterWork, { firstOffset, where }: { readonly firstOffset: bigint; readonly where: LetterRange }, call: Call): Promise<LetterRight> {
+  /** Takes the right, then looks at the letters there are of records that are not done. */
+  static async take(work: LetterWork, places: LetterPlaces, call: Call): Promise<LetterRight> {
     const sender = await work.deadLetters.open(call)
-    const right = new LetterRight(work, firstOffset, sender, await work.deadLetters.position(call))
-    await right.#look(where, call)
+    const right = new LetterRight(work, places, sender, await work.deadLetters.position(call))
+    await right.#look(places.where, call)
     return right
   }
 
-  private constructor(work: LetterWork, firstOffset: bigint, sender: LetterSender, from: DeadLetterPosition) {
+  private constructor(work: LetterWork, places: LetterPlaces, sender: LetterSender, from: DeadLetterPosition) {
     this.#work = work
-    this.#firstOffset = firstOffset
+    this.#places = places
     this.#sender = sender
     this.#from = from
   }
@@ -48,6 +61,11 @@ export class LetterRight implements DeadLetterSink {
     if (this.#mark !== null && this.#sender.commits > this.#mark.commits) this.#from = this.#mark.position
     this.#mark = { position: await this.#work.deadLetters.position(call), commits: this.#sender.commits }
     return this.#from
+  }
+
+  /** Whether a record had a letter, as far as it was looked for. */
+  hasSeen(record: SliceRecord): boolean {
+    return this.#seen.size > 0 && this.#seen.has(letterKey(originOf(record)))
   }
 
   async open(call: Call): Promise<LetterSender> {
@@ -63,8 +81,11 @@ export class LetterRight implements DeadLetterSink {
   }
 
   async #look(where: LetterRange, call: Call): Promise<void> {
-    const letter = await this.#work.letters.lastOffset(where, call)
-    if (letter === null || letter < this.#firstOffset) return
-    if (this.seenUpTo === null || letter > this.seenUpTo) this.seenUpTo = letter
+    for await (const origin of this.#work.letters.origins(where, call)) {
+      if (origin.offset < this.#places.firstOffset) continue
+      this.#seen.add(letterKey(origin))
+      if (origin.offset < this.#places.endOffset) continue
+      if (this.seenUpTo === null || origin.offset > this.seenUpTo) this.seenUpTo = origin.offset
+    }
   }
 }

@@ -107,7 +107,7 @@ export async function takePartition(work: ClaimWork, signal: AbortSignal): Promi
   const isBehind = work.hasLostCommits || (latestTurn !== null && (before?.epoch ?? 0n) < latestTurn.epoch) || (await isBehindGroup(work, claim, signal))
   const trusted = isBehind ? await distrust(ledger, claim, signal) : claim
   const rowsUpTo = (await clickhouse?.lastStored({ topic: reader.topic, partition: reader.partition, firstOffset: end }, { signal })) ?? null
-  const letters = await LetterRight.take(work, { firstOffset: end, where: isBehind ? 'all' : 'latest' }, { signal })
+  const letters = await LetterRight.take(work, { firstOffset: claim.nextOffset, endOffset: end, where: isBehind ? 'all' : 'latest' }, { signal })
   return new PartitionHold(trusted, { turn, letters, rowsUpTo, stores })
 }
 

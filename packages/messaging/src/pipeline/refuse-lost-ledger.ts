@@ -83,7 +83,7 @@ async function firstStoreWithRows({ stores, reader }: Work, firstOffset: bigint,
 function topicBeganAgain(work: Work, { store, offset }: StoredTo): OperationError {
   return refusal(
     'ERR_MESSAGING_TOPIC_BEGAN_AGAIN',
-    `${store} has rows of ${placeOf(work)} of an earlier topic of that name, up to offset ${offset}, or another pipeline writes them: offsets would be taken for stored that are not; delete those rows, or let the pipeline write to another table`,
+    `${store} has rows of ${placeOf(work)} of an earlier topic of that name, up to offset ${offset}, or another pipeline wrote them: offsets would be taken for stored that are not; delete those rows, or let the pipeline write to another table`,
     { topic: work.reader.topic, partition: work.reader.partition, stored: String(offset) },
   )
 }
@@ -91,7 +91,7 @@ function topicBeganAgain(work: Work, { store, offset }: StoredTo): OperationErro
 function pipelineRenamed(work: Work, scope: SliceScope, { store, offset }: StoredTo, before: string): OperationError {
   return refusal(
     'ERR_MESSAGING_PIPELINE_RENAMED',
-    `the pipeline "${scope.pipeline}" would store ${placeOf(work)} from the beginning, and ${store} has its rows up to offset ${offset}: the ledger knows the partition as one of "${before}"; give the pipeline that name again, rename its entries in the ledger as well, or let it write to another table`,
+    `the pipeline "${scope.pipeline}" would store ${placeOf(work)} from the beginning, and ${store} has its rows up to offset ${offset}: the ledger knows the partition as one of "${before}"; give the pipeline that name again, let it take over (smart-whale-ingestor take-over --from ${before} --pipeline ${scope.pipeline}), or let it write to another table`,
     { topic: work.reader.topic, partition: work.reader.partition, pipeline: scope.pipeline, before, stored: String(offset) },
   )
 }

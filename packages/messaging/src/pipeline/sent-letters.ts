@@ -2,12 +2,12 @@ import type { DeadLetterPosition } from '@smart-whale/interfaces'
 import { deadLetterTopic } from '../dead-letter.ts'
 import { recordsFrom } from '../dead-letters/read-dead-letters.ts'
 import type { MessagingTransport, RecordBatch, TransportCallOptions } from '../transport.ts'
-import { type LetterSource, originOfLetter } from './letter-origin.ts'
+import { type LetterOrigin, type LetterSource, originOfLetter } from './letter-origin.ts'
 
 /** Says which dead letters of one partition are there, whoever sent them. */
 export interface SentLetters {
-  /** The largest offset of a record that has a letter; null when none has one. */
-  lastOffset(where: LetterRange, call?: TransportCallOptions): Promise<bigint | null>
+  /** The records that have a letter, in the order of their letters. */
+  origins(where: LetterRange, call?: TransportCallOptions): AsyncIterable<LetterOrigin>
   /** Whether any record of the range (both ends included) has a letter. */
   hasOfRange(range: { readonly firstOffset: bigint; readonly lastOffset: bigint }, call?: TransportCallOptions): Promise<boolean>
 }
@@ -23,12 +23,12 @@ const READ_BYTES = 4 * 1024 * 1024
 export function createSentLetters(transport: MessagingTransport, source: LetterSource): SentLetters {
   const letters = deadLetterTopic(source.topic)
 
-  async function* offsets(where: LetterRange, call: TransportCallOptions): AsyncGenerator<bigint> {
+  async function* origins(where: LetterRange, call: TransportCallOptions = {}): AsyncGenerator<LetterOrigin> {
     const description = await transport.topics.describe(letters, call)
     for (let partition = 0; partition < (description?.partitions ?? 0); partition++) {
       const from = await startOf(where, partition, call)
       // Letters of other partitions that are just being sent hide what lies behind them: their ends are waited for.
-      for await (const batch of recordsFrom(transport, { topic: letters, partition, from }, { batchBytes: READ_BYTES, withOpen: true, ...call })) yield* offsetsIn(batch)
+      for await (const batch of recordsFrom(transport, { topic: letters, partition, from }, { batchBytes: READ_BYTES, withOpen: true, ...call })) yield* originsIn(batch)
     }
   }
 
@@ -37,10 +37,10 @@ export function createSentLetters(transport: MessagingTransport, source: LetterS
     return where !== 'latest' && where.partition === partition ? where.offset : latestFrom(partition, call)
   }
 
-  function* offsetsIn(batch: RecordBatch): Generator<bigint> {
+  function* originsIn(batch: RecordBatch): Generator<LetterOrigin> {
     for (let index = 0; index < batch.length; index++) {
       const origin = originOfLetter(batch, index, source)
-      if (origin !== null) yield origin.offset
+      if (origin !== null) yield origin
     }
   }
 
@@ -55,13 +55,9 @@ export function createSentLetters(transport: MessagingTransport, source: LetterS
   }
 
   return {
-    lastOffset: async (where, call = {}) => {
-      let last: bigint | null = null
-      for await (const offset of offsets(where, call)) if (last === null || offset > last) last = offset
-      return last
-    },
+    origins,
     hasOfRange: async ({ firstOffset, lastOffset }, call = {}) => {
-      for await (const offset of offsets('all', call)) if (offset >= firstOffset && offset <= lastOffset) return true
+      for await (const { offset } of origins('all', call)) if (offset >= firstOffset && offset <= lastOffset) return true
       return false
     },
   }

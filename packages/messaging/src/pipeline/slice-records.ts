@@ -3,6 +3,7 @@ import { type ColumnBatch, ConfigurationError, type Slice, type SliceScope } fro
 import type { EventRefusal } from './event-refusal.ts'
 import type { IngestRow, PipelineSink } from './event-types.ts'
 import type { RecordBatch } from '../transport.ts'
+import type { LetterOrigin } from './letter-origin.ts'
 
 /** One record of a slice, by reference: its bytes stay in the batch that brought them. */
 export interface SliceRecord {
@@ -19,6 +20,9 @@ export interface SliceRecord {
   /** Which of the columns' rows it is. @default none */
   readonly columnRow?: number
 }
+
+/** What a letter would say of where the record was. */
+export const originOf = ({ offset, batch, index }: SliceRecord): LetterOrigin => ({ offset, timestamp: batch.timestampAt(index) })
 
 /** Whether a record's row belongs into a store. */
 export function goesTo(record: SliceRecord, sink: PipelineSink): boolean {
@@ -73,7 +77,8 @@ export function asRecorded(records: readonly SliceRecord[], slice: Slice, scope:
   return parted
 }
 
-function definitionChanged(how: string): ConfigurationError {
+/** The refusal to go on under another definition with what was begun under one. */
+export function definitionChanged(how: string): ConfigurationError {
   return new ConfigurationError(`a slice was being written when the pipeline last stopped, and ${how}; some of it is stored or in the dead letters already: run the previous definition once, then change it`, { code: 'ERR_MESSAGING_DEFINITION_CHANGED' })
 }
 

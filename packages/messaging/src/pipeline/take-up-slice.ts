@@ -2,7 +2,7 @@ import { ConfigurationError, type Slice, type SliceLedger } from '@smart-whale/i
 import type { DeadLetterSink } from './dead-letter-outbox.ts'
 import type { PartitionHold } from './partition-hold.ts'
 import type { SentLetters } from './sent-letters.ts'
-import { asRecorded, goesTo, isRecut, recut, sliceOf, type SliceRecord, underEpoch } from './slice-records.ts'
+import { asRecorded, definitionChanged, goesTo, isRecut, recut, sliceOf, type SliceRecord, underEpoch } from './slice-records.ts'
 import type { PipelineStores } from './write-slice.ts'
 
 /** What a slice in flight is taken up with. */
@@ -52,6 +52,21 @@ export async function takeUpSlice(records: readonly SliceRecord[], slice: Slice,
   return { slice: redefined, records, isRedefined: true }
 }
 
+/**
+ * A ledger that went back forgets slices that were written under an earlier definition. Where ClickHouse has a row of a record that is refused now, nothing is recorded,
+ * so that the earlier definition can finish it.
+ * @throws ConfigurationError `ERR_MESSAGING_DEFINITION_CHANGED`
+ */
+export async function refuseStoredExclusions(records: readonly SliceRecord[], { clickhouse }: Pick<PipelineStores, 'clickhouse'>, signal: AbortSignal): Promise<void> {
+  const excluded = new Set(records.filter((record) => record.refusal !== null).map((record) => record.offset))
+  const [first, last] = [records[0], records.at(-1)]
+  if (clickhouse === null || excluded.size === 0 || first === undefined || last === undefined) return
+  const { topic, partition } = first.batch
+  const stored = await clickhouse.storedOffsets({ topic, partition, firstOffset: first.offset, lastOffset: last.offset }, { signal })
+  const known = stored.find((offset) => excluded.has(offset))
+  if (known !== undefined) throw definitionChanged(`the row of offset ${known} is stored, which its new definition refuses`)
+}
+
 /** Whether ClickHouse has or had a row of the slice, or the dead letters a letter. PostgreSQL has rows of done slices alone. */
 async function hasBegun(records: readonly SliceRecord[], slice: Slice, { stores: { clickhouse }, letters, signal }: TakeUpOptions): Promise<boolean> {
   const origin = records[0]?.batch
@@ -59,7 +74,8 @@ async function hasBegun(records: readonly SliceRecord[], slice: Slice, { stores:
   const { firstOffset, lastOffset } = slice
   const stored = (await clickhouse?.storedOffsets({ topic: origin.topic, partition: origin.partition, firstOffset, lastOffset }, { signal })) ?? []
   if (stored.length > 0 || (clickhouse !== null && (await mayHaveFedViews(sentOf(records, slice), clickhouse, signal)))) return true
-  return (slice.deadLettersFrom !== undefined || isRecut(slice)) && letters.hasOfRange(slice, { signal })
+  // Also of a slice of which the ledger knows no letters: it may have lost the commit that did.
+  return letters.hasOfRange(slice, { signal })
 }
 
 /** The records whose rows may have been sent: not those that were excluded before. */

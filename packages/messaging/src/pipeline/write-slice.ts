@@ -18,6 +18,7 @@ import type { FloodGuard } from './flood-guard.ts'
 import type { PartitionHold } from './partition-hold.ts'
 import { goesTo, isRecut, liesBehindLedger, recut, sliceOf, type SliceRecord, underEpoch, withNewToken, withRefusals } from './slice-records.ts'
 import { SliceLetters } from './slice-letters.ts'
+import { refuseStoredExclusions } from './take-up-slice.ts'
 import { batchOf, storeWhatIsMissing } from './store-what-is-missing.ts'
 
 /** Where a pipeline's rows go: one of the two stores, or both. */
@@ -42,7 +43,7 @@ export interface WriteSliceOptions {
   /** Where refused records go, before the slice is done. @default none, required */
   readonly deadLetters: DeadLetterSink
   /** The partition as this worker holds it; ledger and stores refuse one that another has taken since. @default none, required */
-  readonly hold: Pick<PartitionHold, 'claim' | 'doneUpTo' | 'storedUpTo' | 'turn'>
+  readonly hold: Pick<PartitionHold, 'claim' | 'doneUpTo' | 'letters' | 'storedUpTo' | 'turn'>
   /** Gives the slice up; what it recorded is repeated later. @default none, required */
   readonly signal: AbortSignal
   /** Counts rows that a store refused, before they are dead-lettered; throws when they are a flood. @default none, required */
@@ -76,9 +77,10 @@ export interface SliceOutcome {
 export async function writeSlice(given: readonly SliceRecord[], options: WriteSliceOptions): Promise<SliceOutcome> {
   const { ledger, signal, recorded } = options
   const { claim } = options.hold
-  let records = given
-  let slice = recorded ?? (await sliceToRecord(records, options))
-  let inLedger = recorded !== null
+  let records = withoutDead(given, options.hold)
+  let inLedger = recorded !== null && records === given
+  let slice = recorded !== null && inLedger ? recorded : await sliceToRecord(records, options)
+  if (!inLedger && (recorded !== null || isRecut(slice))) await refuseStoredExclusions(records, options.stores, signal)
   // Each round excludes at least one record more, and a slice without any left can't be refused: the loop ends.
   for (;;) {
     if (!inLedger) await ledger.record(claim, slice, { expectedOffset: options.hold.doneUpTo, signal })
@@ -88,6 +90,12 @@ export async function writeSlice(given: readonly SliceRecord[], options: WriteSl
     slice = await sliceToRecord(records, options)
     inLedger = false
   }
+}
+
+/** A ledger that went back may not know of letters that were sent, perhaps under another definition: what has one is in no store, and stays so. */
+function withoutDead(records: readonly SliceRecord[], { letters }: Pick<PartitionHold, 'letters'>): readonly SliceRecord[] {
+  const dead = records.filter((record) => record.refusal === null && letters.hasSeen(record))
+  return dead.length === 0 ? records : withRefusals(records, new Map(dead.map(({ offset }) => [offset, 'it went to the dead letters before the ledger lost its latest commits'])))
 }
 
 /** The slice as it goes into the ledger: with the place where its dead letters are to be looked for, as it was recorded first, if it was. */

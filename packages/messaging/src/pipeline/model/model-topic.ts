@@ -23,7 +23,7 @@ function batchOf(topic: string, from: number, length: number, valueAt: (offset: 
 /** Reads the model's topic; when all of it is done, or the process has died, the partition is revoked. */
 export function modelReader(world: World, life: ProcessLife, chunk: number, isDone: () => boolean): PartitionReader {
   const { revoked } = life
-  const valueAt = (offset: number): Uint8Array => Buffer.from(world.kinds[offset] === 'undecodable' ? '{"id":' : `{"id":${offset},"time":"2001-01-01T00:00:00Z"}`)
+  const valueAt = (offset: number): Uint8Array => Buffer.from(world.kinds[offset] === 'undecodable' ? '{"id":' : `{"id":${offset},"time":"2001-01-01T00:00:00Z"${world.kinds[offset] === 'refused-by-definition' ? ',"note":5' : ''}}`)
   let position = 0
   return {
     topic: 'model',

@@ -1,7 +1,10 @@
 import { OperationError, type Slice, type WriteTurn } from '@smart-whale/interfaces'
 
-/** What an event of the model is: good, so old that ClickHouse removes its row at once, not decodable, or refused by one store for its data. */
-export type EventKind = 'good' | 'old' | 'undecodable' | 'refused-by-clickhouse' | 'refused-by-timescaledb'
+/**
+ * What an event of the model is: good, so old that ClickHouse removes its row at once, not decodable, refused by one store for its data, or refused by one
+ * of the two definitions that there may be.
+ */
+export type EventKind = 'good' | 'old' | 'undecodable' | 'refused-by-definition' | 'refused-by-clickhouse' | 'refused-by-timescaledb'
 
 /** What happens at one step of one process. */
 export type Fate =

@@ -3,7 +3,7 @@ import { judgeHistory } from './judge-history.ts'
 import { type EventKind, type Fate, type PlannedFate, World } from './model-world.ts'
 import { playHistory, type Setup } from './play-history.ts'
 
-const KINDS = ['old', 'undecodable', 'refused-by-clickhouse', 'refused-by-timescaledb'] as const
+const KINDS = ['old', 'undecodable', 'refused-by-definition', 'refused-by-clickhouse', 'refused-by-timescaledb'] as const
 const FATES = ['fails-before', 'fails-after', 'arrives-late', 'pauses-before', 'pauses-after', 'dies-before', 'dies-after', 'server-fails', 'replica-takes-over'] as const
 
 const kinds = fc.array(fc.oneof({ weight: 8, arbitrary: fc.constant<EventKind>('good') }, fc.constantFrom<EventKind>(...KINDS)), { minLength: 1, maxLength: 24, size: 'max' })

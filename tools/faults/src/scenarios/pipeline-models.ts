@@ -1,0 +1,24 @@
+import { playRandomHistories } from '../../../../packages/messaging/src/pipeline/model/random-histories.ts'
+import { type FaultRun, type Finding, mustBe } from '../scenario.ts'
+
+const HISTORIES = 30_000
+const SHORT_HISTORIES = 300
+const SINKS = ['both', 'clickhouse', 'timescaledb'] as const
+
+/**
+ * Random histories of the workers of one partition: killed, suspended and gone on, failed and held up at any step, with stores that die in the middle and replicas that
+ * lack the latest commits. Where one ends otherwise than it should, the shortest such one is told.
+ */
+export async function pipelineModels({ seed, isShort, tell }: FaultRun): Promise<readonly Finding[]> {
+  const histories = isShort ? SHORT_HISTORIES : HISTORIES
+  const findings: Finding[] = []
+  for (const sinks of SINKS) {
+    const difference = await playRandomHistories(sinks, { numRuns: histories, seed, endOnFailure: false }).then(
+      () => 'none',
+      (error: unknown) => (error as Error).message,
+    )
+    tell(`${sinks}: ${histories} histories`)
+    findings.push(mustBe(`histories that lose, double or misplace an event (${sinks}), of ${histories}`, difference, 'none'))
+  }
+  return findings
+}
