@@ -22,6 +22,7 @@ comes back with it is told the difference. The stream ends after a while; come b
     ...refusals,
     408: problem('The first answer took longer than it may.'),
     422: problem('The question reads or makes more than it may; or the server could not carry it out.'),
+    429: problem('The quota is spent and there is no answer from before; Retry-After says when to come back.'),
     503: problem('ClickHouse is away or busy, or as much is followed as may be.'),
   },
 }

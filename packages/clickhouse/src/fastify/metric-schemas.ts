@@ -58,6 +58,7 @@ const answers = {
   ...refusals,
   408: problem('The question took longer than it may.'),
   422: problem('The question reads or makes more than it may; or the server could not carry it out.'),
+  429: problem('The quota is spent and there is no answer from before, or too many of the caller\'s queries run already; Retry-After says when to come back.'),
   503: problem('ClickHouse is away or busy.'),
 }
 
