@@ -90,7 +90,7 @@ describe.each([{ sinks: ['timescaledb'] as const }, { sinks: ['clickhouse', 'tim
   it('halts when it was renamed, and goes on under its name', async () => {
     const { running, pipeline } = await stopped(sinks)
 
-    expect(await reason(await start(running, { ...pipeline, name: 'trips' }))).toMatch(/the ledger knows the partition as one of "rides"/)
+    expect(await reason(await start(running, { ...pipeline, name: 'trips' }))).toMatch(/take-over --from rides --pipeline trips/)
     await running.transport.send('rides', events(1000, 1200))
     await settled(await start(running, pipeline))
     await expectOnce(running, sinks, 1200)

@@ -32,6 +32,8 @@ class ModelKeeper implements TransactionKeeper {
   readonly #letters: DeadLetterEntry[]
   readonly #entryOf: (record: OutgoingRecord) => DeadLetterEntry
   #epoch = 0
+  /** A request got no answer, and may still arrive: what comes next is under another epoch, as Kafka's keeper has it. */
+  #mayArrive = false
 
   constructor(world: World, life: ProcessLife, entryOf: (record: OutgoingRecord) => DeadLetterEntry) {
     this.#state = stateOf(world)
@@ -49,14 +51,20 @@ class ModelKeeper implements TransactionKeeper {
     })
   }
 
-  begin(): Promise<void> {
-    return Promise.resolve()
+  async begin(): Promise<void> {
+    if (!this.#mayArrive) return
+    await this.#life.step(() => {
+      this.#check()
+      this.#state.epoch++
+      this.#state.sent = []
+      this.#epoch = this.#state.epoch
+    })
+    this.#mayArrive = false
   }
 
   async send(_topic: string, records: readonly OutgoingRecord[]): Promise<void> {
     const entries = records.map(this.#entryOf)
-    await this.#life.step(() => {
-      this.#check()
+    await this.#ask(() => {
       this.#state.sent = [...this.#state.sent, ...entries]
     })
   }
@@ -66,8 +74,7 @@ class ModelKeeper implements TransactionKeeper {
   async commit(): Promise<void> {
     this.isUndecided = true
     try {
-      await this.#life.step(() => {
-        this.#check()
+      await this.#ask(() => {
         this.#letters.push(...this.#state.sent)
         this.#state.sent = []
       })
@@ -79,13 +86,26 @@ class ModelKeeper implements TransactionKeeper {
   }
 
   async abort(): Promise<void> {
-    await this.#life.step(() => {
-      this.#check()
+    await this.#ask(() => {
       this.#state.sent = []
     })
   }
 
   close(): void {}
+
+  /** A request under this producer's epoch, which goes with it however late it arrives. */
+  async #ask(effect: () => void): Promise<void> {
+    const epoch = this.#epoch
+    try {
+      await this.#life.step(() => {
+        if (epoch !== this.#state.epoch) throw producerFenced('model')
+        effect()
+      })
+    } catch (error) {
+      this.#mayArrive = true
+      throw error
+    }
+  }
 
   #check(): void {
     if (this.#epoch !== this.#state.epoch) throw producerFenced('model')
