@@ -20,6 +20,9 @@ import {
 const keys = await generateSigningKeys()
 const ALICE = { subject: 'alice', roles: ['analyst'], tenant: 'acme' }
 
+/** Any character: fast-check's own `binary` takes seconds to make. */
+const anyCharacter = fc.oneof(fc.nat(0x7f), fc.nat(0x10f7ff)).map((point) => String.fromCodePoint(point < 0xd800 ? point : point + 0x800))
+
 function setup(options: { issuer?: Partial<TokenIssuerOptions>; verifier?: Partial<TokenVerifierOptions> } = {}) {
   const clock = new FakeClock()
   const shared = { issuer: 'https://issuer.test', audience: 'analytics', keys, clock }
@@ -253,7 +256,7 @@ describe('an altered token', () => {
   it('is refused after any insertion, deletion or exchange', async () => {
     const { issuer, verifier } = setup()
     const token = await issuer.issue(ALICE)
-    const edit = fc.record({ at: fc.nat(token.length), remove: fc.nat(4), insert: fc.string({ unit: 'binary', maxLength: 4 }) })
+    const edit = fc.record({ at: fc.nat(token.length), remove: fc.nat(4), insert: fc.string({ unit: anyCharacter, maxLength: 4 }) })
 
     await fc.assert(
       fc.asyncProperty(edit, async ({ at, remove, insert }) => {
@@ -281,13 +284,15 @@ describe('a token of whatever content', () => {
   it('is accepted only if jose accepts it, and refused by what it says only as jose does', async () => {
     const { verifier, clock } = setup({ verifier: { clockToleranceSeconds: 5 } })
     const now = clock.now() / 1000
-    const time = fc.constantFrom<unknown>(now, now + 900, now - 4, now - 5, now - 6, now + 6, 0, -1, 'soon', null, undefined, 1e308)
-    const header = fc.record({ alg: fc.constantFrom<unknown>('EdDSA', 'EdDSA', 'EdDSA', 'ES256', 'none', 7, null), typ: fc.constantFrom<unknown>('at+jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt', 'JWT', '', null, 7, undefined), kid: fc.constant(keys.keyId), b64: fc.constantFrom(undefined, undefined, undefined, true, false) })
+    // Mostly what is right, so that a token is often right in all.
+    const mostly = (right: unknown, ...others: unknown[]) => fc.oneof({ weight: 8, arbitrary: fc.constant(right) }, { weight: 2, arbitrary: fc.constantFrom(...others) })
+    const times = [now, now + 900, now - 4, now - 5, now - 6, now + 6, 0, -1, 'soon', null, undefined, 1e308]
+    const header = fc.record({ alg: mostly('EdDSA', 'ES256', 'none', 7, null), typ: mostly('at+jwt', 'AT+JWT', 'application/at+jwt', 'JWT', '', null, 7, undefined), kid: fc.constant(keys.keyId), b64: mostly(undefined, true, false) })
     const claims = fc.record({
-      iss: fc.constantFrom<unknown>('https://issuer.test', 'https://issuer.test', ['https://issuer.test'], 'other', undefined),
-      aud: fc.constantFrom<unknown>('analytics', 'analytics', ['x', 'analytics'], ['x'], 'x', {}, undefined),
-      sub: fc.constantFrom<unknown>('alice', 'alice', undefined), jti: fc.constant('j'), roles: fc.constant(['analyst']),
-      exp: fc.oneof(fc.constant(now + 900), time), iat: fc.oneof(fc.constant(now), time), nbf: fc.oneof(fc.constant(undefined), time),
+      iss: mostly('https://issuer.test', ['https://issuer.test'], 'other', undefined),
+      aud: mostly('analytics', ['x', 'analytics'], ['x'], 'x', {}, undefined),
+      sub: mostly('alice', undefined), jti: fc.constant('j'), roles: fc.constant(['analyst']),
+      exp: mostly(now + 900, ...times), iat: mostly(now, ...times), nbf: mostly(undefined, ...times),
     })
     const checks = { issuer: 'https://issuer.test', audience: 'analytics', typ: 'at+jwt', algorithms: ['EdDSA'], clockTolerance: 5, requiredClaims: ['sub', 'exp', 'iat', 'jti'], currentDate: new Date(clock.now()) }
     let accepted = 0
@@ -305,7 +310,8 @@ describe('a token of whatever content', () => {
       }),
       { numRuns: 1000 },
     )
-    expect(accepted).toBeGreaterThan(5)
+    // A quarter of them, about.
+    expect(accepted).toBeGreaterThan(50)
   })
 
   it('is refused when it insists on an extension, encrypted or not signed at all', async () => {

@@ -12,6 +12,9 @@ const tablesOf = (query: string): unknown => {
       )
 }
 
+/** Any character: fast-check's own `binary` takes seconds to make. */
+const anyCharacter = fc.oneof(fc.nat(0x7f), fc.nat(0x10f7ff)).map((point) => String.fromCodePoint(point < 0xd800 ? point : point + 0x800))
+
 describe('the tables of a query', () => {
   it.each([
     ['SELECT 1', []],
@@ -118,7 +121,7 @@ describe('tokens', () => {
     fc.assert(
       fc.property(
         fc.oneof(
-          fc.string({ unit: 'binary' }),
+          fc.string({ unit: anyCharacter }),
           fc.array(fc.constantFrom(...pieces)).map((list) => list.join('')),
         ),
         (text) => {
