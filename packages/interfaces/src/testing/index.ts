@@ -9,7 +9,8 @@ export { messagingContract, type MessagingSubject } from './messaging-contract.t
 export { storageContract } from './storage-contract.ts'
 export type { StorageDialect, StorageSubject, StorageTypes } from './storage-subject.ts'
 export { batchWriterContract, type BatchWriterFixture, type BatchWriterSubject } from './batch-writer-contract.ts'
-export { sliceLedgerContract, type SliceLedgerSubject } from './slice-ledger-contract.ts'
+export type { SliceLedgerSubject } from './slice-ledger-bench.ts'
+export { sliceLedgerContract } from './slice-ledger-contract.ts'
 
 // Reference implementations
 export { MemoryLedgerStore, MemorySliceLedger } from './memory-slice-ledger.ts'
