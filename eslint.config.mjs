@@ -78,6 +78,8 @@ export default defineConfig(
         'error',
         {
           enforceBuildableLibDependency: false,
+          // An app loads one entry of a package when it is needed, and imports another one of the same package.
+          checkDynamicDependenciesExceptions: ['@smart-whale/**'],
           depConstraints: [
             { sourceTag: 'layer:contract', onlyDependOnLibsWithTags: [] },
             { sourceTag: 'layer:resilience', onlyDependOnLibsWithTags: ['layer:contract'] },

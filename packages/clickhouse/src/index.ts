@@ -13,8 +13,8 @@ export type {
   QueryParams,
   QueryResult,
   QueryStatistics,
+  ServerChoice,
 } from './adapter-options.ts'
-export type { ServerChoice } from './adapter-options.ts'
 export { type AdapterOptions, HttpAdapter } from './adapter/http-adapter.ts'
 export type { StockClient } from './adapter/client-transport.ts'
 export type { SocketStats } from './adapter/http-transport.ts'
@@ -288,14 +288,4 @@ export {
   QuerySyntaxError,
   type SyntaxErrorPosition,
 } from './errors.ts'
-export {
-  BackupError,
-  CircuitBreakerError,
-  DataManagementError,
-  EncryptionError,
-  OperationalError,
-  PermissionDeniedError,
-  RetryExhaustedError,
-  SecurityError,
-  TokenError,
-} from './operational-errors.ts'
+export { BackupError, CircuitBreakerError, DataManagementError, EncryptionError, OperationalError, PermissionDeniedError, RetryExhaustedError, SecurityError, TokenError } from './operational-errors.ts'

@@ -116,9 +116,9 @@ describe('what is rendered', () => {
         const ours = { counter: metrics.counter(c), gauge: metrics.gauge(g), histogram: metrics.histogram(h) }
         for (const { kind, labels, amount } of steps) {
           const known = Object.fromEntries(labelNames.map((name) => [name, String(labels[name as 'a' | 'b'])]))
-          if (kind === 'counter') (ours.counter.inc(labels, amount), theirs.counter.inc(known, amount))
-          if (kind === 'gauge') (ours.gauge.set(labels, amount), theirs.gauge.set(known, amount))
-          if (kind === 'histogram') (ours.histogram.observe(labels, amount), theirs.histogram.observe(known, amount))
+          if (kind === 'counter') for (const [counter, values] of [[ours.counter, labels], [theirs.counter, known]] as const) counter.inc(values, amount)
+          if (kind === 'gauge') for (const [gauge, values] of [[ours.gauge, labels], [theirs.gauge, known]] as const) gauge.set(values, amount)
+          if (kind === 'histogram') for (const [histogram, values] of [[ours.histogram, labels], [theirs.histogram, known]] as const) histogram.observe(values, amount)
         }
 
         expect((await metrics.render()).body).toBe(await registry.metrics())

@@ -1,11 +1,10 @@
-import { type Logger, type MetricLabels, type MetricsSink, silentLogger } from '@smart-whale/interfaces'
-import { type Metric, Registry } from 'prom-client'
+import { type Logger, type MetricsSink, silentLogger } from '@smart-whale/interfaces'
+import { Registry } from 'prom-client'
 import { requireAtLeast, wrongInput } from './errors.ts'
-import { createMetricCatalog, type MetricSetup } from './metric-catalog.ts'
+import { Instruments } from './instruments.ts'
+import { createMetricCatalog } from './metric-catalog.ts'
 import type { PrometheusMetricsOptions } from './options.ts'
 import { startRuntimeMetrics } from './runtime-metrics.ts'
-import { FOLDED, SeriesSlots } from './series-slots.ts'
-import { BucketedValues, SingleValues } from './series-values.ts'
 
 /** What a scrape is answered with. */
 export interface RenderedMetrics {
@@ -22,9 +21,6 @@ export interface PrometheusMetrics extends MetricsSink {
   /** Stops measuring the process. What was measured can still be rendered. */
   close(): void
 }
-
-/** Finds the slot to write a value to; -1 when the value can't be written. */
-type SlotFinder = (labels: MetricLabels, value: number) => number
 
 /** As prom-client has them. */
 const DEFAULT_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -44,69 +40,20 @@ export function createPrometheusMetrics(options: PrometheusMetricsOptions = {}):
   const obtain = createMetricCatalog(registry, prefix)
   const measures = new Set<() => void>()
 
-  /** Puts a metric into the registry, with a way to the slots of its values. */
-  function slotsOf({ name, labelNames }: MetricSetup, least: number, onFold: () => void): { slots: SeriesSlots; find: SlotFinder } {
-    const isUsable = createValueCheck(logger, name, least)
-    const slots = new SeriesSlots({ labelNames, maxSeries: maxSeriesPerMetric, onFold })
-    const { slotOf } = slots
-    return { slots, find: (labels, value) => (isUsable(value) ? slotOf(labels) : -1) }
-  }
-  function register<Values extends SingleValues | BucketedValues>(values: Values): Values {
-    registry.registerMetric(values as unknown as Metric)
-    return values
-  }
-  const folds = obtain(
-    'counter',
-    { name: 'metrics_folded_total', help: 'Measurements folded into "other" because their metric has too many series', labelNames: ['metric'] },
-    (setup) => {
-      const { slots, find } = slotsOf(setup, 0, () => {})
-      const counts = register(new SingleValues('counter', setup, slots))
-      return { inc: (labels: MetricLabels) => counts.add(find(labels, 1), 1) }
-    },
-  )
-  function onFoldOf({ name }: MetricSetup): () => void {
-    const sayFolded = once(() => logger.warn({ metric: name, maxSeriesPerMetric }, `a metric has too many series: further label values fold into "${FOLDED}"`))
-    return () => {
-      folds.inc({ metric: name })
-      sayFolded()
-    }
-  }
+  // Folds are no reason to fold: there are only so many metrics.
+  const ofFolds = new Instruments({ registry, logger, maxSeriesPerMetric: Infinity, countFold: () => {} })
+  const help = 'Measurements folded into "other" because their metric has too many series'
+  const folds = obtain('counter', { name: 'metrics_folded_total', help, labelNames: ['metric'] }, (setup) => ofFolds.counter(setup))
+  const instruments = new Instruments({ registry, logger, maxSeriesPerMetric, countFold: (labels) => folds.inc(labels) })
 
   const metrics: PrometheusMetrics = {
-    counter: (definition) =>
-      obtain('counter', definition, (setup) => {
-        const { slots, find } = slotsOf(setup, 0, onFoldOf(setup))
-        const counts = register(new SingleValues('counter', setup, slots))
-        return {
-          inc: (labels: MetricLabels = {}, value = 1) => {
-            const slot = find(labels, value)
-            if (slot >= 0) counts.add(slot, value)
-          },
-        }
-      }),
-    gauge: (definition) =>
-      obtain('gauge', definition, (setup) => {
-        const { slots, find } = slotsOf(setup, -Infinity, onFoldOf(setup))
-        const readings = register(new SingleValues('gauge', setup, slots))
-        return {
-          set: (labels: MetricLabels, value: number) => {
-            const slot = find(labels, value)
-            if (slot >= 0) readings.put(slot, value)
-          },
-        }
-      }),
+    counter: (definition) => obtain('counter', definition, (setup) => instruments.counter(setup)),
+    gauge: (definition) => obtain('gauge', definition, (setup) => instruments.gauge(setup)),
     histogram: (definition) =>
       obtain('histogram', definition, (setup) => {
         const { buckets = DEFAULT_BUCKETS } = definition
         requireBuckets(buckets)
-        const { slots, find } = slotsOf(setup, -Infinity, onFoldOf(setup))
-        const values = register(new BucketedValues(buckets, setup, slots))
-        return {
-          observe: (labels: MetricLabels, value: number) => {
-            const slot = find(labels, value)
-            if (slot >= 0) values.observe(slot, value)
-          },
-        }
+        return instruments.histogram(setup, buckets)
       }),
     async render() {
       for (const measure of measures) attempt(measure, logger)
@@ -128,30 +75,10 @@ function requireBuckets(buckets: readonly number[]): void {
   if (buckets.length === 0 || !isAscending) throw wrongInput('buckets', 'must be numbers in ascending order', 'ERR_MONITORING_METRIC')
 }
 
-/** A value that Prometheus can't take is dropped, and said once: to measure must not be able to break what is measured. */
-function createValueCheck(logger: Logger, metric: string, least: number): (value: number) => boolean {
-  const say = once(() => logger.warn({ metric }, `a measurement was dropped: values must be numbers${least === 0 ? ' that are not negative' : ''}`))
-  return (value) => {
-    // One is what is counted most.
-    if (value === 1 || (Number.isFinite(value) && value >= least)) return true
-    say()
-    return false
-  }
-}
-
 function attempt(measure: () => void, logger: Logger): void {
   try {
     measure()
   } catch (error) {
     logger.warn({ err: error }, 'a measurement before rendering failed; its metrics keep their last values')
-  }
-}
-
-function once(say: () => void): () => void {
-  let said = false
-  return () => {
-    if (said) return
-    said = true
-    say()
   }
 }

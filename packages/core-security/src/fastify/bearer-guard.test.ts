@@ -46,7 +46,7 @@ describe('a guarded route', () => {
   it('goes on at once for who was verified before, also behind another hook', async () => {
     const { app, get, handled, guard, tokenFor, audited } = setup()
     const hook = guard('analytics:query')
-    app.get('/behind', { preHandler: async function (request, reply) { await hook.call(this, request, reply) } }, async ({ principal }) => principal)
+    app.get('/behind', { async preHandler(request, reply) { await hook.call(this, request, reply) } }, async ({ principal }) => principal)
     const authorization = `Bearer ${await tokenFor('analyst')}`
 
     const answers = [await get({ authorization }), await get({ authorization }), await get({ authorization }, '/behind'), await get({ authorization: 'Bearer x' }, '/behind'), await get({}, '/behind')]
