@@ -1,3 +1,3 @@
 import { tryShortForms } from './try-short-forms.ts'
 
-tryShortForms({ part: 1, of: 3 })
+tryShortForms({ part: 1, of: 2 })

@@ -4,7 +4,7 @@ import { SCENARIOS } from '../src/scenarios.ts'
 
 const shortForms = SCENARIOS.filter(({ hasShortForm }) => hasShortForm)
 
-/** Tries every so manieth short form: each takes a while, and files run beside each other. */
+/** Tries every so manieth short form: each takes a while, and files run beside each other. More than two of them at once, and what they try would have too little of the machine. */
 export function tryShortForms({ part, of }: { readonly part: number; readonly of: number }): void {
   const kafka = inject('kafka')
   describe.each(shortForms.filter((_scenario, index) => index % of === part - 1))('$name, short form', (scenario) => {

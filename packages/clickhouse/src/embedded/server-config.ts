@@ -150,6 +150,7 @@ function databasePattern(name: string): string {
 function profileSettings(user: ServerUser): ServerConfigValue {
   if (user.access === 'everything') return ''
   const { limits, readOnly, settings, changeable = {} } = user.access
+  const constraints = Object.entries(changeable).map(([name, bounds]) => [name, { ...bounds, changeable_in_readonly: '' }] as const)
   return {
     readonly: readOnly ? 1 : 0,
     max_execution_time: limits.maxExecutionSeconds ?? 10,
@@ -166,7 +167,7 @@ function profileSettings(user: ServerUser): ServerConfigValue {
     output_format_json_quote_decimals: 1,
     output_format_json_quote_denormals: 1,
     ...settings,
-    constraints: Object.fromEntries(Object.entries(changeable).map(([name, bounds]) => [name, { ...bounds, changeable_in_readonly: '' }])),
+    ...(constraints.length > 0 && { constraints: Object.fromEntries(constraints) }),
   }
 }
 

@@ -82,7 +82,8 @@ async function makeCluster(folder: ServerFolder, plan: ClusterPlan): Promise<voi
     })
     if (!plan.skipSync) await syncFolder(folder.dataDir)
   } finally {
-    await rm(partial, { recursive: true, force: true })
+    // What initdb had started may outlive it by a moment, and write meanwhile.
+    await rm(partial, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
   }
 }
 

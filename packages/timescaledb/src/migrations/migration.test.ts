@@ -31,7 +31,7 @@ describe('inOrder', () => {
   })
 })
 
-it('ships three migrations, each with a way back', () => {
-  expect(builtInMigrations.map(({ id }) => id)).toEqual(['v001_initial_schema', 'v002_add_indexes', 'v003_partitioning'])
+it('ships four migrations, each with a way back', () => {
+  expect(builtInMigrations.map(({ id }) => id)).toEqual(['v001_initial_schema', 'v002_add_indexes', 'v003_partitioning', 'v004_tables_apart'])
   expect(builtInMigrations.every(({ up, down }) => up.length > 0 && down.length > 0)).toBe(true)
 })

@@ -1,3 +1,0 @@
-import { tryShortForms } from './try-short-forms.ts'
-
-tryShortForms({ part: 3, of: 3 })
