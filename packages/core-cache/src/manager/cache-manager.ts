@@ -86,7 +86,7 @@ export class CacheManager implements AsyncDisposable {
     return this.#opening
   }
 
-  /** Ends everything; the entries in memory are gone. Loads under way get `closeTimeoutMs`, then they fail with `ERR_ABORTED`. A read opens the layers again. */
+  /** Ends everything; the entries in memory are gone. Loads and sets under way get `closeTimeoutMs`, then they fail with `ERR_ABORTED`. A read opens the layers again. */
   async disconnect(): Promise<void> {
     await this.#opening
     this.#memory.unfollowPressure()
