@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { CallOptions, Clock } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter } from '../../adapter-options.ts'
-import { remembersTokens, splitTableName } from '../../adapter/table-columns.ts'
+import { quoteTableName, remembersTokens, splitTableName } from '../../adapter/table-columns.ts'
 import { OperationalError } from '../../operational-errors.ts'
-import { BACKFILL_QUERY, readMark, type RollupMark, type RollupState, type RollupStatements } from './rollup-statements.ts'
+import { BACKFILL_QUERY, markColumnOf, readMark, type RollupMark, type RollupState, type RollupStatements } from './rollup-statements.ts'
 import { waitForInserts } from './wait-for-inserts.ts'
 
 /** What building works with. */
@@ -55,8 +55,24 @@ export async function finishRollup(statements: RollupStatements, building: Build
   // Inserts that still ask for the mark must be through before it goes.
   await building.step('wait for inserts that use the mark')
   await waitForInserts(building.adapter, building.waitForInsertsMs, building.clock, building.call)
-  await run(building, 'take the mark from the source', statements.dropMark())
+  await dropMark(statements.source.table, statements.table, building)
   await markAs(statements, building, 'ready')
+}
+
+/**
+ * Takes from the source the column that marked its rows while the rollup with this table was made.
+ *
+ * Twice, since an insert that began before brings the column back in a part that the server counts as younger than the change. A
+ * part with a column that its table doesn't know makes every later mutation of the table fail (ClickHouse 26.7, compact parts).
+ * Adding and dropping in one statement reaches those parts without showing the column to any insert.
+ */
+export async function dropMark(source: string, table: string, building: Building): Promise<void> {
+  const mark = markColumnOf(table)
+  const drop = `ALTER TABLE ${quoteTableName(source)} ADD COLUMN IF NOT EXISTS ${mark} UInt8, DROP COLUMN ${mark}`
+  await run(building, 'take the mark from the source', drop)
+  await building.step('wait for inserts that bring the mark back')
+  await waitForInserts(building.adapter, building.waitForInsertsMs, building.clock, building.call)
+  await run(building, 'take the mark from what they brought', drop)
 }
 
 /** How far a rollup is; undefined when it isn't there. */

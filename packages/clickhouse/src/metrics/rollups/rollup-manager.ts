@@ -4,9 +4,9 @@ import { quoteName, splitTableName } from '../../adapter/table-columns.ts'
 import { takeMigrationLock } from '../../migrations/migration-lock.ts'
 import type { DefinedMetrics } from '../definition/define-metrics.ts'
 import type { MetricsModel } from '../definition/metrics-model.ts'
-import { type Building, buildRollup, finishRollup, rollupError, rollupState } from './build-rollup.ts'
+import { type Building, buildRollup, dropMark, finishRollup, rollupError, rollupState } from './build-rollup.ts'
 import type { RollupCallOptions, RollupManager, RollupManagerOptions, RollupOutcome, RollupStatus } from './rollup-options.ts'
-import { namesOf, readMark, RollupStatements } from './rollup-statements.ts'
+import { namesOf, readMark, type RollupState, RollupStatements } from './rollup-statements.ts'
 
 const LOCK = 'sw_rollup_lock_'
 
@@ -23,6 +23,7 @@ export function createRollupManager(metrics: DefinedMetrics, options: RollupMana
 interface FormerTable {
   readonly database: string
   readonly name: string
+  readonly state: RollupState
 }
 
 class TableRollups implements RollupManager {
@@ -85,17 +86,20 @@ class TableRollups implements RollupManager {
       { database, start: namesOf(rollup) },
       call,
     )
-    return rows.filter(({ comment }) => readMark(comment)?.rollup === rollup).map(({ name }) => ({ database, name }))
+    return rows.flatMap(({ name, comment }) => {
+      const mark = readMark(comment)
+      return mark?.rollup === rollup ? [{ database, name, state: mark.state }] : []
+    })
   }
 
   /** The view first: an insert that knows it still finds its table. */
-  async #dropTable({ database, name }: FormerTable, { source }: RollupStatements, building: Building): Promise<string> {
+  async #dropTable({ database, name, state }: FormerTable, { source }: RollupStatements, building: Building): Promise<string> {
     const { adapter, call } = building
     const qualified = (table: string): string => `${quoteName(database)}.${quoteName(table)}`
     await building.step(`drop ${name}`)
     await adapter.execute(`DROP VIEW IF EXISTS ${qualified(`${name}_view`)} SYNC`, {}, call)
-    const mark = `sw_taken_${name.slice(name.lastIndexOf('_') + 1)}`
-    await adapter.execute(`ALTER TABLE ${qualified(splitTableName(source.table, database)[1])} DROP COLUMN IF EXISTS ${quoteName(mark)}`, {}, call)
+    // One that was ready has left its source before.
+    if (state !== 'ready') await dropMark(source.table, name, building)
     await adapter.execute(`DROP TABLE IF EXISTS ${qualified(name)}`, {}, call)
     return name
   }

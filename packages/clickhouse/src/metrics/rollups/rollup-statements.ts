@@ -39,7 +39,7 @@ export class RollupStatements {
     this.hash = digest(canonical([rollupText(model, rollup, this.source)])).slice(0, 12)
     this.table = `${namesOf(rollup.name)}${this.hash}`
     this.view = `${this.table}_view`
-    this.markColumn = `sw_taken_${this.hash}`
+    this.markColumn = markColumnOf(this.table)
   }
 
   /** Beside its source: there it is found, and goes where the source goes. */
@@ -90,9 +90,6 @@ export class RollupStatements {
     return `ALTER TABLE ${this.qualified(this.view, database)} MODIFY QUERY ${this.#select('live')}`
   }
 
-  dropMark(): string {
-    return `ALTER TABLE ${this.#sourceTable} DROP COLUMN IF EXISTS ${this.markColumn}`
-  }
 
   mark(database: string, state: RollupState): string {
     return `ALTER TABLE ${this.qualified(this.table, database)} MODIFY COMMENT ${this.comment(state)}`
@@ -166,6 +163,11 @@ export function rollupTableName(model: MetricsModel, rollup: RollupModel, home: 
 /** How the tables of a rollup's definitions begin, present and former ones. */
 export function namesOf(rollup: string): string {
   return `${NAME}${rollup}_`
+}
+
+/** The column by which a rollup with this table marks the rows of its source while it is made. */
+export function markColumnOf(table: string): string {
+  return `sw_taken_${table.slice(table.lastIndexOf('_') + 1)}`
 }
 
 /** What a table's comment says of a rollup; undefined when it is none of ours. */
