@@ -42,11 +42,13 @@ describe('a call that is given up', () => {
   })
 
   const byShares: BreakerOptions = { consecutiveFailures: Infinity, failureShare: 1, minimumCalls: 2, windowCalls: 10, slowShare: 0.5 }
-  it.each([
+  const slowness = [
     ['is slow when it took as long', { ...byShares, slowCallMs: 50 }, 'open'],
     ['is not slow when it took less', { ...byShares, slowCallMs: 51 }, 'closed'],
     ['is never slow unless it is said what that is', byShares, 'closed'],
-  ])('at its deadline %s', async (_what, options, state) => {
+  ] as const
+
+  it.each(slowness)('at its deadline %s', async (_what, options, state) => {
     const clock = new FakeClock()
     const breaker = createBreaker({ clock, ...options })
     await breaker.execute(async () => 'quick')
@@ -57,11 +59,7 @@ describe('a call that is given up', () => {
     expect(breaker.state).toBe(state)
   })
 
-  it.each([
-    ['is slow when it took as long', { ...byShares, slowCallMs: 50 }, 'open'],
-    ['is not slow when it took less', { ...byShares, slowCallMs: 51 }, 'closed'],
-    ['is never slow unless it is said what that is', byShares, 'closed'],
-  ])('for its result %s', async (_what, options, state) => {
+  it.each(slowness)('for its result %s', async (_what, options, state) => {
     const clock = new FakeClock()
     const breaker = createBreaker({ clock, ...options, isFailureResult: (result: string) => result === 'busy' })
     await breaker.execute(async () => 'quick')

@@ -1,7 +1,10 @@
 import type { Policy, PolicyCall, PolicyContext } from '@smart-whale/interfaces'
 import { Reading } from './reading.ts'
-import { Run, type Work } from './run.ts'
+import { Run } from './run.ts'
 import type { Stage } from './stage.ts'
+
+/** Work as a policy is handed it. */
+export type Work<T> = (context: PolicyContext) => Promise<T>
 
 /** Stages in a row, made once; what a run needs to know of them is worked out here and not for each call. */
 export interface Chain {

@@ -2,7 +2,6 @@ import { ConnectionError, type PolicyContext, systemClock } from '@smart-whale/i
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import { describe, expect, it } from 'vitest'
 import { compose, createBreaker, createBulkhead, createRateLimiter, createRetry, createTimeout, sleep } from '../index.ts'
-import { TimerEntry, TimerWheel } from './timer-wheel.ts'
 
 const away = new ConnectionError('away')
 const outcomeOf = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error)
@@ -98,54 +97,5 @@ describe('a run', () => {
 
     expect(error).toMatchObject({ code: 'ERR_TIMEOUT' })
     expect(performance.now() - began).toBeGreaterThanOrEqual(59.9)
-  })
-})
-
-describe('the timer wheel', () => {
-  class Noting extends TimerEntry {
-    readonly #expire: () => void
-
-    constructor(expire: () => void) {
-      super()
-      this.#expire = expire
-    }
-
-    expire(): void {
-      this.#expire()
-    }
-  }
-
-  it('lets one that expires take out another that is due', async () => {
-    const clock = new FakeClock()
-    const wheel = new TimerWheel(clock)
-    const expired: string[] = []
-    const second = new Noting(() => expired.push('second'))
-    const first = new Noting(() => {
-      expired.push('first')
-      wheel.remove(second)
-    })
-    wheel.add(first, 5, 0)
-    wheel.add(second, 5, 0)
-
-    await clock.advance(5)
-
-    expect(expired).toEqual(['first'])
-    expect([wheel.size, clock.pendingTimers]).toEqual([0, 0])
-  })
-
-  it('keeps entries in order when the wheel is never empty for weeks', async () => {
-    const clock = new FakeClock()
-    const wheel = new TimerWheel(clock)
-    const expired: number[] = []
-    const day = 24 * 3_600_000
-    for (let index = 0; index < 40; index++) {
-      const dueAt = clock.monotonic() + 20 * day
-      wheel.add(new Noting(() => expired.push(clock.monotonic() - dueAt)), dueAt, clock.monotonic())
-      await clock.advance(day + 0.5)
-    }
-    await clock.advance(20 * day)
-
-    expect(expired).toHaveLength(40)
-    expect(expired.every((late) => late === 0)).toBe(true)
   })
 })

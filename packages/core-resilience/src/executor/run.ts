@@ -1,13 +1,10 @@
 import { abortedError, type PolicyCall, type PolicyContext } from '@smart-whale/interfaces'
-import type { Chain } from './chain.ts'
+import type { Chain, Work } from './chain.ts'
 import { LateEnds } from './late-ends.ts'
 import type { Reading } from './reading.ts'
 import { contextOf, earlier, isCancelled, layersAbove, onCancelled, reasonOf, runAmbient, Scope } from './scope.ts'
 import { handOut, makePromise, maySpareAPromise, outcomeOrPromise, type Phase, SETTLED, settle, settleFailed, type Settling, STARTING } from './settlement.ts'
 import { WAITING } from './stage.ts'
-
-/** Work as a policy is handed it. */
-export type Work<T> = (context: PolicyContext) => Promise<T>
 
 /**
  * One execution of a chain of stages: goes in through every stage, calls the work, and comes out through them. Each step is a

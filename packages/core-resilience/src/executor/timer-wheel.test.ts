@@ -177,3 +177,39 @@ describe('a timer wheel on another clock', () => {
     expect(wheelOf(new FakeClock())).not.toBe(wheelOf(clock))
   })
 })
+
+describe('a timer wheel on any clock', () => {
+  it('lets one that expires take out another that is due', async () => {
+    const clock = new FakeClock()
+    const wheel = new TimerWheel(clock)
+    const expired: string[] = []
+    const second = new Noting(() => expired.push('second'))
+    const first = new Noting(() => {
+      expired.push('first')
+      wheel.remove(second)
+    })
+    wheel.add(first, 5, 0)
+    wheel.add(second, 5, 0)
+
+    await clock.advance(5)
+
+    expect(expired).toEqual(['first'])
+    expect([wheel.size, clock.pendingTimers]).toEqual([0, 0])
+  })
+
+  it('keeps entries in order when the wheel is never empty for weeks', async () => {
+    const clock = new FakeClock()
+    const wheel = new TimerWheel(clock)
+    const expired: number[] = []
+    const day = 24 * 3_600_000
+    for (let index = 0; index < 40; index++) {
+      const dueAt = clock.monotonic() + 20 * day
+      wheel.add(new Noting(() => expired.push(clock.monotonic() - dueAt)), dueAt, clock.monotonic())
+      await clock.advance(day + 0.5)
+    }
+    await clock.advance(20 * day)
+
+    expect(expired).toHaveLength(40)
+    expect(expired.every((late) => late === 0)).toBe(true)
+  })
+})
