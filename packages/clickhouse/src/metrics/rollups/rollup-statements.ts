@@ -90,7 +90,6 @@ export class RollupStatements {
     return `ALTER TABLE ${this.qualified(this.view, database)} MODIFY QUERY ${this.#select('live')}`
   }
 
-
   mark(database: string, state: RollupState): string {
     return `ALTER TABLE ${this.qualified(this.table, database)} MODIFY COMMENT ${this.comment(state)}`
   }
