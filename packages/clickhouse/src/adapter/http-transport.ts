@@ -59,6 +59,11 @@ export interface ServerTransport {
 
 /** Errors of a server come with the answer's status and may be long; more than this says nothing more. */
 const MAX_ERROR_BYTES = 64 * 1024
+/**
+ * How much of an answer is read before somebody asks for it: as good as nothing. When the server breaks the connection behind an exception, a stream drops what it
+ * has read ahead, and with it the exception; what is still in the socket is read to its end first.
+ */
+const READ_AHEAD_BYTES = 1
 
 /**
  * HTTP to one server. Directly on undici: the stock client sleeps for a millisecond before each request,
@@ -100,7 +105,7 @@ export class HttpTransport implements ServerTransport {
     const path = `/?${new URLSearchParams({ ...search, query_id: queryId }).toString()}`
     try {
       const headers = { ...this.#headers, ...(contentType === undefined ? {} : { 'content-type': contentType }), ...tenantHeader(tenant) }
-      const answer = await this.#pool.request({ method: 'POST', path, headers, body, signal })
+      const answer = await this.#pool.request({ method: 'POST', path, headers, body, signal, highWaterMark: READ_AHEAD_BYTES })
       // Whoever reads the body hears of its end; one that is dropped must not bring the process down.
       answer.body.on('error', () => {})
       if (answer.statusCode === 200) return { headers: answer.headers, body: answer.body }

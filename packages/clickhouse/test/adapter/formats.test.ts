@@ -58,6 +58,21 @@ describe("an answer in one of ClickHouse's own formats", () => {
     await expect.poll(() => isRunning(queryId), { timeout: 3_000 }).toBe(false)
   })
 
+  it('tells what the query failed with also to a reader who was far behind it', async () => {
+    const queryId = randomUUID()
+    const { body } = await download('CSV', 'SELECT number, throwIf(number = 15000) AS never FROM numbers(20000) SETTINGS max_threads = 1, max_block_size = 1000', { queryId })
+    const reader = body[Symbol.asyncIterator]()
+    let bytes = (await reader.next()).value?.length ?? 0
+    await expect.poll(() => isRunning(queryId), { timeout: 3_000 }).toBe(false)
+
+    const reading = (async () => {
+      for (let step = await reader.next(); step.done !== true; step = await reader.next()) bytes += step.value.length
+    })()
+
+    await expect(reading).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_QUERY', serverCode: 395 })
+    expect(bytes).toBeGreaterThan(10_000)
+  })
+
   it('is sent no faster than it is read, and ends on the server when its reader leaves', async () => {
     const queryId = randomUUID()
     const { body } = await download('CSV', 'SELECT randomString(1000) FROM system.numbers', { queryId })
