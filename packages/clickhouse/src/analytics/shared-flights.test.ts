@@ -52,15 +52,19 @@ describe('loads that several callers want at once', () => {
     expect(flights.size).toBe(0)
   })
 
-  it('run apart when they are for different things', () => {
+  it('run apart when they are for different things', async () => {
     const flights = new SharedFlights<string>()
     const one = controlledLoad()
     const other = controlledLoad()
 
-    flights.join('a', one.load, passenger)
+    const first = flights.join('a', one.load, passenger)
+    const second = flights.join('b', other.load, passenger)
 
-    expect(flights.join('b', other.load, passenger).shared).toBe(false)
+    expect(second.shared).toBe(false)
     expect(flights.size).toBe(2)
+    one.land('of a')
+    other.land('of b')
+    expect(await Promise.all([first.result, second.result])).toEqual(['of a', 'of b'])
   })
 
   it('go on when one caller leaves, and end when the last one has left', async () => {
