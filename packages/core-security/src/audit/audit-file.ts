@@ -22,7 +22,10 @@ export class AuditFile implements AuditStore {
   readonly #key: ChainKey
   readonly #maxBytes: number
   #file: FileHandle | null = null
+  /** Bytes of the present file that were acknowledged. */
   #size = 0
+  /** Whether the present file may have more than these. */
+  #hasRest = false
 
   constructor(path: string, key: ChainKey, maxBytes = Infinity) {
     this.path = path
@@ -51,16 +54,25 @@ export class AuditFile implements AuditStore {
       if (this.#file === null) throw new AuditError('ERR_AUDIT_CLOSED', 'the audit log is closed; open it anew')
       const file = this.#size < this.#maxBytes ? this.#file : await this.#beginAnother((entries[0]?.sequence ?? 1) - 1)
       const text = entries.map((entry) => `${JSON.stringify(entry)}\n`).join('')
-      await file.appendFile(text)
-      await file.datasync()
-      this.#size += Buffer.byteLength(text)
-      await this.#writeHead({ sequence: last.sequence, hash: last.hash })
+      await this.#removeRest(file)
+      try {
+        this.#hasRest = true
+        await file.appendFile(text)
+        await file.datasync()
+        await this.#writeHead({ sequence: last.sequence, hash: last.hash })
+        this.#size += Buffer.byteLength(text)
+        this.#hasRest = false
+      } catch (error) {
+        // At once, so that nobody finds it; a disk that lets that fail, too, is tried again before anything is written behind it.
+        await this.#removeRest(file).catch(() => {})
+        throw error
+      }
     })
   }
 
   async *read(): AsyncIterable<FoundEntry> {
     // The present one first: what it is called when the others are looked for doesn't matter then.
-    const present = await this.#openPresent()
+    const present = await this.#explained(() => this.#openPresent())
     try {
       for (const segment of await listSegments(this.path, (await present?.stat())?.ino)) yield* linesOf(createReadStream(segment, 'utf8'))
       if (present !== undefined) yield* linesOf(present.createReadStream({ encoding: 'utf8', autoClose: false }))
@@ -93,10 +105,17 @@ export class AuditFile implements AuditStore {
     if (this.#file !== null) await this.#leave()
   }
 
+  /** Entries that were not acknowledged: the chain doesn't have them, and goes on where they stand. */
+  async #removeRest(file: FileHandle): Promise<void> {
+    if (!this.#hasRest) return
+    await file.truncate(this.#size)
+    this.#hasRest = false
+  }
+
   /** The former one is closed for good, and has its name, before another is there. */
   async #beginAnother(lastSequence: number): Promise<FileHandle> {
     await this.#file?.close()
-    await rename(this.path, segmentPath(this.path, lastSequence))
+    await rename(this.path, segmentPath(this.path, lastSequence)).catch(ifItHasItAlready)
     this.#file = await open(this.path, 'a+', 0o600)
     this.#size = 0
     return this.#file
@@ -159,6 +178,11 @@ export class AuditFile implements AuditStore {
       throw new AuditError('ERR_AUDIT_WRITE', `the audit log ${this.path} can't be read or written (${reason}); check its folder, and the room on the disk`, { reason }, error)
     }
   }
+}
+
+/** By an attempt that failed behind it, or by whoever keeps logs. */
+function ifItHasItAlready(error: unknown): void {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
 }
 
 const lastLine = (tail: Buffer): string => tail.toString('utf8').trimEnd().split('\n').at(-1) ?? ''

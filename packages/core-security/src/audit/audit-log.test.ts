@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { appendFile, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
@@ -128,6 +128,35 @@ describe('an audit log', () => {
     await expect(openAuditLog({ path, key })).rejects.toMatchObject({ code: 'ERR_AUDIT_BROKEN' })
   })
 
+  it('goes on soundly after an entry that could not be written whole', async () => {
+    const path = await newPath()
+    const log = await opened(path)
+    const event = (action: string) => ({ actor: 'a', action, outcome: 'success' }) as const
+    await log.record(event('one'))
+    // The line gets onto the disk, and how far the log has come doesn't.
+    await mkdir(`${path}.head.tmp`)
+    await expect(log.record(event('lost'))).rejects.toMatchObject({ code: 'ERR_AUDIT_WRITE' })
+    await rm(`${path}.head.tmp`, { recursive: true })
+    expect(await log.verify()).toMatchObject({ entries: 1, faults: [] })
+
+    await log.record(event('two'))
+
+    expect(await log.verify()).toMatchObject({ entries: 2, faults: [], head: log.head() })
+  })
+
+  it('goes on in another file although the full one was moved away', async () => {
+    const path = await newPath()
+    const log = await openAuditLog({ path, key, maxFileBytes: 1 })
+    closing.push(() => log.close())
+    const event = { actor: 'a', action: 'b', outcome: 'success' } as const
+    await log.record(event)
+    await rename(path, `${path}.000000000001`)
+
+    await log.record(event)
+
+    expect(await log.verify()).toMatchObject({ entries: 2, faults: [], head: log.head() })
+  })
+
   it('has one writer, and takes nothing once it is closed', async () => {
     const path = await newPath()
     const log = await opened(path)
@@ -147,6 +176,7 @@ describe('an audit log', () => {
 
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected'])
     expect(outcomes[2]).toMatchObject({ reason: { code: 'ERR_AUDIT_FULL' } })
+    await expect(verifyAuditFile(`${path}.nowhere`)).rejects.toMatchObject({ code: 'ERR_AUDIT_WRITE' })
     await expect(openAuditLog({ path: join(path, 'below', 'a.log') })).rejects.toMatchObject({ code: 'ERR_AUDIT_WRITE' })
   })
 })
