@@ -46,6 +46,8 @@ const NO_TABLES: readonly string[] = []
 
 /** Engines whose rows are their own and change by inserts alone. Others read elsewhere, or change by themselves. */
 const HOLDS_ROWS = /^(?:\w*MergeTree|Memory|Log|TinyLog|StripeLog)$/
+/** What is inserted here is stored here, where the catalogue says, or nowhere. Others hand it on: an alias, a buffer, a table over several servers. */
+const KEEPS_OR_TELLS = new RegExp(`${HOLDS_ROWS.source}|^(?:MaterializedView|Null|Join|Set|EmbeddedRocksDB)$`)
 
 /**
  * Dependencies by the server's own list of tables and views, as the adapter's user sees it: views are followed to the tables
@@ -86,17 +88,13 @@ export class TableCatalogue implements TableDependencies {
 
   async affectedBy(table: string): Promise<readonly string[] | 'any'> {
     const catalogue = await this.#catalogue()
-    const written = splitTableName(table, this.#options.adapter.database).join('.')
-    if (catalogue?.get(written) === undefined) return 'any'
-    const affected = new Set([written])
+    const affected = new Set([splitTableName(table, this.#options.adapter.database).join('.')])
     // The set grows while it is walked through: what a view fills may feed further views.
     for (const name of affected) {
-      for (const view of catalogue.get(name)?.views ?? []) {
-        affected.add(view)
-        const known = catalogue.get(view)
-        if (known === undefined) return 'any'
-        if (known.target !== undefined) affected.add(known.target)
-      }
+      const known = catalogue?.get(name)
+      if (known === undefined || !KEEPS_OR_TELLS.test(known.engine)) return 'any'
+      if (known.target !== undefined) affected.add(known.target)
+      for (const view of known.views) affected.add(view)
     }
     return [...affected]
   }
