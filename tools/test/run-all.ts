@@ -3,7 +3,7 @@ import { HELP, parseOptions } from './parse-options.ts'
 import type { Outcome } from './outcome.ts'
 import { runStep } from './run-step.ts'
 import { startPrefetch } from './start-prefetch.ts'
-import { stepsFor } from './steps.ts'
+import { type Lane, stagesFor } from './steps.ts'
 import { judge, summarize } from './summary.ts'
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`)
@@ -20,18 +20,27 @@ async function main(args: readonly string[]): Promise<number> {
   const runsAll = options.parts.includes('integration') && options.files.length === 0
   const prefetch = runsAll ? startPrefetch() : undefined
   const outcomes: Outcome[] = []
-  for (const step of stepsFor(options)) {
-    if (stop.signal.aborted) break
-    const startedAt = Date.now()
-    print(`\n── ${step.title}`)
-    const found = judge(await runStep(step, { signal: stop.signal, print }), options)
-    outcomes.push(...found)
-    print(`   ${verdict(found)} in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`)
+  for (const stage of stagesFor(options)) {
+    const lanes = await Promise.all(stage.map((lane) => runLane(lane, { ...options, signal: stop.signal })))
+    outcomes.push(...lanes.flat())
   }
   await prefetch?.end()
   if (stop.signal.aborted) outcomes.push({ name: 'the run', state: 'failed', reason: 'was stopped before its end' })
   for (const line of summarize(outcomes)) print(line)
   return outcomes.some((outcome) => outcome.state === 'failed') ? 1 : 0
+}
+
+/** One step after the other, until the run is stopped. */
+async function runLane(lane: Lane, { signal, requireReal }: { signal: AbortSignal; requireReal: boolean }): Promise<Outcome[]> {
+  const outcomes: Outcome[] = []
+  for (const step of lane) {
+    if (signal.aborted) break
+    const startedAt = Date.now()
+    const found = judge(await runStep(step, { signal, print }), { requireReal })
+    outcomes.push(...found)
+    print(`   ${step.title}: ${verdict(found)} in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`)
+  }
+  return outcomes
 }
 
 function verdict(outcomes: readonly Outcome[]): string {

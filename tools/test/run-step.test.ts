@@ -8,7 +8,7 @@ const step = (script: string, more: Partial<Step> = {}): Step => ({
   command: [process.execPath, '-e', script],
   limitMs: 10_000,
   counts: 'one',
-  quiet: true,
+  shows: 'failure',
   ...more,
 })
 const writes = (outcomes: unknown, code = 0) =>
@@ -24,13 +24,23 @@ describe('runStep', () => {
     ])
   })
 
-  it('shows what a quiet step printed only when it failed', async () => {
+  it('shows what a step printed when it has ended, or then only if it failed', async () => {
     const printed: string[] = []
 
     await run(step('console.log("all is well")'), printed)
     await run(step('console.log("it broke"); process.exitCode = 1'), printed)
+    await run(step('console.log("a list")', { shows: 'at-end' }), printed)
 
-    expect(printed).toEqual(['it broke'])
+    expect(printed).toEqual(['\n── a step', '\n── a step', 'it broke', '\n── a step', 'a list'])
+  })
+
+  it('lets one in the background take only what the others leave', async () => {
+    const printed: string[] = []
+    const tellPriority = 'setTimeout(() => console.log(require("node:os").getPriority()), 200)'
+
+    await run(step(tellPriority, { shows: 'at-end', isBackground: true }), printed)
+
+    expect(printed.at(-1)).toBe('10')
   })
 
   it('counts what the step has counted', async () => {

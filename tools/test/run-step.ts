@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { setPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { endTree } from '../toolchain/end-tree.mjs'
 import { OUTCOMES_FILE, readOutcomes, type Outcome } from './outcome.ts'
 import type { Step } from './steps.ts'
 
-const SIGN_OF_LIFE_MS = 20_000
 const GRACE_MS = 10_000
+/** Below everything that has the usual priority. */
+const BACKGROUND = 10
 
 export interface RunOptions {
   /** Ends the step before its time. */
@@ -21,13 +22,16 @@ interface Ended {
   output: string
 }
 
-/** Runs one step to its end or to its limit. Never throws for what the command does. */
+/** Runs one step to its end or to its limit, and shows its title with what it prints. Never throws for what the command does. */
 export async function runStep(step: Step, { signal, print }: RunOptions): Promise<Outcome[]> {
   const folder = mkdtempSync(join(tmpdir(), 'outcomes-'))
   const file = join(folder, 'outcomes.json')
   try {
+    if (step.shows === 'at-once') print(`\n── ${step.title}`)
     const ended = await runCommand(step, { file, signal, print })
-    if (step.quiet === true && ended.code !== 0) print(ended.output.trimEnd())
+    if (step.shows !== 'at-once') print(`\n── ${step.title}`)
+    const output = ended.output.trimEnd()
+    if (output !== '' && (step.shows === 'at-end' || ended.code !== 0)) print(output)
     return outcomesOf(step, ended, step.counts === 'many' ? readOutcomes(file) : undefined)
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -52,10 +56,10 @@ function whyItEnded(step: Step, code: Ended['code']): string {
 
 function runCommand(step: Step, { file, signal, print }: RunOptions & { file: string }): Promise<Ended> {
   const [command, ...args] = step.command
-  const piped = step.quiet === true ? 'pipe' : 'inherit'
+  const piped = step.shows === 'at-once' ? 'inherit' : 'pipe'
   const env = { ...process.env, [OUTCOMES_FILE]: file, ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }) }
   const child = spawn(command, args, { stdio: ['ignore', piped, piped], env, shell: process.platform === 'win32' })
-  const startedAt = Date.now()
+  if (step.isBackground === true && child.pid !== undefined) lowerPriority(child.pid)
   let output = ''
   for (const pipe of [child.stdout, child.stderr]) pipe?.on('data', (chunk) => (output += String(chunk)))
 
@@ -68,11 +72,8 @@ function runCommand(step: Step, { file, signal, print }: RunOptions & { file: st
     const limit = setTimeout(() => end('limit'), step.limitMs)
     const stop = () => end('stopped')
     signal.addEventListener('abort', stop, { once: true })
-    const showLife = () => print(`  … ${Math.round((Date.now() - startedAt) / 1000)} s`)
-    const signOfLife = step.quiet === true ? setInterval(showLife, SIGN_OF_LIFE_MS) : undefined
     const finish = (code: number) => {
       clearTimeout(limit)
-      clearInterval(signOfLife)
       signal.removeEventListener('abort', stop)
       resolve({ code: ended ?? code, output })
     }
@@ -82,4 +83,13 @@ function runCommand(step: Step, { file, signal, print }: RunOptions & { file: st
     })
     child.once('close', (code) => finish(code ?? 1))
   })
+}
+
+/** What it starts inherits it. */
+function lowerPriority(pid: number): void {
+  try {
+    setPriority(pid, BACKGROUND)
+  } catch {
+    // it has ended by itself in the meantime
+  }
 }

@@ -9,35 +9,55 @@ export interface Step {
   limitMs: number
   /** `one`: the exit code is the outcome. `many`: the command writes its outcomes. */
   counts: 'one' | 'many'
-  /** What it prints is shown only when it fails. */
-  quiet?: boolean
+  /** When what it prints is shown: at once, when it has ended, or then only if it failed. */
+  shows: 'at-once' | 'at-end' | 'failure'
+  /** Takes only what the others leave of the machine. */
+  isBackground?: boolean
 }
+
+/** Steps that need each other, in their order. */
+export type Lane = readonly Step[]
+/** Lanes that run beside each other; only the first one may show at once what it prints. */
+export type Stage = readonly Lane[]
 
 const MINUTE = 60_000
 
-/** Everything that `npm test` runs, in this order: what fails fast comes first. */
-export function stepsFor({ parts, files }: Pick<Options, 'parts' | 'files'>): Step[] {
-  const reporters = ['--reporter=dot', '--reporter=./tools/test/outcome-reporter.ts']
-  const vitest = (project: string, ...more: string[]): Step['command'] => ['vitest', 'run', '--project', project, '--passWithNoTests', ...more, ...reporters, ...files]
-  const steps: Step[] = [
-    { part: 'check', title: 'types', command: ['tsc', '-p', 'tsconfig.json', '--noEmit'], limitMs: 4 * MINUTE, counts: 'one' },
-    // The boundary rule reads the graph that Nx has cached, and says nothing when there is none.
-    { part: 'check', title: 'project graph', command: ['nx', 'graph', '--print'], limitMs: 2 * MINUTE, counts: 'one', quiet: true },
-    { part: 'check', title: 'lint', command: ['eslint', '.', '--max-warnings=0'], limitMs: 4 * MINUTE, counts: 'one' },
-    { part: 'check', title: 'checks', command: ['node', 'tools/checks/run.ts'], limitMs: 3 * MINUTE, counts: 'many' },
-    { part: 'unit', title: 'unit tests', command: vitest('unit'), limitMs: 8 * MINUTE, counts: 'many' },
-    // Most of an integration test is waiting for a server: three at a time keep two cores busy.
-    { part: 'integration', title: 'integration tests', command: vitest('integration', '--maxWorkers=3'), limitMs: 45 * MINUTE, counts: 'many' },
-    {
-      part: 'build',
-      title: 'build',
-      command: ['nx', 'run-many', '-t', 'build', '--output-style=static'],
-      limitMs: 5 * MINUTE,
-      counts: 'one',
-      quiet: true,
-    },
-    { part: 'packed', title: 'packed', command: ['node', 'tools/packed/run.ts'], limitMs: 8 * MINUTE, counts: 'many' },
+/** Everything that `npm test` runs: what fails fast comes first, and both cores of a small machine have something to do. */
+export function stagesFor({ parts, files }: Pick<Options, 'parts' | 'files'>): Stage[] {
+  const stages: Stage[] = [
+    [typeCheck(), lint()],
+    [[{ part: 'unit', title: 'unit tests', command: vitest('unit', files), limitMs: 8 * MINUTE, counts: 'many', shows: 'at-once' }]],
+    // Much of an integration test is waiting for a server: three at a time leave a core something to do still.
+    [[{ part: 'integration', title: 'integration tests', command: vitest('integration', ['--maxWorkers=3', ...files]), limitMs: 45 * MINUTE, counts: 'many', shows: 'at-once' }], packaging()],
   ]
   // What is packed is what was built.
-  return steps.filter(({ part }) => parts.includes(part) || (part === 'build' && parts.includes('packed')))
+  const isAskedFor = ({ part }: Step): boolean => parts.includes(part) || (part === 'build' && parts.includes('packed'))
+  return stages.map((stage) => stage.map((lane) => lane.filter(isAskedFor)).filter((lane) => lane.length > 0)).filter((stage) => stage.length > 0)
+}
+
+function vitest(project: string, more: readonly string[]): Step['command'] {
+  return ['vitest', 'run', '--project', project, '--passWithNoTests', '--reporter=dot', '--reporter=./tools/test/outcome-reporter.ts', ...more]
+}
+
+function typeCheck(): Lane {
+  return [
+    { part: 'check', title: 'types', command: ['tsc', '-p', 'tsconfig.json', '--noEmit'], limitMs: 4 * MINUTE, counts: 'one', shows: 'failure' },
+    { part: 'check', title: 'checks', command: ['node', 'tools/checks/run.ts'], limitMs: 3 * MINUTE, counts: 'many', shows: 'at-end' },
+  ]
+}
+
+function lint(): Lane {
+  return [
+    // The boundary rule reads the graph that Nx has cached, and says nothing when there is none.
+    { part: 'check', title: 'project graph', command: ['nx', 'graph', '--print'], limitMs: 2 * MINUTE, counts: 'one', shows: 'failure' },
+    { part: 'check', title: 'lint', command: ['eslint', '.', '--max-warnings=0'], limitMs: 4 * MINUTE, counts: 'one', shows: 'at-end' },
+  ]
+}
+
+/** Beside the integration tests it takes longer, and the whole run less. */
+function packaging(): Lane {
+  return [
+    { part: 'build', title: 'build', command: ['nx', 'run-many', '-t', 'build', '--output-style=static'], limitMs: 15 * MINUTE, counts: 'one', shows: 'failure', isBackground: true },
+    { part: 'packed', title: 'packed', command: ['node', 'tools/packed/run.ts'], limitMs: 20 * MINUTE, counts: 'many', shows: 'at-end', isBackground: true },
+  ]
 }
