@@ -1,8 +1,5 @@
 import { type Clock, systemClock } from '@smart-whale/interfaces'
-import { addSpending, NOTHING_SPENT, type QuotaStore, type SpentSlice, type Spending } from './spending.ts'
-
-/** A window is counted in this many slices: what was spent falls out of it slice by slice. */
-const SLICES = 12
+import { addSpending, isWithinWindow, NOTHING_SPENT, type QuotaStore, SLICES_PER_WINDOW, type SpentSlice, type Spending } from './spending.ts'
 
 /** What a {@link createMemoryQuotaStore} is made from. */
 export interface MemoryQuotaStoreOptions {
@@ -39,13 +36,13 @@ export class MemoryQuotaStore implements QuotaStore {
 
   /** As {@link read}, at once. */
   current(key: string, windowMs: number): SpentSlice[] {
-    const oldest = this.#clock.now() - windowMs
-    return (this.#slices.get(key) ?? []).filter(({ startMs }) => startMs + windowMs / SLICES > oldest)
+    const now = this.#clock.now()
+    return (this.#slices.get(key) ?? []).filter((slice) => isWithinWindow(slice, windowMs, now))
   }
 
   /** As {@link add}, at once. */
   spend(key: string, spent: Spending, windowMs: number): void {
-    const sliceMs = windowMs / SLICES
+    const sliceMs = windowMs / SLICES_PER_WINDOW
     const startMs = Math.floor(this.#clock.now() / sliceMs) * sliceMs
     const slices = this.current(key, windowMs)
     const before = slices.find((slice) => slice.startMs === startMs)

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type CachingInterface, type Clock, type Logger, silentLogger, systemClock } from '@smart-whale/interfaces'
 import { withDeadline } from '@smart-whale/core-resilience'
 import { MemoryQuotaStore } from './memory-quota-store.ts'
-import type { QuotaStore, SpentSlice, Spending } from './spending.ts'
+import { isWithinWindow, type QuotaStore, type SpentSlice, type Spending } from './spending.ts'
 
 /** What a {@link createSharedQuotaStore} is made from. */
 export interface SharedQuotaStoreOptions {
@@ -52,11 +52,11 @@ class SharedQuotaStore implements QuotaStore {
 
   async read(key: string, windowMs: number): Promise<readonly SpentSlice[]> {
     const own = this.#own.current(key, windowMs)
-    const oldest = this.#clock.now() - windowMs
+    const now = this.#clock.now()
     const others = await this.#guarded('read what others have spent', async () => {
       const members = await this.#others()
       const lists = await Promise.all(members.map((member) => this.#cache.get<SpentSlice[]>(this.#spentKey(key, member))))
-      return lists.flatMap((list) => list ?? []).filter(({ startMs }) => startMs > oldest)
+      return lists.flatMap((list) => list ?? []).filter((slice) => isWithinWindow(slice, windowMs, now))
     }, [])
     return [...own, ...others]
   }

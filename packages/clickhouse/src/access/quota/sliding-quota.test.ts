@@ -51,4 +51,22 @@ describe('a quota', () => {
     await one.spend('a', query(6))
     expect(await one.excess('a')).toMatchObject({ spent: 12 })
   })
+
+  it('counts what another process has spent for as long as what it has spent itself', async () => {
+    const clock = new FakeClock()
+    const cache = createL1Cache({ clock })
+    const process = () => new SlidingQuota({ windowSeconds: 60, maxRowsRead: 10 }, createSharedQuotaStore({ cache, clock }), () => clock.now())
+    const [one, other] = [process(), process()]
+    await Promise.all([one.excess('a'), other.excess('a')])
+    const sliceMs = 5_000
+    await clock.advance(sliceMs - (clock.now() % sliceMs) + sliceMs - 100)
+    await other.spend('a', query(10))
+
+    await clock.advance(59_000)
+
+    expect(await other.excess('a')).toMatchObject({ kind: 'rowsRead' })
+    expect(await one.excess('a')).toMatchObject({ kind: 'rowsRead' })
+    await clock.advance(2_000)
+    expect([await one.excess('a'), await other.excess('a')]).toEqual([undefined, undefined])
+  })
 })

@@ -1,5 +1,5 @@
 import type { QuotaOptions } from '../trust-level.ts'
-import { addSpending, NOTHING_SPENT, type QuotaStore, type SpentSlice, type Spending } from './spending.ts'
+import { addSpending, NOTHING_SPENT, type QuotaStore, SLICES_PER_WINDOW, type SpentSlice, type Spending } from './spending.ts'
 
 /** A quota that is spent: which kind, how much of it, and when there is some again. */
 export interface QuotaExcess {
@@ -53,7 +53,7 @@ export class SlidingQuota {
     let left = slices.reduce((sum, slice) => sum + slice[kind], 0)
     for (const slice of slices.toSorted((one, other) => one.startMs - other.startMs)) {
       left -= slice[kind]
-      if (left < allowed) return Math.max(1, Math.ceil(slice.startMs + this.windowMs * (1 + 1 / 12) - this.#now()))
+      if (left < allowed) return Math.max(1, Math.ceil(slice.startMs + this.windowMs * (1 + 1 / SLICES_PER_WINDOW) - this.#now()))
     }
     return this.windowMs
   }

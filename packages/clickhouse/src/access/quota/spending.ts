@@ -14,6 +14,14 @@ export interface SpentSlice extends Spending {
 /** Nothing at all. */
 export const NOTHING_SPENT: Spending = { queries: 0, rowsRead: 0, bytesRead: 0, serverMs: 0 }
 
+/** A window is counted in this many slices: what was spent falls out of it slice by slice. */
+export const SLICES_PER_WINDOW = 12
+
+/** Whether something in the slice may have been spent within the window that ends now. */
+export function isWithinWindow({ startMs }: SpentSlice, windowMs: number, nowMs: number): boolean {
+  return startMs + windowMs / SLICES_PER_WINDOW > nowMs - windowMs
+}
+
 /** Both together. */
 export function addSpending(one: Spending, other: Spending): Spending {
   return {
