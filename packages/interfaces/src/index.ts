@@ -73,7 +73,7 @@ export {
   type ValidationErrorOptions,
   type ValidationIssue,
 } from './errors.ts'
-export { type ProblemDetails, toProblem } from './problem.ts'
+export { type ProblemDetails, problemResponse, toProblem } from './problem.ts'
 
 // Wire
 export { type JsonValue, toWire } from './wire.ts'

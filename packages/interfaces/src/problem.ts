@@ -11,6 +11,31 @@ export interface ProblemDetails {
   readonly issues?: readonly ValidationIssue[]
 }
 
+/** What `toProblem` answers, as a response of an OpenAPI document. */
+export const problemResponse = (description: string) => ({
+  description,
+  content: {
+    'application/problem+json': {
+      schema: {
+        type: 'object',
+        required: ['type', 'title', 'status', 'detail', 'code'],
+        properties: {
+          type: { type: 'string' },
+          title: { type: 'string' },
+          status: { type: 'integer' },
+          detail: { type: 'string' },
+          code: { type: 'string', description: 'Stable identifier of the failure.' },
+          issues: {
+            type: 'array',
+            description: 'Each wrong field and what is wrong with it.',
+            items: { type: 'object', properties: { path: { type: 'array', items: {} }, message: { type: 'string' } } },
+          },
+        },
+      },
+    },
+  },
+})
+
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad request',
   401: 'Not authenticated',

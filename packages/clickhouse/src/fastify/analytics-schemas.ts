@@ -1,35 +1,11 @@
+import { problemResponse } from '@smart-whale/interfaces'
 import { type AnalyticsRequestLimits, MAX_INVALIDATED_NAMES } from './analytics-request.ts'
-
-/** RFC 9457. */
-export const problem = (description: string) => ({
-  description,
-  content: {
-    'application/problem+json': {
-      schema: {
-        type: 'object',
-        required: ['type', 'title', 'status', 'detail', 'code'],
-        properties: {
-          type: { type: 'string' },
-          title: { type: 'string' },
-          status: { type: 'integer' },
-          detail: { type: 'string' },
-          code: { type: 'string', description: 'Stable identifier of the failure.' },
-          issues: {
-            type: 'array',
-            description: 'Each wrong field and what is wrong with it.',
-            items: { type: 'object', properties: { path: { type: 'array', items: {} }, message: { type: 'string' } } },
-          },
-        },
-      },
-    },
-  },
-})
 
 /** What every route may refuse. */
 export const refusals = {
-  400: problem('The query, its parameters or another field is wrong.'),
-  401: problem('Not authenticated.'),
-  403: problem('Not allowed: the route, the statement or a table.'),
+  400: problemResponse('The query, its parameters or another field is wrong.'),
+  401: problemResponse('Not authenticated.'),
+  403: problemResponse('Not allowed: the route, the statement or a table.'),
 }
 
 const columns = {
@@ -109,11 +85,11 @@ export const analyticsSchema = (limits: AnalyticsRequestLimits) => ({
       },
     },
     ...refusals,
-    408: problem('The query took longer than it may.'),
-    413: problem('The body is too large.'),
-    422: problem('The query reads or makes more rows or bytes, or needs more memory, than it may; or the server could not carry it out.'),
-    429: problem('The quota is spent, or too many of the caller\'s queries run already; Retry-After says when to come back.'),
-    503: problem('ClickHouse is away or busy.'),
+    408: problemResponse('The query took longer than it may.'),
+    413: problemResponse('The body is too large.'),
+    422: problemResponse('The query reads or makes more rows or bytes, or needs more memory, than it may; or the server could not carry it out.'),
+    429: problemResponse('The quota is spent, or too many of the caller\'s queries run already; Retry-After says when to come back.'),
+    503: problemResponse('ClickHouse is away or busy.'),
   },
 })
 

@@ -1,4 +1,5 @@
-import { problem, refusals } from './analytics-schemas.ts'
+import { problemResponse } from '@smart-whale/interfaces'
+import { refusals } from './analytics-schemas.ts'
 import { metricQuerySchema } from './metric-schemas.ts'
 
 const { cache: _cache, ...parameters } = metricQuerySchema.querystring.properties
@@ -20,9 +21,9 @@ comes back with it is told the difference. The stream ends after a while; come b
   response: {
     200: { description: 'Events until the caller leaves.', content: { 'text/event-stream': { schema: { type: 'string' } } } },
     ...refusals,
-    408: problem('The first answer took longer than it may.'),
-    422: problem('The question reads or makes more than it may; or the server could not carry it out.'),
-    429: problem('The quota is spent and there is no answer from before; Retry-After says when to come back.'),
-    503: problem('ClickHouse is away or busy, or as much is followed as may be.'),
+    408: problemResponse('The first answer took longer than it may.'),
+    422: problemResponse('The question reads or makes more than it may; or the server could not carry it out.'),
+    429: problemResponse('The quota is spent and there is no answer from before; Retry-After says when to come back.'),
+    503: problemResponse('ClickHouse is away or busy, or as much is followed as may be.'),
   },
 }

@@ -1,5 +1,6 @@
+import { problemResponse } from '@smart-whale/interfaces'
 import { GRAINS } from '../metrics/definition/definition-shape.ts'
-import { problem, refusals } from './analytics-schemas.ts'
+import { refusals } from './analytics-schemas.ts'
 
 const text = (description: string, ...examples: unknown[]) => ({ type: 'string', description, ...(examples.length === 0 ? {} : { examples }) })
 const names = (description: string) => ({ type: 'array', items: { type: 'string' }, description })
@@ -56,10 +57,10 @@ const answers = {
     },
   },
   ...refusals,
-  408: problem('The question took longer than it may.'),
-  422: problem('The question reads or makes more than it may; or the server could not carry it out.'),
-  429: problem('The quota is spent and there is no answer from before, or too many of the caller\'s queries run already; Retry-After says when to come back.'),
-  503: problem('ClickHouse is away or busy.'),
+  408: problemResponse('The question took longer than it may.'),
+  422: problemResponse('The question reads or makes more than it may; or the server could not carry it out.'),
+  429: problemResponse('The quota is spent and there is no answer from before, or too many of the caller\'s queries run already; Retry-After says when to come back.'),
+  503: problemResponse('ClickHouse is away or busy.'),
 }
 
 /** Documents `GET /analytics/metrics`. */

@@ -1,33 +1,10 @@
-/** RFC 9457. */
-const problem = (description: string) => ({
-  description,
-  content: {
-    'application/problem+json': {
-      schema: {
-        type: 'object',
-        required: ['type', 'title', 'status', 'detail', 'code'],
-        properties: {
-          type: { type: 'string' },
-          title: { type: 'string' },
-          status: { type: 'integer' },
-          detail: { type: 'string' },
-          code: { type: 'string', description: 'Stable identifier of the failure.' },
-          issues: {
-            type: 'array',
-            description: 'Each wrong field and what is wrong with it.',
-            items: { type: 'object', properties: { path: { type: 'array', items: {} }, message: { type: 'string' } } },
-          },
-        },
-      },
-    },
-  },
-})
+import { problemResponse } from '@smart-whale/interfaces'
 
 const readProblems = {
-  400: problem('A parameter is wrong; `issues` names it.'),
-  404: problem('There is no such table, or it may not be seen.'),
-  422: problem('The answer would be too large.'),
-  504: problem('The database took longer than allowed.'),
+  400: problemResponse('A parameter is wrong; `issues` names it.'),
+  404: problemResponse('There is no such table, or it may not be seen.'),
+  422: problemResponse('The answer would be too large.'),
+  504: problemResponse('The database took longer than allowed.'),
 }
 
 const params = {
@@ -138,10 +115,10 @@ export const storeSchema = {
   },
   response: {
     201: { description: 'Stored.', type: 'object', required: ['table', 'stored'], properties: { table: { type: 'string' }, stored: { type: 'integer' } } },
-    400: problem('A point is wrong; `issues` names it and its column.'),
-    404: problem('There is no such table, or it may not be seen.'),
-    409: problem('A row with the same key is there already, or the Idempotency-Key was used with another body.'),
-    413: problem('The body is too large.'),
-    422: problem('A constraint of the table refuses a point.'),
+    400: problemResponse('A point is wrong; `issues` names it and its column.'),
+    404: problemResponse('There is no such table, or it may not be seen.'),
+    409: problemResponse('A row with the same key is there already, or the Idempotency-Key was used with another body.'),
+    413: problemResponse('The body is too large.'),
+    422: problemResponse('A constraint of the table refuses a point.'),
   },
 }
