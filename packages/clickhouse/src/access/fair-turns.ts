@@ -19,6 +19,8 @@ export interface FairTurnsOptions {
 export interface Turn {
   /** Whether the tenant asks for less than its share, in short queries. What others ask should make room for it on the server, too. */
   readonly isLight: boolean
+  /** Whether it didn't come at once: things may have changed since it was asked for. */
+  readonly hasWaited: boolean
   end(): void
 }
 
@@ -76,7 +78,7 @@ export class FairTurns {
   async take(tenant: string, share: CheckedLevel['share'], signal?: AbortSignal): Promise<Turn> {
     if (signal?.aborted) throw abortedError('the query', signal)
     const queue = this.#queueOf(tenant)
-    if (queue.waiting.length === 0 && this.#mayRun(queue, share)) return this.#run(queue)
+    if (queue.waiting.length === 0 && this.#mayRun(queue, share)) return this.#run(queue, false)
     if (queue.waiting.length >= share.maxQueued) throw tenantBusy(`${queue.use.running} of the caller's queries run and ${queue.waiting.length} wait, and no more may`)
     return this.#wait(queue, share, signal)
   }
@@ -114,7 +116,7 @@ export class FairTurns {
     })
   }
 
-  #run(queue: Queue): Turn {
+  #run(queue: Queue, hasWaited: boolean): Turn {
     const isLight = this.#isLight(queue)
     const begunAtMs = this.#clock.monotonic()
     const giveBack = isLight ? this.#placeOfLight() : this.#placeOfHeavy()
@@ -126,7 +128,7 @@ export class FairTurns {
       this.#forgetAsking(queue)
       this.#startAll()
     }
-    return { isLight, end: once(end) }
+    return { isLight, hasWaited, end: once(end) }
   }
 
   #placeOfHeavy(): () => void {
@@ -165,7 +167,7 @@ export class FairTurns {
       const next = queue.waiting[0]
       if (next === undefined || !this.#mayRun(queue, next.share, next.isOverdue)) continue
       queue.waiting.shift()
-      next.start(this.#run(queue))
+      next.start(this.#run(queue, true))
       return true
     }
     return false

@@ -9,8 +9,8 @@ import { QuotaExceededError } from './access-errors.ts'
 import type { CheckedLevel } from './check-levels.ts'
 import { NICENESS, yields } from './level-settings.ts'
 import { type Estimator, estimateQuery, type QueryEstimate, refuseOverBudget } from './estimate-query.ts'
-import type { FairTurns } from './fair-turns.ts'
-import type { SlidingQuota } from './quota/sliding-quota.ts'
+import type { FairTurns, Turn } from './fair-turns.ts'
+import type { QuotaExcess, SlidingQuota } from './quota/sliding-quota.ts'
 import { refuseLookingAround } from './refuse-looking-around.ts'
 import { veilError } from './veil-error.ts'
 
@@ -115,7 +115,12 @@ export class LevelAdapter implements ClickHouseAdapter, Estimator {
     const call = { ...options, ...this.#asTenant(options) }
     const queryId = call.queryId ?? randomUUID()
     // What can be refused at once is, so that whoever answers over HTTP can still say so. A turn is taken only for a body that is read.
-    await this.#admit(query, params, call).catch((error: unknown) => Promise.reject(this.#veiled(error, query, call)))
+    try {
+      const key = this.#admit(query, params, call)
+      refuseOverQuota(await this.#options.quota?.excess(key))
+    } catch (error) {
+      throw this.#veiled(error, query, call)
+    }
     return { queryId, contentType: contentTypeOf(options.format), body: this.#downloaded(query, params, { ...call, queryId }) }
   }
 
@@ -182,17 +187,8 @@ export class LevelAdapter implements ClickHouseAdapter, Estimator {
 
   /** All that must hold before the query goes out. */
   async #begin(query: string, params: QueryParams | undefined, options: QueryOptions): Promise<Begun> {
-    const { adapter, level, turns, quota } = this.#options
-    const key = await this.#admit(query, params, options)
-    const turn = await turns.take(key, level.share, options.signal)
-    const startedAt = this.#clock.monotonic()
-    // A query that failed has cost what it took. Nobody waits until other processes have been told.
-    const ended = (cost?: Cost): void => {
-      const tookMs = this.#clock.monotonic() - startedAt
-      turn.end()
-      const spent = { queries: cost?.queries ?? 1, rowsRead: cost?.rowsRead ?? 0, bytesRead: cost?.bytesRead ?? 0, serverMs: cost?.serverMs || tookMs }
-      quota?.spend(key, spent).catch((error: unknown) => this.#options.logger?.error({ err: error }, 'what a query cost was not counted'))
-    }
+    const { adapter, level } = this.#options
+    const { turn, ended } = await this.#enter(this.#admit(query, params, options), options.signal)
     const ranked = turn.isLight || !yields(level.limits) ? options : { ...options, settings: { ...options.settings, [NICENESS]: level.limits.nicenessOverShare } }
     try {
       if (level.budget !== undefined) {
@@ -206,11 +202,40 @@ export class LevelAdapter implements ClickHouseAdapter, Estimator {
     }
   }
 
-  /** What needs neither a turn nor the server. Resolves to who pays. */
-  async #admit(query: string, params: QueryParams | undefined, options: QueryOptions): Promise<string> {
+  /** Within the quota, and with a turn. */
+  async #enter(key: string, signal: AbortSignal | undefined): Promise<{ turn: Turn; ended: Begun['ended'] }> {
+    const { level, turns, quota } = this.#options
+    refuseOverQuota(await quota?.enter(key))
+    let turn: Turn | undefined
+    try {
+      turn = await turns.take(key, level.share, signal)
+      // Others of its tenant's may have spent it meanwhile.
+      if (turn.hasWaited) refuseOverQuota(await quota?.excess(key, true))
+    } catch (error) {
+      turn?.end()
+      quota?.leave(key)
+      throw error
+    }
+    return { turn, ended: this.#ending(key, turn) }
+  }
+
+  #ending(key: string, turn: Turn): Begun['ended'] {
+    const { quota, logger } = this.#options
+    const startedAt = this.#clock.monotonic()
+    return (cost) => {
+      const tookMs = this.#clock.monotonic() - startedAt
+      turn.end()
+      // A query that failed has cost what it took. Nobody waits until other processes have been told.
+      const spent = { queries: cost?.queries ?? 1, rowsRead: cost?.rowsRead ?? 0, bytesRead: cost?.bytesRead ?? 0, serverMs: cost?.serverMs || tookMs }
+      quota?.spend(key, spent).catch((error: unknown) => logger?.error({ err: error }, 'what a query cost was not counted'))
+      quota?.leave(key)
+    }
+  }
+
+  /** What needs neither a turn nor the server. @returns who pays */
+  #admit(query: string, params: QueryParams | undefined, options: QueryOptions): string {
     const key = this.#payer(options)
     if (this.#options.level.byTenant) refuseLookingAround(query, params)
-    await this.#refuseOverQuota(key)
     return key
   }
 
@@ -226,12 +251,12 @@ export class LevelAdapter implements ClickHouseAdapter, Estimator {
     return `${name}:${tenant ?? ''}`
   }
 
-  async #refuseOverQuota(key: string): Promise<void> {
-    const excess = await this.#options.quota?.excess(key)
-    if (excess === undefined) return
-    const seconds = Math.ceil(excess.retryAfterMs / 1000)
-    throw new QuotaExceededError(`the quota of ${excess.allowed} ${WORDS[excess.kind]} is spent; there is some again in ${seconds} s`, { quota: excess.kind, retryAfterMs: excess.retryAfterMs })
-  }
+}
+
+function refuseOverQuota(excess: QuotaExcess | undefined): void {
+  if (excess === undefined) return
+  const seconds = Math.ceil(excess.retryAfterMs / 1000)
+  throw new QuotaExceededError(`the quota of ${excess.allowed} ${WORDS[excess.kind]} is spent; there is some again in ${seconds} s`, { quota: excess.kind, retryAfterMs: excess.retryAfterMs })
 }
 
 const WORDS = { queries: 'queries', rowsRead: 'rows read', bytesRead: 'bytes read', serverMs: 'milliseconds on the server' } as const

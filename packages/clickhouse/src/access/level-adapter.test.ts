@@ -1,0 +1,78 @@
+import { FakeClock } from '@smart-whale/interfaces/testing'
+import { describe, expect, it } from 'vitest'
+import type { ClickHouseAdapter, QueryOptions, QueryResult } from '../adapter-options.ts'
+import { checkLevels } from './check-levels.ts'
+import { FairTurns } from './fair-turns.ts'
+import { LevelAdapter } from './level-adapter.ts'
+import { createMemoryQuotaStore } from './quota/memory-quota-store.ts'
+import { SlidingQuota } from './quota/sliding-quota.ts'
+import type { QuotaOptions, ShareOptions } from './trust-level.ts'
+
+const ANSWER = { rows: [], columns: [], statistics: { rowsRead: 10, bytesRead: 80, elapsedMs: 5 }, queryId: 'x' } as unknown as QueryResult
+
+/** A level whose server answers each query when it is told to, and counts those that reach it. */
+function level(quota: QuotaOptions, share: ShareOptions = {}) {
+  const clock = new FakeClock()
+  const [checked] = checkLevels({ tenants: { user: 'u', password: 'p', roles: ['r'], tables: { t: { tenantColumn: 'tenant' } }, share } }, 'db')
+  const running: (() => void)[] = []
+  let reached = 0
+  const server = {
+    database: 'db',
+    execute: (_query: string, _params: unknown, { signal }: QueryOptions) =>
+      new Promise<QueryResult>((resolve, reject) => {
+        reached += 1
+        signal?.addEventListener('abort', () => reject(new Error('left')))
+        running.push(() => resolve(ANSWER))
+      }),
+  } as unknown as ClickHouseAdapter
+  const turns = new FairTurns({ clock })
+  const adapter = new LevelAdapter({ adapter: server, level: checked!, turns, quota: new SlidingQuota(quota, createMemoryQuotaStore({ clock }), () => clock.now()), clock, tenant: 'acme' })
+  const asked = (signal?: AbortSignal): Promise<string> =>
+    adapter.execute('SELECT n FROM t', {}, { signal }).then(
+      () => 'answered',
+      (error: { code: string }) => error.code,
+    )
+  const settle = async (): Promise<void> => {
+    for (await clock.advance(1); running.length > 0; await clock.advance(1)) running.shift()?.()
+  }
+  return { asked, settle, turns, running, clock, reached: () => reached }
+}
+
+describe('a quota of a level', () => {
+  it('lets no more queries through than it has, however many come at once', async () => {
+    const { asked, settle, reached } = level({ maxQueries: 3 })
+
+    const outcomes = Promise.all(Array.from({ length: 20 }, () => asked()))
+    await settle()
+
+    expect((await outcomes).filter((outcome) => outcome === 'answered')).toHaveLength(3)
+    expect(reached()).toBe(3)
+  })
+
+  it('refuses what has waited for its turn until others have spent it', async () => {
+    const { asked, settle, reached, turns } = level({ maxRowsRead: 10 }, { maxConcurrent: 2 })
+
+    const outcomes = Promise.all(Array.from({ length: 10 }, () => asked()))
+    await settle()
+
+    expect((await outcomes).filter((outcome) => outcome === 'answered')).toHaveLength(2)
+    expect(reached()).toBe(2)
+    expect(turns.stats).toEqual({ running: 0, waiting: 0 })
+  })
+
+  it('has nothing less after callers who left while they waited', async () => {
+    const { asked, settle, clock, turns } = level({ maxQueries: 4 }, { maxConcurrent: 1 })
+    const leaving = new AbortController()
+    const first = asked()
+    const waiting = [asked(leaving.signal), asked(leaving.signal), asked(leaving.signal)]
+    await clock.advance(1)
+
+    leaving.abort()
+    expect(await Promise.all(waiting)).toEqual(['ERR_ABORTED', 'ERR_ABORTED', 'ERR_ABORTED'])
+    const later = [asked(), asked(), asked()]
+    await settle()
+
+    expect(await Promise.all([first, ...later])).toEqual(['answered', 'answered', 'answered', 'answered'])
+    expect(turns.stats).toEqual({ running: 0, waiting: 0 })
+  })
+})
