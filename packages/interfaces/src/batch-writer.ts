@@ -1,5 +1,5 @@
 import type { ColumnBatch } from './column-batch.ts'
-import type { Slice, SliceClaim, SliceScope } from './slice-ledger.ts'
+import type { Slice, SliceClaim, SliceScope, TableClaim } from './slice-ledger.ts'
 
 /** Rows that are stored together or not at all. */
 export interface Batch<R> {
@@ -89,12 +89,21 @@ export interface TurnBatch<R> extends Batch<R> {
  */
 export interface TurnBatchWriter<R> extends RecoverableBatchWriter<R> {
   write(batch: Batch<R> | TurnBatch<R>, options?: { signal?: AbortSignal | undefined }): Promise<BatchReceipt>
+  /**
+   * Gives the table to a pipeline for all partitions of a topic: of several that ask at once to the same one for all, whatever ledgers they have. It
+   * belongs to the pipeline's name from then on, whoever works under that, until it is taken over.
+   * @throws OperationError `ERR_TABLE_TAKEN` where another pipeline has it
+   */
+  claimTable(claim: Omit<TableClaim, 'table'>, options?: { signal?: AbortSignal | undefined }): Promise<void>
+  /** The pipeline that has the table for a topic; null when none has. */
+  tableHolder(topicId: string, options?: { signal?: AbortSignal | undefined }): Promise<string | null>
   /** Which turns were taken so far for the topic's partition, by whichever pipeline; null when none was. */
   latestTurn(scope: SliceScope, options?: { signal?: AbortSignal | undefined }): Promise<LatestTurn | null>
   /**
    * Takes the newest turn. When it resolves, no write under an earlier turn runs any more, and none that still arrives has an effect:
    * what the store holds now of this partition, it holds until somebody writes under this turn.
-   * @throws OperationError `ERR_STALE_EPOCH` when a turn was taken under a larger epoch, or under the same one by another owner
+   * @throws OperationError `ERR_STALE_EPOCH` when a turn was taken under a larger epoch, or under the same one by another owner; `ERR_TABLE_TAKEN` when another
+   *   pipeline has taken the table over
    */
   takeTurn(claim: SliceClaim, options?: { signal?: AbortSignal | undefined }): Promise<WriteTurn>
   /** The largest stored offset that is not below `firstOffset`; null when there is none. */

@@ -33,6 +33,7 @@ export {
   type SliceScope,
   type SliceState,
   staleEpochError,
+  type TableClaim,
   tableTakenError,
   type TakenTable,
 } from './slice-ledger.ts'

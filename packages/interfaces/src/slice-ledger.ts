@@ -50,20 +50,27 @@ export interface ClaimOptions {
    */
   aboveEpoch?: bigint | undefined
   /**
-   * Where rows of the partition go. A ledger that keeps tables apart refuses a claim with `ERR_TABLE_TAKEN` while another pipeline has the table for
-   * the same partition: both would store all of it. A claim without it gives up what the pipeline had. @default no table that a ledger looks after
+   * Where rows of the partition go. A ledger that keeps tables apart refuses a claim with `ERR_TABLE_TAKEN` where another pipeline has the table for
+   * the topic: both would store all of it. Where nobody has it yet, it is claimed first. @default no table that a ledger looks after
    */
   into?: ClaimedTable | undefined
   /** Gives the claim up. @default undefined */
   signal?: AbortSignal | undefined
 }
 
-/** A table that one partition of a topic is stored in. */
+/** A table that partitions of a topic are stored in. */
 export interface ClaimedTable {
   /** As the store knows it. */
   readonly table: string
   /** The topic's name, for people: the scope has its id. */
   readonly topic: string
+}
+
+/** A pipeline that is to be the only one to store a topic into a table. */
+export interface TableClaim extends ClaimedTable {
+  readonly pipeline: string
+  /** The topic's unique id. */
+  readonly topicId: string
 }
 
 /** How a slice is recorded. */
@@ -90,10 +97,16 @@ export interface SliceLedger {
   /** Most offsets that a slice may span, for a ledger that has little room: so many can be excluded in any pattern. @default no limit */
   readonly maxSpan?: number | undefined
   /**
-   * Whether a claim names its table for good: no other pipeline is given the same partition of a topic for it. @default false: who keeps the rows has
-   * to see to it
+   * Whether a table has one pipeline a topic: no other one is given any partition of the topic for it. @default false: who keeps the rows has to see
+   * to it
    */
   readonly keepsTablesApart?: boolean | undefined
+  /**
+   * Gives a table to a pipeline for all partitions of a topic: of several that ask at once to the same one for all. It belongs to the pipeline's name
+   * from then on, whoever works under that, until it is taken over. @default a ledger that does not keep tables apart
+   * @throws OperationError `ERR_TABLE_TAKEN` where another pipeline has it
+   */
+  claimTable?(claim: TableClaim, options?: { signal?: AbortSignal | undefined }): Promise<void>
   /** Takes a partition over. @throws OperationError `ERR_TABLE_TAKEN` where the ledger keeps tables apart */
   claim(scope: SliceScope, owner: string, options?: ClaimOptions): Promise<SliceClaim>
   /**
@@ -122,20 +135,17 @@ export function staleEpochError(scope: SliceScope, epoch: bigint): OperationErro
 }
 
 /** Two pipelines, and what both would store. */
-export interface TakenTable extends ClaimedTable {
+export interface TakenTable extends TableClaim {
   /** The store's name, for people. */
   readonly store: 'ClickHouse' | 'PostgreSQL'
-  /** Whose partition would be stored twice. */
-  readonly scope: SliceScope
-  /** The pipeline that has the table for it. */
+  /** The pipeline that has the table. */
   readonly holder: string
 }
 
-/** The refusal to let a second pipeline store a partition into a table: each of its rows would be there twice. */
-export function tableTakenError({ store, table, topic, scope, holder }: TakenTable): OperationError<'ERR_TABLE_TAKEN'> {
-  const { pipeline, partition } = scope
+/** The refusal to let a second pipeline store a topic into a table: each of its rows would be there twice. */
+export function tableTakenError({ store, table, topic, topicId, pipeline, holder }: TakenTable): OperationError<'ERR_TABLE_TAKEN'> {
   return new OperationError(
-    `the pipeline "${pipeline}" would store partition ${partition} of "${topic}" into the table "${table}" of ${store}, where the pipeline "${holder}" stores it already: every row would be there twice. Stop one of the two, or let "${pipeline}" write to another table; where "${pipeline}" is the new name of "${holder}", or replaces it, take it over: smart-whale-ingestor take-over --from ${holder} --pipeline ${pipeline}`,
-    { code: 'ERR_TABLE_TAKEN', context: { ...scope, topic, store, table, holder } },
+    `the pipeline "${pipeline}" would store "${topic}" into the table "${table}" of ${store}, where the pipeline "${holder}" stores it already: every row would be there twice. Stop one of the two, or let "${pipeline}" write to another table; where "${pipeline}" is the new name of "${holder}", or replaces it, take it over: smart-whale-ingestor take-over --from ${holder} --pipeline ${pipeline}`,
+    { code: 'ERR_TABLE_TAKEN', context: { pipeline, topicId, topic, store, table, holder } },
   )
 }

@@ -47,9 +47,9 @@ async function handOver({ definitions, transport, clickhouse, timescaledb }: Ope
   const { name: to, topic, sinks, tables } = definitions[0] as PipelineDefinition
   const topicId = (await transport.topics.describe(topic, { signal }))?.id
   if (topicId === undefined) throw new OperationError(`there is no topic "${topic}", so there is nothing of it to go on with`, { code: 'ERR_MESSAGING_TOPIC_NOT_FOUND', status: 404 })
-  const progress = timescaledb === null ? await takeOverGroup(transport, { from, to, topic }, { signal }) : await takeOverPipeline(timescaledb, { from, to, topicId }, { signal })
+  const progress = timescaledb === null ? await takeOverGroup(transport, { from, to, topic }, { signal }) : await takeOverPipeline(timescaledb, { from, to, topicId, into: sinks.includes('timescaledb') ? { table: tables.timescaledb, topic } : undefined }, { signal })
   // Loaded when it is asked for: what `run` loads is counted in megabytes.
-  const turns = clickhouse === null || !sinks.includes('clickhouse') ? [] : await (await import('@smart-whale/clickhouse')).takeOverTurns(clickhouse, tables.clickhouse, { from, to, topicId }, { signal })
+  const turns = clickhouse === null || !sinks.includes('clickhouse') ? [] : await (await import('@smart-whale/clickhouse')).takeOverTurns(clickhouse, tables.clickhouse, { from, to, topicId, topic }, { signal })
   return { pipeline: to, from, topic, progress, turns }
 }
 

@@ -11,6 +11,7 @@ import {
   type SliceScope,
   type SliceSource,
   systemClock,
+  type TableClaim,
   type TurnBatch,
   type TurnBatchWriter,
   ValidationError,
@@ -21,11 +22,13 @@ import type { ClickHouseAdapter } from '../adapter-options.ts'
 import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
 import { requireOnePlace } from '../servers/one-place.ts'
 import { checkDeduplicates } from './check-deduplicates.ts'
+import { EpochsTable } from './epochs-table.ts'
 import { expiryOf } from './expiry-of.ts'
 import { columnCandidates, rowCandidates } from './candidates.ts'
 import { findRefusedRows } from './find-refused-rows.ts'
 import { KnownConstraints } from './known-constraints.ts'
 import { tableLacks } from './table-lacks.ts'
+import { TableClaims } from './table-claims.ts'
 import { wouldDropRepeat } from './would-drop-repeat.ts'
 import { WriteTurns } from './write-turns.ts'
 
@@ -58,7 +61,9 @@ interface Call {
  */
 export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, table: string, options: BatchWriterOptions = {}): TurnBatchWriter<R> {
   const { timeoutMs = 30_000, takeoverTimeoutMs = 60_000, epochsTable, clock = systemClock } = options
-  const turns = new WriteTurns({ adapter, target: table, epochsTable, timeoutMs, takeoverTimeoutMs, clock })
+  const epochs = new EpochsTable({ adapter, epochsTable, timeoutMs })
+  const claims = new TableClaims({ adapter, target: table, epochs, timeoutMs, settleTimeoutMs: takeoverTimeoutMs, clock })
+  const turns = new WriteTurns({ adapter, target: table, epochs, claims, timeoutMs, takeoverTimeoutMs, clock })
   const check = onceUntilItFails(async () => {
     await requireOnePlace(adapter, [table], { timeoutMs })
     await checkDeduplicates(adapter, table)
@@ -111,6 +116,8 @@ export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, tab
       const isExpired = await expiryOf(adapter, table, { signal, timeoutMs })
       return rows.flatMap((row, index) => (isExpired(row) ? [index] : []))
     },
+    claimTable: (claim: Omit<TableClaim, 'table'>, call?: Call): Promise<void> => claims.claim(claim, call),
+    tableHolder: (topicId: string, call?: Call): Promise<string | null> => claims.holder(topicId, call),
     latestTurn: (scope: SliceScope, call?: Call): Promise<LatestTurn | null> => turns.latest(scope, call),
     takeTurn: (claim: SliceClaim, call?: Call): Promise<WriteTurn> => turns.take(claim, call),
   }

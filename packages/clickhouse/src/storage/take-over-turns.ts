@@ -1,7 +1,8 @@
-import type { CallOptions, Row } from '@smart-whale/interfaces'
+import { type CallOptions, type Row, systemClock } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
-import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
-import { INGEST_EPOCHS_TABLE } from './ingest-epochs.ts'
+import { splitTableName } from '../adapter/table-columns.ts'
+import { EpochsTable } from './epochs-table.ts'
+import { TableClaims } from './table-claims.ts'
 
 /** Whose partitions of a topic go to whom. */
 export interface TurnTakeover {
@@ -10,30 +11,38 @@ export interface TurnTakeover {
   /** The one that is to. */
   readonly to: string
   readonly topicId: string
+  /** The topic's name, for people. */
+  readonly topic: string
 }
 
 /** How turns are handed over. */
 export interface TakeOverTurnsOptions extends CallOptions {
-  /** Table that turns are kept in. @default 'smart_whale_ingest_epochs' */
+  /** Table that turns and claims are kept in. @default 'smart_whale_ingest_epochs' */
   epochsTable?: string | undefined
 }
 
 /**
- * Takes a turn in a pipeline's name for each partition of a topic that another pipeline stores into a table, and answers the partitions. What still comes from that
- * one is refused from then on, and it is told when it looks. None where it has none: done before, perhaps.
+ * Hands a table over for a topic: from here on another pipeline's name has it. Then takes a turn in that name for each partition that was stored so far, and answers
+ * these partitions: what still comes from the former pipeline is refused by then. None where there is nothing to do: done before, perhaps.
+ *
+ * @throws OperationError `ERR_TABLE_TAKEN` when neither of the two has the table
  */
-export async function takeOverTurns(adapter: ClickHouseAdapter, table: string, { from, to, topicId }: TurnTakeover, { epochsTable = INGEST_EPOCHS_TABLE, ...call }: TakeOverTurnsOptions = {}): Promise<readonly number[]> {
+export async function takeOverTurns(adapter: ClickHouseAdapter, table: string, { from, to, topicId, topic }: TurnTakeover, { epochsTable, ...call }: TakeOverTurnsOptions = {}): Promise<readonly number[]> {
+  const { timeoutMs = 30_000 } = call
+  const epochs = new EpochsTable({ adapter, epochsTable, timeoutMs })
+  if (!(await epochs.isThere())) return []
+  const claims = new TableClaims({ adapter, target: table, epochs, timeoutMs, settleTimeoutMs: 60_000, clock: systemClock })
+  if ((await claims.holder(topicId, call)) === null) return []
+  // The order is the point: a turn that is taken from here on is refused to all but the new one, and those that were taken before are seen below.
+  await claims.handOver(from, { pipeline: to, topicId, topic }, call)
+
   const [database, name] = splitTableName(table, adapter.database)
-  const [ofTurns, turnsName] = splitTableName(epochsTable, adapter.database)
-  const { rows: made } = await adapter.execute('SELECT 1 AS one FROM system.tables WHERE database = {ofTurns:String} AND name = {turnsName:String}', { ofTurns, turnsName }, call)
-  if (made.length === 0) return []
-  const turns = quoteTableName(epochsTable)
-  const params = { target: `${database}.${name}`, topicId, from, to }
-  const held = `FROM ${turns} AS turns WHERE turns.target = {target:String} AND turns.topic_id = {topicId:String} GROUP BY turns.\`partition\` HAVING argMax(turns.pipeline, (turns.taken_at, turns.epoch, turns.attempt, turns.holder)) = {from:String}`
+  const params = { target: `${database}.${name}`, topicId, to }
+  const held = `FROM ${epochs.quoted} AS turns WHERE turns.target = {target:String} AND turns.topic_id = {topicId:String} AND turns.\`partition\` >= 0 GROUP BY turns.\`partition\` HAVING argMax(turns.pipeline, (turns.taken_at, turns.epoch, turns.attempt, turns.holder)) != {to:String}`
   const { rows } = await adapter.execute<Row & { partition: number }>(`SELECT turns.\`partition\` AS partition ${held} ORDER BY partition`, params, call)
   if (rows.length === 0) return []
   await adapter.execute(
-    `INSERT INTO ${turns} (target, pipeline, topic_id, \`partition\`, epoch, attempt, owner, holder) SELECT {target:String}, {to:String}, {topicId:String}, turns.\`partition\`, max(turns.epoch) + 1, 0, 'taken over', toString(generateUUIDv4()) ${held}`,
+    `INSERT INTO ${epochs.quoted} (target, pipeline, topic_id, \`partition\`, epoch, attempt, owner, holder) SELECT {target:String}, {to:String}, {topicId:String}, turns.\`partition\`, max(turns.epoch) + 1, 0, 'taken over', toString(generateUUIDv4()) ${held}`,
     params,
     call,
   )

@@ -1,11 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { type Clock, ConfigurationError, type LatestTurn, OperationError, type Row, type SliceClaim, type SliceScope, staleEpochError, type WriteTurn } from '@smart-whale/interfaces'
-import { outsideOfCalls, sleep } from '@smart-whale/core-resilience'
+import { type Clock, type LatestTurn, OperationError, type Row, type SliceClaim, type SliceScope, staleEpochError, type WriteTurn } from '@smart-whale/interfaces'
+import { sleep } from '@smart-whale/core-resilience'
 import type { ClickHouseAdapter, InsertOptions, QueryParams } from '../adapter-options.ts'
-import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
+import { splitTableName } from '../adapter/table-columns.ts'
 import { ClickHouseBaseError, type ClickHouseErrorCode } from '../errors.ts'
-import { INGEST_EPOCHS_TABLE, ingestEpochsDefinition } from './ingest-epochs.ts'
-import { requireOneServer } from '../servers/one-place.ts'
+import { deniedProcesses } from './denied-processes.ts'
+import type { EpochsTable } from './epochs-table.ts'
+import type { TableClaims } from './table-claims.ts'
 
 /** What {@link WriteTurns} works with. */
 export interface WriteTurnsOptions {
@@ -13,8 +14,10 @@ export interface WriteTurnsOptions {
   readonly adapter: ClickHouseAdapter
   /** Table that the turns are for. @default none, required */
   readonly target: string
-  /** Table that the turns are kept in; made when it is missing. @default 'smart_whale_ingest_epochs' */
-  readonly epochsTable?: string | undefined
+  /** Where the turns are kept. @default none, required */
+  readonly epochs: EpochsTable
+  /** Says whether the table is another pipeline's by now. @default none, required */
+  readonly claims: Pick<TableClaims, 'refuseOthers'>
   /** How long one statement may take, in milliseconds. @default none, required */
   readonly timeoutMs: number
   /** How long a turn may wait for inserts under earlier ones to end, in milliseconds. @default none, required */
@@ -62,20 +65,18 @@ const TAKEN = `max(turns.epoch) AS epoch, argMax(turns.attempt, ${ORDER}) AS att
 export class WriteTurns {
   readonly #options: WriteTurnsOptions
   readonly #epochs: string
-  #made: Promise<void> | null = null
 
   constructor(options: WriteTurnsOptions) {
     this.#options = options
-    this.#epochs = quoteTableName(options.epochsTable ?? INGEST_EPOCHS_TABLE)
+    this.#epochs = options.epochs.quoted
   }
 
   /**
    * Which turns were taken so far, by whichever pipeline. Whose the last one was goes by the server's time, since a pipeline that was renamed before
-   * all took turns with each other may have begun with smaller epochs than it had under its old name. It only decides who is told; who may write is decided
-   * by the order of turns alone.
+   * all took turns with each other may have begun with smaller epochs than it had under its old name. Who may write is decided by the order of turns alone.
    */
   async latest(scope: SliceScope, call: Call = {}): Promise<LatestTurn | null> {
-    await this.#makeTable()
+    await this.#options.epochs.make()
     const taken = await this.#taken(scope, call)
     return taken === null ? null : { epoch: taken.epoch, pipeline: taken.pipeline }
   }
@@ -83,7 +84,7 @@ export class WriteTurns {
   /** Takes the newest turn, and returns when everything under earlier ones has ended. @throws `ERR_STALE_EPOCH` */
   async take(claim: SliceClaim, call: Call = {}): Promise<WriteTurn> {
     const { scope, epoch, owner } = claim
-    await this.#makeTable()
+    await this.#options.epochs.make()
     const before = await this.#taken(scope, call)
     if (before !== null && (before.epoch > epoch || (before.epoch === epoch && before.owner !== owner))) throw staleEpochError(scope, epoch)
 
@@ -92,6 +93,8 @@ export class WriteTurns {
     // Two who took a turn at once both believed theirs to be the newest. Whoever takes one from here on finds this one, and makes it an earlier one.
     const after = await this.#taken(scope, call)
     if (after?.holder !== turn.holder) throw staleEpochError(scope, epoch)
+    // Behind the turn: who takes the table over claims it first, and then every turn that is there.
+    await this.#options.claims.refuseOthers({ ...scope, topic: scope.topicId }, call)
     await this.#endEarlier(turn, after.pipelines, call)
     return turn
   }
@@ -113,8 +116,7 @@ export class WriteTurns {
       this.#paramsOf(scope),
       { signal, timeoutMs: this.#options.timeoutMs },
     ).catch((error: unknown) => {
-      // Somebody dropped it: the next attempt makes it. Turns that were in it are over by that, since none of them is the newest any more.
-      if (ClickHouseBaseError.isInstance(error) && error.code === 'ERR_CLICKHOUSE_UNKNOWN_OBJECT') this.#made = null
+      this.#options.epochs.lookAgainAfter(error)
       throw error
     })
     return rows[0] ?? null
@@ -146,33 +148,13 @@ export class WriteTurns {
     const prefixes = pipelines.map((pipeline) => this.#prefixOf(turn.scope, pipeline))
     const { rows } = await this.#options.adapter
       .execute<Row & { query_id: string }>('SELECT query_id FROM system.processes WHERE arrayExists(prefix -> startsWith(query_id, prefix), {prefixes:Array(String)})', { prefixes }, { signal, timeoutMs: this.#options.timeoutMs })
-      .catch((error: unknown) => {
-        throw deniedProcesses(error)
-      })
+      .catch(deniedProcesses)
     return rows.map((row) => row.query_id).filter((id) => isEarlier(id.slice(PREFIX_LENGTH), turn))
   }
 
   /** Only makes it quicker: without the right to kill, they end by themselves. */
   async #kill(queryIds: readonly string[], signal: AbortSignal | undefined): Promise<void> {
     await this.#options.adapter.execute('KILL QUERY WHERE query_id IN {ids:Array(String)} ASYNC', { ids: queryIds }, { signal, timeoutMs: this.#options.timeoutMs }).catch(() => {})
-  }
-
-  /** Looked for first: to make a table that is there needs a right that a writer may lack. Asked once, until it fails. */
-  #makeTable(): Promise<void> {
-    this.#made ??= outsideOfCalls(() => this.#makeTableOnce()).catch((error: unknown) => {
-      this.#made = null
-      throw error
-    })
-    return this.#made
-  }
-
-  async #makeTableOnce(): Promise<void> {
-    const { adapter, epochsTable, timeoutMs } = this.#options
-    // Whether an insert of a former owner still runs is known at its server alone.
-    requireOneServer(adapter, 'turns of a pipeline')
-    const [database, name] = splitTableName(epochsTable ?? INGEST_EPOCHS_TABLE, adapter.database)
-    const { rows } = await adapter.execute('SELECT name FROM system.tables WHERE database = {database:String} AND name = {name:String}', { database, name }, { timeoutMs })
-    if (rows.length === 0) await adapter.execute(ingestEpochsDefinition({ table: epochsTable }), {}, { timeoutMs })
   }
 
   #paramsOf({ topicId, partition }: SliceScope): { target: string; topic_id: string; partition: number } & QueryParams {
@@ -198,13 +180,5 @@ function stillRunning(scope: SliceScope, queryIds: readonly string[], waitedMs: 
     code: 'ERR_CLICKHOUSE_INSERT_RUNNING',
     retryable: true,
     context: { ...scope, queryIds: queryIds.slice(0, 5) },
-  })
-}
-
-function deniedProcesses(error: unknown): unknown {
-  if (!ClickHouseBaseError.isInstance(error) || error.code !== 'ERR_CLICKHOUSE_PERMISSION_DENIED') return error
-  return new ConfigurationError<ClickHouseErrorCode>('the user that writes may not see which of its inserts are running, so it could write beside a former owner: GRANT SELECT ON system.processes to it', {
-    code: 'ERR_CLICKHOUSE_CONFIGURATION',
-    cause: error,
   })
 }

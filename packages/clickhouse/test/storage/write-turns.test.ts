@@ -168,12 +168,16 @@ describe('a partition that another pipeline takes over', () => {
     const { name, writer } = await table()
     const before = await writer.takeTurn(claim(7n, 'first'))
     const { scope } = before
-    const takeover = { from: scope.pipeline, to: 'successor', topicId: scope.topicId }
+    const takeover = { from: scope.pipeline, to: 'successor', topicId: scope.topicId, topic: 'topic' }
 
     expect(await takeOverTurns(database.owner, name, takeover)).toEqual([0])
 
     expect(await writer.latestTurn(scope)).toEqual({ epoch: 8n, pipeline: 'successor' })
+    expect(await writer.tableHolder(scope.topicId)).toBe('successor')
+    await expect(writer.takeTurn(claim(20n, 'first'))).rejects.toMatchObject({ code: 'ERR_TABLE_TAKEN' })
+    await expect(takeOverTurns(database.owner, name, { ...takeover, to: 'third' })).rejects.toMatchObject({ code: 'ERR_TABLE_TAKEN', context: { holder: 'successor' } })
     await expect(writer.write({ rows: rowsOf(0, 1), token: 'late', turn: before })).rejects.toMatchObject({ code: 'ERR_STALE_EPOCH' })
+    expect(await takeOverTurns(database.owner, name, takeover)).toEqual([0])
     expect(await takeOverTurns(database.owner, name, takeover)).toEqual([])
     expect(await takeOverTurns(database.owner, name, { ...takeover, topicId: 'another' })).toEqual([])
   })

@@ -104,8 +104,24 @@ const broken: readonly [string, string, Change][] = [
       return original.takeTurn.call(table, claim)
     },
   })],
-  ['the epoch is forgotten', 'once', () => ({ latestTurn: async () => null })],
+  ['the epoch is forgotten', 'newest turn, once', () => ({ latestTurn: async () => null })],
   ['each pipeline has turns of its own', 'for all pipelines', (table) => ({ takeTurn: (claim) => original.takeTurn.call(table, { ...claim, scope: { ...claim.scope, topicId: claim.scope.pipeline } }) })],
+  ['a table has as many pipelines as want it', 'for all partitions of a topic', () => ({ claimTable: async () => {} })],
+  ['a turn is taken by a pipeline that has not the table', 'for all partitions of a topic', (table) => ({
+    takeTurn: (claim) => {
+      table.holders.clear()
+      return original.takeTurn.call(table, claim)
+    },
+  })],
+  ['two that claim a table at once both have it', 'many pipelines that ask at once', (table) => ({
+    claimTable: async (claim) => {
+      const known = await original.tableHolder.call(table, claim.topicId)
+      await new Promise((resolve) => setImmediate(resolve))
+      if (known === null) table.holders.delete(claim.topicId)
+      await original.claimTable.call(table, claim)
+    },
+  })],
+  ['a table without claims is anybody’s', 'which nobody has claimed', (table) => ({ tableHolder: async (topicId) => table.holders.get(topicId) ?? null })],
   ['lastStored looks before its range', 'the last offset that is stored', (table) => ({ lastStored: (source) => original.lastStored.call(table, { ...source, firstOffset: 0n }) })],
   ['a turn is taken for an aborted signal', 'takes no turn', (table) => ({ takeTurn: (claim) => original.takeTurn.call(table, claim) })],
 ]

@@ -60,6 +60,7 @@ export function chaosSliceLedger(ledger: SliceLedger, plan: ChaosPlan, options?:
   return {
     maxSpan: ledger.maxSpan,
     keepsTablesApart: ledger.keepsTablesApart,
+    claimTable: (claim, call) => chaos.call('claimTable', [claim, call], async () => ledger.claimTable?.(claim, call)),
     claim: (scope, owner, call) => chaos.call('claim', [scope, owner, call], () => ledger.claim(scope, owner, call)),
     record: (claim, slice, call) => chaos.call('record', [claim, slice, call], () => ledger.record(claim, slice, call)),
     complete: (claim, slice, call) => chaos.call('complete', [claim, slice, call], () => ledger.complete(claim, slice, call)),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { ClaimedTable, SliceClaim, SliceScope } from '../slice-ledger.ts'
+import type { ClaimedTable, SliceClaim, SliceLedger, SliceScope } from '../slice-ledger.ts'
 import { assertRejected } from './assert-error.ts'
 import type { ContractSuite } from './contract-case.ts'
 import { ledgerCase, type LedgerBench, type SliceLedgerSubject } from './slice-ledger-bench.ts'
@@ -27,34 +27,50 @@ export const claimedTableCases: ContractSuite<SliceLedgerSubject> = [
     assert.equal(await ledger.inspect({ ...scope, pipeline: `${scope.pipeline}-2` }), null, 'nothing is known of a pipeline that was refused')
   }),
 
-  ledgerCase('gives a table to other partitions, topics and workers, and another table to other pipelines', async (bench) => {
+  ledgerCase('gives a table to other partitions and workers of its pipeline, for other topics, and another table to other pipelines', async (bench) => {
     const { scope } = bench
-    const others: Partial<SliceScope & ClaimedTable>[] = [{ partition: 1 }, { topicId: `${scope.topicId}-2`, topic: 'trips' }, { table: 'trips' }, { pipeline: scope.pipeline }]
+    const others: Partial<SliceScope & ClaimedTable>[] = [{ pipeline: scope.pipeline, partition: 1 }, { topicId: `${scope.topicId}-2`, topic: 'trips' }, { table: 'trips' }, { pipeline: scope.pipeline }]
     for (const other of others) assert.equal((await claimTwice(bench, other)).status, 'fulfilled', JSON.stringify(other))
   }),
 
-  ledgerCase('lets one of two pipelines that begin at once have the table, and the other one never', async ({ ledger, scope, restart }) => {
-    const other = await restart()
-    const into = { table: 'rides', topic: 'rides' }
-    const rival = { ...scope, pipeline: `${scope.pipeline}-2` }
-    const outcomes = await Promise.allSettled([ledger.claim(scope, 'worker-1', { into }), other.claim(rival, 'worker-2', { into })])
-
+  ledgerCase('gives no partition to a pipeline that has not the table, also where the other one has claimed none', async ({ ledger, scope, restart }) => {
     if (ledger.keepsTablesApart !== true) return
-    assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1, 'one of two')
-    const [winner, loser] = outcomes[0]?.status === 'fulfilled' ? [scope, rival] : [rival, scope]
-    for (let again = 0; again < 2; again++) {
-      await ledger.claim(winner, 'worker-3', { into })
-      const error = await assertRejected(other.claim(loser, 'worker-4', { into }), 'OperationError', 'a further claim of the other one')
-      assert.equal(error.code, 'ERR_TABLE_TAKEN')
+    const [into, other] = [{ table: 'rides', topic: 'rides' }, await restart()]
+    await ledger.claimTable?.({ ...into, pipeline: scope.pipeline, topicId: scope.topicId })
+
+    for (const partition of [0, 1]) await assertTaken(other.claim({ ...scope, pipeline: `${scope.pipeline}-2`, partition }, 'worker-2', { into }))
+    await assertTaken(other.claimTable?.({ ...into, pipeline: `${scope.pipeline}-2`, topicId: scope.topicId }) ?? Promise.resolve())
+    for (const partition of [1, 0]) await other.claim({ ...scope, partition }, 'worker-3', { into })
+  }),
+
+  ledgerCase('lets one of many pipelines that begin at once over several partitions have the table, and all of them', async ({ ledger, scope, restart }) => {
+    if (ledger.keepsTablesApart !== true) return
+    const [into, pipelines] = [{ table: 'rides', topic: 'rides' }, [0, 1, 2, 3].map((index) => `${scope.pipeline}-${index}`)]
+    const ledgers = [ledger, await restart()]
+    const claims = pipelines.flatMap((pipeline, index) => [0, 1, 2].map((step) => ({ ...scope, pipeline, partition: (index + step) % 3 })))
+    const outcomes = await Promise.allSettled(claims.map((claim, index) => (ledgers[index % 2] as SliceLedger).claim(claim, 'worker', { into })))
+
+    const winners = new Set(claims.filter((_claim, index) => outcomes[index]?.status === 'fulfilled').map(({ pipeline }) => pipeline))
+    assert.equal(winners.size, 1, 'one of four')
+    assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 3, 'with all partitions')
+    for (const { pipeline, partition } of claims) {
+      const again = (ledgers[0] as SliceLedger).claim({ ...scope, pipeline, partition }, 'worker-2', { into })
+      await (winners.has(pipeline) ? again : assertTaken(again))
     }
   }),
 
-  ledgerCase('gives a table up that its pipeline no longer writes to', async ({ ledger, scope, restart }) => {
+  ledgerCase('keeps a table for the pipeline that had it, though that writes to another one by now', async ({ ledger, scope, restart }) => {
+    if (ledger.keepsTablesApart !== true) return
     const rival = { ...scope, pipeline: `${scope.pipeline}-2` }
     await ledger.claim(scope, 'worker-1', { into: { table: 'rides', topic: 'rides' } })
     await ledger.claim(scope, 'worker-1', { into: { table: 'trips', topic: 'rides' } })
-    await (await restart()).claim(rival, 'worker-2', { into: { table: 'rides', topic: 'rides' } })
-    await ledger.claim(scope, 'worker-1')
-    await ledger.claim({ ...rival, pipeline: `${scope.pipeline}-3` }, 'worker-3', { into: { table: 'trips', topic: 'rides' } })
+
+    for (const table of ['rides', 'trips']) await assertTaken((await restart()).claim(rival, 'worker-2', { into: { table, topic: 'rides' } }))
+    await ledger.claim(scope, 'worker-1', { into: { table: 'rides', topic: 'rides' } })
   }),
 ]
+
+async function assertTaken(promise: Promise<unknown>): Promise<void> {
+  const error = await assertRejected(promise, 'OperationError', 'a claim for a table that another pipeline has')
+  assert.equal(error.code, 'ERR_TABLE_TAKEN')
+}

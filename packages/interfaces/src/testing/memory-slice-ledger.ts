@@ -1,12 +1,12 @@
 import { abortedError, ValidationError } from '../errors.ts'
-import { type ClaimOptions, type ClaimedTable, type RecordOptions, type Slice, type SliceClaim, type SliceLedger, type SliceScope, type SliceState, staleEpochError, tableTakenError } from '../slice-ledger.ts'
+import { type ClaimOptions, type RecordOptions, type Slice, type SliceClaim, type SliceLedger, type SliceScope, type SliceState, staleEpochError, type TableClaim, tableTakenError } from '../slice-ledger.ts'
 
 /** What outlives a {@link MemorySliceLedger}: hand it to the next one to try a restart. */
 export class MemoryLedgerStore {
   /** Scope as text to state. */
   readonly states = new Map<string, SliceState>()
-  /** Scope as text to where its rows go. */
-  readonly tables = new Map<string, ClaimedTable & { readonly scope: SliceScope }>()
+  /** Table and topic as text to the pipeline that has it. */
+  readonly tables = new Map<string, string>()
 }
 
 /** The reference {@link SliceLedger}: every rule of the contract and nothing else, in the memory of one process. */
@@ -18,9 +18,17 @@ export class MemorySliceLedger implements SliceLedger {
     this.#store = store
   }
 
+  async claimTable(claim: TableClaim, options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    refuseAborted(options.signal)
+    const key = JSON.stringify([claim.table, claim.topicId])
+    const holder = this.#store.tables.get(key) ?? claim.pipeline
+    if (holder !== claim.pipeline) throw tableTakenError({ ...claim, store: 'PostgreSQL', holder })
+    this.#store.tables.set(key, holder)
+  }
+
   async claim(scope: SliceScope, owner: string, options: ClaimOptions = {}): Promise<SliceClaim> {
     refuseAborted(options.signal)
-    this.#takeTable(scope, options.into)
+    if (options.into !== undefined) await this.claimTable({ ...options.into, pipeline: scope.pipeline, topicId: scope.topicId })
     const known = this.#store.states.get(keyOf(scope))
     const state: SliceState = {
       nextOffset: known?.nextOffset ?? options.startOffset ?? 0n,
@@ -57,15 +65,6 @@ export class MemorySliceLedger implements SliceLedger {
   async inspect(scope: SliceScope, options: { signal?: AbortSignal | undefined } = {}): Promise<SliceState | null> {
     refuseAborted(options.signal)
     return this.#store.states.get(keyOf(scope)) ?? null
-  }
-
-  #takeTable(scope: SliceScope, into: ClaimedTable | undefined): void {
-    const { tables } = this.#store
-    const isSame = (other: SliceScope): boolean => other.topicId === scope.topicId && other.partition === scope.partition
-    const holder = [...tables.values()].find((taken) => taken.table === into?.table && isSame(taken.scope) && taken.scope.pipeline !== scope.pipeline)
-    if (into !== undefined && holder !== undefined) throw tableTakenError({ ...into, store: 'PostgreSQL', scope, holder: holder.scope.pipeline })
-    if (into === undefined) tables.delete(keyOf(scope))
-    else tables.set(keyOf(scope), { ...into, scope: { ...scope } })
   }
 
   #owned({ scope, epoch }: SliceClaim): SliceState {

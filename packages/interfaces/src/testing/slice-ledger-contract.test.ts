@@ -108,15 +108,22 @@ const broken: readonly [string, string, Change][] = [
     claim: async (scope, owner, options) => ({ ...(await original.claim.call(ledger, scope, owner, options)), inFlight: null }),
   })],
   ['two pipelines share a table', 'no second pipeline', (ledger) => ({ claim: (scope, owner, { into: _into, ...options } = {}) => original.claim.call(ledger, scope, owner, options) })],
-  ['a topic has a table for itself', 'other partitions, topics', (ledger) => ({
+  ['a topic has a table for itself', 'for other topics', (ledger) => ({
     claim: (scope, owner, options = {}) => original.claim.call(ledger, { ...scope, topicId: options.into?.table ?? scope.topicId }, owner, options),
   })],
-  ['a table is kept for good', 'gives a table up', (ledger, store) => ({
-    claim: async (scope, owner, options) => {
-      const before = store.tables.get(keyOf(scope))
-      const claim = await original.claim.call(ledger, scope, owner, options)
-      if (before !== undefined) store.tables.set(keyOf(scope), before)
-      return claim
+  ['a table has a pipeline for each partition', 'over several partitions', (ledger) => ({
+    claimTable: (claim) => original.claimTable.call(ledger, { ...claim, topicId: `${claim.topicId}/${claim.pipeline}` }),
+  })],
+  ['a table that nobody writes to is anybody’s', 'has claimed none', (ledger, store) => ({
+    claimTable: async (claim) => {
+      if (store.states.size === 0) store.tables.clear()
+      await original.claimTable.call(ledger, claim)
+    },
+  })],
+  ['a pipeline gives its table up for another one', 'writes to another one by now', (ledger, store) => ({
+    claimTable: async (claim) => {
+      for (const [table, pipeline] of store.tables) if (pipeline === claim.pipeline) store.tables.delete(table)
+      await original.claimTable.call(ledger, claim)
     },
   })],
   ['aborted signals are ignored', 'already aborted', (ledger) => ({ claim: (scope, owner) => original.claim.call(ledger, scope, owner) })],

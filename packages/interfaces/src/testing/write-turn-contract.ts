@@ -47,6 +47,13 @@ async function assertStale(promise: Promise<unknown>, what: string): Promise<voi
   assert.equal(error.retryable, false, 'a turn that is over is not worth a retry')
 }
 
+async function assertTaken(promise: Promise<unknown>, holder: string): Promise<void> {
+  const error = await assertRejected(promise, 'OperationError', 'what another pipeline does with the table')
+  assert.equal(error.code, 'ERR_TABLE_TAKEN')
+  assert.equal(error.retryable, false, 'waiting mends nothing')
+  assert.ok(error.message.includes(`take-over --from ${holder}`), `the message says how to go on: ${error.message}`)
+}
+
 async function assertStored({ fixture }: Bench, indexes: readonly number[]): Promise<void> {
   assert.deepEqual([...(await fixture.storedIndexes())].sort((one, other) => one - other), [...indexes])
 }
@@ -159,6 +166,41 @@ export const writeTurnCases: ContractSuite<BatchWriterSubject<unknown>> = [
       assert.equal((await other.storedOffsets(source)).length, seen, 'rows came in under a turn that was over')
       assert.ok(seen === 0 || seen === 20_000, 'a batch is stored whole or not at all')
     }
+  }),
+
+  turnCase('gives the table to one pipeline for all partitions of a topic, for as long as it has that name', async ({ writer, other, scope }) => {
+    const claim = { pipeline: scope.pipeline, topicId: scope.topicId, topic: 'rides' }
+    const rival = { ...claim, pipeline: `${scope.pipeline}\\"x` }
+    assert.equal(await writer.tableHolder(scope.topicId), null)
+    for (let again = 0; again < 2; again++) await writer.claimTable(claim)
+
+    await assertTaken(other.claimTable(rival), claim.pipeline)
+    await assertTaken(other.takeTurn(claimOf({ ...scope, pipeline: rival.pipeline }, 9n)), claim.pipeline)
+    assert.equal(await other.tableHolder(scope.topicId), claim.pipeline)
+    await other.claimTable({ ...rival, topicId: `${scope.topicId}-2` })
+    await writer.takeTurn(claimOf({ ...scope, partition: 7 }, 1n))
+    await other.claimTable(claim)
+  }),
+
+  turnCase('gives the table to one of many pipelines that ask at once, and tells all the others whose it is', async ({ writer, other, scope }) => {
+    for (let round = 0; round < 4; round++) {
+      const topicId = `${scope.topicId}-${round}`
+      const outcomes = await Promise.allSettled(range(0, 6).map((index) => (index % 2 === 0 ? writer : other).claimTable({ pipeline: `${scope.pipeline}-${index}`, topicId, topic: 'rides' })))
+      const winners = range(0, 6).filter((index) => outcomes[index]?.status === 'fulfilled')
+
+      assert.equal(winners.length, 1, 'one of six')
+      const holder = `${scope.pipeline}-${winners[0]}`
+      for (const one of [writer, other]) assert.equal(await one.tableHolder(topicId), holder)
+      for (const outcome of outcomes) if (outcome.status === 'rejected') await assertTaken(Promise.reject(outcome.reason as unknown), holder)
+    }
+  }),
+
+  turnCase('takes whoever wrote last for the one that has a table which nobody has claimed, as before there were claims', async ({ writer, other, scope }) => {
+    await writer.takeTurn(claimOf(scope, 3n))
+
+    assert.equal(await other.tableHolder(scope.topicId), scope.pipeline)
+    await assertTaken(other.claimTable({ pipeline: `${scope.pipeline}-2`, topicId: scope.topicId, topic: 'rides' }), scope.pipeline)
+    await writer.claimTable({ pipeline: scope.pipeline, topicId: scope.topicId, topic: 'rides' })
   }),
 
   turnCase('refuses a batch with a bad row under a turn as it does without', async (bench) => {

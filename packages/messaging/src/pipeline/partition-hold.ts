@@ -1,4 +1,4 @@
-import { type LatestTurn, OperationError, type SliceClaim, type SliceLedger, type SliceScope, tableTakenError, type WriteTurn } from '@smart-whale/interfaces'
+import { OperationError, type SliceClaim, type SliceLedger, type TableClaim, tableTakenError, type WriteTurn } from '@smart-whale/interfaces'
 import type { PartitionReader } from '../transport.ts'
 import type { DeadLetterSink } from './dead-letter-outbox.ts'
 import type { PipelineSink } from './event-types.ts'
@@ -90,11 +90,13 @@ export async function takePartition(work: ClaimWork, signal: AbortSignal): Promi
   const { clickhouse } = stores
   const scope = { pipeline: work.pipeline, topicId: reader.topicId, partition: reader.partition }
   const { earliest } = await reader.bounds({ signal })
+  const holder = (await clickhouse?.tableHolder(scope.topicId, { signal })) ?? null
+  if (holder !== null && holder !== scope.pipeline) throw tableTakenError({ ...tableClaim(work, 'clickhouse'), store: 'ClickHouse', holder })
   const latestTurn = (await clickhouse?.latestTurn(scope, { signal })) ?? null
-  refuseTakenTable(work, scope, latestTurn)
   const before = await ledger.inspect(scope, { signal })
   if (before === null) await refuseUnknownRows(work, scope, { earliest, latestTurn }, signal)
 
+  await claimTables(work, signal)
   const into = stores.timescaledb === null ? undefined : { table: work.tables.timescaledb, topic: reader.topic }
   const claim = await ledger.claim(scope, work.owner, { startOffset: earliest, aboveEpoch: latestTurn?.epoch ?? 0n, into, signal })
   const end = endOf(claim)
@@ -112,12 +114,17 @@ export async function takePartition(work: ClaimWork, signal: AbortSignal): Promi
 }
 
 /**
- * Rows of two pipelines that store one partition into one table would be doubles. PostgreSQL says so when the partition is claimed; ClickHouse, whose
- * tables may be filled from several ledgers, knows who took the last turn. Two that begin at once take turns from each other until one is told.
+ * Rows of two pipelines that store a topic into one table would be doubles: each store gives its table to one of them, for all partitions, before the ledger knows of any.
+ * Always in this order, so that of two pipelines that begin at once with the same tables one has both.
  */
-function refuseTakenTable({ reader, tables }: ClaimWork, scope: SliceScope, latest: LatestTurn | null): void {
-  if (latest === null || latest.pipeline === scope.pipeline) return
-  throw tableTakenError({ store: 'ClickHouse', table: tables.clickhouse, topic: reader.topic, scope, holder: latest.pipeline })
+async function claimTables(work: ClaimWork, signal: AbortSignal): Promise<void> {
+  const { clickhouse, timescaledb } = work.stores
+  if (timescaledb !== null) await work.ledger.claimTable?.(tableClaim(work, 'timescaledb'), { signal })
+  await clickhouse?.claimTable(tableClaim(work, 'clickhouse'), { signal })
+}
+
+function tableClaim({ pipeline, reader: { topic, topicId }, tables }: ClaimWork, store: PipelineSink): TableClaim {
+  return { pipeline, topicId, topic, table: tables[store] }
 }
 
 /** The group's offset is committed behind the ledger, so that it never is ahead of one that has not gone back. */

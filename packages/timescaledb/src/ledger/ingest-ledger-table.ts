@@ -7,7 +7,7 @@ export const INGEST_LEDGER_TABLE = 'smart_whale_ingest_ledger'
  * The statements that make a ledger's table, or bring an older one up to date; repeatable.
  */
 export function ingestLedgerDefinition(table: string = INGEST_LEDGER_TABLE): string[] {
-  return [...firstLedgerDefinition(table), ...tablesApartDefinition(table)]
+  return [...firstLedgerDefinition(table), ...tablesApartDefinition(table), ...tableClaimsDefinition(table)]
 }
 
 /**
@@ -46,3 +46,19 @@ export function tablesApartDefinition(table: string = INGEST_LEDGER_TABLE): stri
 
 /** The name of the index whose refusal says that another pipeline has the table. */
 export const tablesApartIndex = (table: string): string => `${splitTable(table).name.slice(0, 40)}_one_pipeline`
+
+/** Which pipeline has a table for a topic, all partitions of it. What earlier versions claimed is in the ledger's entries, and counts as long as nothing is here. */
+export function tableClaimsDefinition(table: string = INGEST_LEDGER_TABLE): string[] {
+  return [
+    `create table if not exists ${quoteTable(tableClaimsTable(table))} (
+  table_name text not null,
+  topic_id text not null,
+  pipeline text not null,
+  claimed_at timestamptz not null default clock_timestamp(),
+  primary key (table_name, topic_id)
+)`,
+  ]
+}
+
+/** The table of a ledger's table claims: beside it, in its schema. */
+export const tableClaimsTable = (table: string): string => `${table}_tables`

@@ -10,12 +10,14 @@ import {
   type SliceScope,
   type SliceState,
   staleEpochError,
+  type TableClaim,
   tableTakenError,
 } from '@smart-whale/interfaces'
 import { TimescaleOperationError, TimescaleValidationError } from '../errors.ts'
 import { checkEpoch, checkOwner, checkScope, checkSlice, checkStartOffset } from './ingest-ledger-check.ts'
 import { INGEST_LEDGER_TABLE, tablesApartIndex } from './ingest-ledger-table.ts'
 import { quoteTable } from '../quote-identifier.ts'
+import { DURABLY, TableClaims, tableNameOf } from './table-claims.ts'
 
 /** Where and how patiently an {@link IngestLedger} keeps its rows. */
 export interface IngestLedgerOptions {
@@ -55,22 +57,14 @@ const STATE = 'next_offset, epoch, owner, first_offset, last_offset, token, excl
 const KEY = 'pipeline = $1 and topic_id = $2 and "partition" = $3'
 
 /**
- * Raises the commit of the statement that contains it to "on disk", whatever the session's setting is.
- * In `returning`, because a common table expression that nobody reads is never run.
- */
-const DURABLY = `case when current_setting('synchronous_commit') in ('off', 'local', 'remote_write') then set_config('synchronous_commit', 'on', true) end`
-
-/** A table by its schema and name, however it was written: two pipelines may spell one table differently. */
-const TABLE_NAME = `coalesce((select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass($7)), $7)`
-
-/**
  * The {@link SliceLedger} in PostgreSQL. Each method is one statement on one row, so the row's lock decides every race:
  *
  * - `complete` inside a rows' transaction holds the row until that transaction ends. A `claim` waits for it: if it commits, the claim
  *   already sees the slice done; if it rolls back, the slice is still in flight and the new owner sends it again.
  * - A transaction that reaches `complete` after the claim finds a newer epoch and is refused; its rows are rolled back.
  *
- * A second pipeline that would store the same partition into the same table is refused by a unique index, so that of two that begin at once one goes on.
+ * A second pipeline that would store the topic into the same table is refused: the table is claimed for all partitions before the first of them, and each claim of a
+ * partition holds on to that. A unique index of the entries refuses besides what a worker of an earlier version would claim.
  *
  * There is no order in which both owners store the rows. A `claim` or `record` whose answer got lost may have happened: repeat it.
  */
@@ -79,6 +73,7 @@ export class IngestLedger implements SliceLedger {
   readonly #storage: LedgerExecutor
   readonly #table: string
   readonly #tablesApart: string
+  readonly #claims: TableClaims
   readonly #timeoutMs: number
   readonly #claimTimeoutMs: number
 
@@ -86,6 +81,7 @@ export class IngestLedger implements SliceLedger {
     this.#storage = storage
     this.#table = quoteTable(options.table ?? INGEST_LEDGER_TABLE)
     this.#tablesApart = tablesApartIndex(options.table ?? INGEST_LEDGER_TABLE)
+    this.#claims = new TableClaims(storage, options.table ?? INGEST_LEDGER_TABLE)
     this.#timeoutMs = options.timeoutMs ?? 10_000
     this.#claimTimeoutMs = options.claimTimeoutMs ?? 45_000
   }
@@ -97,20 +93,39 @@ export class IngestLedger implements SliceLedger {
     checkOwner(owner)
     checkStartOffset(startOffset)
     checkEpoch(aboveEpoch)
-    const table = into === undefined ? null : quoteTable(into.table)
+    if (into === undefined) return claimOf(scope, (await this.#claimEntry(scope, owner, options)) as LedgerRow)
+    const claim = { ...into, pipeline: scope.pipeline, topicId: scope.topicId }
+    for (;;) {
+      const row = await this.#claimEntry(scope, owner, options)
+      if (row !== undefined) return claimOf(scope, row)
+      // Nobody has the table yet, or another pipeline has.
+      await this.claimTable(claim, options)
+    }
+  }
+
+  /** Takes a table for all partitions of a topic; it is the pipeline's until it is taken over. */
+  async claimTable(claim: TableClaim, options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    checkScope({ ...claim, partition: 0 })
+    await this.#claims.claim(claim, this.#call(options))
+  }
+
+  /** Nothing where the table is not the pipeline's. It can't be taken over before this is done: its claim is locked meanwhile. */
+  async #claimEntry(scope: SliceScope, owner: string, options: ClaimOptions): Promise<LedgerRow | undefined> {
+    const { startOffset = 0n, aboveEpoch = 0n, into } = options
     // Durable as well: an epoch that a crash of the server took back would be handed out twice.
     const [row] = await this.#storage.execute<LedgerRow>(
-      `insert into ${this.#table} as ledger (pipeline, topic_id, "partition", next_offset, epoch, owner, table_name)
-       values ($1, $2, $3, $4::numeric, $6::bigint + 1, $5, ${TABLE_NAME})
+      `with mine as materialized (select 1 from ${this.#claims.quoted} where table_name = ${tableNameOf('$7')} and topic_id = $2 and pipeline = $1 for share)
+       insert into ${this.#table} as ledger (pipeline, topic_id, "partition", next_offset, epoch, owner, table_name)
+       select $1, $2, $3::integer, $4::numeric, $6::bigint + 1, $5, ${tableNameOf('$7')} where $7::text is null or exists (select from mine)
        on conflict (pipeline, topic_id, "partition") do update
          set epoch = greatest(ledger.epoch, $6::bigint) + 1, owner = excluded.owner, table_name = excluded.table_name, claimed_at = clock_timestamp(), updated_at = clock_timestamp()
        returning ${STATE}, ${DURABLY}`,
-      [...keyOf(scope), String(startOffset), owner, String(aboveEpoch), table],
+      [...keyOf(scope), String(startOffset), owner, String(aboveEpoch), into === undefined ? null : quoteTable(into.table)],
       { signal: options.signal, timeoutMs: this.#claimTimeoutMs },
     ).catch(async (error: unknown) => {
       throw into === undefined ? error : await this.#explainRefusedClaim(error, scope, into, options)
     })
-    return { scope: { ...scope }, ...stateOf(row as LedgerRow) }
+    return row
   }
 
   /** Commits the slice as in flight, on disk before it returns. */
@@ -179,11 +194,11 @@ export class IngestLedger implements SliceLedger {
   async #explainRefusedClaim(error: unknown, scope: SliceScope, into: ClaimedTable, options: ClaimOptions): Promise<unknown> {
     if (!TimescaleValidationError.isInstance(error) || error.context['constraint'] !== this.#tablesApart) return error
     const [holder] = await this.#storage.execute<Row & { pipeline: string }>(
-      `select pipeline from ${this.#table} where pipeline <> $1 and topic_id = $2 and "partition" = $3 and table_name = ${TABLE_NAME.replaceAll('$7', '$4')}`,
+      `select pipeline from ${this.#table} where pipeline <> $1 and topic_id = $2 and "partition" = $3 and table_name = ${tableNameOf('$4')}`,
       [...keyOf(scope), quoteTable(into.table)],
       this.#call(options),
     )
-    if (holder !== undefined) return tableTakenError({ ...into, store: 'PostgreSQL', scope, holder: holder.pipeline })
+    if (holder !== undefined) return tableTakenError({ ...into, pipeline: scope.pipeline, topicId: scope.topicId, store: 'PostgreSQL', holder: holder.pipeline })
     return new TimescaleOperationError(`another pipeline had the table "${into.table}" for this partition a moment ago, and has given it up`, { code: 'ERR_TIMESCALEDB_CONFLICT', retryable: true, cause: error })
   }
 
@@ -221,6 +236,10 @@ export class IngestLedger implements SliceLedger {
 /** The ledger over a storage; its table comes with the built-in migrations. */
 export function createIngestLedger(storage: LedgerExecutor, options?: IngestLedgerOptions): IngestLedger {
   return new IngestLedger(storage, options)
+}
+
+function claimOf(scope: SliceScope, row: LedgerRow): SliceClaim {
+  return { scope: { ...scope }, ...stateOf(row) }
 }
 
 function keyOf(scope: SliceScope): unknown[] {

@@ -32,6 +32,6 @@ describe('inOrder', () => {
 })
 
 it('ships four migrations, each with a way back', () => {
-  expect(builtInMigrations.map(({ id }) => id)).toEqual(['v001_initial_schema', 'v002_add_indexes', 'v003_partitioning', 'v004_tables_apart'])
+  expect(builtInMigrations.map(({ id }) => id)).toEqual(['v001_initial_schema', 'v002_add_indexes', 'v003_partitioning', 'v004_tables_apart', 'v005_table_claims'])
   expect(builtInMigrations.every(({ up, down }) => up.length > 0 && down.length > 0)).toBe(true)
 })

@@ -193,7 +193,7 @@ describeEngines((engine) => {
       const into = { table: 'taken', topic: 'rides' }
       const old = await ledger.claim(scope, 'old', { into })
       await ledger.record(old, slice(0, 9))
-      const handOver = () => takeOverPipeline(database.storage, { from: 'flights', to: 'trips', topicId: scope.topicId })
+      const handOver = () => takeOverPipeline(database.storage, { from: 'flights', to: 'trips', topicId: scope.topicId, into })
       await expect(handOver()).rejects.toMatchObject({ code: 'ERR_TIMESCALEDB_IN_FLIGHT' })
       await ledger.complete(old, slice(0, 9))
 

@@ -1,6 +1,6 @@
 import type { Batch, LatestTurn, SliceSource, TurnBatch, TurnBatchWriter, WriteTurn } from '../../batch-writer.ts'
 import { abortedError, ValidationError } from '../../errors.ts'
-import { type SliceClaim, type SliceScope, staleEpochError } from '../../slice-ledger.ts'
+import { type SliceClaim, type SliceScope, staleEpochError, type TableClaim, tableTakenError } from '../../slice-ledger.ts'
 import type { BatchWriterFixture, BatchWriterSubject } from '../batch-writer-contract.ts'
 
 /** A row that is known by its number. */
@@ -18,6 +18,8 @@ export class MemoryTable implements TurnBatchWriter<NumberedRow> {
   /** Scope as text to its newest turn. */
   readonly turns = new Map<string, WriteTurn>()
   readonly running = new Map<string, Promise<unknown>>()
+  /** Topic id to the pipeline that has the table. */
+  readonly holders = new Map<string, string>()
 
   async write(batch: Batch<NumberedRow> | TurnBatch<NumberedRow>, { signal }: Signalled = {}): Promise<{ rows: number }> {
     const { rows, token } = batch
@@ -45,6 +47,23 @@ export class MemoryTable implements TurnBatchWriter<NumberedRow> {
     return (await this.storedOffsets({ ...source, lastOffset: 2n ** 62n })).at(-1) ?? null
   }
 
+  async claimTable(claim: Omit<TableClaim, 'table'>, { signal }: Signalled = {}): Promise<void> {
+    if (signal?.aborted) throw abortedError('the claim', signal)
+    const holder = this.#holderOf(claim.topicId) ?? claim.pipeline
+    if (holder !== claim.pipeline) throw tableTakenError({ ...claim, store: 'ClickHouse', table: 'numbers', holder })
+    this.holders.set(claim.topicId, holder)
+  }
+
+  async tableHolder(topicId: string): Promise<string | null> {
+    return this.#holderOf(topicId)
+  }
+
+  /** Without a claim, the one that took the last turn. */
+  #holderOf(topicId: string): string | null {
+    const taken = [...this.turns.values()].filter(({ scope }) => scope.topicId === topicId)
+    return this.holders.get(topicId) ?? taken.at(-1)?.scope.pipeline ?? null
+  }
+
   async latestTurn(scope: SliceScope): Promise<LatestTurn | null> {
     const turn = this.turns.get(keyOf(scope))
     return turn === undefined ? null : { epoch: turn.epoch, pipeline: turn.scope.pipeline }
@@ -52,6 +71,7 @@ export class MemoryTable implements TurnBatchWriter<NumberedRow> {
 
   async takeTurn(claim: SliceClaim, { signal }: Signalled = {}): Promise<WriteTurn> {
     if (signal?.aborted) throw abortedError('the turn', signal)
+    if (this.holders.has(claim.scope.topicId)) await this.claimTable({ ...claim.scope, topic: claim.scope.topicId })
     const key = keyOf(claim.scope)
     const latest = this.turns.get(key)
     if (latest !== undefined && (latest.epoch > claim.epoch || (latest.epoch === claim.epoch && !latest.holder.startsWith(`${claim.owner}/`)))) throw staleEpochError(claim.scope, claim.epoch)

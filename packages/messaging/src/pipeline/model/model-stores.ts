@@ -88,6 +88,8 @@ export function modelClickHouse(world: World, life: ProcessLife, hasViews: boole
     lastStored: ({ firstOffset }) => life.step(() => lastOf(there(), firstOffset)),
     feedsViews: async () => hasViews,
     expiredAmong: (rows) => life.step(() => refusals(world, 'old', rows).map(({ index }) => index)),
+    claimTable: async () => {},
+    tableHolder: async () => null,
     latestTurn: () => life.step(() => (world.turn === null ? null : { epoch: world.turn.epoch, pipeline: world.turn.scope.pipeline })),
     takeTurn: async (claim) => {
       const turn = await life.step(() => takeTurn(world, claim))

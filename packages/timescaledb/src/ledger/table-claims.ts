@@ -1,0 +1,55 @@
+import { type CallOptions, type Row, type TableClaim, tableTakenError } from '@smart-whale/interfaces'
+import { TimescaleOperationError } from '../errors.ts'
+import { quoteTable } from '../quote-identifier.ts'
+import type { LedgerExecutor } from './ingest-ledger.ts'
+import { tableClaimsTable } from './ingest-ledger-table.ts'
+
+/**
+ * Raises the commit of the statement that contains it to "on disk", whatever the session's setting is.
+ * In `returning`, because a common table expression that nobody reads is never run.
+ */
+export const DURABLY = `case when current_setting('synchronous_commit') in ('off', 'local', 'remote_write') then set_config('synchronous_commit', 'on', true) end`
+
+/** The parameter's table by its schema and name, however it was written: two pipelines may spell one table differently. */
+export const tableNameOf = (parameter: string): string =>
+  `coalesce((select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = to_regclass(${parameter})), ${parameter})`
+
+/** Two that begin at once may not see each other's claim within one statement; in the next one they do. */
+const MOST_LOOKS = 5
+
+/** Which pipeline has a table for a topic: one for all partitions, by the primary key. */
+export class TableClaims {
+  readonly #storage: LedgerExecutor
+  readonly #ledger: string
+  /** As SQL may contain it. */
+  readonly quoted: string
+
+  constructor(storage: LedgerExecutor, ledgerTable: string) {
+    this.#storage = storage
+    this.#ledger = quoteTable(ledgerTable)
+    this.quoted = quoteTable(tableClaimsTable(ledgerTable))
+  }
+
+  /** Gives the table to a pipeline where none has it. @throws `ERR_TABLE_TAKEN` */
+  async claim(claim: TableClaim, call: CallOptions): Promise<void> {
+    const holder = await this.settle(this.#storage, claim, call)
+    if (holder !== claim.pipeline) throw tableTakenError({ ...claim, store: 'PostgreSQL', holder })
+  }
+
+  /** Whose the table is: the pipeline's, where nobody had it. What an earlier version claimed stands in the ledger's entries, most of them if they differ. */
+  async settle(executor: LedgerExecutor, { table, topicId, pipeline }: TableClaim, call: CallOptions): Promise<string> {
+    for (let look = 0; look < MOST_LOOKS; look++) {
+      const [row] = await executor.execute<Row & { pipeline: string }>(
+        `with named as (select ${tableNameOf('$1')} as table_name),
+              before as (select entry.pipeline from ${this.#ledger} entry join named using (table_name) where entry.topic_id = $2 group by entry.pipeline order by count(*) desc, max(entry.updated_at) desc limit 1),
+              made as (insert into ${this.quoted} (table_name, topic_id, pipeline) select named.table_name, $2, coalesce((select pipeline from before), $3) from named
+                       on conflict (table_name, topic_id) do nothing returning pipeline, ${DURABLY})
+         select pipeline from made union all select claims.pipeline from ${this.quoted} claims join named using (table_name) where claims.topic_id = $2`,
+        [quoteTable(table), topicId, pipeline],
+        call,
+      )
+      if (row !== undefined) return row.pipeline
+    }
+    throw new TimescaleOperationError(`which pipeline has the table "${table}" changes all the time`, { code: 'ERR_TIMESCALEDB_CONFLICT', retryable: true })
+  }
+}
