@@ -1,3 +1,4 @@
+import { RecentTexts } from '../recent-texts.ts'
 import { digest } from '../stable-digest.ts'
 import { type SqlToken, sqlTokens } from '../sql-tokens.ts'
 import { findTables, nameOf, type TablesRead } from './find-tables.ts'
@@ -15,22 +16,14 @@ const READING_WORDS = new Set(['SELECT', 'WITH', 'FROM', 'SHOW', 'DESCRIBE', 'DE
 /** Statements whose tables `findTables` understands. */
 const SELECTING_WORDS = new Set(['SELECT', 'WITH', 'FROM'])
 
-const MAX_REMEMBERED_CHARACTERS = 1_000_000
-const remembered = new Map<string, QueryText>()
-let rememberedCharacters = 0
+const remembered = new RecentTexts<QueryText>(8 * 1024 * 1024)
 
 /** What the text of a query tells. The latest are remembered: an application asks the same ones again and again. */
 export function describeQuery(text: string): QueryText {
   const known = remembered.get(text)
   if (known !== undefined) return known
   const described = describe([...sqlTokens(text)])
-  remembered.set(text, described)
-  rememberedCharacters += text.length
-  for (const oldest of remembered.keys()) {
-    if (rememberedCharacters <= MAX_REMEMBERED_CHARACTERS) break
-    remembered.delete(oldest)
-    rememberedCharacters -= oldest.length
-  }
+  remembered.add(text, described)
   return described
 }
 

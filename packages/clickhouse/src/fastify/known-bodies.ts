@@ -1,7 +1,8 @@
 import type { FastifyBodyParser, FastifyInstance } from 'fastify'
+import { RecentTexts } from '../recent-texts.ts'
 
-/** Texts that are remembered, in characters of all together. */
-const MAX_CHARACTERS = 4 * 1024 * 1024
+/** What all that is remembered may take. Who may ask nothing can have it filled, too: the body is read before anybody is known. */
+const MAX_BYTES = 8 * 1024 * 1024
 /** A longer one is read anew each time: it would push many others out. */
 const MAX_LENGTH = 16 * 1024
 
@@ -10,9 +11,8 @@ const MAX_LENGTH = 16 * 1024
  * can change that value, so that no caller finds in it anything but what its own text says. The oldest leave first.
  */
 export class KnownBodies {
-  readonly #byText = new Map<string, object>()
+  readonly #byText = new RecentTexts<object>(MAX_BYTES)
   readonly #known = new WeakSet<object>()
-  #characters = 0
 
   /** Reads the JSON of a plugin's routes. A parser that the host has put in place of Fastify's own stays. */
   readFor(fastify: FastifyInstance): void {
@@ -39,13 +39,7 @@ export class KnownBodies {
     if (typeof body !== 'object' || body === null || text.length > MAX_LENGTH) return body
     freezeDeep(body)
     this.#known.add(body)
-    this.#byText.set(text, body)
-    this.#characters += text.length
-    for (const oldest of this.#byText.keys()) {
-      if (this.#characters <= MAX_CHARACTERS) break
-      this.#byText.delete(oldest)
-      this.#characters -= oldest.length
-    }
+    this.#byText.add(text, body)
     return body
   }
 }

@@ -3,20 +3,20 @@ import type { AnalyticsService, PreparedQuery } from '../analytics/analytics-ser
 import type { AnalyticsReader } from './analytics-routes.ts'
 import type { KnownBodies } from './known-bodies.ts'
 
-/** Readers of one body whose questions are remembered. A dashboard of all tenants has that many; more begin anew. */
-const MAX_READERS = 256
+/** Questions that are remembered, of all bodies and readers. Past it, all begin anew. */
+const MAX_QUESTIONS = 10_000
 /** A longer name for a reader, such as one made for a single request, comes once. */
 const MAX_READER_LENGTH = 512
 
 /** What a body asks, and the same question of each of its readers: what one may be given never depends on what another one asked. */
 export class AskedQuestion {
-  readonly #service: AnalyticsService
+  readonly #ready: (query: AnalyticsQuery) => PreparedQuery
   readonly #query: AnalyticsQuery
   readonly #byReader = new Map<string, PreparedQuery>()
 
-  constructor(service: AnalyticsService, query: AnalyticsQuery) {
-    this.#service = service
+  constructor(query: AnalyticsQuery, ready: (query: AnalyticsQuery) => PreparedQuery) {
     this.#query = query
+    this.#ready = ready
   }
 
   /** The query as the reader asks it. */
@@ -29,8 +29,7 @@ export class AskedQuestion {
     const name = nameOf(reader)
     const known = this.#byReader.get(name)
     if (known !== undefined) return known
-    const question = this.#service.prepareQuery(this.by(reader))
-    if (this.#byReader.size >= MAX_READERS) this.#byReader.clear()
+    const question = this.#ready(this.by(reader))
     if (name.length <= MAX_READER_LENGTH) this.#byReader.set(name, question)
     return question
   }
@@ -41,7 +40,8 @@ export class ReadyQuestions {
   readonly #service: AnalyticsService
   readonly #bodies: KnownBodies
   readonly #read: (body: unknown) => AnalyticsQuery
-  readonly #asked = new WeakMap<object, AskedQuestion>()
+  #asked = new WeakMap<object, AskedQuestion>()
+  #readied = 0
 
   /** @param read checks a body; throws a ValidationError that names what is wrong */
   constructor(service: AnalyticsService, bodies: KnownBodies, read: (body: unknown) => AnalyticsQuery) {
@@ -54,9 +54,19 @@ export class ReadyQuestions {
   askedBy(body: unknown): AskedQuestion {
     const known = this.#bodies.has(body) ? this.#asked.get(body) : undefined
     if (known !== undefined) return known
-    const asked = new AskedQuestion(this.#service, this.#read(body))
+    const asked = new AskedQuestion(this.#read(body), (query) => this.#ready(query))
     if (this.#bodies.has(body)) this.#asked.set(body, asked)
     return asked
+  }
+
+  #ready(query: AnalyticsQuery): PreparedQuery {
+    const question = this.#service.prepareQuery(query)
+    this.#readied += 1
+    if (this.#readied > MAX_QUESTIONS) {
+      this.#asked = new WeakMap()
+      this.#readied = 1
+    }
+    return question
   }
 }
 
