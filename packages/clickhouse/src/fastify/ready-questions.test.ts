@@ -5,10 +5,10 @@ import type { KnownBodies } from './known-bodies.ts'
 import { ReadyQuestions } from './ready-questions.ts'
 
 describe('questions that were readied', () => {
-  it.each([
+  it.each<[kind: string, asking: (number: number) => [body: string, tenant: string]]>([
     ['readers', (number: number) => ['one body', `tenant ${number}`]],
     ['bodies', (number: number) => [`body ${number}`, 'one tenant']],
-  ] as const)('begin anew when there are too many, of whatever number of %s', (_kind, asking) => {
+  ])('begin anew when there are too many, of whatever number of %s', (_kind, asking) => {
     const service = { prepareQuery: () => ({}) } as unknown as AnalyticsService
     const bodies = new Map<string, object>()
     const questions = new ReadyQuestions(service, { has: () => true } as unknown as KnownBodies, (body) => body as AnalyticsQuery)
