@@ -1,5 +1,5 @@
 /** A longer text is written faster by the runtime than by a loop here. */
-const LOOP_CHARACTERS = 36
+const LOOP_CHARACTERS = 16
 
 /** Bytes that grow as they are written; one buffer for a whole batch. */
 export class ByteWriter {
@@ -102,12 +102,10 @@ export class ByteWriter {
   /** A string with its length before it; false, and nothing is written, when it holds half of a surrogate pair. */
   string(value: string): boolean {
     if (value.length <= LOOP_CHARACTERS && this.#shortAscii(value)) return true
-    if (!value.isWellFormed()) return false
-    this.#longText(value)
-    return true
+    return this.#longText(value)
   }
 
-  /** Most strings are short and ASCII: a loop is faster for them than a call into the runtime. */
+  /** Many strings are short and ASCII: a loop is faster for them than a call into the runtime. */
   #shortAscii(value: string): boolean {
     const length = value.length
     this.reserve(length + 1)
@@ -124,17 +122,20 @@ export class ByteWriter {
   }
 
   /** Its length in bytes is known only once it is written, and stands before it: the usual width is kept free. */
-  #longText(value: string): void {
+  #longText(value: string): boolean {
     // A UTF-16 unit takes three bytes at most.
     const mostBytes = value.length * 3
     this.reserve(5 + mostBytes)
     const begin = this.at
     const expectedStart = begin + varintWidth(value.length)
     const bytes = this.buffer.utf8Write(value, expectedStart, mostBytes)
+    // ASCII is well-formed; to ask only of what isn't spares most texts one more pass.
+    if (bytes !== value.length && !value.isWellFormed()) return false
     const start = begin + varintWidth(bytes)
     if (start !== expectedStart) this.buffer.copyWithin(start, expectedStart, expectedStart + bytes)
     this.varint(bytes)
     this.at = start + bytes
+    return true
   }
 }
 

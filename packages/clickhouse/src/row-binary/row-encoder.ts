@@ -3,10 +3,9 @@ import type { ColumnDescription } from '../adapter-options.ts'
 import { DataTypeError } from '../errors.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { cellEncoder } from './cell-encoder.ts'
-import type { CellRefusal } from './cell-refusal.ts'
 import { parseColumnType } from './column-type.ts'
 import { stateEncoder } from './encode-document.ts'
-import type { CellEncoder } from './encode-number.ts'
+import { type RefusedCell, type RowWriter, rowWriter, type WrittenColumn } from './row-writer.ts'
 
 /**
  * Turns rows into `RowBinaryWithNamesAndTypes`, which carries the columns' names and types: a table that has changed
@@ -23,29 +22,24 @@ export interface RowEncoder {
 
 /** Compiles the encoder of these columns; null when one of them has a type that needs another format. */
 export function compileRowEncoder(table: string, columns: readonly ColumnDescription[]): RowEncoder | null {
-  const cells: { name: string; type: string; encode: CellEncoder }[] = []
+  const written: WrittenColumn[] = []
   const sent: ColumnDescription[] = []
   for (const { name, type } of columns) {
     const parsed = parseColumnType(type)
     const isState = parsed.name === 'AggregateFunction'
     const encode = isState ? stateEncoder : cellEncoder(parsed)
     if (encode === null) return null
-    cells.push({ name, type, encode })
+    written.push({ name, type, encode })
     sent.push({ name, type: isState ? 'String' : type })
   }
   const header = headerOf(sent)
+  const writeRow = rowWriter(written)
   return {
     sent,
     settings: sent.some(({ type }) => /JSON|Dynamic/.test(type)) ? DOCUMENT_SETTINGS : {},
     encode: (rows, writer = new ByteWriter()) => {
       writer.bytes(header)
-      for (let index = 0; index < rows.length; index++) {
-        const row = rows[index] as Row
-        for (const cell of cells) {
-          const refusal = cell.encode(writer, row[cell.name])
-          if (refusal !== undefined) throw cellError(table, index, cell, refusal)
-        }
-      }
+      encodeRows(table, rows, writeRow, writer)
       return writer.written()
     },
   }
@@ -59,6 +53,13 @@ const DOCUMENT_SETTINGS = {
   date_time_input_format: 'best_effort',
 } as const
 
+function encodeRows(table: string, rows: readonly Row[], writeRow: RowWriter, writer: ByteWriter): void {
+  for (let index = 0; index < rows.length; index++) {
+    const refused = writeRow(writer, rows[index] as Row)
+    if (refused !== undefined) throw cellError(table, index, refused)
+  }
+}
+
 function headerOf(columns: readonly ColumnDescription[]): Uint8Array {
   const writer = new ByteWriter(1024)
   writer.varint(columns.length)
@@ -67,7 +68,7 @@ function headerOf(columns: readonly ColumnDescription[]): Uint8Array {
   return Uint8Array.from(writer.written())
 }
 
-function cellError(table: string, row: number, { name, type }: { name: string; type: string }, refusal: CellRefusal): DataTypeError {
+function cellError(table: string, row: number, { column: { name, type }, refusal }: RefusedCell): DataTypeError {
   const reason = `column "${name}" of type ${type} ${refusal.reason}`
   return new DataTypeError(`row ${row} does not fit table "${table}": ${reason}; nothing was sent`, { issues: [{ path: [row, name], message: reason }] })
 }
