@@ -132,6 +132,22 @@ describe('The memories of the nodes of an L2Cache', () => {
   })
 })
 
+describe('A value of an L2Cache that ends while it is read', () => {
+  it('is not kept in memory', async (context) => {
+    class AtItsEnd extends L2Cache {
+      override async ttl(): Promise<number | null> {
+        return 0
+      }
+    }
+    const { near, far } = await twoNodes(context, AtItsEnd)
+    await near.cache.distributedSet('k', 1)
+    await near.cache.syncNodes(['k'])
+
+    expect(await far.cache.distributedGet('k')).toBe(1)
+    expect(far.l1.checkVitality('k')).toBeUndefined()
+  })
+})
+
 describe('A node of an L2Cache that is cut off', () => {
   it('does not answer from its memory, and has nothing of before when it is back', async (context) => {
     const { near, far, raw, prefix } = await twoNodes(context)

@@ -119,7 +119,8 @@ export class L2Cache extends CacheService {
     const era = this.#era
     // Asked for before the value: it is rather too short than too long.
     const [leftSeconds, value] = await Promise.all([this.ttl(key), super.distributedGet<T>(key)])
-    if (value !== undefined && era === this.#era && this.#mayUseMemory()) l1.fastSet(key, value, Math.min(leftSeconds ?? Infinity, this.#l1TtlSeconds) || undefined)
+    const lifeSeconds = Math.min(leftSeconds ?? Infinity, this.#l1TtlSeconds)
+    if (value !== undefined && lifeSeconds > 0 && era === this.#era && this.#mayUseMemory()) l1.fastSet(key, value, lifeSeconds)
     return value
   }
 
