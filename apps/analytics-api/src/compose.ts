@@ -46,6 +46,7 @@ export async function compose(config: AnalyticsApiConfig, logger: Logger): Promi
     health,
     metrics,
     tables: config.TABLES,
+    maxEstimatedRows: config.GRAPHQL_MAX_ESTIMATED_ROWS,
     freshness: createFreshness({ progress: progressOfLedger(createIngestLedger(timescaledb)), metrics }),
     ingest: ingestorUrl === undefined ? null : () => fetchIngestSummary(ingestorUrl),
     ...(config.PUBLIC_URL === undefined ? {} : { publicUrl: config.PUBLIC_URL }),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type Environment, readEnvironment } from '@smart-whale/app-process'
 import { levelsFromFile, splitAddresses, type TrustLevel } from '@smart-whale/clickhouse'
+import { MAX_ESTIMATED_ROWS } from './create-analytics-api.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)
 
@@ -28,6 +29,7 @@ const environmentSchema = z.object({
     .transform((text) => text.split(',').map((name) => name.trim()).filter((name) => name !== '')),
   METRICS_FILE: z.string().min(1).optional(),
   INGESTOR_URL: z.url({ protocol: /^https?$/ }).optional(),
+  GRAPHQL_MAX_ESTIMATED_ROWS: z.coerce.number().int().min(0).default(MAX_ESTIMATED_ROWS),
   PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
 })
 
@@ -53,6 +55,7 @@ Environment (required ones marked *):
   AUTH_AUDIENCE                           smart-whale
   TABLES                                  tables that the live page counts, with commas between
   METRICS_FILE                            metrics by name and their rollups (YAML or JSON)
+  GRAPHQL_MAX_ESTIMATED_ROWS              rows that one request's queries may read together, as estimated (1000000000; 0 for any number)
   INGESTOR_URL                            where the ingestor answers, for the live page
   PUBLIC_URL                              address that callers use, for the API reference
   LOG_LEVEL                               trace, debug, info, warn, error, fatal or silent (info)`

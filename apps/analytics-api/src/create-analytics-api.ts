@@ -42,6 +42,8 @@ export interface AnalyticsApiOptions {
   freshness?: Freshness | null
   /** Routes of another app on the same port. @default none */
   extraRoutes?: FastifyPluginAsync
+  /** Rows that the queries of one GraphQL request may be estimated to read together; 0 estimates nothing. @default 1_000_000_000 */
+  maxEstimatedRows?: number
   /** Public address, for the API reference. @default the address that a request came to */
   publicUrl?: string
   /** Where requests and failures are logged. @default none, required */
@@ -53,9 +55,12 @@ export interface AnalyticsApiOptions {
 /** Events arrive all the time: where nobody tells of them, an answer may be this old, and no older. */
 export const ANSWER_TTL_SECONDS = 5
 
+/** What the queries of one GraphQL request may read together: as much as a single one may by a trust level's own default. An estimate costs milliseconds, and only what isn't kept. */
+export const MAX_ESTIMATED_ROWS = 1_000_000_000
+
 /** Puts the API together: a Fastify instance that isn't listening yet, so that tests use `inject`. */
 export async function createAnalyticsApi(options: AnalyticsApiOptions): Promise<FastifyInstance> {
-  const { clickhouse, timescaledb, analyticsService, metricsLayer = null, logger, clock, freshness = null } = options
+  const { clickhouse, timescaledb, analyticsService, metricsLayer = null, logger, clock, freshness = null, maxEstimatedRows = MAX_ESTIMATED_ROWS } = options
   const guard = keepTenantsApart(options.guard)
   // Who waited for an event must not be given an answer from before it: the reader has a scope of its own then.
   const data = { guard: freshness === null ? guard : guardThenWait(guard, waitForToken({ freshness })), readerOf: readerOfRequest(options.access ?? null) }
@@ -77,7 +82,7 @@ export async function createAnalyticsApi(options: AnalyticsApiOptions): Promise<
   await fastify.register(metricsRoutes, { metrics: options.metrics, guard })
   await fastify.register(analyticsRoutes, { analyticsService, ...data })
   const extend = metricsLayer === null ? undefined : await serveMetrics(fastify, metricsLayer, options, data)
-  await registerGraphql(fastify, { layer: createGraphqlLayer({ analyticsService, extend, logger }), ...data })
+  await registerGraphql(fastify, { layer: createGraphqlLayer({ analyticsService, extend, limits: { maxEstimatedRows }, logger }), ...data })
   await fastify.register(timeSeriesRoutes, { storage: timescaledb, guard: data.guard })
   await fastify.register(summaryRoutes, {
     countRows: createRowCounter({ tables: options.tables, clickhouse, timescaledb, clock }),

@@ -49,7 +49,7 @@ beforeAll(async () => {
   await writeFile(join(folder, 'pipelines.json'), JSON.stringify([{ topic: 'rides', fields: { id: 'int64', time: 'timestamp', city: 'string' }, time: 'time', id: 'id' }]))
   const common = { CLICKHOUSE_URL: clickhouse.url, CLICKHOUSE_DATABASE: database, DATABASE_URL: postgres.url, AUTH_JWKS_FILE: join(folder, 'jwks.json'), AUTH_ISSUER: 'test' }
   ingestor = await startApp('stream-ingestor', { ...common, CLICKHOUSE_USER: clickhouse.owner.username, CLICKHOUSE_PASSWORD: clickhouse.owner.password, PIPELINES_FILE: join(folder, 'pipelines.json'), BROKER_DIR: join(folder, 'broker') })
-  api = await startApp('analytics-api', { ...common, CLICKHOUSE_USER: clickhouse.reader.username, CLICKHOUSE_PASSWORD: clickhouse.reader.password, TABLES: 'rides', INGESTOR_URL: ingestor })
+  api = await startApp('analytics-api', { ...common, CLICKHOUSE_USER: clickhouse.reader.username, CLICKHOUSE_PASSWORD: clickhouse.reader.password, TABLES: 'rides', INGESTOR_URL: ingestor, GRAPHQL_MAX_ESTIMATED_ROWS: '10' })
 }, 60_000)
 
 afterAll(async () => {
@@ -104,6 +104,14 @@ describe('the API and the ingestor, each a process of its own', () => {
     // Whoever may not ask doesn't get to wait either.
     expect((await ask(`${api}/analytics`, tokens.viewer, query, { 'x-wait-for': far })).status).toBe(403)
     expect(await ask(`${ingestor}/freshness?token=${far}`, tokens.admin)).toMatchObject({ status: 200, answer: { stored: false, behind: [{ partition: 0, wanted: '1000000' }] } })
+  })
+
+  it('refuse what the queries of one request would read beyond what they may together', async () => {
+    const query = '{ one: analytics(query: "SELECT sum(id) AS n FROM rides") { data } other: analytics(query: "SELECT max(id) AS n FROM rides") { data } }'
+
+    const { answer } = await ask(`${api}/graphql`, tokens.admin, { query })
+
+    expect(answer).toMatchObject({ errors: [{ extensions: { code: 'ERR_CLICKHOUSE_BUDGET' } }] })
   })
 
   it('let a viewer see, but neither ask in SQL nor send', async () => {
