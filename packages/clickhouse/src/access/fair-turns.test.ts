@@ -152,6 +152,40 @@ describe('turns', () => {
     expect(turns.stats).toEqual({ running: 0, waiting: 0 })
   })
 
+  it('go behind others for who has used the server most, however many tenants came since', async () => {
+    const clock = new FakeClock()
+    const turns = new FairTurns({ maxConcurrent: 1, clock })
+    await use(turns, clock, 'greedy', 5000)
+    for (let index = 0; index < 10_000; index++) (await turns.take(`other-${index}`, share)).end()
+    const held = await turns.take('other-0', share)
+    const order: string[] = []
+    const waiting = ['greedy', 'newcomer'].map((tenant) =>
+      turns.take(tenant, share).then((turn) => {
+        order.push(tenant)
+        turn.end()
+      }),
+    )
+
+    held.end()
+    await Promise.all(waiting)
+
+    expect(order).toEqual(['newcomer', 'greedy'])
+  })
+
+  it('are bounded over all tenants, and each of them may wait for one', async () => {
+    const clock = new FakeClock()
+    const turns = new FairTurns({ maxConcurrent: 1, maxWaiting: 4, clock })
+    const first = await turns.take('a', share)
+    const waiting = ['a', 'a', 'a', 'b', 'c'].map((tenant) => turns.take(tenant, share))
+
+    await expect(turns.take('b', share)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_TENANT_BUSY' })
+    expect(turns.stats).toEqual({ running: 1, waiting: 5 })
+    first.end()
+    for (const turn of waiting) void turn.then(({ end }) => end())
+    await Promise.all(waiting)
+    expect(turns.stats).toEqual({ running: 0, waiting: 0 })
+  })
+
   it('are bounded for each tenant, whatever room there is', async () => {
     const turns = new FairTurns({ maxConcurrent: 10, reserved: 0, clock: new FakeClock() })
     const both = [await turns.take('a', share), await turns.take('a', share)]

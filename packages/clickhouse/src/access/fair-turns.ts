@@ -9,6 +9,8 @@ export interface FairTurnsOptions {
   maxConcurrent?: number | undefined
   /** Places of these that are only for tenants who ask for less than their share: they never wait behind those who fill the server. @default a quarter of `maxConcurrent` */
   reserved?: number | undefined
+  /** Queries that wait, of all tenants together; past it a tenant may have one waiting, and no more. @default 1_000 */
+  maxWaiting?: number | undefined
   /** How long a query may take and still count as short, in milliseconds. One that has a reserved place and takes longer gives it back. @default 100 */
   shortMs?: number | undefined
   /** Whose time passes. @default systemClock */
@@ -38,8 +40,8 @@ interface Waiting {
 
 /** How long a look at what everybody uses is good for, in milliseconds. */
 const LOOK_MS = 100
-/** Tenants that nothing is going on for are forgotten past this many. */
-const MAX_IDLE = 10_000
+/** Tenants that are remembered. Past it, half of those that nothing is going on for are forgotten. */
+const MAX_TENANTS = 10_000
 
 /**
  * Decides whose query goes to the server next: that of the tenant who has used it least of late. A query that runs can't be put aside for
@@ -50,6 +52,7 @@ const MAX_IDLE = 10_000
 export class FairTurns {
   readonly #maxConcurrent: number
   readonly #reserved: number
+  readonly #maxWaiting: number
   readonly #shortMs: number
   readonly #clock: Clock
   readonly #queues = new Map<string, Queue>()
@@ -57,35 +60,39 @@ export class FairTurns {
   readonly #asking = new Set<Queue>()
   #light = 0
   #heavy = 0
+  #waiting = 0
   #crowd = { usedMs: 0, lookedAtMs: -Infinity }
 
-  constructor({ maxConcurrent = 8, reserved, shortMs = 100, clock = systemClock }: FairTurnsOptions = {}) {
+  constructor({ maxConcurrent = 8, reserved, maxWaiting = 1000, shortMs = 100, clock = systemClock }: FairTurnsOptions = {}) {
     this.#maxConcurrent = Math.max(1, maxConcurrent)
     this.#reserved = Math.min(this.#maxConcurrent - 1, reserved ?? Math.floor(this.#maxConcurrent / 4))
+    this.#maxWaiting = maxWaiting
     this.#shortMs = shortMs
     this.#clock = clock
   }
 
   /** Queries that run and that wait. */
   get stats(): { running: number; waiting: number } {
-    return { running: this.#light + this.#heavy, waiting: [...this.#asking].reduce((sum, { waiting }) => sum + waiting.length, 0) }
+    return { running: this.#light + this.#heavy, waiting: this.#waiting }
   }
 
   /**
    * Waits for a turn.
-   * @throws OperationalError `ERR_CLICKHOUSE_TENANT_BUSY` when too many of the tenant's own queries wait already, or it takes too long
+   * @throws OperationalError `ERR_CLICKHOUSE_TENANT_BUSY` when too many queries wait already, the tenant's own above all, or it takes too long
    */
   async take(tenant: string, share: CheckedLevel['share'], signal?: AbortSignal): Promise<Turn> {
     if (signal?.aborted) throw abortedError('the query', signal)
     const queue = this.#queueOf(tenant)
     if (queue.waiting.length === 0 && this.#mayRun(queue, share)) return this.#run(queue, false)
     if (queue.waiting.length >= share.maxQueued) throw tenantBusy(`${queue.use.running} of the caller's queries run and ${queue.waiting.length} wait, and no more may`)
+    if (queue.waiting.length > 0 && this.#waiting >= this.#maxWaiting) throw tenantBusy(`${this.#waiting} queries of all callers wait, the caller's among them`)
     return this.#wait(queue, share, signal)
   }
 
   async #wait(queue: Queue, share: CheckedLevel['share'], signal: AbortSignal | undefined): Promise<Turn> {
     return new Promise((resolve, reject) => {
       const settle = (): void => {
+        this.#waiting -= 1
         this.#clock.clearTimeout(timer)
         this.#clock.clearTimeout(overdue)
         signal?.removeEventListener('abort', onAbort)
@@ -112,6 +119,7 @@ export class FairTurns {
       }, Math.min(queue.use.typicalMs, share.maxWaitMs))
       signal?.addEventListener('abort', onAbort, { once: true })
       queue.waiting.push(entry)
+      this.#waiting += 1
       this.#asking.add(queue)
     })
   }
@@ -159,18 +167,19 @@ export class FairTurns {
     while (this.#startNext());
   }
 
-  /** Whether one was started. */
+  /** Starts the next one of the tenant, of those who may run one, who has used the server least. @returns whether there was one */
   #startNext(): boolean {
     const now = this.#clock.monotonic()
-    const waiting = [...this.#asking].filter(({ waiting: list }) => list.length > 0).sort((one, other) => one.use.usedMs(now) - other.use.usedMs(now))
-    for (const queue of waiting) {
+    let chosen: { queue: Queue; next: Waiting; usedMs: number } | undefined
+    for (const queue of this.#asking) {
       const next = queue.waiting[0]
-      if (next === undefined || !this.#mayRun(queue, next.share, next.isOverdue)) continue
-      queue.waiting.shift()
-      next.start(this.#run(queue, true))
-      return true
+      const usedMs = queue.use.usedMs(now)
+      const isBehind = chosen !== undefined && usedMs >= chosen.usedMs
+      if (next !== undefined && !isBehind && this.#mayRun(queue, next.share, next.isOverdue)) chosen = { queue, next, usedMs }
     }
-    return false
+    chosen?.queue.waiting.shift()
+    chosen?.next.start(this.#run(chosen.queue, true))
+    return chosen !== undefined
   }
 
   #mayRun(queue: Queue, share: CheckedLevel['share'], isOverdue = false): boolean {
@@ -207,7 +216,7 @@ export class FairTurns {
   #queueOf(tenant: string): Queue {
     const known = this.#queues.get(tenant)
     if (known !== undefined) return known
-    if (this.#queues.size >= MAX_IDLE) this.#forgetIdle()
+    if (this.#queues.size >= MAX_TENANTS) this.#forgetIdle()
     const queue: Queue = { use: new TenantUse(), waiting: [] }
     this.#queues.set(tenant, queue)
     return queue
@@ -217,8 +226,11 @@ export class FairTurns {
     if (isIdle(queue)) this.#asking.delete(queue)
   }
 
+  /** Those who have used the server least: to forget the others would give them a fresh start. */
   #forgetIdle(): void {
-    for (const [tenant, queue] of this.#queues) if (isIdle(queue)) this.#queues.delete(tenant)
+    const now = this.#clock.monotonic()
+    const idle = [...this.#queues].filter(([, queue]) => isIdle(queue)).sort(([, one], [, other]) => one.use.usedMs(now) - other.use.usedMs(now))
+    for (const [tenant] of idle.slice(0, Math.ceil(idle.length / 2))) this.#queues.delete(tenant)
   }
 }
 
