@@ -25,6 +25,8 @@ export interface CheckedTable {
   readonly database: string
   readonly table: string
   readonly columns: readonly string[] | undefined
+  /** Whether all columns may be read, and all rows that are not another tenant's. */
+  readonly isWhole: boolean
   /** Condition of its row policy; undefined where every row may be read. */
   readonly filter: string | undefined
 }
@@ -95,7 +97,7 @@ function checkTable(at: string, name: string, access: TableAccess, home: string)
   if (tenantType !== undefined && !COLUMN_TYPE.test(tenantType)) throw wrong(`${at}.tenantType`, 'must be the name of a column type')
   if (columns !== undefined && columns.length === 0) throw wrong(`${at}.columns`, 'must name at least one column, or be left out')
   const conditions = [...(tenantColumn === undefined ? [] : [tenantCondition(tenantColumn, tenantType)]), ...(condition === undefined ? [] : [`(${condition})`])]
-  return { database, table, columns, filter: conditions.length === 0 ? undefined : conditions.join(' AND ') }
+  return { database, table, columns, isWhole: columns === undefined && condition === undefined, filter: conditions.length === 0 ? undefined : conditions.join(' AND ') }
 }
 
 function numbers<T extends Readonly<Record<string, number>>>(at: string, defaults: T, given: Partial<Readonly<Record<keyof T, number | undefined>>> | undefined, least: (name: string) => number): Required<{ [Name in keyof T]: number }> {

@@ -46,4 +46,14 @@ describe('the rollups of a source', () => {
     expect(may({ level: 'tenants', tenant: 'a' }, 'another')).toBe(false)
     expect([may({ level: 'unknown' }, String(table)), may({ tenant: 'a' }, String(table)), may({}, String(table))]).toEqual([false, false, true])
   })
+
+  it.each<[string, TableAccess]>([
+    ['rows', { tenantColumn: 'tenant', condition: 'amount < 10' }],
+    ['columns', { tenantColumn: 'tenant', columns: ['tenant', 'at'] }],
+  ])('answer no question at a level that reads a part of the %s of their source, though their own table is open to it', (_part, orders) => {
+    const levels = { tenants: { user: 'reader', password: 'x', roles: ['analyst'], tables: { orders, 'app.sums': { tenantColumn: 'd_customer_of' } } } }
+    const { mayReadRollups } = createAccessControl({ database: 'app', levels, metrics: [shop] })
+
+    expect(mayReadRollups({ level: 'tenants', tenant: 'a' }, { rollup: 'by_tenant', table: 'app.sums', source: 'orders' })).toBe(false)
+  })
 })

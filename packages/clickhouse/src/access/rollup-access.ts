@@ -48,7 +48,8 @@ function accessTo(dimensions: readonly DimensionModel[], { shared, tenantColumn,
 }
 
 /**
- * Whether a level may read a rollup: it must be one of its tables, and bounded by a policy where the source is. A question without a
+ * Whether a level may read a rollup: it must be one of its tables, bounded by a policy where the source is, and of a source that the level
+ * reads all columns of and, but for other tenants', all rows: the sums have them all. A question without a
  * level runs as whoever the adapter is; one that names a tenant all the same would be answered of all.
  */
 export function mayReadRollup(levels: readonly CheckedLevel[], home: string, { level: name, tenant }: { level?: string | undefined; tenant?: string | undefined }, rollup: RollupTable): boolean {
@@ -56,7 +57,7 @@ export function mayReadRollup(levels: readonly CheckedLevel[], home: string, { l
   const tables = levels.find((level) => level.name === name)?.tables ?? []
   const find = (table: string): CheckedTable | undefined => tables.find((candidate) => `${candidate.database}.${candidate.table}` === fullName(table, home))
   const [source, own] = [find(rollup.source), find(rollup.table)]
-  return own !== undefined && source !== undefined && (source.filter === undefined || own.filter !== undefined)
+  return own !== undefined && source?.isWhole === true && (source.filter === undefined || own.filter !== undefined)
 }
 
 const fullName = (table: string, home: string): string => splitTableName(table, home).join('.')
