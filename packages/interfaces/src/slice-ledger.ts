@@ -21,6 +21,11 @@ export interface Slice {
   readonly excluded: readonly bigint[]
   /** Where the dead letters of this slice are to be looked for before they are sent again; absent where none were ever sent. */
   readonly deadLettersFrom?: DeadLetterPosition | undefined
+  /**
+   * The pipeline that recorded it, where another one has taken its progress over since: its token and its letters bear that name until it is done.
+   * @default the scope's
+   */
+  readonly recordedBy?: string | undefined
 }
 
 /** A place in a dead-letter topic: letters that were sent later lie at this offset or behind it. */

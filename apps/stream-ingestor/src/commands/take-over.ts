@@ -1,5 +1,5 @@
 import { type Command, type CommandCall, EXIT } from '@smart-whale/app-process'
-import { ConfigurationError, OperationError } from '@smart-whale/interfaces'
+import { ConfigurationError, OperationError, tableTakenError } from '@smart-whale/interfaces'
 import { type PipelineDefinition, takeOverGroup } from '@smart-whale/messaging/pipeline'
 import { takeOverPipeline } from '@smart-whale/timescaledb'
 import { type OpenParts, withParts } from '../open-parts.ts'
@@ -19,22 +19,24 @@ interface TakenOver {
 export const takeOver: Command = {
   name: 'take-over',
   summary: 'Lets a pipeline go on where another one stands that stores the same topic into the same tables: after it was renamed',
-  usage: '--from NAME --pipeline NAME [--json]',
+  usage: '--from NAME --pipeline NAME [--wait DURATION] [--json]',
   help: `  --from NAME        the pipeline that has stored the topic so far; it need not be in the file any more
   --pipeline NAME    the one of the file that goes on
+  --wait DURATION    how long to wait for a worker that hangs or has just been killed, such as 90s or 2m (60s)
   --json             {"pipeline", "from", "topic", "progress", "turns"}; the last two are partitions
 
-Stop the workers of both first. What still comes from the former one is refused from then on; started again, it ends with ERR_TABLE_TAKEN. A slice that is
-being written has to be finished under the former name: start that once more, and stop it by SIGTERM. The command may be repeated.`,
+Stop the workers of both first. What still comes from the former one is refused from then on; started again, it ends with ERR_TABLE_TAKEN. A slice that it left
+half-written is finished by the other one. The command may be repeated, also after it was killed.`,
   examples: [['--from rides --pipeline trips', 'the pipeline "rides" is called "trips" from now on']],
-  exits: { 0: 'taken over', 3: 'a slice of the former one is not finished', 4: 'the former one has nothing of this topic' },
-  options: { from: { type: 'string' }, pipeline: { type: 'string' } },
+  exits: { 0: 'taken over', 3: 'a third pipeline has the table', 4: 'the former one has nothing of this topic in these tables' },
+  options: { from: { type: 'string' }, pipeline: { type: 'string' }, wait: { type: 'string' } },
   maxPositionals: 0,
   run: (call) => {
     const [from, pipeline] = [nameIn(call, 'from'), nameIn(call, 'pipeline')]
+    const waitMs = waitIn(call)
     if (from === pipeline) throw new ConfigurationError('--from and --pipeline name the same pipeline')
     return withParts({ ...call, values: { ...call.values, pipeline: [pipeline] } }, async (parts) => {
-      const taken = await handOver(parts, from, call.signal)
+      const taken = await handOver({ ...parts, from, waitMs, signal: call.signal })
       if (call.json) call.print(JSON.stringify(taken))
       else call.print(told(taken))
       return taken.progress.length + taken.turns.length === 0 ? EXIT.none : EXIT.ok
@@ -42,20 +44,51 @@ being written has to be finished under the former name: start that once more, an
   },
 }
 
-/** Progress first: it may refuse, and nothing has changed then. */
-async function handOver({ definitions, transport, clickhouse, timescaledb }: OpenParts, from: string, signal: AbortSignal): Promise<TakenOver> {
-  const { name: to, topic, sinks, tables } = definitions[0] as PipelineDefinition
+/** How the former pipeline's things go to the other one. */
+interface HandOver extends OpenParts {
+  readonly from: string
+  /** Longest time for each thing that has to be waited for. */
+  readonly waitMs: number
+  readonly signal: AbortSignal
+}
+
+/** The order is the point: while ClickHouse's table still is the former pipeline's, the other one is refused; so it never begins with half of its progress. */
+async function handOver(parts: HandOver): Promise<TakenOver> {
+  const { definitions, transport, timescaledb, from, waitMs, signal } = parts
+  const { name: pipeline, topic, sinks, tables } = definitions[0] as PipelineDefinition
   const topicId = (await transport.topics.describe(topic, { signal }))?.id
   if (topicId === undefined) throw new OperationError(`there is no topic "${topic}", so there is nothing of it to go on with`, { code: 'ERR_MESSAGING_TOPIC_NOT_FOUND', status: 404 })
-  const progress = timescaledb === null ? await takeOverGroup(transport, { from, to, topic }, { signal }) : await takeOverPipeline(timescaledb, { from, to, topicId, into: sinks.includes('timescaledb') ? { table: tables.timescaledb, topic } : undefined }, { signal })
+  const nothing: TakenOver = { pipeline, from, topic, progress: [], turns: [] }
+  const turns = await turnsOf(parts, topicId)
+  // A table that the former one never stored into would lack all that came before.
+  if (turns !== null && turns.holder === null) return nothing
+  if (timescaledb === null) {
+    if (turns === null || turns.holder === pipeline) return { ...nothing, turns: (await turns?.take()) ?? [] }
+    let taken: readonly number[] = []
+    const progress = await takeOverGroup(transport, { from, to: pipeline, topic }, { timeoutMs: waitMs, signal, whileHeld: async () => void (taken = await turns.take()) })
+    return { ...nothing, progress, turns: taken }
+  }
+  const into = sinks.includes('timescaledb') ? { table: tables.timescaledb, topic } : undefined
+  const { partitions: progress, holder } = await takeOverPipeline(timescaledb, { from, to: pipeline, topicId, into }, { signal, timeoutMs: waitMs })
+  if (into !== undefined && holder === null) return nothing
+  return { ...nothing, progress, turns: (await turns?.take()) ?? [] }
+}
+
+/** The pipeline that has the ClickHouse table, and what gives it to the other one; null without ClickHouse. @throws `ERR_TABLE_TAKEN` when a third one has it */
+async function turnsOf({ definitions, clickhouse, from, signal }: HandOver, topicId: string): Promise<{ readonly holder: string | null; take(): Promise<readonly number[]> } | null> {
+  const { name: to, topic, sinks, tables } = definitions[0] as PipelineDefinition
+  if (clickhouse === null || !sinks.includes('clickhouse')) return null
   // Loaded when it is asked for: what `run` loads is counted in megabytes.
-  const turns = clickhouse === null || !sinks.includes('clickhouse') ? [] : await (await import('@smart-whale/clickhouse')).takeOverTurns(clickhouse, tables.clickhouse, { from, to, topicId, topic }, { signal })
-  return { pipeline: to, from, topic, progress, turns }
+  const { createBatchWriter, takeOverTurns } = await import('@smart-whale/clickhouse')
+  const table = tables.clickhouse
+  const holder = await createBatchWriter(clickhouse, table).tableHolder(topicId, { signal })
+  if (holder !== null && holder !== from && holder !== to) throw tableTakenError({ store: 'ClickHouse', table, topic, topicId, pipeline: to, holder })
+  return { holder, take: () => takeOverTurns(clickhouse, table, { from, to, topicId, topic }, { signal }) }
 }
 
 function told({ pipeline, from, topic, progress, turns }: TakenOver): string {
   const partitions = [...new Set([...progress, ...turns])].sort((one, other) => one - other)
-  if (partitions.length === 0) return `"${from}" has nothing of "${topic}" that "${pipeline}" could take over`
+  if (partitions.length === 0) return `"${from}" has nothing of "${topic}" in the tables of "${pipeline}" that could be taken over`
   return `"${pipeline}" goes on in the place of "${from}": partitions ${partitions.join(', ')} of "${topic}"`
 }
 
@@ -63,4 +96,11 @@ function nameIn({ values }: CommandCall, option: 'from' | 'pipeline'): string {
   const name = values[option]
   if (typeof name !== 'string' || name === '') throw new ConfigurationError(`which pipeline? Give --from and --pipeline`)
   return name
+}
+
+function waitIn({ values }: CommandCall): number {
+  const text = (values.wait ?? '60s') as string
+  const [, digits, unit] = /^(\d{1,6})(ms|s|m)$/.exec(text) ?? []
+  if (digits === undefined) throw new ConfigurationError(`--wait is "${text}", which is not a duration such as 30s, 500ms or 2m`)
+  return Math.max(1, Number(digits) * { ms: 1, s: 1000, m: 60_000 }[unit as 'ms' | 's' | 'm'])
 }

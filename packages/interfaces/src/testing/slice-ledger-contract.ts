@@ -14,9 +14,9 @@ function plain(state: SliceState | null): SliceState | null {
   if (state === null) return null
   const { nextOffset, inFlight, epoch, owner } = state
   if (inFlight === null) return { nextOffset, inFlight, epoch, owner }
-  const { firstOffset, lastOffset, token, excluded, deadLettersFrom } = inFlight
+  const { firstOffset, lastOffset, token, excluded, deadLettersFrom, recordedBy } = inFlight
   const letters = deadLettersFrom === undefined ? {} : { deadLettersFrom: { partition: deadLettersFrom.partition, offset: deadLettersFrom.offset } }
-  return { nextOffset, inFlight: { firstOffset, lastOffset, token, excluded: [...excluded], ...letters }, epoch, owner }
+  return { nextOffset, inFlight: { firstOffset, lastOffset, token, excluded: [...excluded], ...letters, ...(recordedBy === undefined ? {} : { recordedBy }) }, epoch, owner }
 }
 
 async function assertState(ledger: SliceLedger, scope: SliceScope, expected: Partial<SliceState>): Promise<void> {
@@ -166,6 +166,14 @@ const recordCases: ContractSuite<SliceLedgerSubject> = [
     assert.deepEqual(plain(claim)?.inFlight, recorded)
     await after.record(claim, slice(0n, 9n, 'second'))
     await assertState(after, scope, { inFlight: slice(0n, 9n, 'second') })
+  }),
+
+  ledgerCase('remembers which pipeline recorded a slice that another one goes on with', async ({ ledger, scope, restart }) => {
+    for (const more of [{}, { deadLettersFrom: { partition: 3, offset: 7n } }]) {
+      const recorded: Slice = { ...slice(0n, 9n, 'first', [4n]), recordedBy: 'büsy "1"\\', ...more }
+      await ledger.record(await ledger.claim(scope, 'worker-1'), recorded)
+      assert.deepEqual(plain(await (await restart()).claim(scope, 'worker-2'))?.inFlight, recorded)
+    }
   }),
 
   ledgerCase('takes the same record twice', async ({ ledger, scope }) => {

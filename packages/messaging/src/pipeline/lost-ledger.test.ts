@@ -41,7 +41,7 @@ function take(world: World, { sinks = 'timescaledb', hasLostCommits = false, bes
   const deadLetters = new DeadLetterOutbox({ transport, ...source, logger: silentLogger })
   const latest = [...ends]
   const reader = { ...modelReader(world, life, 8, () => false), bounds: async () => ({ earliest: 0n, latest: latest.shift() ?? 8n }) }
-  return takePartition({ pipeline: 'model', owner: 'me', reader, stores, tables: { clickhouse: 'model', timescaledb: 'model' }, deadLetters, letters, ledger: known, hasLostCommits }, SIGNAL)
+  return takePartition({ pipeline: 'model', owner: 'me', reader, stores, tables: { clickhouse: 'model', timescaledb: 'model' }, deadLetters, letters, formerLetters: () => ({ deadLetters, letters }), ledger: known, hasLostCommits }, SIGNAL)
 }
 
 /** Sends the letter of the record at an offset. */

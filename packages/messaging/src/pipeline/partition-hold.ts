@@ -1,8 +1,8 @@
-import { OperationError, type SliceClaim, type SliceLedger, type TableClaim, tableTakenError, type WriteTurn } from '@smart-whale/interfaces'
+import { OperationError, type Slice, type SliceClaim, type SliceLedger, type TableClaim, tableTakenError, type WriteTurn } from '@smart-whale/interfaces'
 import type { PartitionReader } from '../transport.ts'
 import type { DeadLetterSink } from './dead-letter-outbox.ts'
 import type { PipelineSink } from './event-types.ts'
-import { LetterRight } from './letter-right.ts'
+import { type LetterPlaces, LetterRight, type LetterWork } from './letter-right.ts'
 import { refuseRowsAhead, refuseUnknownRows } from './refuse-lost-ledger.ts'
 import type { SentLetters } from './sent-letters.ts'
 import { recut } from './slice-records.ts'
@@ -18,15 +18,24 @@ export interface ClaimWork {
   readonly tables: Readonly<Record<PipelineSink, string>>
   readonly deadLetters: DeadLetterSink
   readonly letters: SentLetters
+  /** Those of another pipeline that left a slice in flight, which was taken over. */
+  readonly formerLetters: (pipeline: string) => LetterWork
   readonly ledger: SliceLedger
   /** Whether the ledger is known to have lost commits. */
   readonly hasLostCommits: boolean
+}
+
+/** The right to the letters of a slice that another pipeline recorded, and what says which of them are there. */
+interface FormerLetters {
+  readonly right: LetterRight
+  readonly letters: SentLetters
 }
 
 /** What a partition is held by, besides its claim. */
 interface TakenRights {
   readonly turn: WriteTurn | null
   readonly letters: LetterRight
+  readonly former: FormerLetters | null
   /** The last offset of a row beyond what the ledger knows of. */
   readonly rowsUpTo: bigint | null
   readonly stores: Pick<PipelineStores, 'clickhouse'>
@@ -39,6 +48,8 @@ interface TakenRights {
 export class PartitionHold {
   readonly claim: SliceClaim
   readonly letters: LetterRight
+  /** Where the slice in flight is another pipeline's, which was taken over. */
+  readonly former: FormerLetters | null
   /** Where the ledger stands, as far as this worker knows: the first offset that is not done. */
   doneUpTo: bigint
   readonly #stores: Pick<PipelineStores, 'clickhouse'>
@@ -46,10 +57,11 @@ export class PartitionHold {
   readonly #rowsUpTo: bigint | null
   #isUsed = false
 
-  constructor(claim: SliceClaim, { turn, letters, rowsUpTo, stores }: TakenRights) {
+  constructor(claim: SliceClaim, { turn, letters, former, rowsUpTo, stores }: TakenRights) {
     this.claim = claim
     this.doneUpTo = claim.nextOffset
     this.letters = letters
+    this.former = former
     this.#rowsUpTo = rowsUpTo
     this.#stores = stores
     this.#turn = turn
@@ -60,6 +72,11 @@ export class PartitionHold {
     const { seenUpTo } = this.letters
     if (seenUpTo === null || this.#rowsUpTo === null) return seenUpTo ?? this.#rowsUpTo
     return seenUpTo > this.#rowsUpTo ? seenUpTo : this.#rowsUpTo
+  }
+
+  /** By which right the letters of a slice are sent: a slice that was taken over keeps the name that it was begun under. */
+  lettersOf(slice: Slice | null): LetterRight {
+    return slice?.recordedBy === undefined ? this.letters : (this.former?.right ?? this.letters)
   }
 
   /** What ClickHouse is written under. */
@@ -109,8 +126,19 @@ export async function takePartition(work: ClaimWork, signal: AbortSignal): Promi
   const isBehind = work.hasLostCommits || (latestTurn !== null && (before?.epoch ?? 0n) < latestTurn.epoch) || (await isBehindGroup(work, claim, signal))
   const trusted = isBehind ? await distrust(ledger, claim, signal) : claim
   const rowsUpTo = (await clickhouse?.lastStored({ topic: reader.topic, partition: reader.partition, firstOffset: end }, { signal })) ?? null
-  const letters = await LetterRight.take(work, { firstOffset: claim.nextOffset, endOffset: end, where: isBehind ? 'all' : 'latest' }, { signal })
-  return new PartitionHold(trusted, { turn, letters, rowsUpTo, stores })
+  const places: LetterPlaces = { firstOffset: claim.nextOffset, endOffset: end, where: isBehind ? 'all' : 'latest' }
+  const letters = await LetterRight.take(work, places, { signal })
+  const former = await takeFormerLetters(work, trusted, places, signal)
+  return new PartitionHold(trusted, { turn, letters, former, rowsUpTo, stores })
+}
+
+/** The letters of a slice that another pipeline left in flight: whoever still works under that name is refused by the broker from then on. */
+async function takeFormerLetters(work: ClaimWork, { inFlight }: SliceClaim, places: LetterPlaces, signal: AbortSignal): Promise<FormerLetters | null> {
+  const former = inFlight?.recordedBy
+  // A name that was taken over and is back: the same right can't be held twice.
+  if (former === undefined || former === work.pipeline) return null
+  const { deadLetters, letters } = work.formerLetters(former)
+  return { right: await LetterRight.take({ deadLetters, letters }, places, { signal }), letters }
 }
 
 /**

@@ -9,6 +9,7 @@ import type { FloodGuard } from './flood-guard.ts'
 import { foreseeRefusals } from './foresee-refusals.ts'
 import { graceAfter } from './grace-after.ts'
 import { createGroupOffsetLedger } from './group-offset-ledger.ts'
+import type { LetterWork } from './letter-right.ts'
 import { endOf, type PartitionHold, takePartition } from './partition-hold.ts'
 import type { PipelineDefinition, SliceLimits } from './pipeline-definition.ts'
 import { PartitionRoom, type SliceBudget } from './slice-budget.ts'
@@ -30,6 +31,8 @@ export interface PartitionWork {
   readonly tables: PipelineDefinition['tables']
   readonly deadLetters: DeadLetterSink
   readonly letters: SentLetters
+  /** Those of another pipeline that left a slice in flight, which was taken over. */
+  readonly formerLetters: (pipeline: string) => LetterWork
   readonly decode: SliceDecoder
   /** Of the definition that `decode` was compiled from. */
   readonly fingerprint: string
@@ -207,7 +210,8 @@ async function finishInFlight(work: HeldWork, hold: PartitionHold, recorded: Sli
   const range = { partition: reader.partition, from: String(recorded.firstOffset), to: String(recorded.lastOffset) }
   logger.info(range, 'repeating the slice that was in flight')
   const read = await untilItWorks(work, signal, () => rereadRange(reader, recorded, work.decode))
-  const { slice, records, isRedefined } = await untilItWorks(work, signal, () => takeUpSlice(read, recorded, { ...work, deadLetters: hold.letters, hold, fingerprint, signal }))
+  const { letters } = hold.former ?? work
+  const { slice, records, isRedefined } = await untilItWorks(work, signal, () => takeUpSlice(read, recorded, { ...work, letters, deadLetters: hold.lettersOf(recorded), hold, fingerprint, signal }))
   if (isRedefined) logger.warn(range, 'the definition has changed since the slice was cut, and nothing of it was stored: it is made anew')
   await store(work, hold, records, slice, signal)
   work.decode.done()
@@ -228,7 +232,7 @@ async function store(work: HeldWork, hold: PartitionHold, records: readonly Slic
   const outcome = await untilItWorks<SliceOutcome>(work, signal, async () => {
     if (failedBefore && (await isDoneAfterAll(work, hold, sent, signal))) return outcomeOf(sent.records)
     failedBefore = true
-    return writeSlice(sent.records, { stores, ledger, deadLetters: hold.letters, flood, hold, signal, recorded: sent.recorded, isTakenOver: inFlight !== null, fingerprint })
+    return writeSlice(sent.records, { stores, ledger, deadLetters: hold.lettersOf(sent.recorded), flood, hold, signal, recorded: sent.recorded, isTakenOver: inFlight !== null, fingerprint })
   })
   hold.doneUpTo = lastOffset + 1n
   work.progress.done(lastOffset + 1n, outcome, ageOf(records[0], work.clock))

@@ -8,8 +8,10 @@ import { Comebacks } from './comebacks.ts'
 import { DeadLetterOutbox } from './dead-letter-outbox.ts'
 import { FloodGuard, type FloodOptions } from './flood-guard.ts'
 import { runPartition } from './partition-worker.ts'
+import type { LetterWork } from './letter-right.ts'
 import { makeTopics } from './make-topics.ts'
 import type { PipelineDefinition } from './pipeline-definition.ts'
+import { pipelineGroup } from './pipeline-group.ts'
 import { PartitionProgress, pipelineMetrics, type PipelineMetrics, type PipelineState, type PipelineStatus, type PipelineTotals } from './pipeline-status.ts'
 import { createSentLetters } from './sent-letters.ts'
 import { SchemaDrift } from './schema-drift.ts'
@@ -70,7 +72,7 @@ export class Pipeline implements Lifecycle {
   constructor(options: PipelineOptions) {
     refuseLedgerless(options)
     this.definition = options.definition
-    this.groupId = `smart-whale-${options.definition.name}`
+    this.groupId = pipelineGroup(options.definition.name)
     this.#options = options
     this.#logger = (options.logger ?? silentLogger).child({ pipeline: options.definition.name })
     this.#metrics = pipelineMetrics(options.metrics ?? silentMetrics)
@@ -156,7 +158,13 @@ export class Pipeline implements Lifecycle {
     const { transport, stores, clock = systemClock, graceMs = 5000, owner = randomUUID(), onStored } = this.#options
     const progress = new PartitionProgress(definition, reader.partition, this.#metrics, this.#totals)
     this.#progress.set(reader.partition, progress)
-    const outbox = new DeadLetterOutbox({ transport, topic: definition.topic, partition: reader.partition, groupId: this.groupId, logger: this.#logger })
+    const outboxes = new Map<string, DeadLetterOutbox>()
+    const lettersOf = (pipeline: string): LetterWork => {
+      const source = { topic: definition.topic, partition: reader.partition, groupId: pipelineGroup(pipeline) }
+      const deadLetters = outboxes.get(pipeline) ?? new DeadLetterOutbox({ transport, ...source, logger: this.#logger })
+      outboxes.set(pipeline, deadLetters)
+      return { deadLetters, letters: createSentLetters(transport, source) }
+    }
     try {
       await runPartition({
         pipeline: definition.name,
@@ -164,8 +172,8 @@ export class Pipeline implements Lifecycle {
         reader,
         stores,
         tables: definition.tables,
-        deadLetters: outbox,
-        letters: createSentLetters(transport, { topic: definition.topic, partition: reader.partition, groupId: this.groupId }),
+        ...lettersOf(definition.name),
+        formerLetters: lettersOf,
         decode: sliceDecoder(definition, this.#drift, this.#pool),
         fingerprint: definition.fingerprint,
         limits: definition.limits,
@@ -179,7 +187,7 @@ export class Pipeline implements Lifecycle {
         onStored: () => onStored?.(definition),
       })
     } finally {
-      await outbox.close()
+      await Promise.all([...outboxes.values()].map((outbox) => outbox.close()))
       if (this.#progress.get(reader.partition) === progress) this.#progress.delete(reader.partition)
     }
   }

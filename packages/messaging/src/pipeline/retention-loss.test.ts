@@ -37,6 +37,7 @@ it('goes on behind what the topic has removed, and names topic, partition and of
       tables: definition.tables,
       deadLetters: new DeadLetterOutbox({ transport, ...source, logger }),
       letters: createSentLetters(transport, source),
+      formerLetters: () => ({ deadLetters: new DeadLetterOutbox({ transport, ...source, logger }), letters: createSentLetters(transport, source) }),
       decode: sliceDecoder(definition),
       fingerprint: definition.fingerprint,
       limits: { maxRows: 100, maxBytes: 1_000_000, maxAgeMs: 1 },

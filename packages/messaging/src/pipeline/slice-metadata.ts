@@ -22,6 +22,8 @@ interface Written {
   readonly x?: string
   /** Where its dead letters are looked for. */
   readonly d?: readonly [partition: number, offset: string]
+  /** Which pipeline recorded it, where that is another one. */
+  readonly p?: string
 }
 
 /**
@@ -49,17 +51,18 @@ export function stateOf({ offset, metadata }: CommittedOffset, topicId: string):
   return { nextOffset: offset, inFlight: readSlice(written), epoch: BigInt(written.e), owner: written.o }
 }
 
-function writtenSlice({ firstOffset, lastOffset, token, excluded, deadLettersFrom }: Slice): Partial<Written> {
+function writtenSlice({ firstOffset, lastOffset, token, excluded, deadLettersFrom, recordedBy }: Slice): Partial<Written> {
   return {
     f: String(firstOffset),
     l: String(lastOffset),
     t: token,
     ...(excluded.length === 0 ? {} : { x: writtenOffsets(excluded, firstOffset) }),
     ...(deadLettersFrom === undefined ? {} : { d: [deadLettersFrom.partition, String(deadLettersFrom.offset)] as const }),
+    ...(recordedBy === undefined ? {} : { p: recordedBy }),
   }
 }
 
-function readSlice({ f, l, t, x, d }: Written): Slice | null {
+function readSlice({ f, l, t, x, d, p }: Written): Slice | null {
   if (f === undefined || l === undefined || t === undefined) return null
   const firstOffset = BigInt(f)
   return {
@@ -68,6 +71,7 @@ function readSlice({ f, l, t, x, d }: Written): Slice | null {
     token: t,
     excluded: x === undefined ? [] : readOffsets(x, firstOffset),
     ...(d === undefined ? {} : { deadLettersFrom: { partition: d[0], offset: BigInt(d[1]) } }),
+    ...(p === undefined ? {} : { recordedBy: p }),
   }
 }
 

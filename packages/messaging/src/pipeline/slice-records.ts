@@ -73,8 +73,18 @@ export function asRecorded(records: readonly SliceRecord[], slice: Slice, scope:
   const changed = records.find((record) => record.refusal !== null && !excluded.has(record.offset))
   if (changed !== undefined) throw definitionChanged(`its new definition refuses the record at offset ${changed.offset}`)
   const parted = withRefusals(records, new Map(slice.excluded.map((offset) => [offset, 'a store refused the row before the pipeline was restarted'])))
-  if (sliceOf(scope, parted, fingerprint).token !== plainToken(slice.token)) throw definitionChanged('its definition has changed since, and may make other rows of the same events')
+  if (sliceOf(namedScope(scope, slice), parted, fingerprint).token !== plainToken(slice.token)) throw definitionChanged('its definition has changed since, and may make other rows of the same events')
   return parted
+}
+
+/** The scope by which a slice is known: one that was taken over keeps the name that it was recorded under. */
+export function namedScope(scope: SliceScope, slice: Slice | null): SliceScope {
+  return slice?.recordedBy === undefined ? scope : { ...scope, pipeline: slice.recordedBy }
+}
+
+/** The slice as one that goes by the name of another slice of the same records. */
+export function namedLike(slice: Slice, other: Slice | null): Slice {
+  return other?.recordedBy === undefined ? slice : { ...slice, recordedBy: other.recordedBy }
 }
 
 /** The refusal to go on under another definition with what was begun under one. */

@@ -1,6 +1,6 @@
-import { OperationError, type SliceState } from '@smart-whale/interfaces'
+import type { Slice, SliceState } from '@smart-whale/interfaces'
 import { messagingTimeout, topicNotFound } from '../errors.ts'
-import type { MessagingTransport, PartitionReader } from '../transport.ts'
+import type { GroupMembership, MessagingTransport, PartitionReader } from '../transport.ts'
 import { pipelineGroup } from './pipeline-group.ts'
 import { metadataOf, stateOf } from './slice-metadata.ts'
 
@@ -13,68 +13,121 @@ export interface GroupTakeover {
   readonly topic: string
 }
 
-/** How long it may take. */
+/** How progress is taken over. */
 export interface TakeOverGroupOptions {
-  /** How long to wait for the group's partitions, which nobody else may have meanwhile, in milliseconds. @default 30000 */
+  /** How long to wait for the partitions of both groups, which nobody else may have meanwhile, in milliseconds. @default 60000 */
   timeoutMs?: number | undefined
   /** Gives it up. @default undefined */
   signal?: AbortSignal | undefined
+  /**
+   * Done while nobody but this call has a partition of either group, behind the progress: the table is given to the other pipeline here, so that workers which
+   * come back are refused. @default nothing
+   */
+  whileHeld?: ((call: { signal: AbortSignal }) => Promise<void>) | undefined
 }
 
 /**
  * Has a pipeline whose progress lies with its consumer group go on where another pipeline stands, and answers the partitions: for a pipeline that got
- * another name. A partition of which its own group knows something is left alone.
+ * another name. Whatever its own group knew is replaced. A slice in flight goes along, under the name that it was begun under; the other pipeline finishes it.
  *
- * @throws OperationError `ERR_MESSAGING_SLICE_IN_FLIGHT` when a slice was being written, which is known by the pipeline's name
- * @throws TimeoutError `ERR_MESSAGING_TIMEOUT` while a worker of the pipeline has the partitions
+ * All partitions of both groups are taken first. A worker that is alive keeps its own, so that this fails; one that hangs or is gone loses them when the group
+ * has waited for it as long as it does, and what it commits later is refused by the broker.
+ *
+ * @throws TimeoutError `ERR_MESSAGING_TIMEOUT` while a worker of either pipeline has partitions
  */
-export async function takeOverGroup(transport: MessagingTransport, { from, to, topic }: GroupTakeover, { timeoutMs = 30_000, signal }: TakeOverGroupOptions = {}): Promise<readonly number[]> {
-  const topicId = (await transport.topics.describe(topic, { signal }))?.id
-  if (topicId === undefined) throw topicNotFound(topic)
-  const [before, own] = await Promise.all([from, to].map((pipeline) => statesOf(transport, pipeline, { topic, topicId, signal })))
-  const moved = new Map([...(before ?? [])].filter(([partition]) => own?.has(partition) !== true))
-  for (const [partition, { inFlight }] of moved) if (inFlight !== null) throw inFlightError(from, partition)
-  if (moved.size === 0) return []
-  const left = new Set(moved.keys())
-  const done = Promise.withResolvers<void>()
-  const commit = async (reader: PartitionReader): Promise<void> => {
-    const state = moved.get(reader.partition)
-    if (state === undefined || !left.has(reader.partition)) return
-    const taken = { ...state, epoch: state.epoch + 1n, owner: 'taken over' }
-    await reader.commit(taken.nextOffset, { metadata: metadataOf(taken, topicId), signal: reader.signal })
-    left.delete(reader.partition)
-    if (left.size === 0) done.resolve()
-  }
+export async function takeOverGroup(transport: MessagingTransport, { from, to, topic }: GroupTakeover, { timeoutMs = 60_000, signal, whileHeld }: TakeOverGroupOptions = {}): Promise<readonly number[]> {
+  const description = await transport.topics.describe(topic, { signal })
+  if (description === null) throw topicNotFound(topic)
+  const { id: topicId, partitions } = description
   const deadline = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal === undefined ? [] : [signal])])
-  const membership = await transport.join({ groupId: pipelineGroup(to), topics: [topic], onPartition: commit, signal })
-  try {
-    const ended = AbortSignal.any([deadline, membership.failed])
-    ended.addEventListener('abort', () => done.reject(membership.failed.aborted || signal?.aborted === true ? ended.reason : stillHeld(to, left, timeoutMs)), { once: true })
-    await done.promise
-  } finally {
-    await membership.leave()
+  const hold = (pipeline: string): Promise<HeldGroup> => HeldGroup.take(transport, { pipeline, topic, partitions, timeoutMs, signal, deadline })
+  await using former = await hold(from)
+  await using own = await hold(to)
+  const moved: number[] = []
+  for (let partition = 0; partition < partitions; partition++) {
+    const state = await former.state(partition, topicId)
+    if (state === null) continue
+    const taken = { ...state, epoch: state.epoch + 1n, owner: 'taken over' }
+    // Also where it was: a former owner that is asleep looks there, before it sends letters, whether it still is one.
+    await former.commit(partition, taken, topicId)
+    await own.commit(partition, { ...taken, inFlight: recordedBy(from, taken.inFlight) }, topicId)
+    moved.push(partition)
   }
-  return [...moved.keys()].sort((one, other) => one - other)
+  await whileHeld?.({ signal: deadline })
+  return moved
 }
 
-/** Where the partitions of a pipeline stand that its group knows of. */
-async function statesOf(transport: MessagingTransport, pipeline: string, { topic, topicId, signal }: { topic: string; topicId: string; signal: AbortSignal | undefined }): Promise<ReadonlyMap<number, SliceState>> {
-  const lags = await transport.groupLag(pipelineGroup(pipeline), topic, { signal })
-  const known = lags.flatMap(({ partition, committed, metadata }): [number, SliceState][] => {
-    const state = committed === null ? null : stateOf({ offset: committed, metadata: metadata ?? '' }, topicId)
-    return state === null ? [] : [[partition, state]]
-  })
-  return new Map(known)
+/** Taken over twice, a slice still goes by its first name. */
+function recordedBy(pipeline: string, slice: Slice | null): Slice | null {
+  return slice === null ? null : { ...slice, recordedBy: slice.recordedBy ?? pipeline }
 }
 
-function inFlightError(pipeline: string, partition: number): OperationError {
-  return new OperationError(`a slice of the pipeline "${pipeline}" is being written in partition ${partition}, or was when it ended: let it finish under that name, then stop it`, {
-    code: 'ERR_MESSAGING_SLICE_IN_FLIGHT',
-    status: 409,
-    context: { pipeline, partition },
-  })
+/** What a group is taken with. */
+interface GroupToHold {
+  readonly pipeline: string
+  readonly topic: string
+  readonly partitions: number
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
+  readonly deadline: AbortSignal
 }
 
-function stillHeld(pipeline: string, partitions: ReadonlySet<number>, waitedMs: number): Error {
-  return messagingTimeout(`taking over partitions ${[...partitions].join(', ')} for the pipeline "${pipeline}", of which another worker seems to run: stop it;`, waitedMs)
+/** A pipeline's group of which this process has every partition. */
+class HeldGroup implements AsyncDisposable {
+  readonly #membership: GroupMembership
+  readonly #readers: ReadonlyMap<number, PartitionReader>
+
+  static async take(transport: MessagingTransport, { pipeline, topic, partitions, timeoutMs, signal, deadline }: GroupToHold): Promise<HeldGroup> {
+    const readers = new Map<number, PartitionReader>()
+    const all = Promise.withResolvers<void>()
+    const onPartition = async (reader: PartitionReader): Promise<void> => {
+      readers.set(reader.partition, reader)
+      reader.signal.addEventListener('abort', () => readers.get(reader.partition) === reader && readers.delete(reader.partition), { once: true })
+      if (readers.size === partitions) all.resolve()
+    }
+    const membership = await transport.join({ groupId: pipelineGroup(pipeline), topics: [topic], onPartition, signal })
+    const ended = AbortSignal.any([deadline, membership.failed])
+    const end = (): void => all.reject(membership.failed.aborted || signal?.aborted === true ? ended.reason : stillHeld(pipeline, partitions - readers.size, timeoutMs))
+    if (ended.aborted) end()
+    ended.addEventListener('abort', end, { once: true })
+    try {
+      await all.promise
+      return new HeldGroup(membership, readers)
+    } catch (error) {
+      await membership.leave()
+      throw error
+    }
+  }
+
+  private constructor(membership: GroupMembership, readers: ReadonlyMap<number, PartitionReader>) {
+    this.#membership = membership
+    this.#readers = readers
+  }
+
+  /** Where the partition stands; null when the group knows nothing of it, or only of an earlier topic of that name. */
+  async state(partition: number, topicId: string): Promise<SliceState | null> {
+    const reader = this.#reader(partition)
+    const committed = await reader.committed({ signal: reader.signal })
+    return committed === null ? null : stateOf(committed, topicId)
+  }
+
+  async commit(partition: number, state: SliceState, topicId: string): Promise<void> {
+    const reader = this.#reader(partition)
+    await reader.commit(state.nextOffset, { metadata: metadataOf(state, topicId), signal: reader.signal })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#membership.leave()
+  }
+
+  /** @throws TimeoutError when somebody else has come for it meanwhile */
+  #reader(partition: number): PartitionReader {
+    const reader = this.#readers.get(partition)
+    if (reader === undefined) throw stillHeld(this.#membership.groupId, 1, 0)
+    return reader
+  }
+}
+
+function stillHeld(pipeline: string, missing: number, waitedMs: number): Error {
+  return messagingTimeout(`waiting for ${missing} partitions of the pipeline "${pipeline}", of which a worker seems to run: stop it;`, waitedMs)
 }

@@ -2,7 +2,7 @@ import { ConfigurationError, type Slice, type SliceLedger } from '@smart-whale/i
 import type { DeadLetterSink } from './dead-letter-outbox.ts'
 import type { PartitionHold } from './partition-hold.ts'
 import type { SentLetters } from './sent-letters.ts'
-import { asRecorded, definitionChanged, goesTo, isRecut, recut, sliceOf, type SliceRecord, underEpoch } from './slice-records.ts'
+import { asRecorded, definitionChanged, goesTo, isRecut, namedLike, namedScope, recut, sliceOf, type SliceRecord, underEpoch } from './slice-records.ts'
 import type { PipelineStores } from './write-slice.ts'
 
 /** What a slice in flight is taken up with. */
@@ -45,7 +45,7 @@ export async function takeUpSlice(records: readonly SliceRecord[], slice: Slice,
   } catch (error) {
     if (!ConfigurationError.isInstance(error) || (await hasBegun(records, slice, options))) throw error
   }
-  const fresh = underEpoch(sliceOf(claim.scope, records, fingerprint), claim.epoch)
+  const fresh = namedLike(underEpoch(sliceOf(namedScope(claim.scope, slice), records, fingerprint), claim.epoch), slice)
   const cut = isRecut(slice) ? recut(fresh) : fresh
   const redefined = cut.excluded.length === 0 ? cut : { ...cut, deadLettersFrom: await options.deadLetters.position({ signal }) }
   await ledger.record(claim, redefined, { expectedOffset: hold.doneUpTo, signal })

@@ -15,8 +15,9 @@ import type { IngestRow } from './decode-record.ts'
 import type { DeadLetterSink } from './dead-letter-outbox.ts'
 import { findCulprits, type JudgingStore, type Refusals } from './find-culprits.ts'
 import type { FloodGuard } from './flood-guard.ts'
+import type { LetterRight } from './letter-right.ts'
 import type { PartitionHold } from './partition-hold.ts'
-import { goesTo, isRecut, liesBehindLedger, recut, sliceOf, type SliceRecord, underEpoch, withNewToken, withRefusals } from './slice-records.ts'
+import { goesTo, isRecut, liesBehindLedger, namedLike, namedScope, recut, sliceOf, type SliceRecord, underEpoch, withNewToken, withRefusals } from './slice-records.ts'
 import { SliceLetters } from './slice-letters.ts'
 import { refuseStoredExclusions } from './take-up-slice.ts'
 import { batchOf, storeWhatIsMissing } from './store-what-is-missing.ts'
@@ -43,7 +44,7 @@ export interface WriteSliceOptions {
   /** Where refused records go, before the slice is done. @default none, required */
   readonly deadLetters: DeadLetterSink
   /** The partition as this worker holds it; ledger and stores refuse one that another has taken since. @default none, required */
-  readonly hold: Pick<PartitionHold, 'claim' | 'doneUpTo' | 'letters' | 'storedUpTo' | 'turn'>
+  readonly hold: Pick<PartitionHold, 'claim' | 'doneUpTo' | 'lettersOf' | 'storedUpTo' | 'turn'>
   /** Gives the slice up; what it recorded is repeated later. @default none, required */
   readonly signal: AbortSignal
   /** Counts rows that a store refused, before they are dead-lettered; throws when they are a flood. @default none, required */
@@ -77,7 +78,7 @@ export interface SliceOutcome {
 export async function writeSlice(given: readonly SliceRecord[], options: WriteSliceOptions): Promise<SliceOutcome> {
   const { ledger, signal, recorded } = options
   const { claim } = options.hold
-  let records = withoutDead(given, options.hold)
+  let records = withoutDead(given, options.hold.lettersOf(recorded))
   let inLedger = recorded !== null && records === given
   let slice = recorded !== null && inLedger ? recorded : await sliceToRecord(records, options)
   if (!inLedger && (recorded !== null || isRecut(slice))) await refuseStoredExclusions(records, options.stores, signal)
@@ -93,7 +94,7 @@ export async function writeSlice(given: readonly SliceRecord[], options: WriteSl
 }
 
 /** A ledger that went back may not know of letters that were sent, perhaps under another definition: what has one is in no store, and stays so. */
-function withoutDead(records: readonly SliceRecord[], { letters }: Pick<PartitionHold, 'letters'>): readonly SliceRecord[] {
+function withoutDead(records: readonly SliceRecord[], letters: Pick<LetterRight, 'hasSeen'>): readonly SliceRecord[] {
   const dead = records.filter((record) => record.refusal === null && letters.hasSeen(record))
   return dead.length === 0 ? records : withRefusals(records, new Map(dead.map(({ offset }) => [offset, 'it went to the dead letters before the ledger lost its latest commits'])))
 }
@@ -103,7 +104,7 @@ async function sliceToRecord(records: readonly SliceRecord[], options: WriteSlic
   const { deadLetters, hold, recorded, fingerprint, signal } = options
   // Where the right to send letters was lost, others may have sent some: that is seen when it is taken again, and decides how this slice is cut.
   if (records.some((record) => record.refusal !== null)) await deadLetters.open({ signal })
-  const cut = underEpoch(sliceOf(hold.claim.scope, records, fingerprint), hold.claim.epoch)
+  const cut = namedLike(underEpoch(sliceOf(namedScope(hold.claim.scope, recorded), records, fingerprint), hold.claim.epoch), recorded)
   const isCutAnew = recorded === null ? liesBehindLedger(records, hold) : isRecut(recorded)
   const slice = isCutAnew ? recut(cut) : cut
   if (slice.excluded.length === 0) return slice

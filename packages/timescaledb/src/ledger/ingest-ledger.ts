@@ -47,10 +47,11 @@ interface LedgerRow extends Row {
   excluded_offsets: StoredExclusions | readonly string[] | null
 }
 
-/** What is left out of a slice and where its dead letters are looked for; without the latter, only the list. */
+/** What is left out of a slice, where its dead letters are looked for, and whose it was; without the latter two, only the list. */
 interface StoredExclusions {
   readonly offsets: readonly string[]
-  readonly deadLetters: { readonly partition: number; readonly offset: string }
+  readonly deadLetters?: { readonly partition: number; readonly offset: string }
+  readonly recordedBy?: string
 }
 
 const STATE = 'next_offset, epoch, owner, first_offset, last_offset, token, excluded_offsets'
@@ -263,15 +264,17 @@ function sliceOf(row: LedgerRow): Slice | null {
   const { first_offset: first, last_offset: last, token, excluded_offsets: excluded } = row
   if (first === null || last === null || token === null || excluded === null) return null
   const slice = { firstOffset: BigInt(first), lastOffset: BigInt(last), token }
-  if (!('deadLetters' in excluded)) return { ...slice, excluded: excluded.map(BigInt) }
-  const { offsets, deadLetters } = excluded
-  return { ...slice, excluded: offsets.map(BigInt), deadLettersFrom: { partition: deadLetters.partition, offset: BigInt(deadLetters.offset) } }
+  if (!('offsets' in excluded)) return { ...slice, excluded: excluded.map(BigInt) }
+  const { offsets, deadLetters, recordedBy } = excluded
+  const letters = deadLetters === undefined ? {} : { deadLettersFrom: { partition: deadLetters.partition, offset: BigInt(deadLetters.offset) } }
+  return { ...slice, excluded: offsets.map(BigInt), ...letters, ...(recordedBy === undefined ? {} : { recordedBy }) }
 }
 
-function exclusionsOf({ excluded, deadLettersFrom }: Slice): StoredExclusions | readonly string[] {
+function exclusionsOf({ excluded, deadLettersFrom, recordedBy }: Slice): StoredExclusions | readonly string[] {
   const offsets = excluded.map(String)
-  if (deadLettersFrom === undefined) return offsets
-  return { offsets, deadLetters: { partition: deadLettersFrom.partition, offset: String(deadLettersFrom.offset) } }
+  if (deadLettersFrom === undefined && recordedBy === undefined) return offsets
+  const letters = deadLettersFrom === undefined ? {} : { deadLetters: { partition: deadLettersFrom.partition, offset: String(deadLettersFrom.offset) } }
+  return { offsets, ...letters, ...(recordedBy === undefined ? {} : { recordedBy }) }
 }
 
 function rangeOf(slice: Slice): string {

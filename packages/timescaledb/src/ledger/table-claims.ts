@@ -32,16 +32,41 @@ export class TableClaims {
 
   /** Gives the table to a pipeline where none has it. @throws `ERR_TABLE_TAKEN` */
   async claim(claim: TableClaim, call: CallOptions): Promise<void> {
-    const holder = await this.settle(this.#storage, claim, call)
+    const holder = await this.#settle(claim, call)
     if (holder !== claim.pipeline) throw tableTakenError({ ...claim, store: 'PostgreSQL', holder })
   }
 
-  /** Whose the table is: the pipeline's, where nobody had it. What an earlier version claimed stands in the ledger's entries, most of them if they differ. */
-  async settle(executor: LedgerExecutor, { table, topicId, pipeline }: TableClaim, call: CallOptions): Promise<string> {
+  /** Whose the table is; null when nobody has it. */
+  async holder({ table, topicId }: Omit<TableClaim, 'pipeline'>, call: CallOptions): Promise<string | null> {
+    const [row] = await this.#storage.execute<Row & { pipeline: string | null }>(
+      `with named as (select ${tableNameOf('$1')} as table_name), before as (${this.#before()})
+       select coalesce((select claims.pipeline from ${this.quoted} claims join named using (table_name) where claims.topic_id = $2), (select pipeline from before)) as pipeline`,
+      [quoteTable(table), topicId],
+      call,
+    )
+    return row?.pipeline ?? null
+  }
+
+  /** Gives the table to a pipeline, whoever had it; others that want to know wait until the transaction has ended. */
+  async give({ table, topicId, pipeline }: TableClaim, call: CallOptions): Promise<void> {
+    await this.#storage.execute(
+      `insert into ${this.quoted} (table_name, topic_id, pipeline) values (${tableNameOf('$1')}, $2, $3)
+       on conflict (table_name, topic_id) do update set pipeline = excluded.pipeline, claimed_at = clock_timestamp() returning ${DURABLY}`,
+      [quoteTable(table), topicId, pipeline],
+      call,
+    )
+  }
+
+  /** What an earlier version claimed stands in the ledger's entries: it is the one's that has most of them. */
+  #before(): string {
+    return `select entry.pipeline from ${this.#ledger} entry join named using (table_name) where entry.topic_id = $2 group by entry.pipeline order by count(*) desc, max(entry.updated_at) desc limit 1`
+  }
+
+  async #settle({ table, topicId, pipeline }: TableClaim, call: CallOptions): Promise<string> {
     for (let look = 0; look < MOST_LOOKS; look++) {
-      const [row] = await executor.execute<Row & { pipeline: string }>(
+      const [row] = await this.#storage.execute<Row & { pipeline: string }>(
         `with named as (select ${tableNameOf('$1')} as table_name),
-              before as (select entry.pipeline from ${this.#ledger} entry join named using (table_name) where entry.topic_id = $2 group by entry.pipeline order by count(*) desc, max(entry.updated_at) desc limit 1),
+              before as (${this.#before()}),
               made as (insert into ${this.quoted} (table_name, topic_id, pipeline) select named.table_name, $2, coalesce((select pipeline from before), $3) from named
                        on conflict (table_name, topic_id) do nothing returning pipeline, ${DURABLY})
          select pipeline from made union all select claims.pipeline from ${this.quoted} claims join named using (table_name) where claims.topic_id = $2`,

@@ -1,5 +1,5 @@
 import { type CallOptions, type ClaimedTable, type Row, tableTakenError } from '@smart-whale/interfaces'
-import { TimescaleOperationError, TimescaleValidationError } from '../errors.ts'
+import { TimescaleValidationError } from '../errors.ts'
 import { quoteTable } from '../quote-identifier.ts'
 import type { TimescaleStorage } from '../timescale-storage.ts'
 import type { LedgerExecutor } from './ingest-ledger.ts'
@@ -23,42 +23,47 @@ export interface TakeOverOptions extends CallOptions {
   table?: string
 }
 
+/** What was handed over. */
+export interface HandedOver {
+  /** Of which there were entries. */
+  readonly partitions: readonly number[]
+  /** Which pipeline has the table now; null where nobody has, so that there was nothing to hand over, or where no table was named. */
+  readonly holder: string | null
+}
+
 /**
- * Hands a pipeline's progress with one topic over to another pipeline, together with the table that it stores it in, and answers the partitions: for a pipeline that
- * got another name. Its former owners are refused from then on. None where there are no entries: done before, perhaps. All of it is one transaction.
+ * Hands a pipeline's progress with one topic over to another pipeline, together with the table that it stores it in: for a pipeline that got another name. Its former
+ * owners are refused from then on, whatever they are at. A slice in flight goes along, under the name that it was begun under; the other pipeline finishes it. All of
+ * it is one transaction, which waits for a commit of the former owner that is under way. May be repeated.
  *
- * @throws TimescaleOperationError `ERR_TIMESCALEDB_IN_FLIGHT` while a slice is being written, which is known by the pipeline's name
  * @throws TimescaleValidationError `ERR_TIMESCALEDB_UNIQUE` when the other one has entries of its own
- * @throws OperationError `ERR_TABLE_TAKEN` when neither of the two has the table
+ * @throws OperationError `ERR_TABLE_TAKEN` when a third pipeline has the table
  */
-export async function takeOverPipeline(storage: Pick<TimescaleStorage, 'withTransaction'>, takeover: PipelineTakeover, { table = INGEST_LEDGER_TABLE, ...call }: TakeOverOptions = {}): Promise<readonly number[]> {
+export async function takeOverPipeline(storage: Pick<TimescaleStorage, 'withTransaction'>, takeover: PipelineTakeover, { table = INGEST_LEDGER_TABLE, ...call }: TakeOverOptions = {}): Promise<HandedOver> {
+  const { from, to, topicId, into } = takeover
   return storage.withTransaction(async (transaction) => {
-    // The order is the point: a claim of the former pipeline has ended before the table is given away, and its entry is seen below; what comes later is refused.
-    if (takeover.into !== undefined) await giveTable(transaction, takeover, takeover.into, table, call)
-    return moveEntries(transaction, takeover, table, call)
+    if (into === undefined) return { partitions: await moveEntries(transaction, takeover, table, call), holder: null }
+    const claims = new TableClaims(transaction, table)
+    const claim = { ...into, topicId, pipeline: to }
+    const holder = await claims.holder(claim, call)
+    if (holder !== null && holder !== from && holder !== to) throw tableTakenError({ ...claim, store: 'PostgreSQL', holder })
+    // Before the entries are looked at: a claim of the former pipeline that is under way has ended then, and later ones are refused.
+    await claims.give(claim, call)
+    const partitions = await moveEntries(transaction, takeover, table, call)
+    if (holder !== null || partitions.length > 0) return { partitions, holder: to }
+    await transaction.execute(`delete from ${claims.quoted} where table_name = ${tableNameOf('$1')} and topic_id = $2`, [quoteTable(into.table), topicId], call)
+    return { partitions, holder: null }
   }, call)
 }
 
-async function giveTable(transaction: LedgerExecutor, { from, to, topicId }: PipelineTakeover, into: ClaimedTable, ledgerTable: string, call: CallOptions): Promise<void> {
-  const claims = new TableClaims(transaction, ledgerTable)
-  const claim = { ...into, topicId, pipeline: to }
-  const holder = await claims.settle(transaction, claim, call)
-  if (holder !== from && holder !== to) throw tableTakenError({ ...claim, store: 'PostgreSQL', holder })
-  await transaction.execute(`update ${claims.quoted} set pipeline = $3, claimed_at = clock_timestamp() where table_name = ${tableNameOf('$1')} and topic_id = $2`, [quoteTable(into.table), topicId, to], call)
-}
-
 async function moveEntries(transaction: LedgerExecutor, { from, to, topicId, into }: PipelineTakeover, ledgerTable: string, call: CallOptions): Promise<readonly number[]> {
-  const ledger = quoteTable(ledgerTable)
-  const params = [from, topicId, into === undefined ? null : quoteTable(into.table)]
-  const entries = `pipeline = $1 and topic_id = $2 and ($3::text is null or table_name is null or table_name = ${tableNameOf('$3')})`
-  const [busy] = await transaction.execute<Row & { partition: number }>(`select "partition" from ${ledger} where ${entries} and first_offset is not null for update`, params, call)
-  if (busy !== undefined) {
-    throw new TimescaleOperationError(`a slice of the pipeline "${from}" is being written in partition ${busy.partition}, or was when it ended: let it finish under that name, then stop it`, { code: 'ERR_TIMESCALEDB_IN_FLIGHT', status: 409, context: { pipeline: from, partition: busy.partition } })
-  }
   const moved = await transaction
     .execute<Row & { partition: number }>(
-      `update ${ledger} set pipeline = $4, epoch = epoch + 1, owner = 'taken over', claimed_at = clock_timestamp(), updated_at = clock_timestamp() where ${entries} returning "partition"`,
-      [...params, to],
+      `update ${quoteTable(ledgerTable)} set pipeline = $4, epoch = epoch + 1, owner = 'taken over', claimed_at = clock_timestamp(), updated_at = clock_timestamp(),
+         excluded_offsets = case when first_offset is null then null
+           else jsonb_build_object('recordedBy', $1::text) || case jsonb_typeof(excluded_offsets) when 'array' then jsonb_build_object('offsets', excluded_offsets) else excluded_offsets end end
+       where pipeline = $1 and topic_id = $2 and ($3::text is null or table_name is null or table_name = ${tableNameOf('$3')}) returning "partition"`,
+      [from, topicId, into === undefined ? null : quoteTable(into.table), to],
       call,
     )
     .catch((error: unknown) => {

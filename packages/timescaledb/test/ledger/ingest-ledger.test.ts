@@ -194,15 +194,44 @@ describeEngines((engine) => {
       const old = await ledger.claim(scope, 'old', { into })
       await ledger.record(old, slice(0, 9))
       const handOver = () => takeOverPipeline(database.storage, { from: 'flights', to: 'trips', topicId: scope.topicId, into })
-      await expect(handOver()).rejects.toMatchObject({ code: 'ERR_TIMESCALEDB_IN_FLIGHT' })
-      await ledger.complete(old, slice(0, 9))
 
-      expect(await handOver()).toEqual([0])
+      expect(await handOver()).toEqual({ partitions: [0], holder: 'trips' })
 
-      expect(await ledger.claim({ ...scope, pipeline: 'trips' }, 'new', { into })).toMatchObject({ nextOffset: 10n, inFlight: null, epoch: 3n })
-      await expect(ledger.record(old, slice(10, 19))).rejects.toMatchObject({ code: 'ERR_STALE_EPOCH' })
-      await expect(ledger.claim(scope, 'old', { into })).rejects.toMatchObject({ code: 'ERR_TABLE_TAKEN' })
-      expect(await handOver()).toEqual([])
+      for (const late of [ledger.complete(old, slice(0, 9)), ledger.record(old, slice(10, 19))]) await expect(late).rejects.toMatchObject({ code: 'ERR_STALE_EPOCH' })
+      for (const partition of [0, 1]) await expect(ledger.claim({ ...scope, partition }, 'old', { into })).rejects.toMatchObject({ code: 'ERR_TABLE_TAKEN' })
+      const inFlight = { ...slice(0, 9), recordedBy: 'flights' }
+      const successor = await ledger.claim({ ...scope, pipeline: 'trips' }, 'new', { into })
+      expect(successor).toMatchObject({ nextOffset: 0n, inFlight, epoch: 3n })
+      await ledger.record(successor, { ...inFlight, excluded: [4n], deadLettersFrom: { partition: 0, offset: 3n } })
+      expect(await handOver()).toEqual({ partitions: [], holder: 'trips' })
+      expect(await takeOverPipeline(database.storage, { from: 'trips', to: 'rides', topicId: scope.topicId, into })).toEqual({ partitions: [0], holder: 'rides' })
+      expect((await ledger.inspect({ ...scope, pipeline: 'rides' }))?.inFlight).toMatchObject({ ...inFlight, excluded: [4n], deadLettersFrom: { partition: 0, offset: 3n } })
+      await expect(handOver()).rejects.toMatchObject({ code: 'ERR_TABLE_TAKEN', context: { holder: 'rides' } })
+    })
+
+    it('hands nothing over of a table that the former pipeline never had, and leaves what it has of others', async () => {
+      const ledger = new IngestLedger(database.storage)
+      const scope = newScope()
+      await ledger.claim(scope, 'old', { into: { table: 'kept', topic: 'rides' } })
+
+      expect(await takeOverPipeline(database.storage, { from: 'flights', to: 'trips', topicId: scope.topicId, into: { table: 'other', topic: 'rides' } })).toEqual({ partitions: [], holder: null })
+
+      await ledger.claim({ ...scope, pipeline: 'third' }, 'new', { into: { table: 'other', topic: 'rides' } })
+      await ledger.claim(scope, 'old', { into: { table: 'kept', topic: 'rides' } })
+    })
+
+    it('lets a claim that is under way end first, and refuses it where it comes second', async () => {
+      const ledger = new IngestLedger(database.storage)
+      for (let round = 0; round < 10; round++) {
+        const [scope, into] = [newScope(), { table: `raced_${round}`, topic: 'rides' }]
+        await ledger.claim(scope, 'old', { into })
+        const taken = takeOverPipeline(database.storage, { from: 'flights', to: 'trips', topicId: scope.topicId, into })
+        const [late, { partitions }] = await Promise.all([ledger.claim({ ...scope, partition: 1 }, 'old', { into }).catch((error: unknown) => error as { code: string }), taken])
+
+        if ('code' in late) expect(late.code).toBe('ERR_TABLE_TAKEN')
+        expect(partitions).toEqual('code' in late ? [0] : [0, 1])
+        for (const partition of [0, 1]) expect(await ledger.inspect({ ...scope, partition })).toBe(null)
+      }
     })
 
     it('hands nothing over to a pipeline that has entries of its own', async () => {

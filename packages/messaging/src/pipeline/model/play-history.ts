@@ -79,6 +79,7 @@ async function live(world: World, life: ProcessLife, setup: Setup): Promise<void
     tables: own.tables,
     deadLetters: new DeadLetterOutbox({ transport, ...source, logger: silentLogger }),
     letters: createSentLetters(transport, source),
+    formerLetters: () => assert.fail('nothing was taken over'),
     decode: sliceDecoder(own),
     fingerprint: own.fingerprint,
     // Each process has limits of its own: slices are cut elsewhere after a restart.
