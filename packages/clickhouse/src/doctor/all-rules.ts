@@ -1,6 +1,7 @@
 import type { DoctorRule } from './rule.ts'
 import { lowCardinality, needlessNullable } from './rules/columns.ts'
 import { deduplicationOff, smallInserts } from './rules/ingest.ts'
+import { leftBehindColumns } from './rules/left-behind-columns.ts'
 import { missingIndex, unusedKey } from './rules/logged-queries.ts'
 import { stuckMutations } from './rules/mutations.ts'
 import { detachedParts, overPartitioning, tooManyParts } from './rules/parts.ts'
@@ -17,6 +18,7 @@ export const ALL_RULES: readonly DoctorRule[] = [
   failingViews,
   failingRefreshes,
   stuckMutations,
+  leftBehindColumns,
   tooManyParts,
   detachedParts,
   readonlyReplicas,
