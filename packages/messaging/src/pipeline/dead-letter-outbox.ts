@@ -1,8 +1,9 @@
 import type { DeadLetterPosition, Logger } from '@smart-whale/interfaces'
-import { deadLetterRecord, deadLetterTopic } from '../dead-letter.ts'
+import { deadLetterTopic } from '../dead-letter.ts'
 import { recordsFrom } from '../dead-letters/read-dead-letters.ts'
-import type { MessagingTransport, OutgoingRecord, PartitionReader, Transaction, TransactionalProducer } from '../transport.ts'
+import type { MessagingTransport, PartitionReader, Transaction, TransactionalProducer } from '../transport.ts'
 import { letterKey, originOfLetter } from './letter-origin.ts'
+import { LetterWriter } from './letter-writer.ts'
 import { originOf, type SliceRecord } from './slice-records.ts'
 
 type Call = { readonly signal: AbortSignal }
@@ -120,11 +121,13 @@ class OutboxSender implements LetterSender {
   readonly #producer: TransactionalProducer
   readonly #options: DeadLetterOutboxOptions
   readonly #letters: string
+  readonly #writer: LetterWriter
 
   constructor(producer: TransactionalProducer, options: DeadLetterOutboxOptions) {
     this.#producer = producer
     this.#options = options
     this.#letters = deadLetterTopic(options.topic)
+    this.#writer = new LetterWriter(options)
   }
 
   begin(records: readonly SliceRecord[], at: DeadLetterPosition, { signal }: Call): UnseenLetters {
@@ -174,15 +177,9 @@ class OutboxSender implements LetterSender {
   }
 
   async #sendUnseen(records: readonly SliceRecord[], { partition }: DeadLetterPosition, call: Call): Promise<Transaction> {
-    const letters = records.map((record) => this.#letterOf(record, partition))
+    const letters = this.#writer.lettersOf(records, partition)
     const transaction = await this.#producer.begin(call)
     await transaction.send(this.#letters, letters, call)
     return transaction
-  }
-
-  #letterOf({ batch, index, offset, refusal }: SliceRecord, partition: number): OutgoingRecord {
-    const origin = { topic: batch.topic, partition: batch.partition, offset }
-    const record = { ...origin, key: batch.keyAt(index), value: batch.valueAt(index), headers: batch.headersAt(index), timestamp: batch.timestampAt(index) }
-    return { ...deadLetterRecord(record, { code: refusal?.code ?? 'invalid', message: refusal?.reason ?? '', groupId: this.#options.groupId }), partition }
   }
 }

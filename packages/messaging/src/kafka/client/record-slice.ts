@@ -1,5 +1,5 @@
 import type { DecodedRecords } from '../protocol/records/decoded-records.ts'
-import type { RecordBatch, ValuePlace } from '../../transport.ts'
+import type { RecordBatch, RecordPlace, ValuePlace } from '../../transport.ts'
 
 /** Some of the records that one fetch brought. */
 export class RecordSlice implements RecordBatch {
@@ -58,6 +58,10 @@ export class RecordSlice implements RecordBatch {
 
   locateValue(index: number, place: ValuePlace): boolean {
     return this.#all.locateValue(this.#at(index), place)
+  }
+
+  locateRecord(index: number, place: RecordPlace): void {
+    this.#all.locateRecord(this.#at(index), place)
   }
 
   headersAt(index: number): Readonly<Record<string, Uint8Array>> {

@@ -4,13 +4,13 @@ import { Room } from '../../memory/room.ts'
 import type { OutgoingRecord, RecordPosition } from '../../transport.ts'
 import { recordSizeBound } from '../protocol/records/encode-record-batch.ts'
 import type { KafkaClient } from './kafka-client.ts'
-import type { ParcelRun } from './parcel.ts'
+import type { ParcelRun, SendOutcome } from './parcel.ts'
 import { PartitionSender } from './partition-sender.ts'
 import { ProducerIdentity, type SenderIdentity } from './producer-identity.ts'
 
 /** What became of the records of one send. */
 export interface SendReport {
-  /** Record by record, in the order given: where it was stored, or null. */
+  /** Record by record, in the order given: where it was stored, or null. Made when it is asked for: nobody asks in a transaction. */
   readonly stored: readonly (RecordPosition | null)[]
   /** The indices of those that may be stored or not. */
   readonly unknown: readonly number[]
@@ -141,18 +141,35 @@ function divide(chooser: PartitionChooser, records: readonly OutgoingRecord[]): 
 }
 
 function reportOf(count: number, parts: readonly Part[], runsOfParts: readonly (readonly ParcelRun[])[]): SendReport {
-  const stored = new Array<RecordPosition | null>(count).fill(null)
-  const unknown: number[] = []
-  let failure: unknown
-  for (const [place, { partition, indexes }] of parts.entries()) {
-    let next = 0
-    for (const { count: length, outcome } of runsOfParts[place] ?? []) {
-      const of = indexes.slice(next, next + length)
-      next += length
-      if (outcome.kind === 'stored') of.forEach((index, order) => (stored[index] = { partition, offset: outcome.baseOffset + BigInt(order) }))
-      else failure ??= outcome.error
-      if (outcome.kind === 'unknown') unknown.push(...of)
-    }
+  const failed = runsOfParts.flat().find(({ outcome }) => outcome.kind !== 'stored')?.outcome
+  const runs = (): PlacedRun[] => parts.flatMap((part, place) => placed(part, runsOfParts[place] ?? []))
+  return {
+    get stored() {
+      const stored = new Array<RecordPosition | null>(count).fill(null)
+      for (const { partition, indexes, outcome } of runs()) {
+        if (outcome.kind === 'stored') indexes.forEach((index, order) => (stored[index] = { partition, offset: outcome.baseOffset + BigInt(order) }))
+      }
+      return stored
+    },
+    get unknown() {
+      const unknown = runs().flatMap(({ indexes, outcome }) => (outcome.kind === 'unknown' ? indexes : []))
+      return unknown.sort((one, other) => one - other)
+    },
+    failure: failed === undefined || failed.kind === 'stored' ? undefined : failed.error,
   }
-  return { stored, unknown: unknown.sort((one, other) => one - other), failure }
+}
+
+/** Records of one partition that had the same outcome, as they stand in the send. */
+interface PlacedRun {
+  readonly partition: number
+  readonly indexes: readonly number[]
+  readonly outcome: SendOutcome
+}
+
+function placed({ partition, indexes }: Part, runs: readonly ParcelRun[]): PlacedRun[] {
+  let next = 0
+  return runs.map(({ count, outcome }) => {
+    next += count
+    return { partition, indexes: indexes.slice(next - count, next), outcome }
+  })
 }

@@ -1,4 +1,4 @@
-import type { ValuePlace } from '../../../transport.ts'
+import type { RecordPlace, ValuePlace } from '../../../transport.ts'
 import { giveBack } from '../../own-memory.ts'
 import { VarintCursor } from './varint-cursor.ts'
 
@@ -71,6 +71,16 @@ export class DecodedRecords {
     place.end = place.start + length
     place.offset = this.#base + at(offsets, index)
     return length >= 0
+  }
+
+  /** Where key, value and headers lie. */
+  locateRecord(index: number, place: RecordPlace): void {
+    const { keyStarts, keyLengths, ends } = this.#columns
+    place.bytes = this.#source(index)
+    place.keyStart = at(keyStarts, index)
+    place.keyLength = at(keyLengths, index)
+    place.headersStart = this.#headersStart(index)
+    place.end = at(ends, index)
   }
 
   /** A name that was sent more than once has its last value; a null value reads as no bytes. */

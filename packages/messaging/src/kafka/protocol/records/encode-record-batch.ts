@@ -22,6 +22,7 @@ const MAX_RECORD_OVERHEAD = 5 + 1 + 9 + 5 + 5 + 5 + 5
 
 /** How many bytes a record may take in a batch at most, before compression. */
 export function recordSizeBound(record: OutgoingRecord): number {
+  if (record.content !== undefined) return MAX_RECORD_OVERHEAD + record.content.bytes
   let size = MAX_RECORD_OVERHEAD + sizeOf(record.key) + sizeOf(record.value)
   for (const name in record.headers) size += 10 + textBytes(name) + sizeOf(record.headers[name])
   return size
@@ -61,13 +62,16 @@ function measure(records: readonly OutgoingRecord[], baseTimestamp: number, now:
   let total = 0
   for (let index = 0; index < records.length; index++) {
     const record = records[index] as OutgoingRecord
-    const key = lengthOf(record.key)
-    const value = lengthOf(record.value)
     const timestamp = (record.timestamp ?? now) - baseTimestamp
-    const body =
-      1 + varintSize(timestamp) + varintSize(index) + varintSize(key) + Math.max(0, key) + varintSize(value) + Math.max(0, value) + headersSize(record.headers)
-    keys[index] = key
-    values[index] = value
+    let content = record.content?.bytes
+    if (content === undefined) {
+      const key = lengthOf(record.key)
+      const value = lengthOf(record.value)
+      content = varintSize(key) + Math.max(0, key) + varintSize(value) + Math.max(0, value) + headersSize(record.headers)
+      keys[index] = key
+      values[index] = value
+    }
+    const body = 1 + varintSize(timestamp) + varintSize(index) + content
     bodies[index] = body
     total += varintSize(body) + body
   }
@@ -86,6 +90,10 @@ function writeRecords(batch: Buffer, records: readonly OutgoingRecord[], sizes: 
     batch[at++] = 0 // attributes, of which there are none
     at = writeVarint(batch, at, timestamp - baseTimestamp)
     at = writeVarint(batch, at, index)
+    if (record.content !== undefined) {
+      at = record.content.write(batch, at)
+      continue
+    }
     at = writeBytes(batch, at, record.key, sizes.keys[index] as number)
     at = writeBytes(batch, at, record.value, sizes.values[index] as number)
     at = writeHeaders(batch, at, record.headers)
