@@ -16,15 +16,19 @@ export interface RefusalSearch extends CallOptions, Pick<RefusalSearchOptions, '
 
 /**
  * Which rows a table refuses for their data, without storing any: the rows go into a copy of the table whose engine is `Null`. Such a copy
- * has the columns and constraints of the original, and none of its views.
+ * has the columns and constraints of the original, and none of its views. To make and remove it takes the server more than to take thousands of
+ * rows: a likely refusal for a constraint that has proven itself, of a table that is defined as it was then, is told without.
  */
 export async function findRefusedRows(candidates: Candidates, { adapter, table, known, atMost = Infinity, likely = false, ...call }: RefusalSearch): Promise<readonly RefusedRow[]> {
   const suspects = likely ? await known.suspectsAmong(candidates, { adapter, table, atMost, call }) : null
-  if (suspects?.length === 0) return []
-  const parts = suspects === null ? [{ from: 0, to: candidates.count }] : suspects.map((row) => ({ from: row, to: row + 1 }))
+  const proven = suspects === null ? null : known.refusalsOf(suspects)
+  if (suspects?.rows.length === 0 || proven !== null) return proven ?? []
+  const parts = suspects === null ? [{ from: 0, to: candidates.count }] : suspects.rows.map(({ index }) => ({ from: index, to: index + 1 }))
   const refused = await withProbe(adapter, table, call, (probe) => search(parts, atMost, (part) => refusalOf(probe, part, () => candidates.insertInto(probe, part, call))))
-  if (suspects !== null && refused.length < suspects.length) known.forget()
+  const wasRight = suspects !== null && refused.length === suspects.rows.length
+  if (suspects !== null && !wasRight) known.forget()
   known.learn(refused, suspects !== null)
+  if (wasRight) known.prove(suspects)
   return refused
 }
 

@@ -11,12 +11,13 @@ const ROWS = 2000
 let made = 0
 
 /** A table with constraints, a writer of it, and a count of the inserts that looking for refused rows takes. */
-async function tableWith(constraints: string, more = ''): Promise<{ table: string; writer: ReturnType<typeof createBatchWriter<Row>>; inserts: () => number; columnsAsked: () => number }> {
+async function tableWith(constraints: string, more = ''): Promise<{ table: string; writer: ReturnType<typeof createBatchWriter<Row>>; inserts: () => number; columnsAsked: () => number; tablesMade: () => number }> {
   const table = `likely_${made++}`
   await createTable(database.owner, table, { columns: { n: 'Int32', 'the "name"': 'String', size: 'Nullable(Int32)' }, primaryKey: ['n'] })
   for (const clause of [more, constraints]) if (clause !== '') await database.owner.execute(`ALTER TABLE ${table} ${clause}`)
   let attempts = 0
   let asked = 0
+  let tables = 0
   const adapter = new Proxy(database.owner, {
     get: (target, name) => {
       if (name === 'insert' || name === 'insertColumns') attempts++
@@ -24,6 +25,7 @@ async function tableWith(constraints: string, more = ''): Promise<{ table: strin
       if (typeof value !== 'function') return value
       return (...given: readonly unknown[]): unknown => {
         if (name === 'execute' && String(given[0]).includes('system.columns')) asked++
+        if (name === 'execute' && String(given[0]).startsWith('CREATE TABLE')) tables++
         return value.apply(target, given)
       }
     },
@@ -33,7 +35,7 @@ async function tableWith(constraints: string, more = ''): Promise<{ table: strin
     attempts = 0
     return since
   }
-  return { table, writer: createBatchWriter(adapter, table), inserts, columnsAsked: () => asked }
+  return { table, writer: createBatchWriter(adapter, table), inserts, columnsAsked: () => asked, tablesMade: () => tables }
 }
 
 const rowsWith = (changes: Readonly<Record<number, Row>>): Row[] => Array.from({ length: ROWS }, (_value, n) => ({ n, 'the "name"': `n${n}`, size: 1, ...changes[n] }))
@@ -70,6 +72,29 @@ describe('looking for rows that a table is likely to refuse', () => {
     expect(indexesOf(await find(rowsWith({}), true))).toEqual([])
     expect(inserts()).toBe(0)
     expect((await database.owner.execute(`SELECT count() AS n FROM ${table}`)).rows).toEqual([{ n: 0n }])
+  })
+
+  it('tries no row for a constraint that has proven itself, until the table is defined otherwise', async () => {
+    const { table, writer, tablesMade } = await tableWith('ADD CONSTRAINT low CHECK n < 1000000, ADD CONSTRAINT short CHECK length(`the "name"`) < 20')
+    const likely = async (changes: Readonly<Record<number, Row>>): Promise<[unknown, number]> => {
+      const before = tablesMade()
+      return [await writer.findRefusedColumns?.(columnsOf(rowsWith(changes)), { likely: true }), tablesMade() - before]
+    }
+    const [high, long] = [{ n: 1_000_000 }, { 'the "name"': 'x'.repeat(30) }]
+    const [low, short] = ['Constraint `low` is violated. Expression: (n < 1000000)', 'Constraint `short` is violated. Expression: (length(`the "name"`) < 20)']
+
+    expect(await likely({ 3: high })).toEqual([[{ index: 3, reason: low }], 1])
+    expect(await likely({ 4: high })).toEqual([[{ index: 4, reason: low }], 1])
+    expect(await likely({ 5: high, 1999: high })).toEqual([[{ index: 5, reason: low }, { index: 1999, reason: low }], 0])
+    // Another constraint has to prove itself as well, and where two are broken the table says which it names.
+    await writer.findRefusedColumns?.(columnsOf(rowsWith({ 6: long })))
+    expect(await likely({ 7: long, 9: high })).toEqual([[{ index: 7, reason: short }, { index: 9, reason: low }], 1])
+    expect(await likely({ 8: long })).toEqual([[{ index: 8, reason: short }], 0])
+    expect(await likely({ 9: { ...high, ...long } })).toEqual([[{ index: 9, reason: low }], 1])
+    expect(await likely({ 2: long })).toEqual([[{ index: 2, reason: short }], 0])
+
+    await database.owner.execute(`ALTER TABLE ${table} DROP CONSTRAINT low`)
+    expect(await likely({ 10: high })).toEqual([[], 1])
   })
 
   it('asks for the columns once, and again after a refusal that they did not foresee', async () => {
