@@ -68,8 +68,10 @@ export function cacheVerifiedTokens(verifier: TokenVerifier, options: TokenCache
       const claims = known(token)
       if (claims !== undefined) return claims
       const fresh = await verifier.verify(token)
-      remember(token, fresh)
-      return fresh
+      // Nobody can change what others are told, too.
+      const shared = Object.freeze({ ...fresh, roles: Object.freeze([...fresh.roles]) })
+      remember(token, shared)
+      return shared
     },
   }
 }

@@ -347,6 +347,17 @@ describe('the cache of verified tokens', () => {
     expect((await refusalOf(cached.verify(token))).code).toBe('ERR_TOKEN_EXPIRED')
   })
 
+  it('says the same to everybody, whatever one of them does to what it was told', async () => {
+    const { issuer, cached } = counting()
+    const token = await issuer.issue(ALICE)
+    for (const claims of [await cached.verify(token), await cached.verify(token)]) {
+      expect(() => (claims.roles as string[]).push('admin')).toThrow(TypeError)
+      expect(() => Object.assign(claims, { tenant: 'another' })).toThrow(TypeError)
+    }
+
+    expect(cached.known(token)).toMatchObject(ALICE)
+  })
+
   it('does not remember refusals', async () => {
     const { cached, seen } = counting()
 
