@@ -1,13 +1,12 @@
 import { QueryError, QueryExecutionTimeoutError } from '../errors.ts'
 import type { FailedQuery } from '../map-error.ts'
 import { CircuitBreakerError, OperationalError } from '../operational-errors.ts'
-import type { ServerAnswer } from './http-transport.ts'
+import type { AnswerHeaders } from './http-transport.ts'
 
-/** Ends an answer that the query's own FORMAT clause has turned into something else. */
-export function refuseOtherFormat({ headers, body }: ServerAnswer, query: FailedQuery): void {
+/** Refuses an answer that the query's own FORMAT clause has turned into something else. */
+export function refuseOtherFormat(headers: AnswerHeaders, query: FailedQuery): void {
   const format = headers['x-clickhouse-format']
   if (format === undefined || format === 'RowBinaryWithNamesAndTypes') return
-  body.destroy()
   throw new QueryError(`the query has a FORMAT clause (${String(format)}); leave it out, or use download for bytes in a format of your own`, { ...query, status: 400 })
 }
 

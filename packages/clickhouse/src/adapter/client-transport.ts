@@ -2,7 +2,8 @@ import { Readable } from 'node:stream'
 import { ValidationError } from '@smart-whale/interfaces'
 import type { ClickHouseErrorCode } from '../errors.ts'
 import { type FailedQuery, mapNetworkError, mapServerError } from '../map-error.ts'
-import { isOurs, type ServerAnswer, type ServerRequest, type ServerTransport, type SocketStats } from './http-transport.ts'
+import { isOurs, type ServerAnswer, type ServerRequest, type ServerTransport, type SocketStats, type WholeRequest } from './http-transport.ts'
+import { type AnswerReader, readWhole } from './whole-answer.ts'
 
 /** As much of `@clickhouse/client` as is used: what its `createClient` returns is one. */
 export interface StockClient {
@@ -50,6 +51,11 @@ export class ClientTransport implements ServerTransport {
     } catch (error) {
       throw signal.aborted || isOurs(error) ? error : mapClientError(error, failed)
     }
+  }
+
+  async ask<R>({ ending, ...content }: WholeRequest, reader: AnswerReader<R>): Promise<R> {
+    const { headers, body } = await this.send({ ...content, signal: ending.signal })
+    return readWhole(headers, body, reader)
   }
 
   async close(): Promise<void> {}

@@ -2,8 +2,24 @@ import { sqlTokens } from '../sql-tokens.ts'
 
 const READING_WORDS = new Set(['SELECT', 'SHOW', 'DESCRIBE', 'DESC', 'EXPLAIN', 'EXISTS'])
 
-/** Whether a statement only reads, so that it may be sent again. What can't be told is taken for one that writes. */
+const MAX_REMEMBERED = 500
+const MAX_REMEMBERED_LENGTH = 10_000
+const remembered = new Map<string, boolean>()
+
+/**
+ * Whether a statement only reads, so that it may be sent again. What can't be told is taken for one that writes.
+ * The latest few hundred are remembered: an application asks the same ones again and again.
+ */
 export function isRead(query: string): boolean {
+  const known = remembered.get(query)
+  if (known !== undefined) return known
+  const found = onlyReads(query)
+  if (remembered.size >= MAX_REMEMBERED) remembered.delete(remembered.keys().next().value ?? '')
+  if (query.length <= MAX_REMEMBERED_LENGTH) remembered.set(query, found)
+  return found
+}
+
+function onlyReads(query: string): boolean {
   for (const token of sqlTokens(query)) {
     if (token.text === '(') continue
     if (token.kind !== 'word') return false

@@ -16,18 +16,17 @@ import type { ClickHouseConfig } from '../clickhouse-config.ts'
 import type { FailedQuery } from '../map-error.ts'
 import { type BoundQuery, bindParameters } from '../parameters/bind-parameters.ts'
 import { refuseReachingOut } from '../parameters/refuse-reaching-out.ts'
-import { HttpTransport, type ServerAnswer, type ServerTransport, type SocketStats } from './http-transport.ts'
+import { HttpTransport, type ServerAnswer, type ServerRequest, type ServerTransport, type SocketStats } from './http-transport.ts'
 import type { ByteWriter } from '../row-binary/byte-writer.ts'
 import { encodeColumnInsert, type EncodedInsert, encodeInsert } from './insert-format.ts'
 import { ClientTransport, type StockClient } from './client-transport.ts'
-import { circuitOpenError, refuseOtherFormat, timeoutError } from './adapter-failures.ts'
+import { circuitOpenError, timeoutError } from './adapter-failures.ts'
 import { contentTypeOf, isRead } from './describe-statement.ts'
 import { withExternalTable } from './external-table.ts'
-import { answerBytes, answerRows, readRows } from './read-answer.ts'
+import { answerBytes, answerRows, EndReader, RowsReader } from './read-answer.ts'
 import { runBounded } from './run-bounded.ts'
 import { RunningQueries } from './running-queries.ts'
 import { SpareWriters } from './spare-writers.ts'
-import { statisticsOf } from './statistics.ts'
 import { TableColumns, type TableDescription } from './table-columns.ts'
 import { ABILITIES_QUERY, abilitiesOf, insertSettings, readSettings, type UserAbilities, WHOLE_ANSWER } from './user-settings.ts'
 
@@ -59,6 +58,8 @@ export class HttpAdapter implements ClickHouseAdapter {
   readonly #config: ClickHouseConfig
   readonly #transport: ServerTransport
   readonly #policy: Policy
+  /** Whether the policy is somebody else's, which may give an attempt up by itself. */
+  readonly #mayGiveUp: boolean
   readonly #clock: Clock
   readonly #columns: TableColumns
   readonly #writers = new SpareWriters()
@@ -75,6 +76,7 @@ export class HttpAdapter implements ClickHouseAdapter {
     this.database = connection.database
     this.#clock = clock
     this.#queries = new RunningQueries(this.#transport, clock, logger)
+    this.#mayGiveUp = options.policy !== undefined
     this.#policy = options.policy ?? defaultPolicy(config, this.#transport.server, metrics, clock)
     this.#columns = new TableColumns(this)
   }
@@ -172,11 +174,10 @@ export class HttpAdapter implements ClickHouseAdapter {
     // Only what the table would drop as a repeat may be sent again: a plain MergeTree takes no notice of tokens.
     const mayRepeat = options.token !== undefined && description.deduplicates && guard === undefined
     const inserted = await this.#guarded(mayRepeat, options, ({ queryId, ...call }) =>
-      this.#queries.run({ queryId, timeoutMs: this.#timeoutOf(call), signal: call.signal, mayKill }, async (signal) => {
+      this.#queries.run({ queryId, timeoutMs: this.#timeoutOf(call), signal: call.signal, mayKill }, async (ending) => {
         attempts++
         const search = { query: statement, ...guard?.parameters, ...insertSettings(this.#timeoutOf(call), options.token, { ...settings, ...options.settings }) }
-        const answer = await this.#transport.send({ search, body, queryId, signal })
-        for await (const chunk of answerBytes(answer, { server: this.#transport.server, queryId })) void chunk
+        await this.#transport.ask({ search, body, queryId, ending }, new EndReader({ server: this.#transport.server, queryId }))
         return { rows, queryId, server: this.#transport.server }
       }),
     )
@@ -188,13 +189,12 @@ export class HttpAdapter implements ClickHouseAdapter {
   #executeOnce<T extends Row>(bound: BoundQuery, abilities: UserAbilities, options: QueryOptions & { queryId: string }): Promise<QueryResult<T>> {
     const { queryId, signal: caller } = options
     const timeoutMs = this.#timeoutOf(options)
-    return this.#queries.run({ queryId, timeoutMs, signal: caller, mayKill: abilities.maySet }, async (signal) => {
-      const failed = { server: this.#transport.server, queryId }
+    return this.#queries.run({ queryId, timeoutMs, signal: caller, mayKill: abilities.maySet }, async (ending) => {
+      const { server } = this.#transport
       const search = { ...readSettings(abilities, timeoutMs, options.settings), ...bound.parameters, ...roleOf(options), default_format: 'RowBinaryWithNamesAndTypes', ...WHOLE_ANSWER }
-      const answer = await this.#send(bound, search, options, { queryId, signal })
-      refuseOtherFormat(answer, failed)
-      const { rows, columns } = await readRows<T>(answer, failed, this.#config.getTransportConfig().maxResultBytes)
-      return { rows, columns, statistics: statisticsOf(answer.headers), queryId, server: this.#transport.server }
+      const reader = new RowsReader<T>({ server, queryId }, this.#config.getTransportConfig().maxResultBytes)
+      const answered = await this.#transport.ask({ ...contentOf(bound, search, options), queryId, ending }, reader)
+      return { ...answered, queryId, server }
     })
   }
 
@@ -206,16 +206,10 @@ export class HttpAdapter implements ClickHouseAdapter {
     const timeoutMs = this.#timeoutOf(options)
     const search = { ...readSettings(abilities, timeoutMs, options.settings), ...bound.parameters, ...roleOf(options), default_format: format }
     const { server } = this.#transport
-    const send = (signal: AbortSignal): Promise<ServerAnswer> => this.#send(bound, search, options, { queryId, signal })
+    const send = (signal: AbortSignal): Promise<ServerAnswer> => this.#transport.send({ ...contentOf(bound, search, options), queryId, signal })
     yield* this.#queries.stream({ queryId, timeoutMs, signal: options.signal, mayKill: abilities.maySet }, async function* (signal) {
       yield* read(await send(signal), { server, queryId })
     })
-  }
-
-  #send({ query }: BoundQuery, search: Readonly<Record<string, string>>, { external: table, tenant }: QueryOptions, request: { queryId: string; signal: AbortSignal }): Promise<ServerAnswer> {
-    if (table === undefined) return this.#transport.send({ search, body: query, tenant, ...request })
-    const { search: more, ...form } = withExternalTable(query, table)
-    return this.#transport.send({ search: { ...search, ...more }, ...form, tenant, ...request })
   }
 
   /** Under the policy where it may be repeated, each attempt under an id of its own; else once. */
@@ -223,9 +217,10 @@ export class HttpAdapter implements ClickHouseAdapter {
     const queryId = options.queryId ?? randomUUID()
     if (!mayRepeat) return attempt({ ...options, queryId })
     let attempts = 0
-    const numbered = (signal: AbortSignal): Promise<T> => attempt({ ...options, signal, queryId: attempts++ === 0 ? queryId : `${queryId}-${attempts}` })
+    const numbered = (signal: AbortSignal | undefined): Promise<T> => attempt({ ...options, signal, queryId: attempts++ === 0 ? queryId : `${queryId}-${attempts}` })
     try {
-      return await this.#policy.execute(({ signal }) => numbered(signal), { signal: options.signal })
+      // A context's signal is made when it is read; a policy of ours, retry and breaker, has no other than the caller's.
+      return await this.#policy.execute((context) => numbered(this.#mayGiveUp ? context.signal : options.signal), { signal: options.signal })
     } catch (error) {
       throw BreakerOpenError.isInstance(error) ? circuitOpenError(error, this.#transport.server) : error
     }
@@ -274,4 +269,11 @@ function defaultPolicy(config: ClickHouseConfig, server: string, metrics: Metric
 
 function roleOf(options: QueryOptions): Record<string, string> {
   return options.role === undefined ? {} : { role: options.role }
+}
+
+/** What a query is sent as: by itself, or in a form beside its own table. */
+function contentOf({ query }: BoundQuery, search: Readonly<Record<string, string>>, { external: table, tenant }: QueryOptions): Pick<ServerRequest, 'search' | 'body' | 'contentType' | 'tenant'> {
+  if (table === undefined) return { search, body: query, tenant }
+  const { search: more, ...form } = withExternalTable(query, table)
+  return { search: { ...search, ...more }, ...form, tenant }
 }

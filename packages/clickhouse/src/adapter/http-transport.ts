@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream'
-import { Pool } from 'undici'
+import { type Dispatcher, Pool } from 'undici'
 import { tenantHeader } from '../access/tenant-header.ts'
 import type { ConnectionParams } from '../clickhouse-config.ts'
 import { type FailedQuery, isServerException, mapForeignAnswer, mapNetworkError, mapServerError, poolExhausted } from '../map-error.ts'
+import { AnswerHandler, type AnswerReader, MAX_ERROR_BYTES } from './whole-answer.ts'
 
 /** Sizes and times of the sockets. */
 export interface TransportOptions {
@@ -16,8 +17,8 @@ export interface TransportOptions {
   keepAliveMs: number
 }
 
-/** One request to the server. */
-export interface ServerRequest {
+/** What a request carries. */
+interface RequestContent {
   /** Search parameters: settings, bound parameters, the query of an insert. */
   readonly search: Readonly<Record<string, string>>
   /** The query, or the rows of an insert. */
@@ -27,12 +28,32 @@ export interface ServerRequest {
   /** Whose rows it may read; see {@link TENANT_HEADER}. */
   readonly tenant?: string | undefined
   readonly queryId: string
+}
+
+/** A request whose answer is read as it comes. */
+export interface ServerRequest extends RequestContent {
   readonly signal: AbortSignal
 }
 
+/** A request whose answer is waited for. */
+export interface WholeRequest extends RequestContent {
+  readonly ending: Ending
+}
+
+/** How a request hears that nobody waits for it any more. */
+export interface Ending {
+  /** Made when it is read, which costs as much as to encode and read a short query: our own sockets do without. */
+  readonly signal: AbortSignal
+  /** Calls back once it ends early, at once if it has; one listener, the latest. */
+  onEnd(listener: (reason: Error) => void): void
+}
+
+/** Headers of an answer, their names in small letters. */
+export type AnswerHeaders = Readonly<Record<string, string | string[] | undefined>>
+
 /** An answer that ClickHouse began to give. */
 export interface ServerAnswer {
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly headers: AnswerHeaders
   readonly body: Readable
 }
 
@@ -53,17 +74,11 @@ export interface ServerTransport {
   readonly stats: SocketStats
   /** Sends a request and waits until its answer begins. @throws ClickHouseBaseError when the server refuses or can't be reached */
   send(request: ServerRequest): Promise<ServerAnswer>
+  /** Sends a request and answers what the reader makes of its whole answer. @throws ClickHouseBaseError when the server refuses or can't be reached, and what the reader throws */
+  ask<R>(request: WholeRequest, reader: AnswerReader<R>): Promise<R>
   /** Breaks off what runs. */
   close(): Promise<void>
 }
-
-/** Errors of a server come with the answer's status and may be long; more than this says nothing more. */
-const MAX_ERROR_BYTES = 64 * 1024
-/**
- * How much of an answer is read before somebody asks for it: as good as nothing. When the server breaks the connection behind an exception, a stream drops what it
- * has read ahead, and with it the exception; what is still in the socket is read to its end first.
- */
-const READ_AHEAD_BYTES = 1
 
 /**
  * HTTP to one server. Directly on undici: the stock client sleeps for a millisecond before each request,
@@ -98,22 +113,37 @@ export class HttpTransport implements ServerTransport {
   }
 
   /** Sends a request and waits until its answer begins. @throws ClickHouseBaseError when the server refuses or can't be reached */
-  async send({ search, body, contentType, tenant, queryId, signal }: ServerRequest): Promise<ServerAnswer> {
-    const query: FailedQuery = { server: this.server, queryId }
-    const { queued = 0 } = this.#pool.stats
-    if (queued >= this.#maxQueued) throw poolExhausted(queued, query)
-    const path = `/?${new URLSearchParams({ ...search, query_id: queryId }).toString()}`
+  async send({ signal, ...content }: ServerRequest): Promise<ServerAnswer> {
+    const query: FailedQuery = { server: this.server, queryId: content.queryId }
+    const request = this.#requestOf(content, query)
     try {
-      const headers = { ...this.#headers, ...(contentType === undefined ? {} : { 'content-type': contentType }), ...tenantHeader(tenant) }
-      const answer = await this.#pool.request({ method: 'POST', path, headers, body, signal, highWaterMark: READ_AHEAD_BYTES })
+      const answer = await this.#pool.request({ ...request, signal })
       // Whoever reads the body hears of its end; one that is dropped must not bring the process down.
       answer.body.on('error', () => {})
       if (answer.statusCode === 200) return { headers: answer.headers, body: answer.body }
-      const text = await textOf(answer.body)
-      throw answer.headers['x-clickhouse-exception-code'] === undefined && !isServerException(text) ? mapForeignAnswer(answer.statusCode, query, path.length) : mapServerError(text, query)
+      throw refusedBy(answer.statusCode, answer.headers, await textOf(answer.body), query, request.path)
     } catch (error) {
       throw signal.aborted || isOurs(error) ? error : mapNetworkError(error, query)
     }
+  }
+
+  /** Sends a request and answers what the reader makes of its whole answer. @throws ClickHouseBaseError when the server refuses or can't be reached, and what the reader throws */
+  async ask<R>({ ending, ...content }: WholeRequest, reader: AnswerReader<R>): Promise<R> {
+    const query: FailedQuery = { server: this.server, queryId: content.queryId }
+    const request = this.#requestOf(content, query)
+    return new Promise((resolve, reject) => {
+      const handler = new AnswerHandler(reader, (status, headers, text) => refusedBy(status, headers, text, query, request.path), resolve, reject)
+      ending.onEnd((reason) => handler.giveUp(reason))
+      this.#pool.dispatch(request, handler)
+    })
+  }
+
+  #requestOf({ search, body, contentType, tenant, queryId }: RequestContent, query: FailedQuery): Dispatcher.DispatchOptions {
+    const { queued = 0 } = this.#pool.stats
+    if (queued >= this.#maxQueued) throw poolExhausted(queued, query)
+    const isPlain = contentType === undefined && tenant === undefined
+    const headers = isPlain ? this.#headers : { ...this.#headers, ...(contentType === undefined ? {} : { 'content-type': contentType }), ...tenantHeader(tenant) }
+    return { method: 'POST', path: pathOf(search, queryId), headers, body }
   }
 
   /** Closes every socket; requests that run are broken off. */
@@ -125,6 +155,17 @@ export class HttpTransport implements ServerTransport {
 /** Whether an error says itself what is to be thought of it. */
 export function isOurs(error: unknown): boolean {
   return typeof (error as { retryable?: unknown }).retryable === 'boolean'
+}
+
+/** Written by hand: `URLSearchParams` takes longer than all else that is done before a request is sent. */
+function pathOf(search: Readonly<Record<string, string>>, queryId: string): string {
+  let path = '/?'
+  for (const name in search) path += `${encodeURIComponent(name)}=${encodeURIComponent((search[name] as string).toWellFormed())}&`
+  return `${path}query_id=${encodeURIComponent(queryId.toWellFormed())}`
+}
+
+function refusedBy(status: number, headers: AnswerHeaders, text: string, query: FailedQuery, path: string): Error {
+  return headers['x-clickhouse-exception-code'] === undefined && !isServerException(text) ? mapForeignAnswer(status, query, path.length) : mapServerError(text, query)
 }
 
 async function textOf(body: Readable): Promise<string> {

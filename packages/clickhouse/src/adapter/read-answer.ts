@@ -1,9 +1,11 @@
 import type { Row } from '@smart-whale/interfaces'
-import type { ColumnDescription } from '../adapter-options.ts'
+import type { ColumnDescription, QueryStatistics } from '../adapter-options.ts'
 import { type FailedQuery, mapNetworkError, mapServerError } from '../map-error.ts'
 import { RowDecoder } from '../row-binary/row-decoder.ts'
-import { tooLargeError } from './adapter-failures.ts'
-import { isOurs, type ServerAnswer } from './http-transport.ts'
+import { refuseOtherFormat, tooLargeError } from './adapter-failures.ts'
+import { type AnswerHeaders, isOurs, type ServerAnswer } from './http-transport.ts'
+import { statisticsOf } from './statistics.ts'
+import type { AnswerReader } from './whole-answer.ts'
 
 /** Below this, the bytes of a whole answer wait for more: to decode often costs more than to decode much. */
 const GATHERED_BYTES = 64 * 1024
@@ -12,54 +14,79 @@ const GATHERED_BYTES = 64 * 1024
 export interface AnsweredRows<T extends Row> {
   readonly rows: T[]
   readonly columns: readonly ColumnDescription[]
+  readonly statistics: QueryStatistics
 }
 
-/**
- * Reads a whole answer. By events and not by an async iterator, which costs a short answer more than its bytes.
- * @throws QueryError `ERR_CLICKHOUSE_LIMIT_EXCEEDED` when it takes more than `maxBytes`
- */
-export function readRows<T extends Row>(answer: ServerAnswer, query: FailedQuery, maxBytes: number): Promise<AnsweredRows<T>> {
-  const { body } = answer
-  const bytes = new AnswerBytes(answer, query)
-  const decoder = new RowDecoder<T>()
-  const rows: T[] = []
-  let gathered: Uint8Array[] = []
-  let gatheredBytes = 0
-  let total = 0
-  const gather = (part: Uint8Array): void => {
-    total += part.length
-    if (total > maxBytes) throw tooLargeError(maxBytes, query)
-    gathered.push(part)
-    gatheredBytes += part.length
-    if (gatheredBytes >= GATHERED_BYTES) decode()
+/** Reads the rows of a whole answer. Refuses one of more than `maxBytes`, with `ERR_CLICKHOUSE_LIMIT_EXCEEDED`. */
+export class RowsReader<T extends Row> implements AnswerReader<AnsweredRows<T>> {
+  readonly #query: FailedQuery
+  readonly #maxBytes: number
+  readonly #bytes: AnswerBytes
+  readonly #decoder = new RowDecoder<T>()
+  readonly #rows: T[] = []
+  #headers: AnswerHeaders = {}
+  #gathered: Uint8Array[] = []
+  #gatheredBytes = 0
+  #totalBytes = 0
+
+  constructor(query: FailedQuery, maxBytes: number) {
+    this.#query = query
+    this.#maxBytes = maxBytes
+    this.#bytes = new AnswerBytes(query)
   }
-  const decode = (): void => {
-    for (const row of decoder.push(Buffer.concat(gathered))) rows.push(row)
-    gathered = []
-    gatheredBytes = 0
+
+  begin(headers: AnswerHeaders): void {
+    refuseOtherFormat(headers, this.#query)
+    this.#bytes.begin(headers)
+    this.#headers = headers
   }
-  return new Promise((resolve, reject) => {
-    const attempt = (step: () => void): void => {
-      try {
-        step()
-      } catch (error) {
-        reject(error as Error)
-        body.destroy()
-      }
-    }
-    // Who comes late hears of no event.
-    if (body.errored !== null) return attempt(() => bytes.end(body.errored))
-    body.on('data', (chunk: Buffer) => attempt(() => gather(bytes.push(chunk))))
-    body.on('error', (error: Error) => attempt(() => bytes.end(error)))
-    body.on('end', () =>
-      attempt(() => {
-        gather(bytes.end())
-        decode()
-        checkWhole(decoder, query)
-        resolve({ rows, columns: decoder.columns ?? [] })
-      }),
-    )
-  })
+
+  take(chunk: Buffer): void {
+    this.#gather(this.#bytes.push(chunk))
+  }
+
+  end(broken?: unknown): AnsweredRows<T> {
+    this.#gather(this.#bytes.end(broken))
+    this.#decode()
+    checkWhole(this.#decoder, this.#query)
+    return { rows: this.#rows, columns: this.#decoder.columns ?? [], statistics: statisticsOf(this.#headers) }
+  }
+
+  #gather(part: Uint8Array): void {
+    this.#totalBytes += part.length
+    if (this.#totalBytes > this.#maxBytes) throw tooLargeError(this.#maxBytes, this.#query)
+    if (part.length > 0) this.#gathered.push(part)
+    this.#gatheredBytes += part.length
+    if (this.#gatheredBytes >= GATHERED_BYTES) this.#decode()
+  }
+
+  #decode(): void {
+    const bytes = this.#gathered.length === 1 ? (this.#gathered[0] as Uint8Array) : Buffer.concat(this.#gathered)
+    for (const row of this.#decoder.push(bytes)) this.#rows.push(row)
+    this.#gathered = []
+    this.#gatheredBytes = 0
+  }
+}
+
+/** Waits for the end of an answer that has no rows, as an insert's. */
+export class EndReader implements AnswerReader<void> {
+  readonly #bytes: AnswerBytes
+
+  constructor(query: FailedQuery) {
+    this.#bytes = new AnswerBytes(query)
+  }
+
+  begin(headers: AnswerHeaders): void {
+    this.#bytes.begin(headers)
+  }
+
+  take(chunk: Buffer): void {
+    this.#bytes.push(chunk)
+  }
+
+  end(broken?: unknown): void {
+    this.#bytes.end(broken)
+  }
 }
 
 /** Rows of an answer in `RowBinaryWithNamesAndTypes`, as they arrive: a batch of them for each chunk. */
@@ -74,7 +101,8 @@ export async function* answerRows<T extends Row>(answer: ServerAnswer, query: Fa
 
 /** The bytes of an answer as they arrive. A query that fails half-way: what came before is handed on, then its exception is thrown. */
 export async function* answerBytes(answer: ServerAnswer, query: FailedQuery): AsyncIterable<Uint8Array> {
-  const bytes = new AnswerBytes(answer, query)
+  const bytes = new AnswerBytes(query)
+  bytes.begin(answer.headers)
   let broken: unknown
   try {
     for await (const chunk of answer.body as AsyncIterable<Buffer>) {
@@ -96,13 +124,16 @@ const NOTHING: Buffer = Buffer.alloc(0)
  */
 class AnswerBytes {
   readonly #query: FailedQuery
-  readonly #mark: Buffer | null
+  #mark: Buffer | null = null
   #held: Buffer = NOTHING
   #exception: Buffer[] | null = null
 
-  constructor(answer: ServerAnswer, query: FailedQuery) {
-    const tag = answer.headers['x-clickhouse-exception-tag']
+  constructor(query: FailedQuery) {
     this.#query = query
+  }
+
+  begin(headers: AnswerHeaders): void {
+    const tag = headers['x-clickhouse-exception-tag']
     this.#mark = tag === undefined ? null : Buffer.from(`__exception__\r\n${String(tag)}`)
   }
 

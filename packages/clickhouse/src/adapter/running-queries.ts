@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Clock, Logger } from '@smart-whale/interfaces'
 import { QueryCancellationError } from '../errors.ts'
 import { closedError, timeoutError } from './adapter-failures.ts'
-import type { ServerTransport } from './http-transport.ts'
+import type { Ending, ServerTransport } from './http-transport.ts'
 
 /** How long the server may take to end a query that nobody waits for any more. */
 const KILL_TIMEOUT_MS = 2000
@@ -32,10 +32,10 @@ export class RunningQueries {
   }
 
   /** Runs work until it is done or has to end. @throws what ended it, or its own failure */
-  async run<T>(bounds: QueryBounds, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async run<T>(bounds: QueryBounds, work: (ending: Ending) => Promise<T>): Promise<T> {
     const query = this.#begin(bounds)
     try {
-      return await work(query.signal)
+      return await work(query)
     } catch (error) {
       throw query.endedBy ?? error
     } finally {
@@ -96,8 +96,9 @@ export class RunningQueries {
   }
 }
 
-class RunningQuery {
-  readonly #controller = new AbortController()
+class RunningQuery implements Ending {
+  #controller: AbortController | null = null
+  #listener: ((reason: Error) => void) | null = null
   readonly #clock: Clock
   readonly #timer: unknown
   readonly #caller: AbortSignal | undefined
@@ -114,7 +115,16 @@ class RunningQuery {
   }
 
   get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController()
+      if (this.#endedBy !== undefined) this.#controller.abort(this.#endedBy)
+    }
     return this.#controller.signal
+  }
+
+  onEnd(listener: (reason: Error) => void): void {
+    if (this.#endedBy === undefined) this.#listener = listener
+    else listener(this.#endedBy)
   }
 
   /** What ended it early. */
@@ -125,7 +135,8 @@ class RunningQuery {
   end(reason: Error): void {
     if (this.#endedBy !== undefined) return
     this.#endedBy = reason
-    this.#controller.abort(reason)
+    this.#controller?.abort(reason)
+    this.#listener?.(reason)
     this.#onEnd()
   }
 

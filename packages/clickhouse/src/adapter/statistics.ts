@@ -1,7 +1,8 @@
 import type { QueryStatistics } from '../adapter-options.ts'
+import type { AnswerHeaders } from './http-transport.ts'
 
 /** What a query cost, out of the summary that the server sends in a header. */
-export function statisticsOf(headers: Readonly<Record<string, string | string[] | undefined>>): QueryStatistics {
+export function statisticsOf(headers: AnswerHeaders): QueryStatistics {
   const header = headers['x-clickhouse-summary']
   if (typeof header !== 'string') return { rowsRead: 0, bytesRead: 0, elapsedMs: 0 }
   const summary = JSON.parse(header) as { read_rows?: string; read_bytes?: string; elapsed_ns?: string }

@@ -49,5 +49,7 @@ export function insertSettings(timeoutMs: number, token: string | undefined, own
 }
 
 function texts(settings: Settings): Record<string, string> {
-  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, typeof value === 'boolean' ? String(Number(value)) : String(value)]))
+  const found: Record<string, string> = {}
+  for (const [name, value] of Object.entries(settings)) found[name] = typeof value === 'boolean' ? String(Number(value)) : String(value)
+  return found
 }

@@ -68,11 +68,24 @@ export class RowDecoder<T extends Row = Row> {
   }
 }
 
+/** Decoders hold no state: those of the latest types are kept, for short answers take less time than to make them. */
+const MAX_REMEMBERED = 1000
+const MAX_REMEMBERED_LENGTH = 1000
+const remembered = new Map<string, CellDecoder>()
+
 function decoderOf(name: string, type: string): CellDecoder {
+  const known = remembered.get(type)
+  if (known !== undefined) return known
   const decode = cellDecoder(parseColumnType(type))
-  if (decode !== null) return decode
+  if (decode === null) throw undecodable(name, type)
+  if (remembered.size >= MAX_REMEMBERED) remembered.delete(remembered.keys().next().value ?? '')
+  if (type.length <= MAX_REMEMBERED_LENGTH) remembered.set(type, decode)
+  return decode
+}
+
+function undecodable(name: string, type: string): DataTypeError {
   const remedy = type.includes('AggregateFunction(') ? `for example with finalizeAggregation(${name}), or its bytes with CAST(${name} AS String)` : `for example with toString(${name})`
-  throw new DataTypeError(`column "${name}" has the type ${type}, which is not read in binary; convert it in the query, ${remedy}`, {
+  return new DataTypeError(`column "${name}" has the type ${type}, which is not read in binary; convert it in the query, ${remedy}`, {
     issues: [{ path: [name], message: `has the type ${type}` }],
   })
 }
