@@ -7,6 +7,8 @@ import type { Finding, Scenario } from './scenario.ts'
 export interface RunSettings {
   readonly seed: number
   readonly isShort: boolean
+  /** `host:port` of brokers for the runs that kill none. @default each starts its own */
+  readonly brokers?: readonly string[]
   readonly tell: (line: string) => void
 }
 

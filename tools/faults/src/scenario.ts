@@ -12,6 +12,8 @@ export interface FaultRun {
   readonly seed: number
   /** About 20 seconds instead of the whole length. */
   readonly isShort: boolean
+  /** `host:port` of brokers to use, in topics of its own, where the run kills none. @default it starts its own */
+  readonly brokers?: readonly string[] | undefined
   /** A folder that goes with the run. */
   readonly folder: string
   /** Tells whoever waits what is going on. */

@@ -1,4 +1,4 @@
-import { type FaultWorld, startWorld } from '../fault-world.ts'
+import { startWorldOfItsOwn, type WorldOfItsOwn } from '../fault-world.ts'
 import { IngestorCrew } from '../ingestor-crew.ts'
 import { judgeStores, waitUntilStored } from '../judge-stores.ts'
 import { atMost, type FaultRun, type Finding, mustBe } from '../scenario.ts'
@@ -26,7 +26,7 @@ interface Party {
 export async function anyTwo(run: FaultRun): Promise<readonly Finding[]> {
   const { rounds, hangMs, rate } = run.isShort ? SHORT : FULL
   const random = new SeededChoices(run.seed)
-  const world = await startWorld(run, { brokers: 1 })
+  const world = await startWorldOfItsOwn(run, { brokers: 1 })
   const crew = new IngestorCrew(world.environment(), { restartsFailed: true })
   run.atEnd(() => crew.killAll())
   await crew.add(2)
@@ -59,8 +59,8 @@ export async function anyTwo(run: FaultRun): Promise<readonly Finding[]> {
   ]
 }
 
-function partiesOf({ clickhouse, postgres, kafka }: FaultWorld, crew: IngestorCrew): Party[] {
-  const server = (name: string, one: Pick<FaultWorld['postgres'], 'pause' | 'resume' | 'kill' | 'restart'>): Party => ({
+function partiesOf({ clickhouse, postgres, kafka }: WorldOfItsOwn, crew: IngestorCrew): Party[] {
+  const server = (name: string, one: Pick<WorldOfItsOwn['postgres'], 'pause' | 'resume' | 'kill' | 'restart'>): Party => ({
     name,
     hang: () => one.pause(),
     goOn: () => one.resume(),

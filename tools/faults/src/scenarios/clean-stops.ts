@@ -17,7 +17,7 @@ const REPEATS = 'repeating the slice that was in flight'
 export async function cleanStops(run: FaultRun): Promise<readonly Finding[]> {
   const { stops, scalings, rate, pauseMs } = run.isShort ? SHORT : FULL
   const random = new SeededChoices(run.seed)
-  const world = await startWorld(run, { brokers: 1 })
+  const world = await startWorld(run)
   const crew = new IngestorCrew(world.environment())
   run.atEnd(() => crew.killAll())
   await crew.add(1)

@@ -16,7 +16,7 @@ const CLOCKS: readonly (readonly number[])[] = [[0, HOUR_MS, 0, -HOUR_MS, HOUR_M
 /** Workers whose time of day is not the broker's, nor each other's, nor stays what it is. */
 export async function clockJumps(run: FaultRun): Promise<readonly Finding[]> {
   const { events, rate } = run.isShort ? SHORT : FULL
-  const world = await startWorld(run, { brokers: 1 })
+  const world = await startWorld(run)
   const crews = CLOCKS.map((offsets) => new IngestorCrew(world.environment(wrongClock(offsets))))
   for (const crew of crews) run.atEnd(() => crew.killAll())
   const [first, ...others] = crews

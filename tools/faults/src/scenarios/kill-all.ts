@@ -1,4 +1,4 @@
-import { startWorld } from '../fault-world.ts'
+import { startWorldOfItsOwn } from '../fault-world.ts'
 import { IngestorCrew } from '../ingestor-crew.ts'
 import { judgeStores, waitUntilStored } from '../judge-stores.ts'
 import { atMost, type FaultRun, type Finding } from '../scenario.ts'
@@ -16,7 +16,7 @@ const KILLS = { ingestors: 40, clickhouse: 8, broker: 2 }
 export async function killAll(run: FaultRun): Promise<readonly Finding[]> {
   const random = new SeededChoices(run.seed)
   const begun = performance.now()
-  const world = await startWorld(run, { brokers: 3 })
+  const world = await startWorldOfItsOwn(run, { brokers: 3 })
   const crew = new IngestorCrew(world.environment())
   run.atEnd(() => crew.killAll())
   await crew.add(2)

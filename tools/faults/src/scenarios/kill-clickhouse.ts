@@ -15,7 +15,7 @@ const SHORT = { events: 12_500, rate: 2500, kills: 3, killSpanMs: 5000 }
 export async function killClickHouse(run: FaultRun): Promise<readonly Finding[]> {
   const { events, rate, kills, killSpanMs } = run.isShort ? SHORT : FULL
   const random = new SeededChoices(run.seed)
-  const world = await startWorld(run, { brokers: 1 })
+  const world = await startWorld(run)
   const crew = new IngestorCrew(world.environment())
   run.atEnd(() => crew.killAll())
   await crew.add(1)

@@ -14,7 +14,7 @@ const SHORT = { events: 16_000, rate: 4000, kills: 4, killSpanMs: 5000 }
 export async function killIngestors(run: FaultRun): Promise<readonly Finding[]> {
   const { events, rate, kills, killSpanMs } = run.isShort ? SHORT : FULL
   const random = new SeededChoices(run.seed)
-  const world = await startWorld(run, { brokers: 1 })
+  const world = await startWorld(run)
   const crew = new IngestorCrew(world.environment())
   run.atEnd(() => crew.killAll())
   await crew.add(2)

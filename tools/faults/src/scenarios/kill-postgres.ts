@@ -16,7 +16,7 @@ const CUT_MS = 300
 export async function killPostgres(run: FaultRun): Promise<readonly Finding[]> {
   const { events, rate, kills, cuts, spanMs } = run.isShort ? SHORT : FULL
   const random = new SeededChoices(run.seed)
-  const world = await startWorld(run, { brokers: 1 })
+  const world = await startWorld(run)
   const direct = new URL(world.postgres.address)
   const proxy = await startToxiproxy({ progress: run.tell })
   run.atEnd(() => proxy.stop())

@@ -20,7 +20,7 @@ const MOST_AT_ONCE = 3
 export async function partitionsAdded(run: FaultRun): Promise<readonly Finding[]> {
   const { additions, rate, pauseMs } = run.isShort ? SHORT : FULL
   const random = new SeededChoices(run.seed)
-  const world = await startWorld(run, { brokers: 1 })
+  const world = await startWorld(run)
   const crew = new IngestorCrew(world.environment())
   run.atEnd(() => crew.killAll())
   await crew.add(2)

@@ -22,15 +22,12 @@ interface Stream {
   readonly sinks: readonly ('clickhouse' | 'timescaledb')[]
 }
 
-const STREAMS: readonly Stream[] = [
-  { topic: 'paired', sinks: ['clickhouse', 'timescaledb'] },
-  { topic: 'lone', sinks: ['clickhouse'] },
-]
+const STREAMS: Readonly<Record<string, Stream['sinks']>> = { paired: ['clickhouse', 'timescaledb'], lone: ['clickhouse'] }
 
 /** Workers that sleep through the loss of their partitions and go on in the middle of a step, as if nothing had been. */
 export async function pauseIngestors(run: FaultRun): Promise<readonly Finding[]> {
-  const world = await startWorld(run, { brokers: 1 })
-  const findings = await Promise.all(STREAMS.map((stream, index) => suspendWorkersOf(stream, world, { ...run, seed: run.seed + index })))
+  const world = await startWorld(run)
+  const findings = await Promise.all(Object.entries(STREAMS).map(([name, sinks], index) => suspendWorkersOf({ topic: world.topicNamed(name), sinks }, world, { ...run, seed: run.seed + index })))
   return findings.flat()
 }
 

@@ -17,15 +17,16 @@ const REPLAY_KILLED_AFTER_MS = 2500
 export async function poison(run: FaultRun): Promise<readonly Finding[]> {
   const { events, hugeEvery, withoutLettersMs } = run.isShort ? SHORT : FULL
   const plan: PoisonPlan = { seed: run.seed, badShare: 0.1, refusedEvery: 10_000, hugeEvery }
-  const world = await startWorld(run, { brokers: 1 })
+  const world = await startWorld(run)
 
-  const clean = await openStream(run, world, 'clean')
+  const clean = await openStream(run, world, world.topicNamed('clean'))
   const unpoisoned: PoisonPlan = { ...plan, badShare: 0, refusedEvery: events + 1, hugeEvery: 4 * events }
   const cleanEvents = await clean.send(events, (sequence) => poisonedRecord(sequence, unpoisoned).record)
   const { rate: cleanRate, mostMiB } = await clean.drain(cleanEvents)
   run.tell(`clean: ${Math.round(cleanRate)} events/s`)
 
-  const poisoned = await openStream(run, world, 'poisoned')
+  const topic = world.topicNamed('poisoned')
+  const poisoned = await openStream(run, world, topic)
   // A worker makes the topic when it starts: it is taken away under its hands.
   await poisoned.begin()
   await poisoned.takeAwayDeadLetters()
@@ -39,12 +40,12 @@ export async function poison(run: FaultRun): Promise<readonly Finding[]> {
   const share = (poisonedRate / cleanRate) * 100
   run.tell(`poisoned: ${Math.round(poisonedRate)} events/s, ${Math.round(goodRate)} of them good; ${Math.round(mostPoisonedMiB)} MiB at most, with messages of 5 MB among them`)
 
-  const letters = await judgeDeadLetters(await world.connect(), 'poisoned', (sequence) => poisonedRecord(sequence, plan).isGood)
-  const replays = await replayThrice(run.folder, poisoned.environment, 'poisoned', REPLAY_KILLED_AFTER_MS)
+  const letters = await judgeDeadLetters(await world.connect(), topic, (sequence) => poisonedRecord(sequence, plan).isGood)
+  const replays = await replayThrice(run.folder, poisoned.environment, topic, REPLAY_KILLED_AFTER_MS)
   run.tell('the mendable dead letters were replayed three times')
   for (let sequence = 0; sequence < events; sequence++) if (isMendable(sequence, plan)) good.acknowledge(sequence)
   await poisoned.takeIn(good)
-  const [inClickHouse, inPostgres] = await Promise.all([copiesInClickHouse(world.clickhouse.login, 'poisoned'), copiesInPostgres(world.postgres.address, 'poisoned')])
+  const [inClickHouse, inPostgres] = await Promise.all([copiesInClickHouse(world.clickhouse.login, topic), copiesInPostgres(world.postgres.address, topic)])
   return [
     ...findingsOf('ClickHouse', compareCopies(good, inClickHouse)),
     ...findingsOf('PostgreSQL', compareCopies(good, inPostgres)),

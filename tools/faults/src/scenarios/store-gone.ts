@@ -17,7 +17,7 @@ const PAUSED = 'partition paused'
 /** A store that is away for a minute: once its process is gone, once it takes connections and never answers. */
 export async function storeGone(run: FaultRun): Promise<readonly Finding[]> {
   const { goneMs, rate } = run.isShort ? SHORT : FULL
-  const world = await startWorld(run, { brokers: 1 })
+  const world = await startWorld(run)
   const proxy = await startToxiproxy({ progress: run.tell })
   run.atEnd(() => proxy.stop())
   const line = await proxy.createLine(new URL(world.clickhouse.address).host)
