@@ -19,6 +19,7 @@ import type {
 } from './backup-options.ts'
 import { RepeatedBackups } from './backup-schedule.ts'
 import type { BackupStore } from './backup-store.ts'
+import { boundedStore } from './bounded-store.ts'
 import { MethodChoice } from './choose-method.ts'
 import { copyTable } from './copy-table.ts'
 import { folderStore } from './folder-store.ts'
@@ -57,11 +58,11 @@ class StoredBackupManager implements BackupManager {
   constructor(adapter: ClickHouseAdapter, options: BackupManagerOptions, closeAdapter = async (): Promise<void> => {}) {
     const { store = backupFolder() } = options
     this.#adapter = adapter
-    this.#store = typeof store === 'string' ? folderStore(store) : store
     this.#clock = options.clock ?? systemClock
+    this.#timeoutMs = options.timeoutMs ?? DAY_MS / 24
+    this.#store = boundedStore(typeof store === 'string' ? folderStore(store) : store, this.#timeoutMs, this.#clock)
     this.#logger = options.logger ?? silentLogger
     this.#methods = new MethodChoice(adapter, this.#store, options, this.#logger)
-    this.#timeoutMs = options.timeoutMs ?? DAY_MS / 24
     this.#abandonedAfterMs = options.abandonedAfterMs ?? DAY_MS
     this.#closeAdapter = closeAdapter
   }
@@ -88,7 +89,7 @@ class StoredBackupManager implements BackupManager {
     const { onProgress = (): void => {}, onWarning = (warning: string): void => this.#logger.warn({ table, backup: file }, warning) } = options
     const call = this.#callOf(table, options)
     const manifest = await requireSound(this.#store, file, options)
-    const base = manifest.base === null ? null : await readManifest(this.#store, manifest.base)
+    const base = manifest.base === null ? null : await readManifest(this.#store, manifest.base, call)
     for (const warning of await warningsOfRestore(this.#adapter, table, manifest, call)) onWarning(warning)
     const [database, name] = splitTableName(table, this.#adapter.database)
     const work = new WorkTables(database, name, this.#clock)
@@ -103,24 +104,24 @@ class StoredBackupManager implements BackupManager {
     return true
   }
 
-  async listBackups(table?: string): Promise<BackupInfo[]> {
-    const all = await listBackups(this.#store)
+  async listBackups(table?: string, options: CallOptions = {}): Promise<BackupInfo[]> {
+    const all = await listBackups(this.#store, options)
     if (table === undefined) return all
     const wanted = splitTableName(table, this.#adapter.database).join('.')
     return all.filter((backup) => (backup.table ?? nameInFile(backup.file)) === wanted)
   }
 
-  async deleteBackup(file: string): Promise<void> {
-    const backups = await listBackups(this.#store)
-    if (!backups.some((backup) => backup.file === file)) await readManifest(this.#store, file)
+  async deleteBackup(file: string, options: CallOptions = {}): Promise<void> {
+    const backups = await listBackups(this.#store, options)
+    if (!backups.some((backup) => backup.file === file)) await readManifest(this.#store, file, options)
     const dependent = backups.find(({ base }) => base === file)
     if (dependent !== undefined) {
       const message = `backup "${file}" is the base of "${dependent.file}", which could not be restored without it; delete that one first`
       throw new BackupError(message, { code: 'ERR_CLICKHOUSE_BACKUP_IN_USE', status: 409, context: { backup: file, dependent: dependent.file } })
     }
     // Without its manifest it is no backup any more, however far the rest gets.
-    await this.#store.remove(`${file}/${MANIFEST}`)
-    await this.#store.remove(`${file}/`)
+    await this.#store.remove(`${file}/${MANIFEST}`, options)
+    await this.#store.remove(`${file}/`, options)
     this.#logger.info({ backup: file }, 'a backup was deleted')
   }
 
@@ -129,12 +130,13 @@ class StoredBackupManager implements BackupManager {
   }
 
   async warningsOf(table: string, file: string, options: CallOptions = {}): Promise<string[]> {
-    return warningsOfRestore(this.#adapter, table, await readManifest(this.#store, file), this.#callOf(table, options))
+    const call = this.#callOf(table, options)
+    return warningsOfRestore(this.#adapter, table, await readManifest(this.#store, file, call), call)
   }
 
-  async applyRetention(table: string, retention: BackupRetention, options: CallOptions & { readonly dryRun?: boolean | undefined } = {}): Promise<string[]> {
-    const goes = backupsToDelete(await this.listBackups(table), retention, this.#clock.now())
-    if (options.dryRun !== true) for (const { file } of goes) await this.deleteBackup(file)
+  async applyRetention(table: string, retention: BackupRetention, { dryRun = false, ...call }: CallOptions & { readonly dryRun?: boolean | undefined } = {}): Promise<string[]> {
+    const goes = backupsToDelete(await this.listBackups(table, call), retention, this.#clock.now())
+    if (!dryRun) for (const { file } of goes) await this.deleteBackup(file, call)
     return goes.map(({ file }) => file)
   }
 
@@ -154,7 +156,7 @@ class StoredBackupManager implements BackupManager {
     if (options.base === undefined) return null
     const [database, name] = splitTableName(table, this.#adapter.database)
     const id = partition === undefined ? null : await findPartitionId(this.#adapter, { database, name }, partition, call)
-    const file = options.base === 'latest' ? await this.#latestFull(table, id) : options.base
+    const file = options.base === 'latest' ? await this.#latestFull(table, id, call) : options.base
     if (file === null) return null
     const base = await requireSound(this.#store, file, options)
     if (base.base !== null) throw wrongBase(file, `is based on another one itself; take "${base.base}" as the base`)
@@ -162,8 +164,8 @@ class StoredBackupManager implements BackupManager {
     throw wrongBase(file, `is of ${base.database}.${base.table}${base.partition === null ? '' : `, partition "${base.partition}"`}; a base has to be of the same table and partition`)
   }
 
-  async #latestFull(table: string, partition: string | null): Promise<string | null> {
-    const backups = await this.listBackups(table)
+  async #latestFull(table: string, partition: string | null, call: CallOptions): Promise<string | null> {
+    const backups = await this.listBackups(table, call)
     return backups.find((backup) => backup.state === 'complete' && backup.kind === 'full' && backup.partition === partition)?.file ?? null
   }
 

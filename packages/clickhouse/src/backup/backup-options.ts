@@ -20,7 +20,7 @@ export interface BackupManagerOptions {
    * else the rows are exported. `'never'`: always exported. @default 'auto' for a folder, 'never' for another store
    */
   native?: 'auto' | 'never' | NativeBackupPlace | undefined
-  /** How long one statement may take, in milliseconds: a copy of a whole table is one. @default 3_600_000 */
+  /** How long one statement, or one call to the store, may take, in milliseconds: a copy of a whole table is one. @default 3_600_000 */
   timeoutMs?: number | undefined
   /** Uncompressed size that an exported file is cut at, in bytes; each is held in memory once while it is restored. @default 33_554_432 */
   maxFileBytes?: number | undefined

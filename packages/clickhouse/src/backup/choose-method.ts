@@ -9,6 +9,7 @@ import { ExportMethod } from './export-method.ts'
 import type { FolderStore } from './folder-store.ts'
 import type { BackupManifest } from './manifest.ts'
 import { NativeMethod, placeExpression } from './native-method.ts'
+import { afterwards } from './work-tables.ts'
 import { isRefusal } from '../server-refusal.ts'
 import { quotedNameOf, type TableFacts } from './table-facts.ts'
 
@@ -60,8 +61,8 @@ export class MethodChoice {
     const folder = `.trial-${randomUUID()}`
     try {
       await this.#adapter.execute(`BACKUP TABLE ${quotedNameOf(table)} TO ${placeExpression(place, folder)} SETTINGS structure_only = 1`, {}, call)
-      const written = await this.#store.list(`${folder}/`)
-      for (const { name } of written) for await (const chunk of this.#store.read(name)) void chunk
+      const written = await this.#store.list(`${folder}/`, call)
+      for (const { name } of written) for await (const chunk of this.#store.read(name, call)) void chunk
       if (written.length === 0) this.#logger.info({}, "the server's backups can't be read from here: rows are exported instead")
       return written.length > 0
     } catch (error) {
@@ -69,7 +70,7 @@ export class MethodChoice {
       this.#logger.info({ err: error }, "the server can't write backups there: rows are exported instead")
       return false
     } finally {
-      await this.#store.remove(`${folder}/`).catch(() => {})
+      await this.#store.remove(`${folder}/`, afterwards(call)).catch(() => {})
     }
   }
 }

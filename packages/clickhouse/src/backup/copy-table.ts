@@ -38,11 +38,11 @@ export async function copyTable(copy: TableCopy, table: string, partition: strin
   try {
     const content = await copyAtOneMoment(copy, facts, partitionId, base, backup)
     const manifest = await describe(copy, facts, partitionId, base, backup, content)
-    await store.write(`${backup}/${MANIFEST}`, oneChunk(renderManifest(manifest)))
+    await store.write(`${backup}/${MANIFEST}`, oneChunk(renderManifest(manifest)), call)
     copy.onProgress({ step: 'done', done: 1, total: 1 })
     return manifest
   } catch (error) {
-    await store.remove(`${backup}/`).catch((failure: unknown) => copy.logger.warn({ err: failure, backup }, 'what a failed backup wrote could not be removed; a later one does so'))
+    await store.remove(`${backup}/`, afterwards(call)).catch((failure: unknown) => copy.logger.warn({ err: failure, backup }, 'what a failed backup wrote could not be removed; a later one does so'))
     throw error
   }
 }
@@ -62,7 +62,7 @@ async function copyAtOneMoment(copy: TableCopy, facts: TableFacts, partition: st
       const isStill = snapshot !== null || differenceBetween(copied.partitions, await contentOf(copy.adapter, facts, partition, copy.call)) === null
       if (isStill) return copied
       if (attempt === ATTEMPTS) throw changing(facts)
-      await copy.store.remove(`${backup}/`)
+      await copy.store.remove(`${backup}/`, copy.call)
     }
   } finally {
     await dropTable(copy.adapter, work.nameOf('backup'), afterwards(copy.call)).catch((error: unknown) => copy.logger.warn({ err: error }, 'a snapshot could not be dropped; a later backup does so'))
@@ -113,12 +113,12 @@ async function describe(copy: TableCopy, facts: TableFacts, partition: string | 
 }
 
 async function checksums({ store, onProgress, call }: TableCopy, backup: string): Promise<ManifestFile[]> {
-  const stored = (await store.list(`${backup}/`)).sort((one, other) => (one.name < other.name ? -1 : 1))
+  const stored = (await store.list(`${backup}/`, call)).sort((one, other) => (one.name < other.name ? -1 : 1))
   const files: ManifestFile[] = []
   for (const { name } of stored) {
     if (call.signal?.aborted) throw abortedError('the backup', call.signal)
     onProgress({ step: 'checksums', done: files.length, total: stored.length })
-    files.push({ name: name.slice(backup.length + 1), ...(await checksumOf(store, name)) })
+    files.push({ name: name.slice(backup.length + 1), ...(await checksumOf(store, name, call)) })
   }
   return files
 }
@@ -127,13 +127,13 @@ async function checksums({ store, onProgress, call }: TableCopy, backup: string)
 async function cleanUp({ adapter, store, oldestMs, logger, call }: TableCopy, facts: TableFacts): Promise<void> {
   const left = (await findLeftTables(adapter, facts, oldestMs, call)).filter(({ purpose }) => purpose === 'backup')
   for (const table of left) await dropTable(adapter, table, call)
-  const files = await store.list('')
+  const files = await store.list('', call)
   const finished = new Set(files.filter(({ name }) => name.endsWith(`/${MANIFEST}`)).map(({ name }) => name.split('/')[0]))
   for (const folder of new Set(files.map(({ name }) => name.split('/')[0] ?? ''))) {
     const name = readBackupName(folder)
     if (name === null || finished.has(folder) || name.createdAt.getTime() >= oldestMs) continue
     logger.info({ backup: folder }, 'what an interrupted backup left is removed')
-    await store.remove(`${folder}/`)
+    await store.remove(`${folder}/`, call)
   }
 }
 

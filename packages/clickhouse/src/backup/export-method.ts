@@ -36,7 +36,7 @@ export class ExportMethod implements BackupMethod {
       const name = `${dataFolder(task.backup)}${partition === '' ? 'all' : partition}/${String(files.length + 1).padStart(6, '0')}.${this.methodFor(source).toLowerCase()}`
       const query = `SELECT ${columnList(source.columns)} FROM ${quotedNameOf(source)} ${where}`
       const { body } = await this.#adapter.download(query, params, { ...call, format: this.methodFor(source) })
-      await this.#store.write(name, body)
+      await this.#store.write(name, body, call)
       files.push(name)
       task.onFile()
     }
@@ -56,7 +56,7 @@ export class ExportMethod implements BackupMethod {
     // Equal files are no repeats of each other, and a file may span many partitions where the table was read in one piece.
     const settings = { insert_deduplicate: 0, max_partitions_per_insert_block: 0, async_insert: 0 }
     for (const file of exportedFiles(manifest, base)) {
-      const data = await readWhole(this.#store, file.path)
+      const data = await readWhole(this.#store, file.path, call)
       await this.#adapter.execute(insert, {}, { ...call, settings, external: { name: ROWS, columns: manifest.columns, format: file.format, data } })
       onFile()
     }

@@ -17,8 +17,8 @@ export function folderStore(folder: string): FolderStore {
   return {
     folder: root,
     list: (prefix) => guarded(`list ${prefix}`, () => listFiles(root, prefix)),
-    read: (name) => readChunks(pathOf(root, name), name),
-    write: (name, chunks) => guarded(`write ${name}`, () => writeWhole(pathOf(root, name), chunks)),
+    read: (name, call) => readChunks(pathOf(root, name), name, call?.signal),
+    write: (name, chunks, call) => guarded(`write ${name}`, () => writeWhole(pathOf(root, name), chunks, call?.signal)),
     remove: (prefix) => guarded(`remove ${prefix}`, () => removeFiles(root, prefix)),
   }
 }
@@ -38,27 +38,32 @@ async function listFiles(root: string, prefix: string): Promise<StoredFile[]> {
   return found.filter(({ bytes }) => bytes >= 0)
 }
 
-async function* readChunks(path: string, name: string): AsyncIterable<Uint8Array> {
+async function* readChunks(path: string, name: string, signal: AbortSignal | undefined): AsyncIterable<Uint8Array> {
   try {
-    yield* createReadStream(path, { highWaterMark: 256 * 1024 }) as AsyncIterable<Uint8Array>
+    yield* createReadStream(path, { highWaterMark: 256 * 1024, ...(signal === undefined ? {} : { signal }) }) as AsyncIterable<Uint8Array>
   } catch (error) {
     throw storeError(`read ${name}`, error)
   }
 }
 
 /** Under another name first; on the disk before it gets its own. */
-async function writeWhole(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+async function writeWhole(path: string, chunks: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): Promise<void> {
   const folder = dirname(path)
   await mkdir(folder, { recursive: true })
   const temporary = join(folder, `.${randomUUID()}.partial`)
   try {
     const file = await open(temporary, 'wx')
     try {
-      for await (const chunk of chunks) await file.writeFile(chunk)
+      for await (const chunk of chunks) {
+        signal?.throwIfAborted()
+        await file.writeFile(chunk)
+      }
       await file.sync()
     } finally {
       await file.close()
     }
+    // What nobody waits for any more must not appear later.
+    signal?.throwIfAborted()
     await rename(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true })

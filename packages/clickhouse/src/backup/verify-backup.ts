@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { abortedError } from '@smart-whale/interfaces'
+import { abortedError, type CallOptions } from '@smart-whale/interfaces'
 import { BackupError } from '../operational-errors.ts'
 import type { BackupCallOptions, BackupFault, BackupVerification } from './backup-options.ts'
 import type { BackupStore, StoredFile } from './backup-store.ts'
@@ -12,14 +12,14 @@ export const MANIFEST = 'manifest.json'
 const MAX_MANIFEST_BYTES = 256 * 1024 * 1024
 
 /** What reading a backup may be told. */
-export type ReadOptions = Pick<BackupCallOptions, 'signal' | 'onProgress'>
+export type ReadOptions = Pick<BackupCallOptions, 'signal' | 'timeoutMs' | 'onProgress'>
 
 /** @throws BackupError `ERR_CLICKHOUSE_BACKUP_NOT_FOUND`, `ERR_CLICKHOUSE_BACKUP_DAMAGED` */
-export async function readManifest(store: BackupStore, backup: string): Promise<BackupManifest> {
+export async function readManifest(store: BackupStore, backup: string, call: CallOptions = {}): Promise<BackupManifest> {
   checkBackupName(backup)
-  const [found] = (await store.list(`${backup}/${MANIFEST}`)).filter(({ name }) => name === `${backup}/${MANIFEST}`)
+  const [found] = (await store.list(`${backup}/${MANIFEST}`, call)).filter(({ name }) => name === `${backup}/${MANIFEST}`)
   if (found === undefined || found.bytes > MAX_MANIFEST_BYTES) throw notFound(backup)
-  const text = (await readWhole(store, found.name)).toString('utf8')
+  const text = (await readWhole(store, found.name, call)).toString('utf8')
   return parseManifest(text, backup)
 }
 
@@ -37,17 +37,17 @@ function notFound(backup: string): BackupError {
 }
 
 /** A file that is held in memory whole. */
-export async function readWhole(store: BackupStore, path: string): Promise<Buffer> {
+export async function readWhole(store: BackupStore, path: string, call: CallOptions): Promise<Buffer> {
   const chunks: Uint8Array[] = []
-  for await (const chunk of store.read(path)) chunks.push(chunk)
+  for await (const chunk of store.read(path, call)) chunks.push(chunk)
   return Buffer.concat(chunks)
 }
 
 /** A file's length and SHA-256, read with bounded memory. */
-export async function checksumOf(store: BackupStore, path: string): Promise<{ readonly bytes: number; readonly sha256: string }> {
+export async function checksumOf(store: BackupStore, path: string, call: CallOptions): Promise<{ readonly bytes: number; readonly sha256: string }> {
   const sum = createHash('sha256')
   let bytes = 0
-  for await (const chunk of store.read(path)) {
+  for await (const chunk of store.read(path, call)) {
     sum.update(chunk)
     bytes += chunk.length
   }
@@ -58,7 +58,7 @@ export async function checksumOf(store: BackupStore, path: string): Promise<{ re
 export async function verifyBackup(store: BackupStore, backup: string, options: ReadOptions = {}): Promise<BackupVerification> {
   let manifest: BackupManifest
   try {
-    manifest = await readManifest(store, backup)
+    manifest = await readManifest(store, backup, callOf(options))
   } catch (error) {
     if (!isDamage(error)) throw error
     return { file: backup, ok: false, faults: [{ backup, file: MANIFEST, fault: 'damaged' }], files: 0, bytes: 0, manifest: null }
@@ -90,14 +90,15 @@ async function baseFaults(store: BackupStore, base: string, options: ReadOptions
   }
 }
 
-async function findFaults(store: BackupStore, manifest: BackupManifest, files: readonly ManifestFile[], { signal, onProgress }: ReadOptions): Promise<BackupFault[]> {
-  const stored = new Map((await store.list(`${manifest.name}/`)).map((file) => [file.name, file]))
+async function findFaults(store: BackupStore, manifest: BackupManifest, files: readonly ManifestFile[], options: ReadOptions): Promise<BackupFault[]> {
+  const { signal, onProgress } = options
+  const stored = new Map((await store.list(`${manifest.name}/`, callOf(options))).map((file) => [file.name, file]))
   const faults: BackupFault[] = []
   for (const [index, file] of files.entries()) {
     if (signal?.aborted) throw abortedError('reading a backup', signal)
     onProgress?.({ step: 'checksums', done: index, total: files.length })
     const path = `${manifest.name}/${file.name}`
-    const fault = await faultOf(store, path, file, stored.get(path))
+    const fault = await faultOf(store, path, file, stored.get(path), callOf(options))
     if (fault !== null) faults.push({ backup: manifest.name, file: file.name, fault })
     stored.delete(path)
   }
@@ -107,11 +108,13 @@ async function findFaults(store: BackupStore, manifest: BackupManifest, files: r
   return faults
 }
 
-async function faultOf(store: BackupStore, path: string, file: ManifestFile, stored: StoredFile | undefined): Promise<BackupFault['fault'] | null> {
+async function faultOf(store: BackupStore, path: string, file: ManifestFile, stored: StoredFile | undefined, call: CallOptions): Promise<BackupFault['fault'] | null> {
   if (stored === undefined) return 'missing'
   if (stored.bytes !== file.bytes) return 'damaged'
-  return (await checksumOf(store, path)).sha256 === file.sha256 ? null : 'damaged'
+  return (await checksumOf(store, path, call)).sha256 === file.sha256 ? null : 'damaged'
 }
+
+const callOf = ({ signal, timeoutMs }: ReadOptions): CallOptions => ({ signal, timeoutMs })
 
 function isDamage(error: unknown): boolean {
   return BackupError.isInstance(error) && error.code === 'ERR_CLICKHOUSE_BACKUP_DAMAGED'

@@ -44,6 +44,29 @@ describe('a backup on a disk of the server', () => {
   })
 })
 
+describe('a backup in a store that no longer answers', () => {
+  it('ends when its caller leaves, and what it wrote is removed', async () => {
+    await world.adapter.execute('CREATE TABLE sent (id UInt64) ENGINE = MergeTree ORDER BY id')
+    await world.adapter.execute('INSERT INTO sent SELECT number FROM numbers(10)')
+    const folder = folderStore(world.exportFolder)
+    const leaving = new AbortController()
+    const removed: string[] = []
+    const store: BackupStore = {
+      list: (prefix) => folder.list(prefix),
+      read: (name) => folder.read(name),
+      write: async () => {
+        leaving.abort()
+        await new Promise(() => {})
+      },
+      remove: async (prefix) => void removed.push(prefix),
+    }
+
+    await expect(createBackupManager(world.adapter, { store }).createBackup('sent', undefined, { signal: leaving.signal })).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+
+    expect(removed).toEqual([expect.stringContaining('sent') as string])
+  })
+})
+
 describe('an exported backup', () => {
   it('has every type as it was: in Parquet what Parquet can hold, else in the server’s own format', async () => {
     const plain = "id UInt64, u UUID, d Decimal(38, 10), d256 Decimal(76, 5), i256 Int256, e Enum8('a' = 1, 'b' = 2), ip4 IPv4, ip6 IPv6, dt DateTime('Europe/Berlin'), dt9 DateTime64(9), d32 Date32, fs FixedString(5), arr Array(Nullable(String)), m Map(String, Array(UInt8)), t Tuple(a UInt8, b String), b Bool, lc LowCardinality(Nullable(String)), f Float64, s String"
