@@ -38,10 +38,9 @@ export function bindParameters(query: string, values: Readonly<Record<string, un
     text += `${query.slice(copied, place.start)}{${name}:${type}}`
     copied = place.end
   }
-  return {
-    query: text + query.slice(copied),
-    parameters: Object.fromEntries([...bound].map(([name, value]) => [`param_${name}`, value.text])),
-  }
+  const parameters: Record<string, string> = {}
+  for (const [name, value] of bound) parameters[`param_${name}`] = value.text
+  return { query: text + query.slice(copied), parameters }
 }
 
 interface BoundValue {

@@ -46,7 +46,8 @@ export class RowDecoder<T extends Row = Row> {
 
   #readHeader(): boolean {
     const columns = this.#whole(() => {
-      const names = Array.from({ length: this.#reader.varint() }, () => this.#reader.string())
+      const names: string[] = []
+      for (let left = this.#reader.varint(); left > 0; left--) names.push(this.#reader.string())
       return names.map((name) => ({ name, type: this.#reader.string() }))
     })
     if (columns === null) return false
