@@ -107,11 +107,16 @@ export async function takePartition(work: ClaimWork, signal: AbortSignal): Promi
   const { clickhouse } = stores
   const scope = { pipeline: work.pipeline, topicId: reader.topicId, partition: reader.partition }
   const { earliest } = await reader.bounds({ signal })
-  const holder = (await clickhouse?.tableHolder(scope.topicId, { signal })) ?? null
-  if (holder !== null && holder !== scope.pipeline) throw tableTakenError({ ...tableClaim(work, 'clickhouse'), store: 'ClickHouse', holder })
+  await refuseTakenTable(work, signal)
   const latestTurn = (await clickhouse?.latestTurn(scope, { signal })) ?? null
   const before = await ledger.inspect(scope, { signal })
-  if (before === null) await refuseUnknownRows(work, scope, { earliest, latestTurn }, signal)
+  if (before === null) {
+    await refuseUnknownRows(work, scope, { earliest, latestTurn }, signal).catch(async (error: unknown) => {
+      // This worker may have been suspended meanwhile, and another pipeline have begun.
+      await refuseTakenTable(work, signal)
+      throw error
+    })
+  }
 
   await claimTables(work, signal)
   const into = stores.timescaledb === null ? undefined : { table: work.tables.timescaledb, topic: reader.topic }
@@ -139,6 +144,12 @@ async function takeFormerLetters(work: ClaimWork, { inFlight }: SliceClaim, plac
   if (former === undefined || former === work.pipeline) return null
   const { deadLetters, letters } = work.formerLetters(former)
   return { right: await LetterRight.take({ deadLetters, letters }, places, { signal }), letters }
+}
+
+/** Before anything is looked at that would have another reason then. */
+async function refuseTakenTable(work: ClaimWork, signal: AbortSignal): Promise<void> {
+  const holder = (await work.stores.clickhouse?.tableHolder(work.reader.topicId, { signal })) ?? null
+  if (holder !== null && holder !== work.pipeline) throw tableTakenError({ ...tableClaim(work, 'clickhouse'), store: 'ClickHouse', holder })
 }
 
 /**

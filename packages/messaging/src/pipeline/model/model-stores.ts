@@ -6,8 +6,10 @@ import {
   type RefusedRow,
   type SliceClaim,
   type SliceLedger,
+  type SliceScope,
   type SliceSource,
   staleEpochError,
+  tableTakenError,
   type TransactionalBatchWriter,
   type TurnBatch,
   type TurnBatchWriter,
@@ -88,8 +90,12 @@ export function modelClickHouse(world: World, life: ProcessLife, hasViews: boole
     lastStored: ({ firstOffset }) => life.step(() => lastOf(there(), firstOffset)),
     feedsViews: async () => hasViews,
     expiredAmong: (rows) => life.step(() => refusals(world, 'old', rows).map(({ index }) => index)),
-    claimTable: async () => {},
-    tableHolder: async () => null,
+    claimTable: (claim) =>
+      life.step(() => {
+        if (world.holder !== null && world.holder !== claim.pipeline) throw tableTakenError({ ...claim, store: 'ClickHouse', table: 'model', holder: world.holder })
+        world.holder = claim.pipeline
+      }),
+    tableHolder: () => life.step(() => world.holder),
     latestTurn: () => life.step(() => (world.turn === null ? null : { epoch: world.turn.epoch, pipeline: world.turn.scope.pipeline })),
     takeTurn: async (claim) => {
       const turn = await life.step(() => takeTurn(world, claim))
@@ -111,12 +117,13 @@ function takeTurn(world: World, claim: SliceClaim): WriteTurn {
   const { turn } = world
   const isStale = turn !== null && (turn.epoch > claim.epoch || (turn.epoch === claim.epoch && !turn.holder.startsWith(`${claim.owner}/`)))
   if (isStale) throw staleEpochError(claim.scope, claim.epoch)
+  if (world.holder !== null && world.holder !== claim.scope.pipeline) throw tableTakenError({ ...claim.scope, topic: 'model', store: 'ClickHouse', table: 'model', holder: world.holder })
   world.turn = { scope: claim.scope, epoch: claim.epoch, attempt: turn?.epoch === claim.epoch ? turn.attempt + 1 : 0, holder: `${claim.owner}/${holders++}` }
   return world.turn
 }
 
 /** The database as one process meets it: who holds the partition, and who waits for the row's lock. */
-function modelRow(world: World, life: ProcessLife): { held(claim: SliceClaim): PostgresState; awaitLock(): void; onServerFailure(howMany: number): void } {
+export function modelRow(world: World, life: ProcessLife): { held(claim: SliceClaim): PostgresState; awaitLock(): void; onServerFailure(howMany: number): void } {
   const onServerFailure = (howMany: number): void => world.loseCommits(howMany % 4)
   const held = (claim: SliceClaim): PostgresState => {
     const state = world.postgres
@@ -183,17 +190,25 @@ function beginModelTransaction(world: World, life: ProcessLife): BatchTransactio
   }
 }
 
+/** The pipeline that has PostgreSQL's table; null while nobody has. */
+export const holderIn = ({ postgres, claimed }: World): string | null => (postgres === null ? claimed : (postgres.pipeline ?? 'model'))
+
 /** PostgreSQL as one process reaches it: the table's writer and the ledger commit together. */
 export function modelPostgres(world: World, life: ProcessLife): { timescaledb: TransactionalBatchWriter<IngestRow>; ledger: SliceLedger } {
   const { held, awaitLock, onServerFailure } = modelRow(world, life)
+  const refuseOthers = ({ pipeline, topicId }: Pick<SliceScope, 'pipeline' | 'topicId'>): void => {
+    const holder = holderIn(world)
+    if (holder !== null && holder !== pipeline) throw tableTakenError({ pipeline, topicId, topic: 'model', store: 'PostgreSQL', table: 'model', holder })
+  }
   const ledger: SliceLedger = {
     claim: (scope, owner, { startOffset = 0n, aboveEpoch = 0n } = {}) =>
       life.step(
         () => {
           awaitLock()
+          refuseOthers(scope)
           const { rows = [], nextOffset = startOffset, inFlight = null, epoch: known = 0n } = world.postgres ?? {}
           const epoch = (known > aboveEpoch ? known : aboveEpoch) + 1n
-          world.commit({ rows, nextOffset, inFlight, epoch, owner })
+          world.commit({ rows, nextOffset, inFlight, epoch, owner, pipeline: scope.pipeline })
           return { scope, nextOffset, inFlight, epoch, owner }
         },
         { onServerFailure },
@@ -210,7 +225,13 @@ export function modelPostgres(world: World, life: ProcessLife): { timescaledb: T
         { onServerFailure },
       ),
     complete: () => Promise.reject(new TypeError('the transaction completes')),
-    inspect: () => life.step(() => world.postgres),
+    inspect: ({ pipeline }) => life.step(() => (holderIn(world) === pipeline ? world.postgres : null)),
+    knownBeside: (scope) => life.step(() => (holderIn(world) === scope.pipeline ? [] : [{ ...scope, pipeline: holderIn(world) ?? '' }])),
+    claimTable: (claim) =>
+      life.step(() => {
+        refuseOthers(claim)
+        if (world.postgres === null) world.claimed = claim.pipeline
+      }),
   }
   const timescaledb: TransactionalBatchWriter<IngestRow> = {
     begin: async () => beginModelTransaction(world, life),

@@ -1,7 +1,7 @@
 import { OperationError } from '@smart-whale/interfaces'
 import { DEAD_LETTER_HEADERS } from '../../dead-letter.ts'
 import { messagingError } from '../../errors.ts'
-import type { CommitOptions, MessagingTransport, OutgoingRecord, PartitionReader, RecordBatch } from '../../transport.ts'
+import type { CommitOptions, GroupMembership, JoinOptions, MessagingTransport, OutgoingRecord, PartitionReader, RecordBatch } from '../../transport.ts'
 import { modelTransactional } from './model-transactions.ts'
 import type { DeadLetterEntry, ProcessLife, World } from './model-world.ts'
 
@@ -21,7 +21,7 @@ function batchOf(topic: string, from: number, length: number, valueAt: (offset: 
 }
 
 /** Reads the model's topic; when all of it is done, or the process has died, the partition is revoked. */
-export function modelReader(world: World, life: ProcessLife, chunk: number, isDone: () => boolean): PartitionReader {
+export function modelReader(world: World, life: ProcessLife, chunk: number, isDone: () => boolean, pipeline = life.pipeline): PartitionReader {
   const { revoked } = life
   const valueAt = (offset: number): Uint8Array => Buffer.from(world.kinds[offset] === 'undecodable' ? '{"id":' : `{"id":${offset},"time":"2001-01-01T00:00:00Z"${world.kinds[offset] === 'refused-by-definition' ? ',"note":5' : ''}}`)
   let position = 0
@@ -42,23 +42,23 @@ export function modelReader(world: World, life: ProcessLife, chunk: number, isDo
     seek: (offset) => {
       position = Number(offset)
     },
-    committed: () => life.step(() => world.group),
+    committed: () => life.step(() => world.groups.get(pipeline) ?? null),
     // With PostgreSQL the group's offset is for those who watch the lag, and nothing goes by it.
     commit: async (offset: bigint, { metadata = '' }: CommitOptions = {}) => {
       if (metadata === '') {
         await life.step(() => {
-          if (life.generation !== world.generation) throw messagingError('ERR_MESSAGING_FENCED', 'taken')
-          world.group = { offset, metadata }
+          if (life.generation !== world.members.get(pipeline)) throw messagingError('ERR_MESSAGING_FENCED', 'taken')
+          world.groups.set(pipeline, { offset, metadata })
         })
         return
       }
       const issued = world.groupCommits
       await life.step(() => {
-        if (life.generation !== world.generation) throw messagingError('ERR_MESSAGING_FENCED', 'taken')
+        if (life.generation !== world.members.get(pipeline)) throw messagingError('ERR_MESSAGING_FENCED', 'taken')
         // It was held up, and undoes those that were sent after it.
         if (world.groupCommits !== issued) world.hasLostCommits = true
         world.groupCommits++
-        world.group = { offset, metadata }
+        world.groups.set(pipeline, { offset, metadata })
       }, { neverLate: !world.mayLoseCommits })
     },
     bounds: async () => ({ earliest: 0n, latest: BigInt(world.kinds.length) }),
@@ -80,6 +80,12 @@ export function modelTransport(world: World, life: ProcessLife): MessagingTransp
     const bytes = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]))
     return { offset: BigInt(Buffer.from(headers[DEAD_LETTER_HEADERS.offset] ?? '').toString()), headers: bytes }
   }
-  const topics = { describe: async () => ({ name: 'model.dlq', id: 'dlq', partitions: 1, replication: 1, configs: {} }) }
-  return { topics, transactional: () => modelTransactional(world, life, entryOf), openPartition: async () => reader } as unknown as MessagingTransport
+  const topics = { describe: async (name: string) => ({ name, id: name === 'model' ? 'model-1' : 'dlq', partitions: 1, replication: 1, configs: {} }) }
+  const join = async ({ groupId, onPartition }: JoinOptions): Promise<GroupMembership> => {
+    const pipeline = groupId.replace('smart-whale-', '')
+    await life.step(() => life.join(pipeline))
+    await onPartition(modelReader(world, life, 1, () => false, pipeline))
+    return { groupId, memberId: String(life.generation), failed: new AbortController().signal, leave: async () => {} }
+  }
+  return { topics, join, transactional: (id: string) => modelTransactional(world, life, id, entryOf), openPartition: async () => reader } as unknown as MessagingTransport
 }

@@ -6,18 +6,20 @@ import type { TransactionKeeper } from '../../transactions/transaction-keeper.ts
 import type { OutgoingRecord, TransactionalProducer } from '../../transport.ts'
 import type { DeadLetterEntry, ProcessLife, World } from './model-world.ts'
 
-/** What the broker knows of the one transactional id of the model. */
+/** What the broker knows of a transactional id. */
 interface IdState {
   epoch: number
   /** Of the open transaction. */
   sent: readonly DeadLetterEntry[]
 }
 
-const states = new WeakMap<World, IdState>()
+const states = new WeakMap<World, Map<string, IdState>>()
 
-function stateOf(world: World): IdState {
-  const state = states.get(world) ?? { epoch: 0, sent: [] }
-  states.set(world, state)
+function stateOf(world: World, transactionalId: string): IdState {
+  const ids = states.get(world) ?? new Map<string, IdState>()
+  states.set(world, ids)
+  const state = ids.get(transactionalId) ?? { epoch: 0, sent: [] }
+  ids.set(transactionalId, state)
   return state
 }
 
@@ -35,8 +37,8 @@ class ModelKeeper implements TransactionKeeper {
   /** A request got no answer, and may still arrive: what comes next is under another epoch, as Kafka's keeper has it. */
   #mayArrive = false
 
-  constructor(world: World, life: ProcessLife, entryOf: (record: OutgoingRecord) => DeadLetterEntry) {
-    this.#state = stateOf(world)
+  constructor(world: World, life: ProcessLife, transactionalId: string, entryOf: (record: OutgoingRecord) => DeadLetterEntry) {
+    this.#state = stateOf(world, transactionalId)
     this.#life = life
     this.#letters = world.deadLetters
     this.#entryOf = entryOf
@@ -113,8 +115,8 @@ class ModelKeeper implements TransactionKeeper {
 }
 
 /** Opens a producer for the model's dead letters. */
-export async function modelTransactional(world: World, life: ProcessLife, entryOf: (record: OutgoingRecord) => DeadLetterEntry): Promise<TransactionalProducer> {
-  const keeper = new ModelKeeper(world, life, entryOf)
+export async function modelTransactional(world: World, life: ProcessLife, transactionalId: string, entryOf: (record: OutgoingRecord) => DeadLetterEntry): Promise<TransactionalProducer> {
+  const keeper = new ModelKeeper(world, life, transactionalId, entryOf)
   await keeper.open()
-  return new KeptProducer({ transactionalId: 'model', keeper, transactionTimeoutMs: 10_000, clock: timeless, onClose: () => {} })
+  return new KeptProducer({ transactionalId, keeper, transactionTimeoutMs: 10_000, clock: timeless, onClose: () => {} })
 }

@@ -37,6 +37,8 @@ export interface PostgresState {
   readonly inFlight: Slice | null
   readonly epoch: bigint
   readonly owner: string
+  /** Whose the table is. @default the model's first pipeline */
+  readonly pipeline?: string
 }
 
 /** An insert that passed the check of its turn and has not ended. */
@@ -70,12 +72,20 @@ export class World {
   running: RunningInsert[] = []
   /** Null until the first claim. */
   postgres: PostgresState | null = null
+  /** The pipeline that has PostgreSQL's table, where no entry says so. */
+  claimed: string | null = null
   /** What a replica that takes over may stand at. */
   readonly history: PostgresState[] = []
-  group: { readonly offset: bigint; readonly metadata: string } | null = null
+  /** What each pipeline's group has committed, and which life has the partition there. */
+  readonly groups = new Map<string, { readonly offset: bigint; readonly metadata: string }>()
+  readonly members = new Map<string, number>()
   groupCommits = 0
+  /** As the pipeline is called now; it begins as `model`. */
+  pipeline = 'model'
+  /** The pipeline that has ClickHouse's table. */
+  holder: string | null = null
   idleReads = 0
-  /** Of the life that the group has given the partition to. */
+  /** Of the latest life. */
   generation = 0
   /** Who holds the lock of the ledger's row: a transaction that marked its slice done and has not ended. */
   lock: LedgerLock | null = null
@@ -100,6 +110,16 @@ export class World {
     this.mayLoseCommits = mayLoseCommits
     this.#plan = [...plan]
     this.#window = window
+  }
+
+  /** Of the pipeline as it is called now. */
+  get group(): { readonly offset: bigint; readonly metadata: string } | null {
+    return this.groups.get(this.pipeline) ?? null
+  }
+
+  set group(committed: { readonly offset: bigint; readonly metadata: string } | null) {
+    if (committed === null) this.groups.delete(this.pipeline)
+    else this.groups.set(this.pipeline, committed)
   }
 
   nextFate(): PlannedFate {
@@ -192,18 +212,27 @@ export class ProcessLife {
   /** Resolves when the partition goes to another process: this one is dead, suspended, or has returned. */
   readonly vacant: Promise<void>
   readonly generation: number
+  /** In whose name it works. */
+  readonly pipeline: string
   readonly #world: World
   readonly #leave: () => void
   #isDead = false
   #isSuspended = false
   #stepsUnawares = Number.POSITIVE_INFINITY
 
-  constructor(world: World) {
+  constructor(world: World, pipeline = world.pipeline) {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.vacant = promise
     this.#leave = resolve
     this.#world = world
     this.generation = ++world.generation
+    this.pipeline = pipeline
+    this.join(pipeline)
+  }
+
+  /** Gets the partition from whoever has it in that pipeline's group. */
+  join(pipeline: string): void {
+    this.#world.members.set(pipeline, this.generation)
   }
 
   leave(): void {

@@ -9,10 +9,13 @@ import { runPartition } from '../partition-worker.ts'
 import type { PipelineDefinition } from '../pipeline-definition.ts'
 import { PartitionProgress, pipelineMetrics } from '../pipeline-status.ts'
 import { createSentLetters } from '../sent-letters.ts'
+import type { LetterWork } from '../letter-right.ts'
+import { pipelineGroup } from '../pipeline-group.ts'
 import { SliceBudget } from '../slice-budget.ts'
 import { modelClickHouse, modelPostgres } from './model-stores.ts'
 import { modelReader, modelTransport } from './model-topic.ts'
 import { ProcessDied, ProcessLife, type World } from './model-world.ts'
+import { takeOverInModel } from './take-over-in-model.ts'
 
 /** How one history is set up. */
 export interface Setup {
@@ -22,6 +25,10 @@ export interface Setup {
   readonly hasViews: boolean
   /** Whether every other process has another definition. */
   readonly isRedefined: boolean
+  /** How many processes there were when the pipeline got another name. @default it keeps its name */
+  readonly renamedAfter?: readonly number[] | undefined
+  /** Whether a worker of the former name is started once more then. @default false */
+  readonly hasStrays?: boolean | undefined
 }
 
 /** More lives than this, and the workers make no progress. */
@@ -36,50 +43,59 @@ const hastyClock = (world: World): Clock => ({ now: () => 0, monotonic: () => wo
 /** One process after the other, and beside the ones that were suspended, until all is done and everybody has come to an end. */
 export async function playHistory(world: World, setup: Setup): Promise<void> {
   const lives: Promise<unknown>[] = []
-  const begin = (): ProcessLife => {
+  const operator = new Operator(world, setup)
+  const begin = (pipeline = world.pipeline): ProcessLife => {
     assert.ok(lives.length < MOST_LIVES, 'the workers make no progress')
-    const life = new ProcessLife(world)
-    lives.push(live(world, life, setup).catch((error: unknown) => error))
+    const life = new ProcessLife(world, pipeline)
+    lives.push(live(world, life, setup, operator).catch((error: unknown) => error))
     return life
   }
   const ends = async (): Promise<void> => {
     for (const failure of await Promise.all(lives)) if (failure !== undefined) throw failure
   }
-  while (!isDone(world, setup)) await begin().vacant
+  while (!isDone(world, setup)) {
+    const former = await operator.lookAfter(lives)
+    if (former !== null && setup.hasStrays === true) await begin(former).vacant
+    await begin().vacant
+  }
   world.releaseAll()
   await ends()
   world.calmDown()
   // Whoever looks last finds nothing left to do, or does it.
-  do await begin().vacant
-  while (!isDone(world, setup))
+  do {
+    await operator.lookAfter(lives)
+    await begin().vacant
+  } while (!isDone(world, setup))
   await ends()
 }
 
 /** Whether whatever decides it says that all of the topic is done. */
-function isDone(world: World, { sinks }: Setup): boolean {
+function isDone(world: World, { sinks }: Setup, pipeline = world.pipeline): boolean {
   const end = BigInt(world.kinds.length)
-  if (sinks === 'clickhouse') return world.group?.offset === end
+  if (sinks === 'clickhouse') return world.groups.get(pipeline)?.offset === end
   return world.postgres?.nextOffset === end
 }
 
-async function live(world: World, life: ProcessLife, setup: Setup): Promise<void> {
+async function live(world: World, life: ProcessLife, setup: Setup, operator: Operator): Promise<void> {
   const { ledger, timescaledb } = modelPostgres(world, life)
   const own = setup.isRedefined && life.generation % 2 === 0 ? changed : definition
   const transport = modelTransport(world, life)
-  const source = { topic: 'model', partition: 0, groupId: 'smart-whale-model' }
+  const lettersOf = (pipeline: string): LetterWork => {
+    const source = { topic: 'model', partition: 0, groupId: pipelineGroup(pipeline) }
+    return { deadLetters: new DeadLetterOutbox({ transport, ...source, logger: silentLogger }), letters: createSentLetters(transport, source) }
+  }
   const work = runPartition({
-    pipeline: 'model',
+    pipeline: life.pipeline,
     owner: `worker-${life.generation}`,
-    reader: modelReader(world, life, setup.chunk, () => isDone(world, setup)),
+    reader: modelReader(world, life, setup.chunk, () => isDone(world, setup) || isDone(world, setup, life.pipeline)),
     stores: {
       clickhouse: setup.sinks === 'timescaledb' ? null : modelClickHouse(world, life, setup.hasViews),
       timescaledb: setup.sinks === 'clickhouse' ? null : timescaledb,
       ledger: setup.sinks === 'clickhouse' ? null : ledger,
     },
     tables: own.tables,
-    deadLetters: new DeadLetterOutbox({ transport, ...source, logger: silentLogger }),
-    letters: createSentLetters(transport, source),
-    formerLetters: () => assert.fail('nothing was taken over'),
+    ...lettersOf(life.pipeline),
+    formerLetters: lettersOf,
     decode: sliceDecoder(own),
     fingerprint: own.fingerprint,
     // Each process has limits of its own: slices are cut elsewhere after a restart.
@@ -95,10 +111,69 @@ async function live(world: World, life: ProcessLife, setup: Setup): Promise<void
   })
   await work
     .catch((error: unknown) => {
-      if (!isExpectedEnd(error, setup)) throw error
+      if (operator.isTold(error, life) || isExpectedEnd(error, setup)) return
+      throw error
     })
     .finally(() => life.leave())
 }
+
+/** Gives the pipeline another name now and then, and has the new one take over, as often as it takes. */
+class Operator {
+  readonly #world: World
+  readonly #setup: Setup
+  readonly #renamedAfter: number[]
+  /** That the pipeline has had, in order. */
+  readonly #names: string[]
+  #isTakenOver = true
+
+  constructor(world: World, setup: Setup) {
+    this.#world = world
+    this.#setup = setup
+    this.#names = [world.pipeline]
+    this.#renamedAfter = [...(setup.renamedAfter ?? [])].sort((one, other) => one - other)
+  }
+
+  /** Does what is to be done before the next worker begins; answers the former name where it has changed. */
+  async lookAfter(lives: Promise<unknown>[]): Promise<string | null> {
+    const isRenamed = lives.length >= (this.#renamedAfter[0] ?? Number.POSITIVE_INFINITY)
+    if (isRenamed) {
+      this.#renamedAfter.shift()
+      this.#world.pipeline = `${this.#world.pipeline}'`
+      this.#names.push(this.#world.pipeline)
+      this.#isTakenOver = false
+    }
+    while (!this.#isTakenOver) {
+      this.#isTakenOver = true
+      // From each name to each later one: after a failover, or a command that came too early, either store may have it under any of them.
+      for (const [index, to] of this.#names.entries()) for (const from of this.#names.slice(0, index)) await this.#takeOver(lives, { from, to })
+    }
+    return isRenamed ? (this.#names.at(-2) ?? null) : null
+  }
+
+  /** Whether the end of a worker is one that an operator has to look after: it was told that the table is another pipeline's. */
+  isTold(error: unknown, { pipeline }: ProcessLife): boolean {
+    if (this.#names.length === 1 || !InfrastructureError.isInstance(error) || !ASKS_FOR_TAKE_OVER.has(error.code)) return false
+    if (pipeline === this.#world.pipeline) this.#isTakenOver = false
+    return true
+  }
+
+  /** Calls the command until it comes through; one that is suspended goes on later, beside whoever works by then. */
+  async #takeOver(lives: Promise<unknown>[], names: { readonly from: string; readonly to: string }): Promise<void> {
+    for (let isDone = false; !isDone; ) {
+      assert.ok(lives.length < MOST_LIVES, 'the take-over makes no progress')
+      const life = new ProcessLife(this.#world, names.from)
+      const command = takeOverInModel(this.#world, life, { sinks: this.#setup.sinks, ...names })
+      lives.push(command.then(() => (isDone = true)).then(() => undefined, failureOf).finally(() => life.leave()))
+      await life.vacant
+    }
+  }
+}
+
+/** Codes by which a worker says that the table, or the progress, is another pipeline's. */
+const ASKS_FOR_TAKE_OVER = new Set(['ERR_TABLE_TAKEN', 'ERR_MESSAGING_PIPELINE_RENAMED'])
+
+/** Whatever the command meets, it is called again. */
+const failureOf = (error: unknown): unknown => (InfrastructureError.isInstance(error) ? undefined : error)
 
 /** What may end a life besides its death: it was revoked, or somebody else has the partition. */
 const EXPECTED_ENDS = new Set(['ERR_STALE_EPOCH', 'ERR_MESSAGING_LEDGER_WENT_BACK'])

@@ -1,0 +1,50 @@
+import { takeOverGroup } from '../take-over-group.ts'
+import { holderIn, modelRow } from './model-stores.ts'
+import { modelTransport } from './model-topic.ts'
+import type { ProcessLife, World } from './model-world.ts'
+
+/** Which pipeline is to go on in the place of which, and where. */
+export interface ModelTakeover {
+  readonly sinks: 'both' | 'clickhouse' | 'timescaledb'
+  readonly from: string
+  readonly to: string
+}
+
+/** The command `take-over`, as one process runs it: in the same order, and as likely as any to be killed, suspended or failed at each step. */
+export async function takeOverInModel(world: World, life: ProcessLife, { sinks, from, to }: ModelTakeover): Promise<void> {
+  const holder = sinks === 'timescaledb' ? from : await life.step(() => world.holder)
+  // Nothing to take over but a claim in PostgreSQL, or a third pipeline has it.
+  const isClaimAlone = holder === null && sinks === 'both' && (await life.step(() => world.postgres === null))
+  if (isClaimAlone) await life.step(() => world.claimed === from && (world.claimed = to))
+  if (holder !== from && holder !== to) return
+  if (sinks === 'clickhouse') {
+    if (holder === to) return takeTurns(world, life, from, to)
+    await takeOverGroup(modelTransport(world, life), { from, to, topic: 'model' }, { whileHeld: () => takeTurns(world, life, from, to) })
+    return
+  }
+  const { awaitLock, onServerFailure } = modelRow(world, life)
+  const moveEntry = (): boolean => {
+    awaitLock()
+    const state = world.postgres
+    const holder = holderIn(world)
+    if (holder !== from) return holder === to
+    world.claimed = to
+    if (state === null) return true
+    const inFlight = state.inFlight === null ? null : { ...state.inFlight, recordedBy: state.inFlight.recordedBy ?? from }
+    world.commit({ ...state, inFlight, epoch: state.epoch + 1n, owner: 'taken over', pipeline: to })
+    return true
+  }
+  const isOurs = await life.step(moveEntry, { onServerFailure })
+  if (sinks === 'both' && isOurs) await takeTurns(world, life, from, to)
+}
+
+async function takeTurns(world: World, life: ProcessLife, from: string, to: string): Promise<void> {
+  await life.step(() => {
+    if (world.holder === from) world.holder = to
+  })
+  await life.step(() => {
+    const { turn } = world
+    if (world.holder !== to || turn === null || turn.scope.pipeline === to) return
+    world.turn = { scope: { ...turn.scope, pipeline: to }, epoch: turn.epoch + 1n, attempt: 0, holder: `taken over by ${life.generation}` }
+  })
+}
