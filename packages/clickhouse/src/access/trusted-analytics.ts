@@ -1,13 +1,12 @@
-import { type AuditSink, type CachingInterface, type Clock, InfrastructureError, type Logger, type MetricsSink, type Row, silentAudit, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
+import { type AuditSink, type CachingInterface, type Clock, type Logger, type MetricsSink, type Row, silentAudit, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter, InsertOptions, InsertResult, QueryParams } from '../adapter-options.ts'
-import { runBounded } from '../adapter/run-bounded.ts'
 import type { AnalyticsCacheStats, AnalyticsFailure, AnalyticsQuery, AnalyticsResult } from '../analytics/analytics-query.ts'
-import type { AnalyticsServiceOptions } from '../analytics/analytics-options.ts'
-import type { AnalyticsBatchOptions } from '../analytics/answer-batch.ts'
+import { type AnalyticsLimits, type AnalyticsServiceOptions, checkLimits } from '../analytics/analytics-options.ts'
+import { type AnalyticsBatchOptions, answerBatch } from '../analytics/answer-batch.ts'
 import { type AnalyticsService, createAnalyticsService, type PreparedQuery } from '../analytics/analytics-service.ts'
 import { tellingOtherwise } from '../analytics/stream-answer.ts'
 import type { ExportFormat, ExportStream } from '../export/export-options.ts'
-import { OperationalError, PermissionDeniedError } from '../operational-errors.ts'
+import { PermissionDeniedError } from '../operational-errors.ts'
 import { QuotaExceededError } from './access-errors.ts'
 import type { CheckedLevel } from './check-levels.ts'
 import { FairTurns, type FairTurnsOptions } from './fair-turns.ts'
@@ -47,6 +46,7 @@ export class TrustedAnalytics implements AnalyticsService {
   readonly #levels: ReadonlyMap<string, CheckedLevel>
   readonly #services = new Map<string, AnalyticsService>()
   readonly #parts = new Map<string, Omit<LevelAdapterOptions, 'tenant'>>()
+  readonly #limits: AnalyticsLimits
   readonly #last: LastAnswers
   readonly #logger: Logger
   readonly #refused: ReturnType<typeof recordRefusals>
@@ -56,6 +56,7 @@ export class TrustedAnalytics implements AnalyticsService {
     const { adapters, cache, analytics, clock = systemClock, logger = silentLogger } = options
     const store = options.quotaStore ?? createMemoryQuotaStore({ clock })
     this.#levels = new Map(levels.map((level) => [level.name, level]))
+    this.#limits = checkLimits(analytics ?? {})
     this.#logger = logger
     this.#refused = recordRefusals({ audit: options.audit ?? silentAudit, metrics: options.metrics ?? silentMetrics, logger })
     this.turns = new FairTurns({ clock, ...options.turns })
@@ -127,13 +128,7 @@ export class TrustedAnalytics implements AnalyticsService {
   }
 
   async executeBatchQueries<T extends Row = Row>(queries: readonly AnalyticsQuery[], options: AnalyticsBatchOptions = {}): Promise<(AnalyticsResult<T> | AnalyticsFailure)[]> {
-    return runBounded(queries, options.concurrency ?? 4, options.signal, async (query, signal) => {
-      try {
-        return await this.executeAnalyticsQuery<T>({ ...query, options: { ...query.options, signal } })
-      } catch (error) {
-        return { error: InfrastructureError.isInstance(error) ? error : new OperationalError('the query failed for a reason that this package does not know; see the cause', { cause: error }) }
-      }
-    })
+    return answerBatch((query) => this.executeAnalyticsQuery<T>(query), queries, options, this.#limits)
   }
 
   async insert(table: string, rows: readonly Row[], options?: InsertOptions): Promise<InsertResult> {
