@@ -59,7 +59,15 @@ describe('an issued token', () => {
 
     const claims = await verifier.verify(await issuer.issue(ALICE))
 
-    expect(claims).toEqual({ ...ALICE, expiresAt: clock.now() + 900_000 })
+    expect(claims).toEqual({ ...ALICE, signedInAt: clock.now(), expiresAt: clock.now() + 900_000 })
+  })
+
+  it('says when its holder signed in, also when that was before', async () => {
+    const { issuer, verifier, clock } = setup()
+    const signedInAt = clock.now()
+    await clock.advance(60_000)
+
+    expect(await verifier.verify(await issuer.issue({ ...ALICE, signedInAt }))).toMatchObject({ signedInAt, expiresAt: clock.now() + 900_000 })
   })
 
   it('is an access token in its header, signed with EdDSA, naming its key', async () => {
@@ -161,6 +169,7 @@ describe('a token is refused', () => {
   it.each([
     ['sub', 7],
     ['jti', ''],
+    ['auth_time', 'yesterday'],
     ['roles', 'admin'],
     ['roles', [7]],
     ['tenant', {}],

@@ -117,7 +117,7 @@ function chooseKey(keys: ReadonlyMap<string, VerificationKey>, header: Protected
 
 /** The signature holds; what it signs must still have the right shape. */
 function readClaims(payload: JWTPayload, latestSeconds: number): TokenClaims {
-  const { sub, exp, iat, jti, roles = [], tenant } = payload
+  const { sub, exp, iat, jti, auth_time: signedIn, roles = [], tenant } = payload
   if (typeof sub !== 'string' || sub === '') throw wrongClaim('sub')
   if (typeof jti !== 'string' || jti === '') throw wrongClaim('jti')
   if (typeof exp !== 'number' || !Number.isFinite(exp)) throw wrongClaim('exp')
@@ -125,7 +125,8 @@ function readClaims(payload: JWTPayload, latestSeconds: number): TokenClaims {
   if (iat > latestSeconds) throw new TokenError('ERR_TOKEN_NOT_YET_VALID', 'the token was made in the future; check the clocks of both sides')
   if (!Array.isArray(roles) || !roles.every((role) => typeof role === 'string')) throw wrongClaim('roles')
   if (tenant !== undefined && (typeof tenant !== 'string' || tenant === '')) throw wrongClaim('tenant')
-  return { subject: sub, roles: roles as string[], expiresAt: exp * 1000, ...(tenant === undefined ? {} : { tenant }) }
+  if (signedIn !== undefined && (typeof signedIn !== 'number' || !Number.isFinite(signedIn))) throw wrongClaim('auth_time')
+  return { subject: sub, roles: roles as string[], expiresAt: exp * 1000, ...(tenant === undefined ? {} : { tenant }), ...(signedIn === undefined ? {} : { signedInAt: signedIn * 1000 }) }
 }
 
 function wrongClaim(claim: string): TokenError {

@@ -12,13 +12,16 @@ export interface TokenClaims {
   readonly subject: string
   readonly roles: readonly string[]
   readonly tenant?: string
+  /** When its holder signed in, in milliseconds since the epoch; tokens that were renewed since keep it. Unknown where the issuer doesn't say. */
+  readonly signedInAt?: number
   /** Milliseconds since the epoch. */
   readonly expiresAt: number
 }
 
 /** Makes access tokens. */
 export interface TokenIssuer {
-  issue(claims: { subject: string; roles: readonly string[]; tenant?: string }, options?: { ttlSeconds?: number }): Promise<string>
+  /** @param claims what it says; its holder signs in now, unless `signedInAt` says when */
+  issue(claims: { subject: string; roles: readonly string[]; tenant?: string; signedInAt?: number }, options?: { ttlSeconds?: number }): Promise<string>
 }
 
 /** Checks access tokens; throws an `InfrastructureError` with status 401 for anything but a valid one. */

@@ -58,7 +58,7 @@ describe('a token', () => {
     const keys = await generateSigningKeys()
     const names = { issuer: 'i', audience: 'a', keys, clock }
     const tokens = { issuer: createTokenIssuer(names), verifier: createTokenVerifier(names) }
-    const access = createAccessControl({ levels: { tenants: level }, tokens })
+    const access = createAccessControl({ levels: { tenants: level }, tokens, clock })
 
     const token = await access.generateToken('alice', 'analyst', { tenant: 'acme', ttlSeconds: 60 })
     await clock.advance(50_000)
@@ -68,5 +68,25 @@ describe('a token', () => {
     expect(await access.verifyToken(renewed)).toMatchObject({ subject: 'alice', roles: ['analyst'], tenant: 'acme' })
     expect(await access.getPermissions(renewed)).toEqual({ allow: ['analytics:cache:read', 'analytics:query', 'health:read', 'timeseries:read'], deny: [] })
     await expect(access.refreshToken(token)).rejects.toMatchObject({ code: 'ERR_TOKEN_EXPIRED', status: 401 })
+  })
+
+  it('is renewed for as long as a session may last, and then no more, however often it was', async () => {
+    const clock = new FakeClock()
+    const names = { issuer: 'i', audience: 'a', keys: await generateSigningKeys(), clock }
+    const access = createAccessControl({ levels: { tenants: level }, tokens: { issuer: createTokenIssuer(names), verifier: createTokenVerifier(names) }, maxSessionSeconds: 3600, clock })
+    let token = await access.generateToken('alice', 'analyst', { tenant: 'acme' })
+
+    for (let renewals = 0; renewals < 5; renewals++) {
+      await clock.advance(600_000)
+      token = await access.refreshToken(token)
+    }
+    await clock.advance(600_000)
+
+    await expect(access.refreshToken(token)).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_SECURITY', status: 401 })
+    expect(await access.verifyToken(token)).toMatchObject({ subject: 'alice', tenant: 'acme' })
+  })
+
+  it.each([0, Number.NaN])('is of no session that may last %d s', (maxSessionSeconds) => {
+    expect(() => createAccessControl({ levels: { tenants: level }, maxSessionSeconds })).toThrow(expect.objectContaining({ code: 'ERR_CLICKHOUSE_CONFIGURATION' }) as Error)
   })
 })

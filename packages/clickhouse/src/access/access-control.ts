@@ -9,7 +9,7 @@ import type { RollupTable } from '../metrics/rewrite/choose-route.ts'
 import { SecurityError } from '../operational-errors.ts'
 import { levelsFromFile, tokenSettings } from './access-config.ts'
 import { type AccessStatementOptions, accessStatements } from './access-statements.ts'
-import { type CheckedLevel, checkLevels } from './check-levels.ts'
+import { type CheckedLevel, checkLevels, wholeNumber } from './check-levels.ts'
 import { NICENESS, yields } from './level-settings.ts'
 import { mayReadRollup, withRollups } from './rollup-access.ts'
 import { loadSecurity } from './security-peer.ts'
@@ -27,6 +27,8 @@ export interface AccessControlOptions {
   metrics?: readonly DefinedMetrics[] | undefined
   /** Makes and checks the access tokens. @default `@smart-whale/core-security`, with the key in the file that `AUTH_KEY_FILE` names */
   tokens?: TokenPorts | undefined
+  /** How long after signing in a token may still be renewed, in seconds: the last one outlives that by its own life. Holds for tokens that say when that was. @default 86_400 */
+  maxSessionSeconds?: number | undefined
   /** What each role may do. @default the roles of `@smart-whale/core-security` */
   permissionsOf?: ((roles: readonly string[]) => TokenPermissions) | undefined
   /** Whose time passes. @default systemClock */
@@ -73,7 +75,10 @@ export interface AccessControl {
   verifyToken(token: string): Promise<TokenClaims>
   /** What the token's roles may do. */
   getPermissions(token: string): Promise<TokenPermissions>
-  /** A new token that says the same. The old one must not have expired. */
+  /**
+   * A new token that says the same. The old one must not have expired.
+   * @throws SecurityError `ERR_CLICKHOUSE_SECURITY` with status 401 past `maxSessionSeconds`
+   */
   refreshToken(token: string): Promise<string>
   /** As whom a caller's requests run. @throws SecurityError `ERR_CLICKHOUSE_SECURITY` with status 403 when no level is for it, or it belongs to no tenant */
   readerOf(claims: Pick<TokenClaims, 'roles' | 'tenant'>): TrustedReader
@@ -100,24 +105,30 @@ export interface AccessControl {
  * })
  */
 export function createAccessControl(options: AccessControlOptions = {}): AccessControl {
+  const { clock = systemClock } = options
+  const maxSessionSeconds = wholeNumber('maxSessionSeconds', options.maxSessionSeconds ?? 86_400, 1)
   const home = options.database ?? 'default'
   const levels = checkLevels(withRollups(options.levels ?? levelsFromFile(), options.metrics ?? [], home), home)
   let tokens: Promise<TokenPorts> | undefined
   const ports = (): Promise<TokenPorts> => (tokens ??= options.tokens === undefined ? defaultTokens() : Promise.resolve(options.tokens))
   const verifyToken = async (token: string): Promise<TokenClaims> => (await ports()).verifier.verify(token)
-  const issue = async (subject: string, roles: readonly string[], tenant: string | undefined, ttlSeconds?: number): Promise<string> =>
-    (await ports()).issuer.issue({ subject, roles, ...(tenant === undefined ? {} : { tenant }) }, ttlSeconds === undefined ? {} : { ttlSeconds })
 
   return {
-    generateToken: (username, role, { tenant, roles = [], ttlSeconds } = {}) => issue(username, [role, ...roles], tenant, ttlSeconds),
+    async generateToken(username, role, { tenant, roles = [], ttlSeconds } = {}) {
+      const claims = { subject: username, roles: [role, ...roles], ...(tenant === undefined ? {} : { tenant }) }
+      return (await ports()).issuer.issue(claims, ttlSeconds === undefined ? {} : { ttlSeconds })
+    },
     verifyToken,
     async getPermissions(token) {
       const { roles } = await verifyToken(token)
       return options.permissionsOf === undefined ? (await loadSecurity('roles')).createRolePolicy().permissionsOf(roles) : options.permissionsOf(roles)
     },
     async refreshToken(token) {
-      const { subject, roles, tenant } = await verifyToken(token)
-      return issue(subject, roles, tenant)
+      const { subject, roles, tenant, signedInAt } = await verifyToken(token)
+      if (signedInAt !== undefined && clock.now() >= signedInAt + maxSessionSeconds * 1000) {
+        throw new SecurityError(`the caller signed in more than ${maxSessionSeconds} s ago; it has to sign in again`, { status: 401 })
+      }
+      return (await ports()).issuer.issue({ subject, roles, ...(tenant === undefined ? {} : { tenant }), ...(signedInAt === undefined ? {} : { signedInAt }) })
     },
     readerOf: (claims) => readerOf(levels, claims),
     mayReadRollups: (asked, rollup) => mayReadRollup(levels, home, asked, rollup),

@@ -110,7 +110,8 @@ function bounds<T extends object>(at: string, given: T | undefined): T | undefin
   return given
 }
 
-function wholeNumber(at: string, value: unknown, least: number): number {
+/** The value, if it is one. @throws ConfigurationError `ERR_CLICKHOUSE_CONFIGURATION` that names where it stands */
+export function wholeNumber(at: string, value: unknown, least: number): number {
   if (Number.isSafeInteger(value) && (value as number) >= least) return value as number
   throw wrong(at, `must be a whole number ≥ ${least}, got ${typeof value === 'number' ? value : typeof value}`)
 }

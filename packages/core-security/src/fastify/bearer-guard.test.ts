@@ -39,7 +39,7 @@ describe('a guarded route', () => {
     const answer = await get({ authorization: `Bearer ${await tokenFor('analyst')}` })
 
     expect(answer.statusCode).toBe(200)
-    expect(handled).toEqual([{ subject: 'alice', roles: ['analyst'], tenant: 'acme', expiresAt: clock.now() + 900_000 }])
+    expect(handled).toEqual([{ subject: 'alice', roles: ['analyst'], tenant: 'acme', signedInAt: clock.now(), expiresAt: clock.now() + 900_000 }])
     expect(audited).toEqual([])
   })
 
