@@ -136,7 +136,10 @@ export class TrustedAnalytics implements AnalyticsService {
     try {
       return await first.insert(table, rows, options)
     } finally {
-      await Promise.all(others.map((service) => service.invalidateTables([table])))
+      // The first one has done so itself. That it can't be done makes no failure of an insert that is stored.
+      await Promise.all(others.map((service) => service.invalidateTables([table]))).catch((error: unknown) => {
+        this.#logger.error({ err: error, table }, 'answers that read the table could not be voided; they are served until their life ends')
+      })
     }
   }
 
