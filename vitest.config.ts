@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config'
 import { COMPILED_PROGRAMS } from './tools/engines/compiled-programs.ts'
+import { SlowestFirst } from './tools/test/slowest-first.ts'
 
 const source = { conditions: ['@smart-whale/source'] }
 
@@ -9,6 +10,7 @@ export default defineConfig({
     // Engines are child processes and native libraries: threads would share what must stay apart.
     pool: 'forks',
     maxWorkers: 2,
+    sequence: { sequencer: SlowestFirst },
     projects: [
       {
         resolve: source,
@@ -20,7 +22,8 @@ export default defineConfig({
           // Two processes for all files, not one for each: a third of the work is loading the same modules again. So a test
           // leaves nothing behind, neither a promise that is rejected when its file has ended nor a changed global.
           isolate: false,
-          testTimeout: 10_000,
+          // For what hangs; what has to be quick says so itself. The longest take 7 seconds of a machine of their own.
+          testTimeout: 30_000,
         },
       },
       {

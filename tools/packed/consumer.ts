@@ -41,7 +41,7 @@ export function specifiersOf(parcels: readonly Parcel[]): string[] {
 
 /**
  * Type-checks a consumer that uses these entry points, from an ESM and from a CommonJS module.
- * The packages' own declarations are checked too (`skipLibCheck` is off), other libraries' are not our business.
+ * The packages' own declarations are checked too (`skipLibCheck` is off), those that come with the compiler and other libraries' are not our business.
  */
 export async function typeProblems({ folder }: Consumer, specifiers: readonly string[]): Promise<string[]> {
   const use = specifiers
@@ -56,6 +56,7 @@ export async function typeProblems({ folder }: Consumer, specifiers: readonly st
     exactOptionalPropertyTypes: true,
     noEmit: true,
     skipLibCheck: false,
+    skipDefaultLibCheck: true,
     types: ['node'],
   }
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['esm.mts', 'commonjs.cts'] }))
