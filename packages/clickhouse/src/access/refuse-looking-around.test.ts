@@ -15,6 +15,7 @@ describe("a tenant's query", () => {
     'explain ast select 1',
     'SELECT explain FROM flights',
     'SELECT currentDatabase(), now(), today(), rand()',
+    'SELECT e.session_user, session_user.name FROM events AS e',
   ])('may be %s', (query) => {
     expect(() => refuseLookingAround(query)).not.toThrow()
   })
@@ -28,6 +29,8 @@ describe("a tenant's query", () => {
     ['SELECT Sleep(1)', 'sleep'],
     ['SELECT `sleep` (1)', 'sleep'],
     ['SELECT dictGetOrDefault(\'d\', \'a\', 1, 2)', 'dictgetordefault'],
+    ['SELECT CURRENT_USER', 'current_user'],
+    ['SELECT `session_user`, id FROM flights', 'session_user'],
     ['EXPLAIN ESTIMATE SELECT 1', 'ESTIMATE'],
     ['EXPLAIN SELECT 1', 'EXPLAIN'],
     ['(EXPLAIN PLAN SELECT 1)', 'EXPLAIN'],
@@ -41,6 +44,7 @@ describe("a tenant's query", () => {
 
   it('may not bring such names as values', () => {
     expect(() => refuseLookingAround('SELECT {c:Identifier} FROM flights', { c: '_part_offset' })).toThrow('_part_offset')
+    expect(() => refuseLookingAround('SELECT {c:Identifier} FROM flights', { c: 'Current_User' })).toThrow('current_user')
     expect(() => refuseLookingAround('SELECT * FROM {t:Identifier}', { t: 'system.tables' })).toThrow('system')
     expect(() => refuseLookingAround('SELECT * FROM {t:Identifier}', { t: 'flights' })).not.toThrow()
     expect(() => refuseLookingAround('SELECT {text:String}', { text: 'system.tables' })).not.toThrow()

@@ -11,7 +11,10 @@ const HIDDEN_COLUMN = /^_(?:part(?:_\w+)?|partition_(?:id|value)|block_(?:number
 const SERVER_DATABASES: ReadonlySet<string> = new Set(['system', 'information_schema'])
 
 /** Functions that wait, that tell of server and user, or that read tables beside the row policies. */
-const TELLING_FUNCTION = /^(?:sleep|sleepeachrow|version|currentuser|user|current_user|currentprofiles|enabledprofiles|defaultprofiles|currentroles|enabledroles|defaultroles|getsetting|getsettingordefault|hascolumnintable|joinget\w*|dictget\w*|dicthas|dictisin|blockserializedsize|connectionid|partitionid|revision|timezone|servertimezone|evalmlmethod|indexhint|mergetreeindex\w*)$/
+const TELLING_FUNCTION = /^(?:sleep|sleepeachrow|version|currentuser|user|current_user|session_user|authenticateduser|authuser|currentprofiles|enabledprofiles|defaultprofiles|currentroles|enabledroles|defaultroles|getsetting|getsettingordefault|hascolumnintable|joinget\w*|dictget\w*|dicthas|dictisin|blockserializedsize|connectionid|connection_id|transaction(?:id|latestsnapshot|oldestsnapshot)|globalvariable|getmaxtablenamelengthfordatabase|partitionid|revision|timezone|servertimezone|evalmlmethod|indexhint|mergetreeindex\w*)$/
+
+/** What the server takes for a call even without brackets, where no column is called so. `user` is one as well, but also what columns are called. */
+const CALLED_WITHOUT_BRACKETS: ReadonlySet<string> = new Set(['currentuser', 'current_user', 'session_user'])
 
 /** Statements that a tenant's caller may write. */
 const STATEMENTS: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'FROM', 'DESCRIBE', 'DESC', 'EXPLAIN'])
@@ -29,12 +32,24 @@ export function refuseLookingAround(query: string, params: Readonly<Record<strin
   const tokens = [...sqlTokens(query)].filter(({ kind, text }) => kind !== 'sign' || (text >= ' ' && text <= '~'))
   refuseStatement(tokens)
   tokens.forEach((token, index) => {
-    if (token.kind === 'word' || token.kind === 'name') refuseName(token.value.toLowerCase(), tokens[index + 1]?.text === '(', tokens[index + 1]?.text === '.')
-    // `1._part_offset`: what sticks to a number may be a name to the server.
-    else if (token.kind === 'number') refuseName((/[a-z_]\w*$/i.exec(token.text.slice(1))?.[0] ?? '').toLowerCase(), false, false)
+    const [before, behind] = [tokens[index - 1]?.text, tokens[index + 1]?.text]
+    if (token.kind === 'word' || token.kind === 'name') {
+      const name = token.value.toLowerCase()
+      const isPartOfName = before === '.' || behind === '.'
+      refuseName(name, behind === '(' || (!isPartOfName && CALLED_WITHOUT_BRACKETS.has(name)), behind === '.')
+    } else if (token.kind === 'number') {
+      // `1._part_offset`: what sticks to a number may be a name to the server.
+      refuseName((/[a-z_]\w*$/i.exec(token.text.slice(1))?.[0] ?? '').toLowerCase(), false, false)
+    }
   })
   // A name can be handed over as a value, too.
-  if (/identifier/i.test(query)) Object.values(params).forEach((value) => typeof value === 'string' && value.split('.').forEach((part) => refuseName(part.replaceAll(/[`"]/g, '').toLowerCase(), false, true)))
+  if (/identifier/i.test(query)) Object.values(params).forEach(refuseValue)
+}
+
+function refuseValue(value: unknown): void {
+  if (typeof value !== 'string') return
+  const names = value.split('.').map((part) => part.replaceAll(/[`"]/g, '').toLowerCase())
+  for (const name of names) refuseName(name, names.length === 1 && CALLED_WITHOUT_BRACKETS.has(name), true)
 }
 
 function refuseStatement(tokens: readonly SqlToken[]): void {

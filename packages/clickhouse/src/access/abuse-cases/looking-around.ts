@@ -92,9 +92,10 @@ export const TIMING: readonly AbuseCase[] = casesOf('timing', [
 
 /** What tells of the host, of the server and of its users. */
 export const HOST: readonly AbuseCase[] = casesOf('host', [
-  ...['hostName', 'hostname', 'FQDN', 'fullHostName', 'displayName', 'serverUUID', 'uptime', 'tcpPort', 'buildId', 'getOSKernelVersion', 'filesystemAvailable', 'filesystemCapacity', 'shardNum', 'zookeeperSessionUptime', 'version', 'VERSION', 'currentUser', 'user', 'currentProfiles', 'currentRoles', 'enabledRoles', 'connectionId'].map(
+  ...['hostName', 'hostname', 'FQDN', 'fullHostName', 'displayName', 'serverUUID', 'uptime', 'tcpPort', 'buildId', 'getOSKernelVersion', 'filesystemAvailable', 'filesystemCapacity', 'shardNum', 'zookeeperSessionUptime', 'version', 'VERSION', 'currentUser', 'user', 'session_user', 'authenticatedUser', 'connection_id', 'currentProfiles', 'currentRoles', 'enabledRoles', 'connectionId'].map(
     (name) => `SELECT ${name}()`,
   ),
+  ...['currentUser', 'CURRENT_USER', '`session_user`'].map((name) => `SELECT ${name}`),
   'SELECT addressToLine(1::UInt64)',
   'SELECT demangle(\'_Z1a\')',
 ])
