@@ -74,8 +74,8 @@ describe.each([['both stores'], ['ClickHouse alone'], ['PostgreSQL alone']] as c
 
   it('that begin at once, on empty tables: one stores each row once, the other one halts and says what to do', async (context) => {
     const world = worldOf(opened, context)
-    const { topic, definitions } = await twoFiles(world, sinks, 1)
-    await send(world, topic, 0, 200, 1)
+    const { topic, definitions } = await twoFiles(world, sinks, 3)
+    await send(world, topic, 0, 200, 3)
     const pipelines = definitions.map((definition) => pipelineOf(world, definition))
     try {
       await Promise.all(pipelines.map((pipeline) => pipeline.start()))
@@ -112,7 +112,7 @@ describe.each([['both stores'], ['ClickHouse alone'], ['PostgreSQL alone']] as c
     const again = await runHere(['take-over', '--from', names[0], '--pipeline', names[1]], environment)
 
     expect(taken, taken.errors).toMatchObject({ code: 0 })
-    expect(JSON.parse(taken.output)).toEqual({ pipeline: names[1], from: names[0], topic, progress: [0, 1], turns: sinks.includes('clickhouse') ? [0, 1] : [] })
+    expect(JSON.parse(taken.output)).toEqual({ pipeline: names[1], from: names[0], topic, tables: [...(sinks.includes('timescaledb') ? [`PostgreSQL ${topic}`] : []), ...(sinks.includes('clickhouse') ? [`ClickHouse ${topic}`] : [])], progress: [0, 1], turns: sinks.includes('clickhouse') ? [0, 1] : [] })
     expect(again).toMatchObject({ code: 4 })
     await second.start()
     await until(() => isDone(second))

@@ -9,6 +9,8 @@ interface TakenOver {
   readonly pipeline: string
   readonly from: string
   readonly topic: string
+  /** That were the former one's. */
+  readonly tables: readonly string[]
   /** Of which the progress was. */
   readonly progress: readonly number[]
   /** That another pipeline stored into the ClickHouse table. */
@@ -23,7 +25,7 @@ export const takeOver: Command = {
   help: `  --from NAME        the pipeline that has stored the topic so far; it need not be in the file any more
   --pipeline NAME    the one of the file that goes on
   --wait DURATION    how long to wait for a worker that hangs or has just been killed, such as 90s or 2m (60s)
-  --json             {"pipeline", "from", "topic", "progress", "turns"}; the last two are partitions
+  --json             {"pipeline", "from", "topic", "tables", "progress", "turns"}; the last two are partitions
 
 Stop the workers of both first. What still comes from the former one is refused from then on; started again, it ends with ERR_TABLE_TAKEN. A slice that it left
 half-written is finished by the other one. The command may be repeated, also after it was killed.`,
@@ -39,7 +41,7 @@ half-written is finished by the other one. The command may be repeated, also aft
       const taken = await handOver({ ...parts, from, waitMs, signal: call.signal })
       if (call.json) call.print(JSON.stringify(taken))
       else call.print(told(taken))
-      return taken.progress.length + taken.turns.length === 0 ? EXIT.none : EXIT.ok
+      return isNothing(taken) ? EXIT.none : EXIT.ok
     })
   },
 }
@@ -58,20 +60,23 @@ async function handOver(parts: HandOver): Promise<TakenOver> {
   const { name: pipeline, topic, sinks, tables } = definitions[0] as PipelineDefinition
   const topicId = (await transport.topics.describe(topic, { signal }))?.id
   if (topicId === undefined) throw new OperationError(`there is no topic "${topic}", so there is nothing of it to go on with`, { code: 'ERR_MESSAGING_TOPIC_NOT_FOUND', status: 404 })
-  const nothing: TakenOver = { pipeline, from, topic, progress: [], turns: [] }
+  const nothing: TakenOver = { pipeline, from, topic, tables: [], progress: [], turns: [] }
   const turns = await turnsOf(parts, topicId)
-  // A table that the former one never stored into would lack all that came before.
-  if (turns !== null && turns.holder === null) return nothing
+  const ofClickHouse = turns?.holder === from ? [`ClickHouse ${tables.clickhouse}`] : []
   if (timescaledb === null) {
-    if (turns === null || turns.holder === pipeline) return { ...nothing, turns: (await turns?.take()) ?? [] }
+    if (turns === null || turns.holder !== from) return { ...nothing, turns: (await turns?.take()) ?? [] }
     let taken: readonly number[] = []
     const progress = await takeOverGroup(transport, { from, to: pipeline, topic }, { timeoutMs: waitMs, signal, whileHeld: async () => void (taken = await turns.take()) })
-    return { ...nothing, progress, turns: taken }
+    return { ...nothing, tables: ofClickHouse, progress, turns: taken }
   }
   const into = sinks.includes('timescaledb') ? { table: tables.timescaledb, topic } : undefined
-  const { partitions: progress, holder } = await takeOverPipeline(timescaledb, { from, to: pipeline, topicId, into }, { signal, timeoutMs: waitMs })
+  // A table that the former one never stored into would lack all that came before.
+  const claimAlone = turns !== null && turns.holder === null
+  if (claimAlone && into === undefined) return nothing
+  const { partitions: progress, holder } = await takeOverPipeline(timescaledb, { from, to: pipeline, topicId, into, claimAlone }, { signal, timeoutMs: waitMs })
   if (into !== undefined && holder === null) return nothing
-  return { ...nothing, progress, turns: (await turns?.take()) ?? [] }
+  const ofPostgres = holder === from ? [`PostgreSQL ${tables.timescaledb}`] : []
+  return { ...nothing, tables: [...ofPostgres, ...ofClickHouse], progress, turns: (await turns?.take()) ?? [] }
 }
 
 /** The pipeline that has the ClickHouse table, and what gives it to the other one; null without ClickHouse. @throws `ERR_TABLE_TAKEN` when a third one has it */
@@ -86,10 +91,13 @@ async function turnsOf({ definitions, clickhouse, from, signal }: HandOver, topi
   return { holder, take: () => takeOverTurns(clickhouse, table, { from, to, topicId, topic }, { signal }) }
 }
 
-function told({ pipeline, from, topic, progress, turns }: TakenOver): string {
+const isNothing = ({ tables, progress, turns }: TakenOver): boolean => tables.length + progress.length + turns.length === 0
+
+function told(taken: TakenOver): string {
+  const { pipeline, from, topic, tables, progress, turns } = taken
   const partitions = [...new Set([...progress, ...turns])].sort((one, other) => one - other)
-  if (partitions.length === 0) return `"${from}" has nothing of "${topic}" in the tables of "${pipeline}" that could be taken over`
-  return `"${pipeline}" goes on in the place of "${from}": partitions ${partitions.join(', ')} of "${topic}"`
+  if (isNothing(taken)) return `"${from}" has nothing of "${topic}" in the tables of "${pipeline}" that could be taken over`
+  return `"${pipeline}" goes on in the place of "${from}": ${partitions.length === 0 ? 'nothing yet' : `partitions ${partitions.join(', ')}`} of "${topic}"${tables.length === 0 ? '' : `, into ${tables.join(' and ')}`}`
 }
 
 function nameIn({ values }: CommandCall, option: 'from' | 'pipeline'): string {

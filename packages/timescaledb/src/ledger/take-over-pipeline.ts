@@ -15,6 +15,8 @@ export interface PipelineTakeover {
   readonly topicId: string
   /** Where both store the topic; the claim for it goes along, and entries of other tables stay. @default entries of whatever table */
   readonly into?: ClaimedTable | undefined
+  /** Hands over the claim of a pipeline that has stored nothing, and nothing of one that has entries. @default false */
+  readonly claimAlone?: boolean | undefined
 }
 
 /** How entries are handed over. */
@@ -27,7 +29,7 @@ export interface TakeOverOptions extends CallOptions {
 export interface HandedOver {
   /** Of which there were entries. */
   readonly partitions: readonly number[]
-  /** Which pipeline has the table now; null where nobody has, so that there was nothing to hand over, or where no table was named. */
+  /** Which pipeline had the table; null where nobody had, or where no table was named. */
   readonly holder: string | null
 }
 
@@ -46,28 +48,33 @@ export async function takeOverPipeline(storage: Pick<TimescaleStorage, 'withTran
     const claims = new TableClaims(transaction, table)
     const claim = { ...into, topicId, pipeline: to }
     const holder = await claims.holder(claim, call)
-    if (holder !== null && holder !== from && holder !== to) throw tableTakenError({ ...claim, store: 'PostgreSQL', holder })
+    if (holder === null) return { partitions: [], holder }
+    if (holder !== from && holder !== to) throw tableTakenError({ ...claim, store: 'PostgreSQL', holder })
     // Before the entries are looked at: a claim of the former pipeline that is under way has ended then, and later ones are refused.
     await claims.give(claim, call)
-    const partitions = await moveEntries(transaction, takeover, table, call)
-    if (holder !== null || partitions.length > 0) return { partitions, holder: to }
-    await transaction.execute(`delete from ${claims.quoted} where table_name = ${tableNameOf('$1')} and topic_id = $2`, [quoteTable(into.table), topicId], call)
-    return { partitions, holder: null }
+    if (takeover.claimAlone !== true) return { partitions: await moveEntries(transaction, takeover, table, call), holder }
+    const [stored] = await transaction.execute(`select 1 from ${quoteTable(table)} where ${ENTRIES} limit 1`, entriesOf(takeover), call)
+    if (stored !== undefined) await claims.give({ ...claim, pipeline: holder }, call)
+    return { partitions: [], holder: stored === undefined ? holder : null }
   }, call)
 }
 
-async function moveEntries(transaction: LedgerExecutor, { from, to, topicId, into }: PipelineTakeover, ledgerTable: string, call: CallOptions): Promise<readonly number[]> {
+/** An entry that names no table is of a pipeline without PostgreSQL, or of one that has not begun since entries name theirs: what it has done says nothing of a table. */
+const ENTRIES = `pipeline = $1 and topic_id = $2 and ($3::text is null or table_name = ${tableNameOf('$3')})`
+const entriesOf = ({ from, topicId, into }: PipelineTakeover): unknown[] => [from, topicId, into === undefined ? null : quoteTable(into.table)]
+
+async function moveEntries(transaction: LedgerExecutor, takeover: PipelineTakeover, ledgerTable: string, call: CallOptions): Promise<readonly number[]> {
   const moved = await transaction
     .execute<Row & { partition: number }>(
       `update ${quoteTable(ledgerTable)} set pipeline = $4, epoch = epoch + 1, owner = 'taken over', claimed_at = clock_timestamp(), updated_at = clock_timestamp(),
          excluded_offsets = case when first_offset is null then null
            else jsonb_build_object('recordedBy', $1::text) || case jsonb_typeof(excluded_offsets) when 'array' then jsonb_build_object('offsets', excluded_offsets) else excluded_offsets end end
-       where pipeline = $1 and topic_id = $2 and ($3::text is null or table_name is null or table_name = ${tableNameOf('$3')}) returning "partition"`,
-      [from, topicId, into === undefined ? null : quoteTable(into.table), to],
+       where ${ENTRIES} returning "partition"`,
+      [...entriesOf(takeover), takeover.to],
       call,
     )
     .catch((error: unknown) => {
-      throw hasEntries(error, to)
+      throw hasEntries(error, takeover.to)
     })
   return moved.map(({ partition }) => partition).sort((one, other) => one - other)
 }

@@ -195,18 +195,32 @@ describeEngines((engine) => {
       await ledger.record(old, slice(0, 9))
       const handOver = () => takeOverPipeline(database.storage, { from: 'flights', to: 'trips', topicId: scope.topicId, into })
 
-      expect(await handOver()).toEqual({ partitions: [0], holder: 'trips' })
+      expect(await handOver()).toEqual({ partitions: [0], holder: 'flights' })
 
-      for (const late of [ledger.complete(old, slice(0, 9)), ledger.record(old, slice(10, 19))]) await expect(late).rejects.toMatchObject({ code: 'ERR_STALE_EPOCH' })
+      await expect(ledger.complete(old, slice(0, 9))).rejects.toMatchObject({ code: 'ERR_STALE_EPOCH' })
+      await expect(ledger.record(old, slice(10, 19))).rejects.toMatchObject({ code: 'ERR_STALE_EPOCH' })
       for (const partition of [0, 1]) await expect(ledger.claim({ ...scope, partition }, 'old', { into })).rejects.toMatchObject({ code: 'ERR_TABLE_TAKEN' })
       const inFlight = { ...slice(0, 9), recordedBy: 'flights' }
       const successor = await ledger.claim({ ...scope, pipeline: 'trips' }, 'new', { into })
       expect(successor).toMatchObject({ nextOffset: 0n, inFlight, epoch: 3n })
       await ledger.record(successor, { ...inFlight, excluded: [4n], deadLettersFrom: { partition: 0, offset: 3n } })
       expect(await handOver()).toEqual({ partitions: [], holder: 'trips' })
-      expect(await takeOverPipeline(database.storage, { from: 'trips', to: 'rides', topicId: scope.topicId, into })).toEqual({ partitions: [0], holder: 'rides' })
+      expect(await takeOverPipeline(database.storage, { from: 'trips', to: 'rides', topicId: scope.topicId, into })).toEqual({ partitions: [0], holder: 'trips' })
       expect((await ledger.inspect({ ...scope, pipeline: 'rides' }))?.inFlight).toMatchObject({ ...inFlight, excluded: [4n], deadLettersFrom: { partition: 0, offset: 3n } })
       await expect(handOver()).rejects.toMatchObject({ code: 'ERR_TABLE_TAKEN', context: { holder: 'rides' } })
+    })
+
+    it('hands over the claim of a pipeline that has stored nothing, where that is asked for', async () => {
+      const ledger = new IngestLedger(database.storage)
+      const [scope, into] = [newScope(), { table: 'claimed', topic: 'rides' }]
+      const handOver = () => takeOverPipeline(database.storage, { from: 'flights', to: 'trips', topicId: scope.topicId, into, claimAlone: true })
+      await ledger.claimTable({ ...into, pipeline: 'flights', topicId: scope.topicId })
+
+      expect(await handOver()).toEqual({ partitions: [], holder: 'flights' })
+
+      await ledger.claim({ ...scope, pipeline: 'trips' }, 'new', { into })
+      expect(await takeOverPipeline(database.storage, { from: 'trips', to: 'flights', topicId: scope.topicId, into, claimAlone: true })).toEqual({ partitions: [], holder: null })
+      await ledger.claim({ ...scope, pipeline: 'trips' }, 'new', { into })
     })
 
     it('hands nothing over of a table that the former pipeline never had, and leaves what it has of others', async () => {
