@@ -131,6 +131,17 @@ describe('an answer', () => {
     expect(loads).toHaveLength(2)
   })
 
+  it('past its life is loaded for nobody but itself, however many are served it meanwhile', async () => {
+    const { clock, loads, service, ask, askAndAnswer } = setup({ defaultTtlSeconds: 10, staleSeconds: 20 })
+    await askAndAnswer('SELECT n FROM a')
+    await clock.advance(15_000)
+
+    for (let asked = 0; asked < 10; asked++) expect((await (await ask('SELECT n FROM a')).answer).cache.status).toBe('stale')
+
+    expect(loads).toHaveLength(2)
+    expect(await service.getCacheStats()).toMatchObject({ inFlight: 1, waiting: 1 })
+  })
+
   it('that is too large is not kept', async () => {
     const { loads, askAndAnswer } = setup({ maxCachedRows: 1 })
 

@@ -233,6 +233,7 @@ class CachedAnalyticsService implements AnalyticsService {
 
   /** Loads anew what was just served past its life. Nobody waits for it; a failure leaves the old answer to its end. */
   #renewBehind(cache: AnalyticsCache, question: AnalyticsQuestion, lookup: CacheLookup): void {
+    if (this.#flights.has(this.#flightKey(lookup))) return
     this.#board(cache, question, lookup, undefined).result.catch((error: unknown) => {
       this.#options.logger?.warn({ err: error }, 'an answer past its life could not be loaded anew')
     })

@@ -37,6 +37,11 @@ export class SharedFlights<T> {
     return [...this.#flights.values()].reduce((sum, flight) => sum + flight.passengers, 0)
   }
 
+  /** Whether a load of that key is under way. */
+  has(key: string): boolean {
+    return this.#flights.has(key)
+  }
+
   /** Boards the flight of that key, or starts one. `shared` tells whether it was already under way. */
   join(key: string, load: (signal: AbortSignal) => Promise<T>, passenger: Passenger): { shared: boolean; result: Promise<T> } {
     const underWay = this.#flights.get(key)
