@@ -56,6 +56,13 @@ const HISTORIES: readonly (ToldHistory & { readonly what: string })[] = [
     how: { ...ALONE, isRedefined: true },
   },
   {
+    what: 'go on where a failover forgot a slice whose row is stored, and another definition recorded it anew without that row',
+    events: ['refused-by-clickhouse', 'refused-by-definition'],
+    odd: [[8, 'pauses-before', 2], [23, 'pauses-before', 17], [54, 'replica-takes-over', 23]],
+    mayLoseCommits: true,
+    how: { sinks: 'both', chunk: 2, maxRows: 1, hasViews: false, isRedefined: true },
+  },
+  {
     what: 'leave a slice that a failover forgot to the definition that stored its rows',
     events: ['refused-by-definition', 'good'],
     odd: [[0, 'fails-before'], [16, 'replica-takes-over', 1], [17, 'pauses-before']],

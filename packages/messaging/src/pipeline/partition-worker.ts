@@ -212,7 +212,7 @@ async function finishInFlight(work: HeldWork, hold: PartitionHold, recorded: Sli
   const read = await untilItWorks(work, signal, () => rereadRange(reader, recorded, work.decode))
   const { letters } = hold.former ?? work
   const { slice, records, isRedefined } = await untilItWorks(work, signal, () => takeUpSlice(read, recorded, { ...work, letters, deadLetters: hold.lettersOf(recorded), hold, fingerprint, signal }))
-  if (isRedefined) logger.warn(range, 'the definition has changed since the slice was cut, and nothing of it was stored: it is made anew')
+  if (isRedefined) logger.warn(range, 'the slice was cut under another definition, by which nothing of it was stored: it is made anew')
   await store(work, hold, records, slice, signal)
   work.decode.done()
 }

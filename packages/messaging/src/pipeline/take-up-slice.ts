@@ -33,22 +33,30 @@ export interface TakenUpSlice {
 
 /**
  * The records of a slice that an earlier process left in flight, parted as they were then. Where the definition has changed since, the slice is
- * recorded anew under the present one, provided that nothing of it has left the process: rows of one definition never stand beside rows of
- * another in one slice.
- * @throws ConfigurationError `ERR_MESSAGING_DEFINITION_CHANGED` when something of it is stored, or in the dead letters
+ * recorded anew under the present one, provided that nothing of it has left the process as it is recorded: rows of one definition never stand beside
+ * rows of another in one slice.
+ * @throws ConfigurationError `ERR_MESSAGING_DEFINITION_CHANGED` when something of it is stored, or in the dead letters, that only the former definition can finish
  */
 export async function takeUpSlice(records: readonly SliceRecord[], slice: Slice, options: TakeUpOptions): Promise<TakenUpSlice> {
-  const { ledger, hold, fingerprint, signal } = options
-  const { claim } = hold
+  const { hold, stores, fingerprint, signal } = options
+  let parted: readonly SliceRecord[]
   try {
-    return { slice, records: asRecorded(records, slice, claim.scope, fingerprint), isRedefined: false }
+    parted = asRecorded(records, slice, hold.claim.scope, fingerprint)
   } catch (error) {
-    if (!ConfigurationError.isInstance(error) || (await hasBegun(records, slice, options))) throw error
+    const begun = ConfigurationError.isInstance(error) ? await whatHasBegun(records, slice, options) : 'as recorded'
+    if (begun === 'as recorded') throw error
+    return redefine(records, slice, begun, options)
   }
-  const fresh = namedLike(underEpoch(sliceOf(namedScope(claim.scope, slice), records, fingerprint), claim.epoch), slice)
-  const cut = isRecut(slice) ? recut(fresh) : fresh
-  const redefined = cut.excluded.length === 0 ? cut : { ...cut, deadLettersFrom: await options.deadLetters.position({ signal }) }
-  await ledger.record(claim, redefined, { expectedOffset: hold.doneUpTo, signal })
+  await refuseStoredExclusions(records, stores, signal)
+  return { slice, records: parted, isRedefined: false }
+}
+
+async function redefine(records: readonly SliceRecord[], slice: Slice, begun: 'nothing' | 'otherwise', { ledger, hold, stores, deadLetters, fingerprint, signal }: TakeUpOptions): Promise<TakenUpSlice> {
+  if (begun === 'otherwise') await refuseStoredExclusions(records, stores, signal)
+  const fresh = namedLike(underEpoch(sliceOf(namedScope(hold.claim.scope, slice), records, fingerprint), hold.claim.epoch), slice)
+  const cut = isRecut(slice) || begun === 'otherwise' ? recut(fresh) : fresh
+  const redefined = cut.excluded.length === 0 ? cut : { ...cut, deadLettersFrom: begun === 'nothing' ? await deadLetters.position({ signal }) : slice.deadLettersFrom }
+  await ledger.record(hold.claim, redefined, { expectedOffset: hold.doneUpTo, signal })
   return { slice: redefined, records, isRedefined: true }
 }
 
@@ -67,15 +75,19 @@ export async function refuseStoredExclusions(records: readonly SliceRecord[], { 
   if (known !== undefined) throw definitionChanged(`the row of offset ${known} is stored, which its new definition refuses`)
 }
 
-/** Whether ClickHouse has or had a row of the slice, or the dead letters a letter. PostgreSQL has rows of done slices alone. */
-async function hasBegun(records: readonly SliceRecord[], slice: Slice, { stores: { clickhouse }, letters, signal }: TakeUpOptions): Promise<boolean> {
+/**
+ * Whether ClickHouse has or had a row of the slice, or the dead letters a letter; PostgreSQL has rows of done slices alone. It was begun otherwise than it is
+ * recorded where a row is there that the record excludes: by an owner whose own record a ledger that went back has forgotten.
+ */
+async function whatHasBegun(records: readonly SliceRecord[], slice: Slice, { stores: { clickhouse }, letters, signal }: TakeUpOptions): Promise<'nothing' | 'as recorded' | 'otherwise'> {
   const origin = records[0]?.batch
-  if (origin === undefined) return true
+  if (origin === undefined) return 'as recorded'
   const { firstOffset, lastOffset } = slice
   const stored = (await clickhouse?.storedOffsets({ topic: origin.topic, partition: origin.partition, firstOffset, lastOffset }, { signal })) ?? []
-  if (stored.length > 0 || (clickhouse !== null && (await mayHaveFedViews(sentOf(records, slice), clickhouse, signal)))) return true
+  if (stored.some((offset) => slice.excluded.includes(offset))) return 'otherwise'
+  if (stored.length > 0 || (clickhouse !== null && (await mayHaveFedViews(sentOf(records, slice), clickhouse, signal)))) return 'as recorded'
   // Also of a slice of which the ledger knows no letters: it may have lost the commit that did.
-  return letters.hasOfRange(slice, { signal })
+  return (await letters.hasOfRange(slice, { signal })) ? 'as recorded' : 'nothing'
 }
 
 /** The records whose rows may have been sent: not those that were excluded before. */
