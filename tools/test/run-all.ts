@@ -3,7 +3,7 @@ import { HELP, parseOptions } from './parse-options.ts'
 import type { Outcome } from './outcome.ts'
 import { runStep } from './run-step.ts'
 import { startPrefetch } from './start-prefetch.ts'
-import { type Lane, stagesFor } from './steps.ts'
+import { type Lane, lanesFor } from './steps.ts'
 import { judge, summarize } from './summary.ts'
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`)
@@ -19,11 +19,8 @@ async function main(args: readonly string[]): Promise<number> {
 
   const runsAll = options.parts.includes('integration') && options.files.length === 0
   const prefetch = runsAll ? startPrefetch() : undefined
-  const outcomes: Outcome[] = []
-  for (const stage of stagesFor(options)) {
-    const lanes = await Promise.all(stage.map((lane) => runLane(lane, { ...options, signal: stop.signal })))
-    outcomes.push(...lanes.flat())
-  }
+  const lanes = await Promise.all(lanesFor(options).map((lane) => runLane(lane, { ...options, signal: stop.signal })))
+  const outcomes = lanes.flat()
   await prefetch?.end()
   if (stop.signal.aborted) outcomes.push({ name: 'the run', state: 'failed', reason: 'was stopped before its end' })
   for (const line of summarize(outcomes)) print(line)
