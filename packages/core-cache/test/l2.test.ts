@@ -27,12 +27,12 @@ interface Node {
 }
 
 /** Two nodes with memories of their own, and the prefix of both. */
-async function twoNodes(context: TestContext, FarCache = L2Cache): Promise<{ near: Node; far: Node; raw: Redis; prefix: string }> {
+async function twoNodes(context: TestContext, FarCache = L2Cache, timeoutMs = 5_000): Promise<{ near: Node; far: Node; raw: Redis; prefix: string }> {
   if (servers === null) return context.skip(`needs Redis: ${remedy}`)
   const prefix = `l2-${process.pid}-${number++}`
   const node = async (Cache: typeof L2Cache): Promise<Node> => {
     const l1 = createL1Cache()
-    const cache = new Cache({ url, prefix }, { l1, l1TtlSeconds: 60, timeoutMs: 5_000 })
+    const cache = new Cache({ url, prefix }, { l1, l1TtlSeconds: 60, timeoutMs })
     context.onTestFinished(() => cache.disconnect())
     await cache.connect()
     await until('the link', 10_000, () => cache.isLinked())
@@ -129,6 +129,22 @@ describe('The memories of the nodes of an L2Cache', () => {
 
     expect(far.l1.checkVitality('k')?.remainingMs ?? 0).toBeLessThanOrEqual(500)
     await until('its end', 5_000, async () => (await far.cache.distributedGet('k')) === undefined)
+  })
+})
+
+describe('A write to an L2Cache that took too long', () => {
+  it('is told to all nodes all the same, for it may be done later', async (context) => {
+    const { near, far, raw, prefix } = await twoNodes(context, L2Cache, 250)
+    await near.cache.distributedSet('k', 'old')
+    await Promise.all([isKept(near, 'k', 'old'), isKept(far, 'k', 'old')])
+
+    const old = (await raw.getBuffer(`${prefix}:c:k`)) as Buffer
+    await raw.client('PAUSE', 600, 'WRITE')
+    await expect(near.cache.distributedSet('k', 'new')).rejects.toMatchObject({ code: 'ERR_CACHE_REDIS' })
+
+    await until('the new value on Redis', 5_000, async () => (await raw.exists(`${prefix}:c:k`)) === 1 && !(await raw.getBuffer(`${prefix}:c:k`))?.equals(old))
+    await until('both to follow', 5_000, () => near.cache.isLinked() && far.cache.isLinked())
+    for (const { cache } of [near, far]) await until('the new value', 5_000, async () => (await cache.distributedGet('k')) === 'new')
   })
 })
 

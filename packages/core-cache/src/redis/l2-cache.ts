@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { withDeadline } from '@smart-whale/core-resilience'
-import { type Clock, type MetricsSink, silentLogger, silentMetrics, systemClock } from '@smart-whale/interfaces'
+import { type Clock, type MetricsSink, silentLogger, silentMetrics, systemClock, ValidationError } from '@smart-whale/interfaces'
 import { requireKey } from '../check-entry.ts'
 import { optionError, redisError } from '../errors.ts'
 import type { L1Cache } from '../l1/l1-cache.ts'
@@ -89,14 +89,11 @@ export class L2Cache extends CacheService {
 
   /** Writes the value and tells all nodes. They hear it within milliseconds; {@link syncNodes} waits for that. */
   override async distributedSet(key: string, value: unknown, ttlSeconds?: number): Promise<void> {
-    await super.distributedSet(key, value, ttlSeconds)
-    await this.#tell(key)
+    await this.#telling(key, () => super.distributedSet(key, value, ttlSeconds))
   }
 
   override async delete(key: string): Promise<boolean> {
-    const wasThere = await super.delete(key)
-    await this.#tell(key)
-    return wasThere
+    return this.#telling(key, () => super.delete(key))
   }
 
   /**
@@ -124,17 +121,27 @@ export class L2Cache extends CacheService {
     return value
   }
 
-  /** Redis has the new value already: whoever asks from now on gets it. */
-  async #tell(key: string): Promise<void> {
+  /** Does a change, and tells all nodes. Redis has it by then: whoever asks from then on gets what is new. */
+  async #telling<R>(key: string, change: () => Promise<R>): Promise<R> {
+    const result = await change().catch((error: unknown) => {
+      // What took too long may be done all the same, or be done later.
+      if (!ValidationError.isInstance(error)) this.#tellLater({ keys: [key] })
+      throw error
+    })
     const invalidation: Invalidation = { keys: [key] }
     this.#forget(invalidation)
     try {
       await withDeadline(() => this.#shared.record(this.#node, invalidation), { timeoutMs: this.#timeoutMs, what: 'telling the other nodes', clock: this.#clock })
+      return result
     } catch (error) {
-      // It is told when Redis answers again; until then leases run out.
-      this.#invalidator.invalidate(invalidation, this.#syncTimeoutMs).catch(() => {})
+      this.#tellLater(invalidation)
       throw redisError('tell the other nodes', error)
     }
+  }
+
+  /** When Redis answers again; until then leases run out. */
+  #tellLater(invalidation: Invalidation): void {
+    this.#invalidator.invalidate(invalidation, this.#syncTimeoutMs).catch(() => {})
   }
 
   #forget({ keys, all }: Invalidation): void {
