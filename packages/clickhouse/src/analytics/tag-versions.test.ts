@@ -89,3 +89,17 @@ describe('two stamps', () => {
     expect(sameStamp({ a: '1' }, { a: '2' })).toBe(false)
   })
 })
+
+describe('versions without a cache', () => {
+  it('are bounded, and what is forgotten makes no answer current again', async () => {
+    const versions = new TagVersions(null, 'v:')
+    const before = await versions.read(['a'], ['b'])
+    expect(await versions.read(['a'], ['b'])).toEqual(before)
+
+    for (let number = 0; number < 10_000; number++) await versions.renew([`tag ${number}`])
+
+    const after = await versions.read(['a'], ['b'])
+    expect(after['a']).not.toBe(before['a'])
+    expect(await versions.read(['a'], ['b'])).toEqual(after)
+  })
+})

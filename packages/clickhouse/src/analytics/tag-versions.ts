@@ -12,6 +12,9 @@ export type CacheStamp = Readonly<Record<string, string>>
 /** How long the version of a tag is kept. Longer than any answer lives, so that a forgotten version can't bring an old answer back. */
 const VERSION_TTL_SECONDS = 7 * 24 * 3600
 
+/** Versions that a process without a cache keeps. */
+const MAX_OWN = 10_000
+
 /** The version that a tag has before it is first renewed, for tags that exist only then. */
 const NEVER_RENEWED = ''
 
@@ -103,9 +106,15 @@ export class TagVersions {
 
   async #renew(tag: string): Promise<string> {
     const version = randomUUID()
-    if (this.#cache === null) this.#own.set(tag, version)
+    if (this.#cache === null) this.#keepOwn(tag, version)
     else await this.#cache.set(this.#prefix + tag, version, VERSION_TTL_SECONDS)
     return version
+  }
+
+  /** When there are too many, all are forgotten: every tag that answers always depend on gets another version then, and no answer of before is current. */
+  #keepOwn(tag: string, version: string): void {
+    if (this.#own.size >= MAX_OWN) this.#own.clear()
+    this.#own.set(tag, version)
   }
 }
 
