@@ -53,9 +53,12 @@ const DOCUMENT_SETTINGS = {
   date_time_input_format: 'best_effort',
 } as const
 
+/** As far ahead as memory takes to answer; what was fetched much earlier is pushed out again. */
+const ROWS_AHEAD = 2
+
 function encodeRows(table: string, rows: readonly Row[], writeRow: RowWriter, writer: ByteWriter): void {
   for (let index = 0; index < rows.length; index++) {
-    const refused = writeRow(writer, rows[index] as Row)
+    const refused = writeRow(writer, rows[index] as Row, rows[Math.min(index + ROWS_AHEAD, rows.length - 1)] as Row)
     if (refused !== undefined) throw cellError(table, index, refused)
   }
 }

@@ -10,6 +10,10 @@ function encoder(columns: Readonly<Record<string, string>>): RowEncoder {
   return compileRowEncoder('events', Object.entries(columns).map(([name, type]) => ({ name, type }))) as RowEncoder
 }
 
+function varint(value: number): Buffer {
+  return value < 128 ? Buffer.from([value]) : Buffer.concat([Buffer.from([(value & 0x7f) | 0x80]), varint(value >>> 7)])
+}
+
 /** What follows the header. */
 function cells(columns: Readonly<Record<string, string>>, row: Readonly<Record<string, unknown>>, writer = new ByteWriter()): string {
   const header = encoder(columns).encode([]).length
@@ -23,6 +27,24 @@ describe('rows', () => {
     const row = Object.fromEntries(names.map((name, index) => [name, index + 1]))
 
     expect(cells(columns, row)).toBe(Buffer.from(Object.values(row)).toString('hex'))
+  })
+
+  it.each([1, 500, 501])('have %i cells in the order of the columns', (count) => {
+    const names = Array.from({ length: count }, (_, index) => `column_${index}`)
+    const row = Object.fromEntries(names.map((name, index) => [name, index % 251]))
+
+    expect(cells(Object.fromEntries(names.map((name) => [name, 'UInt8'])), row)).toBe(Buffer.from(Object.values(row)).toString('hex'))
+    expect(() => cells(Object.fromEntries(names.map((name) => [name, 'UInt8'])), { ...row, [`column_${count - 1}`]: 'a' })).toThrow(`column "column_${count - 1}"`)
+  })
+
+  it('are as many as there are, with texts of any length between short ones', () => {
+    const rows = ['a', 'b'.repeat(100_000), '', 'c', 'd'.repeat(300_000)].map((text) => ({ text }))
+    const texts = encoder({ text: 'String' })
+
+    const bytes = Buffer.from(texts.encode(rows, new ByteWriter(16))).subarray(texts.encode([]).length)
+
+    const expected = rows.flatMap(({ text }) => [varint(text.length), Buffer.from(text)])
+    expect(bytes.equals(Buffer.concat(expected))).toBe(true)
   })
 
   it('are refused by the first cell that does not fit, named with its row', () => {
