@@ -3,7 +3,7 @@ import { batchOf } from '../../test/support/batch-of.ts'
 import { sliceDecoder } from './decode-batch.ts'
 import { definePipelines, type PipelineInput } from './define-pipelines.ts'
 import type { PipelineDefinition } from './pipeline-definition.ts'
-import { asRecorded, sliceOf, type SliceRecord } from './slice-records.ts'
+import { asRecorded, sliceOf, type SliceRecord, withRefusals } from './slice-records.ts'
 
 const scope = { pipeline: 'rides', topicId: 'a-topic', partition: 3 }
 
@@ -19,6 +19,21 @@ function recordsOf(definition: PipelineDefinition): SliceRecord[] {
   decoder.end()
   return records
 }
+
+describe('withRefusals', () => {
+  it('refuses those at the given offsets, where there are any, and leaves what was refused before as it is', () => {
+    const offsets = [2n, 3n, 7n, 9n, 20n]
+    const records = offsets.map((offset, index) => ({ batch: {}, index, offset, row: {}, refusal: offset === 7n ? { code: 'invalid', reason: 'bad' } : null }) as unknown as SliceRecord)
+    const given = [20n, 2n, 7n, 0n, 8n, 21n, 3n]
+
+    const refused = withRefusals(records, new Map(given.map((offset) => [offset, `reason ${offset}`])))
+
+    expect(refused.map(({ offset, refusal }) => [offset, refusal?.reason ?? null])).toEqual([[2n, 'reason 2'], [3n, 'reason 3'], [7n, 'bad'], [9n, null], [20n, 'reason 20']])
+    expect(refused.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4])
+    expect(records.filter(({ refusal }) => refusal === null)).toHaveLength(4)
+    expect(withRefusals([], new Map([[1n, 'none']]))).toEqual([])
+  })
+})
 
 describe('asRecorded', () => {
   const drop = (below: number): Partial<PipelineInput> => ({ transform: [{ drop: { field: 'fare', less: below } }] })

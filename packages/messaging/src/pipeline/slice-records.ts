@@ -54,14 +54,31 @@ function routeMark(record: SliceRecord): string {
   return String(Number(goesTo(record, 'clickhouse')) + 2 * Number(goesTo(record, 'timescaledb')))
 }
 
-/** The records with those at the given offsets refused as well, each for its reason. */
+/**
+ * The records, which are in the order of their offsets, with those at the given offsets refused as well, each for its reason. These are looked up, not
+ * compared with all: to say its offset, a record makes a bigint.
+ */
 export function withRefusals(records: readonly SliceRecord[], reasons: ReadonlyMap<bigint, string>): readonly SliceRecord[] {
-  return records.map((record) => {
-    const reason = record.refusal === null ? reasons.get(record.offset) : undefined
-    if (reason === undefined) return record
-    const { batch, index, offset } = record
-    return { batch, index, offset, row: null, refusal: { code: 'refused-by-store', reason } }
-  })
+  const parted = records.slice()
+  for (const [offset, reason] of reasons) {
+    const place = placeOf(records, offset)
+    const record = records[place]
+    if (record === undefined || record.refusal !== null || record.offset !== offset) continue
+    const { batch, index } = record
+    parted[place] = { batch, index, offset, row: null, refusal: { code: 'refused-by-store', reason } }
+  }
+  return parted
+}
+
+/** Of the first record that lies at an offset or behind it. */
+function placeOf(records: readonly SliceRecord[], offset: bigint): number {
+  let [from, to] = [0, records.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if ((records[middle] as SliceRecord).offset < offset) from = middle + 1
+    else to = middle
+  }
+  return from
 }
 
 /**

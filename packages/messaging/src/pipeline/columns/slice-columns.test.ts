@@ -16,7 +16,7 @@ function slice(): readonly SliceRecord[] {
   const records: SliceRecord[] = []
   decoder.begin()
   decoder.decode(batchOf([event('a'), '{"name":', event('b'), event('\\u0063')]), records)
-  decoder.decode(batchOf([event('d'), event('e')]), records)
+  decoder.decode({ ...batchOf([event('d'), event('e')]), offsetAt: (index) => BigInt(4 + index) }, records)
   decoder.end()
   return records
 }
