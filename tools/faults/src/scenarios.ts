@@ -105,6 +105,12 @@ export const SCENARIOS: readonly Scenario[] = [
     load: async () => (await import('./scenarios/clock-jumps.ts')).clockJumps,
   },
   {
+    name: 'two-pipelines',
+    title: 'two pipelines begin at once over four partitions of one topic, and the one that lost takes over from the one that won: killed, suspended, at work',
+    hasShortForm: false,
+    load: async () => (await import('./scenarios/two-pipelines.ts')).twoPipelines,
+  },
+  {
     name: 'models',
     title: 'policies beside their models, 100,000 random histories of each; a dead dependency, a burst, half-open (no engine needed)',
     // `npm test` runs a shorter one among the unit tests: without an engine there is nothing to wait for.
