@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Clock, systemClock } from '@smart-whale/interfaces'
+import { type Clock, OperationError, systemClock } from '@smart-whale/interfaces'
 import { createBatchWriter } from '@smart-whale/clickhouse'
 import { createPipeline, definePipelines, type IngestRow, type Pipeline, type PipelineDefinition } from '@smart-whale/messaging/pipeline'
 import { createMigrationManager, createTransactionalBatchWriter, IngestLedger } from '@smart-whale/timescaledb'
@@ -33,15 +33,29 @@ async function twoFiles(world: IngestorWorld, sinks: Sinks, partitions = 2) {
 const impatient: Clock = { ...systemClock, setTimeout: (callback, delayMs) => systemClock.setTimeout(callback, Math.min(delayMs, 1000)) }
 
 /** A pipeline of this process; what it keeps its progress in follows from its stores. */
-function pipelineOf({ transport, clickhouse, timescaledb }: IngestorWorld, definition: PipelineDefinition): Pipeline {
+function pipelineOf({ transport, clickhouse, timescaledb }: IngestorWorld, definition: PipelineDefinition, writerOf: typeof createBatchWriter<IngestRow> = createBatchWriter): Pipeline {
   const { sinks, tables } = definition
   const ledger = sinks.includes('timescaledb') ? new IngestLedger(timescaledb) : null
   const stores = {
     ledger,
-    clickhouse: sinks.includes('clickhouse') ? createBatchWriter<IngestRow>(clickhouse, tables.clickhouse) : null,
+    clickhouse: sinks.includes('clickhouse') ? writerOf(clickhouse, tables.clickhouse) : null,
     timescaledb: ledger === null ? null : createTransactionalBatchWriter<IngestRow>(timescaledb, tables.timescaledb, { ledger }),
   }
   return createPipeline({ definition, transport, stores, owner: `worker-${before++}`, clock: impatient })
+}
+
+/** A writer whose server is gone once it has stored a batch, before it could say so. */
+function lastWords(...given: Parameters<typeof createBatchWriter<IngestRow>>): ReturnType<typeof createBatchWriter<IngestRow>> {
+  const writer = createBatchWriter<IngestRow>(...given)
+  let isGone = false
+  return new Proxy(writer, {
+    get: (target, property) => async (...args: unknown[]) => {
+      const answer = isGone ? undefined : ((await (Reflect.get(target, property) as (...args: unknown[]) => unknown)(...args)) as unknown)
+      isGone ||= property === 'write'
+      if (isGone) throw new OperationError('away', { retryable: true })
+      return answer
+    },
+  })
 }
 
 async function send({ transport }: IngestorWorld, topic: string, first: number, count: number, partitions = 2): Promise<void> {
@@ -68,6 +82,32 @@ async function until(condition: () => Promise<boolean> | boolean): Promise<void>
 }
 
 const isDone = async (pipeline: Pipeline): Promise<boolean> => (await pipeline.lag()) === 0
+
+describe.each([['both stores'], ['ClickHouse alone']] as const)('a pipeline that ended in the middle of a slice, into %s', (where) => {
+  const sinks: Sinks = where === 'both stores' ? ['clickhouse', 'timescaledb'] : ['clickhouse']
+
+  it('is taken over as it is: the other one finishes the slice, and stores nothing of it again', async (context) => {
+    const world = worldOf(opened, context)
+    const { topic, names, definitions, path } = await twoFiles(world, sinks, 1)
+    await send(world, topic, 0, 50, 1)
+    const first = pipelineOf(world, definitions[0], lastWords)
+    await first.start()
+    await until(() => first.status().state === 'paused')
+    await first.stop()
+    const { DATABASE_URL, ...withoutPostgres } = world.environment
+    const environment = { ...withoutPostgres, ...(sinks.includes('timescaledb') ? { DATABASE_URL: DATABASE_URL as string } : {}), PIPELINES_FILE: path }
+
+    const taken = await runHere(['take-over', '--from', names[0], '--pipeline', names[1], '--wait', '20s'], environment)
+
+    expect(taken, taken.errors).toMatchObject({ code: 0 })
+    const second = pipelineOf(world, definitions[1])
+    await send(world, topic, 50, 50, 1)
+    await second.start()
+    await until(() => isDone(second))
+    await second.stop()
+    expect(await counted(world, topic, sinks)).toEqual(onceEach(sinks, 100))
+  })
+})
 
 describe.each([['both stores'], ['ClickHouse alone'], ['PostgreSQL alone']] as const)('two pipelines of one topic, into the same tables of %s', (where) => {
   const sinks: Sinks = where === 'both stores' ? ['clickhouse', 'timescaledb'] : where === 'ClickHouse alone' ? ['clickhouse'] : ['timescaledb']
