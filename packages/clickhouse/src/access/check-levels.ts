@@ -44,7 +44,7 @@ const DEFAULT_LIMITS = {
   niceness: 0,
   nicenessOverShare: 10,
 } as const satisfies CheckedLevel['limits']
-const DEFAULT_SHARE = { maxConcurrent: 4, maxQueued: 16, maxWaitMs: 5_000 } as const satisfies CheckedLevel['share']
+const DEFAULT_SHARE = { maxConcurrent: 4, maxQueued: 16, maxWaitMs: 5_000, maxReaderIdleMs: 10_000 } as const satisfies CheckedLevel['share']
 
 const NAME = /^[A-Za-z_]\w*$/
 const COLUMN_TYPE = /^[A-Za-z]\w*(?:\([\w ,']*\))?$/
@@ -82,7 +82,7 @@ function checkLevel(name: string, level: TrustLevel, database: string): CheckedL
     byTenant: Object.values(level.tables).some(({ tenantColumn }) => tenantColumn !== undefined),
     admitsTenants: level.admitsTenants ?? false,
     limits: numbers(`${at}.limits`, DEFAULT_LIMITS, level.limits, (limit) => (limit.startsWith('niceness') ? -20 : 1)),
-    share: numbers(`${at}.share`, DEFAULT_SHARE, level.share, (bound) => (bound === 'maxConcurrent' ? 1 : 0)),
+    share: numbers(`${at}.share`, DEFAULT_SHARE, level.share, (bound) => (bound === 'maxQueued' || bound === 'maxWaitMs' ? 0 : 1)),
     quota: bounds(`${at}.quota`, level.quota),
     budget: bounds(`${at}.budget`, level.budget),
   }

@@ -26,6 +26,9 @@ export interface Turn {
   end(): void
 }
 
+/** What one tenant may do at once, as far as turns go. */
+type Share = Pick<CheckedLevel['share'], 'maxConcurrent' | 'maxQueued' | 'maxWaitMs'>
+
 interface Queue {
   readonly use: TenantUse
   readonly waiting: Waiting[]
@@ -34,7 +37,7 @@ interface Queue {
 interface Waiting {
   /** Whether it has waited for as long as its tenant's queries take. */
   isOverdue: boolean
-  readonly share: CheckedLevel['share']
+  readonly share: Share
   start(turn: Turn): void
 }
 
@@ -80,7 +83,7 @@ export class FairTurns {
    * Waits for a turn.
    * @throws OperationalError `ERR_CLICKHOUSE_TENANT_BUSY` when too many queries wait already, the tenant's own above all, or it takes too long
    */
-  async take(tenant: string, share: CheckedLevel['share'], signal?: AbortSignal): Promise<Turn> {
+  async take(tenant: string, share: Share, signal?: AbortSignal): Promise<Turn> {
     if (signal?.aborted) throw abortedError('the query', signal)
     const queue = this.#queueOf(tenant)
     if (queue.waiting.length === 0 && this.#mayRun(queue, share)) return this.#run(queue, false)
@@ -89,7 +92,7 @@ export class FairTurns {
     return this.#wait(queue, share, signal)
   }
 
-  async #wait(queue: Queue, share: CheckedLevel['share'], signal: AbortSignal | undefined): Promise<Turn> {
+  async #wait(queue: Queue, share: Share, signal: AbortSignal | undefined): Promise<Turn> {
     return new Promise((resolve, reject) => {
       const settle = (): void => {
         this.#waiting -= 1
@@ -182,7 +185,7 @@ export class FairTurns {
     return chosen !== undefined
   }
 
-  #mayRun(queue: Queue, share: CheckedLevel['share'], isOverdue = false): boolean {
+  #mayRun(queue: Queue, share: Share, isOverdue = false): boolean {
     if (queue.use.running >= share.maxConcurrent) return false
     const open = this.#maxConcurrent - this.#reserved
     const running = this.#light + this.#heavy

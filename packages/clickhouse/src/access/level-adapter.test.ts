@@ -25,6 +25,11 @@ function level(quota: QuotaOptions, share: ShareOptions = {}) {
         running.push(() => resolve(ANSWER))
       }),
   } as unknown as ClickHouseAdapter
+  Object.assign(server, {
+    async *stream() {
+      for (let n = 0; ; n++) yield { n }
+    },
+  })
   const turns = new FairTurns({ clock })
   const adapter = new LevelAdapter({ adapter: server, level: checked!, turns, quota: new SlidingQuota(quota, createMemoryQuotaStore({ clock }), () => clock.now()), clock, tenant: 'acme' })
   const asked = (signal?: AbortSignal): Promise<string> =>
@@ -35,7 +40,7 @@ function level(quota: QuotaOptions, share: ShareOptions = {}) {
   const settle = async (): Promise<void> => {
     for (await clock.advance(1); running.length > 0; await clock.advance(1)) running.shift()?.()
   }
-  return { asked, settle, turns, running, clock, reached: () => reached }
+  return { adapter, asked, settle, turns, running, clock, reached: () => reached }
 }
 
 describe('a quota of a level', () => {
@@ -74,5 +79,23 @@ describe('a quota of a level', () => {
 
     expect(await Promise.all([first, ...later])).toEqual(['answered', 'answered', 'answered', 'answered'])
     expect(turns.stats).toEqual({ running: 0, waiting: 0 })
+  })
+})
+
+describe('a stream of a level', () => {
+  it('gives its place back when its reader takes nothing any more, and ends', async () => {
+    const { adapter, turns, clock } = level({}, { maxReaderIdleMs: 1000 })
+    const reader = adapter.stream('SELECT n FROM t')[Symbol.asyncIterator]()
+    for (let read = 0; read < 5; read++) {
+      expect(await reader.next()).toEqual({ done: false, value: { n: read } })
+      await clock.advance(900)
+    }
+    expect(turns.stats).toEqual({ running: 1, waiting: 0 })
+
+    await clock.advance(1000)
+
+    expect(turns.stats).toEqual({ running: 0, waiting: 0 })
+    await expect(reader.next()).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+    expect(clock.pendingTimers).toBe(0)
   })
 })

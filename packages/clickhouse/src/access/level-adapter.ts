@@ -3,7 +3,7 @@ import { type CallOptions, type ColumnBatch, type Clock, type HealthResult, type
 import type { ClickHouseAdapter, DownloadOptions, DownloadResult, ExecuteManyOptions, InsertOptions, InsertResult, QueryOptions, QueryParams, QueryResult } from '../adapter-options.ts'
 import { contentTypeOf } from '../adapter/describe-statement.ts'
 import { runBounded } from '../adapter/run-bounded.ts'
-import { QueryError } from '../errors.ts'
+import { QueryCancellationError, QueryError } from '../errors.ts'
 import { PermissionDeniedError } from '../operational-errors.ts'
 import { QuotaExceededError } from './access-errors.ts'
 import type { CheckedLevel } from './check-levels.ts'
@@ -11,6 +11,7 @@ import { NICENESS, yields } from './level-settings.ts'
 import { type Estimator, estimateQuery, type QueryEstimate, refuseOverBudget } from './estimate-query.ts'
 import type { FairTurns, Turn } from './fair-turns.ts'
 import type { QuotaExcess, SlidingQuota } from './quota/sliding-quota.ts'
+import { ReaderWatch } from './reader-watch.ts'
 import { refuseLookingAround } from './refuse-looking-around.ts'
 import { veilError } from './veil-error.ts'
 
@@ -46,7 +47,7 @@ interface Cost {
 interface Begun {
   /** How it is to be run: behind others where its tenant asks for more than its share. */
   readonly ranked: QueryOptions
-  /** To be called when it has ended. */
+  /** To be called when it has ended; once more does nothing. */
   readonly ended: (cost?: Cost) => void
 }
 
@@ -158,13 +159,26 @@ export class LevelAdapter implements ClickHouseAdapter, Estimator {
     yield* this.#told(query, call, this.#begin(query, params, call), open)
   }
 
-  /** What a stream gives, with its turn given back at its end, however that comes. */
+  /** What a stream gives, with its turn given back at its end, however that comes: also when whoever reads it takes nothing any more. */
   async *#told<T>(query: string, options: QueryOptions, begun: Promise<Begun>, open: (ranked: QueryOptions) => AsyncIterable<T>): AsyncIterable<T> {
     try {
       const { ranked, ended } = await begun
+      const leaving = new AbortController()
+      const { maxReaderIdleMs } = this.#options.level.share
+      const watch = new ReaderWatch(maxReaderIdleMs, this.#clock, () => {
+        leaving.abort(new QueryCancellationError(`the reader of the answer took nothing for ${maxReaderIdleMs} ms`, { code: 'ERR_ABORTED' }))
+        ended()
+      })
+      const signal = ranked.signal === undefined ? leaving.signal : AbortSignal.any([ranked.signal, leaving.signal])
       try {
-        yield* open(ranked)
+        for await (const part of open({ ...ranked, signal })) {
+          leaving.signal.throwIfAborted()
+          watch.handOver()
+          yield part
+          watch.takeBack()
+        }
       } finally {
+        watch.end()
         ended()
       }
     } catch (error) {
@@ -222,7 +236,10 @@ export class LevelAdapter implements ClickHouseAdapter, Estimator {
   #ending(key: string, turn: Turn): Begun['ended'] {
     const { quota, logger } = this.#options
     const startedAt = this.#clock.monotonic()
+    let isOver = false
     return (cost) => {
+      if (isOver) return
+      isOver = true
       const tookMs = this.#clock.monotonic() - startedAt
       turn.end()
       // A query that failed has cost what it took. Nobody waits until other processes have been told.

@@ -59,6 +59,8 @@ export interface ShareOptions {
   maxQueued?: number | undefined
   /** How long a query waits for its turn, in milliseconds. @default 5_000 */
   maxWaitMs?: number | undefined
+  /** How long the reader of a stream or a download may take nothing before it is ended, in milliseconds: it has its turn all the time. @default 10_000 */
+  maxReaderIdleMs?: number | undefined
 }
 
 /** What one tenant may spend within a sliding window. A kind that is left out is not bounded. */
