@@ -17,7 +17,7 @@ import { as, askGraphql, askRest } from './tenant-world.ts'
 const access = createAccessControl({
   database: 'app',
   levels: {
-    tenants: { user: 'tenant_reader', password: 'only-for-tests', roles: ['analyst'], tables: { orders: { tenantColumn: 'tenant_id' } }, limits: { maxExecutionSeconds: 1, maxRowsToRead: 2_000_000, maxResultRows: 10_000, maxMemoryBytes: 200_000_000 } },
+    tenants: { user: 'tenant_reader', password: 'only-for-tests', roles: ['analyst'], tables: { orders: { tenantColumn: 'tenant_id' } }, limits: { maxExecutionSeconds: 10, maxRowsToRead: 2_000_000, maxResultRows: 10_000, maxMemoryBytes: 200_000_000 } },
     frugal: { user: 'frugal_reader', password: 'only-for-tests-too', roles: ['frugal'], tables: { orders: { tenantColumn: 'tenant_id' } }, quota: { maxQueries: 2, windowSeconds: 3600 } },
     staff: { user: 'staff_reader', password: 'only-for-staff', roles: ['staff'], tables: { orders: { shared: true } } },
   },
