@@ -1,12 +1,19 @@
-import { defineConfig } from 'vitest/config'
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 import { COMPILED_PROGRAMS } from './tools/engines/compiled-programs.ts'
 import { SlowestFirst } from './tools/test/slowest-first.ts'
 
 const source = { conditions: ['@smart-whale/source'] }
 
-/** Two projects: `unit` needs no server; `integration` runs on real engines that it starts itself. */
+const INTEGRATION_TESTS = ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'tools/*/test/**/*.test.ts']
+/** Many files, most of them quick, that mind nothing of what other files have open: a few processes do for all of them. */
+const LEAVE_NOTHING_BEHIND = ['packages/{clickhouse,core-cache}/test/**/*.test.ts']
+
+/** `unit` needs no server; `integration` and `integration-shared` run on real engines, which are started once for both of them. */
 export default defineConfig({
+  // The environment that the global setup is loaded in.
+  environments: { __vitest__: { resolve: source } },
   test: {
+    globalSetup: ['tools/engines/global-setup.ts'],
     // Engines are child processes and native libraries: threads would share what must stay apart.
     pool: 'forks',
     maxWorkers: 2,
@@ -26,20 +33,12 @@ export default defineConfig({
           testTimeout: 30_000,
         },
       },
-      {
-        resolve: source,
-        ssr: { resolve: source },
-        // The environment that the global setup is loaded in.
-        environments: { __vitest__: { resolve: source } },
-        test: {
-          name: 'integration',
-          include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'tools/*/test/**/*.test.ts'],
-          globalSetup: ['tools/engines/global-setup.ts'],
-          env: COMPILED_PROGRAMS,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-        },
-      },
+      integrationTests({ name: 'integration', include: INTEGRATION_TESTS, exclude: [...LEAVE_NOTHING_BEHIND, '**/node_modules/**'] }),
+      integrationTests({ name: 'integration-shared', include: LEAVE_NOTHING_BEHIND, isolate: false }),
     ],
   },
 })
+
+function integrationTests(selection: { name: string; include: string[]; exclude?: string[]; isolate?: boolean }): TestProjectInlineConfiguration {
+  return { resolve: source, ssr: { resolve: source }, test: { ...selection, env: COMPILED_PROGRAMS, testTimeout: 60_000, hookTimeout: 60_000 } }
+}

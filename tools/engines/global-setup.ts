@@ -68,9 +68,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return stopAll
 }
 
-/** While one watches, any test may run next; a run that ends by itself has the words of its command line. */
-async function selectedFiles(project: TestProject): Promise<readonly string[]> {
-  const { config, filenamePattern } = project.vitest as typeof project.vitest & { readonly filenamePattern?: string[] }
-  const { testFiles } = await project.globTestFiles(config.watch ? [] : filenamePattern)
-  return testFiles
+/** The integration tests of all projects. While one watches, any of them may run next; a run that ends by itself has the words of its command line. */
+async function selectedFiles({ vitest }: TestProject): Promise<readonly string[]> {
+  const { config, filenamePattern } = vitest as typeof vitest & { readonly filenamePattern?: string[] }
+  const found = await Promise.all(vitest.projects.filter(({ name }) => name.startsWith('integration')).map((project) => project.globTestFiles(config.watch ? [] : filenamePattern)))
+  return found.flatMap(({ testFiles }) => testFiles)
 }

@@ -36,7 +36,7 @@ function testing(files: readonly string[]): Lane {
     { part: 'check', title: 'checks', command: ['node', 'tools/checks/run.ts'], limitMs: 3 * MINUTE, counts: 'many', shows: 'at-once' },
     { part: 'unit', title: 'unit tests', command: vitest('unit', files), limitMs: 8 * MINUTE, counts: 'many', shows: 'at-once' },
     // Much of an integration test is waiting for a server: three at a time leave a core something to do still.
-    { part: 'integration', title: 'integration tests', command: vitest('integration', ['--maxWorkers=3', ...files]), limitMs: 45 * MINUTE, counts: 'many', shows: 'at-once' },
+    { part: 'integration', title: 'integration tests', command: vitest('integration*', ['--maxWorkers=3', ...files]), limitMs: 45 * MINUTE, counts: 'many', shows: 'at-once' },
   ]
 }
 
