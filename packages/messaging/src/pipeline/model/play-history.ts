@@ -169,8 +169,8 @@ class Operator {
   }
 }
 
-/** Codes by which a worker says that the table, or the progress, is another pipeline's. */
-const ASKS_FOR_TAKE_OVER = new Set(['ERR_TABLE_TAKEN', 'ERR_MESSAGING_PIPELINE_RENAMED'])
+/** Codes by which a worker says that the table, or the progress, is another pipeline's; the last where that was taken over between two of its looks. */
+const ASKS_FOR_TAKE_OVER = new Set(['ERR_TABLE_TAKEN', 'ERR_MESSAGING_PIPELINE_RENAMED', 'ERR_MESSAGING_LEDGER_LOST'])
 
 /** Whatever the command meets, it is called again. */
 const failureOf = (error: unknown): unknown => (InfrastructureError.isInstance(error) ? undefined : error)
