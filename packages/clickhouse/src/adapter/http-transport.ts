@@ -81,6 +81,12 @@ export interface ServerTransport {
 }
 
 /**
+ * How much of an answer is read before somebody asks for it: as good as nothing. When the server breaks the connection behind an exception, a stream drops what it
+ * has read ahead, and with it the exception; what is still in the socket is read to its end first.
+ */
+const READ_AHEAD_BYTES = 1
+
+/**
  * HTTP to one server. Directly on undici: the stock client sleeps for a millisecond before each request,
  * to dodge sockets that the server has just closed; here a broken socket is a retryable error instead.
  */
@@ -117,7 +123,7 @@ export class HttpTransport implements ServerTransport {
     const query: FailedQuery = { server: this.server, queryId: content.queryId }
     const request = this.#requestOf(content, query)
     try {
-      const answer = await this.#pool.request({ ...request, signal })
+      const answer = await this.#pool.request({ ...request, signal, highWaterMark: READ_AHEAD_BYTES })
       // Whoever reads the body hears of its end; one that is dropped must not bring the process down.
       answer.body.on('error', () => {})
       if (answer.statusCode === 200) return { headers: answer.headers, body: answer.body }
