@@ -85,6 +85,11 @@ export interface RecordOptions {
    * partition has to be claimed anew and what was lost to be done again. @default not looked at
    */
   expectedOffset?: bigint | undefined
+  /**
+   * Tokens under which the slice may be in flight already, besides its own. Another one is `ERR_STALE_EPOCH`: a request that was held up must not undo
+   * what was recorded after it. @default not looked at
+   */
+  replaces?: readonly string[] | undefined
   /** Gives the call up. @default undefined */
   signal?: AbortSignal | undefined
 }

@@ -49,6 +49,7 @@ export class MemorySliceLedger implements SliceLedger {
     if (state.inFlight !== null && !sameRange(state.inFlight, slice)) {
       throw refusal('firstOffset', `${rangeOf(slice)} can't be recorded while ${rangeOf(state.inFlight)} is in flight`)
     }
+    if (options.replaces !== undefined && state.inFlight !== null && ![slice.token, ...options.replaces].includes(state.inFlight.token)) throw staleEpochError(claim.scope, claim.epoch)
     this.#store.states.set(keyOf(claim.scope), { ...state, inFlight: { ...slice, excluded: [...slice.excluded] } })
   }
 

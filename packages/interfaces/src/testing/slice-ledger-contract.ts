@@ -144,6 +144,18 @@ const recordCases: ContractSuite<SliceLedgerSubject> = [
     await assertState(ledger, scope, { nextOffset: 9_223_372_036_854_775_807n })
   }),
 
+  ledgerCase('keeps an amendment that was recorded before an earlier request arrives, which was held up', async ({ ledger, scope }) => {
+    const claim = await ledger.claim(scope, 'worker-1')
+    await ledger.record(claim, slice(0n, 9n, 'first'), { replaces: [] })
+    await ledger.record(claim, slice(0n, 9n, 'first'), { replaces: ['first'] })
+    await ledger.record(claim, slice(0n, 9n, 'second', [3n]), { replaces: ['first'] })
+    await ledger.record(claim, slice(0n, 9n, 'second', [3n]), { replaces: ['first'] })
+
+    await assertStale(ledger.record(claim, slice(0n, 9n, 'first'), { replaces: [] }), 'the record that was held up')
+
+    await assertState(ledger, scope, { inFlight: slice(0n, 9n, 'second', [3n]) })
+  }),
+
   ledgerCase('amends the token and the exclusions of the same range', async ({ ledger, scope }) => {
     const claim = await ledger.claim(scope, 'worker-1')
     await ledger.record(claim, slice(0n, 9n, 'first'))

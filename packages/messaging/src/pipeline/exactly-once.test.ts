@@ -63,6 +63,23 @@ const HISTORIES: readonly (ToldHistory & { readonly what: string })[] = [
     how: { sinks: 'both', chunk: 2, maxRows: 1, hasViews: false, isRedefined: true },
   },
   {
+    what: 'keep what was recorded of a slice after a request that was held up and comes late: its token fed a view with a row that has expired',
+    events: ['refused-by-timescaledb', 'old'],
+    odd: [[17, 'arrives-late', 7], [24, 'pauses-before', 0]],
+    mayLoseCommits: false,
+    how: { sinks: 'both', chunk: 1, maxRows: 1, hasViews: true, isRedefined: false },
+  },
+  {
+    what: 'keep what a pipeline has begun since it was taken over, when a command that was suspended in the middle of that goes on',
+    events: ['old'],
+    odd: [
+      ...[1, 2, 4, 8, 10, 18, 22, 23, 25, 26, 28, 29, 37, 40].map((step) => [step, 'fails-before'] as const),
+      [0, 'pauses-after', 37], [34, 'dies-after'], [41, 'pauses-before', 29],
+    ],
+    mayLoseCommits: false,
+    how: { sinks: 'clickhouse', chunk: 1, maxRows: 1, hasViews: true, isRedefined: false, renamedAfter: [2] },
+  },
+  {
     what: 'leave a slice that a failover forgot to the definition that stored its rows',
     events: ['refused-by-definition', 'good'],
     odd: [[0, 'fails-before'], [16, 'replica-takes-over', 1], [17, 'pauses-before']],

@@ -47,7 +47,7 @@ export class GroupOffsetLedger implements SliceLedger {
     return { scope: { ...scope }, ...state }
   }
 
-  async record(claim: SliceClaim, slice: Slice, { signal, expectedOffset }: RecordOptions = {}): Promise<void> {
+  async record(claim: SliceClaim, slice: Slice, { signal, expectedOffset, replaces }: RecordOptions = {}): Promise<void> {
     const state = await this.#owned(claim, signal)
     if (expectedOffset !== undefined && state.nextOffset !== expectedOffset) throw staleEpochError(claim.scope, claim.epoch)
     if (slice.lastOffset < slice.firstOffset) throw refusal('lastOffset', `${rangeOf(slice)} ends before it begins`)
@@ -55,6 +55,7 @@ export class GroupOffsetLedger implements SliceLedger {
     if (state.inFlight !== null && !isSameRange(state.inFlight, slice)) {
       throw refusal('firstOffset', `${rangeOf(slice)} can't be recorded while ${rangeOf(state.inFlight)} is in flight: complete that first`)
     }
+    if (replaces !== undefined && state.inFlight !== null && ![slice.token, ...replaces].includes(state.inFlight.token)) throw staleEpochError(claim.scope, claim.epoch)
     await this.#write(claim.scope, { ...state, inFlight: slice }, undefined, signal)
   }
 

@@ -180,7 +180,7 @@ async function isBehindGroup({ stores, reader }: ClaimWork, { nextOffset }: Slic
 async function distrust(ledger: SliceLedger, claim: SliceClaim, signal: AbortSignal): Promise<SliceClaim> {
   if (claim.inFlight === null) return claim
   const inFlight = recut(claim.inFlight)
-  await ledger.record(claim, inFlight, { expectedOffset: claim.nextOffset, signal })
+  await ledger.record(claim, inFlight, { expectedOffset: claim.nextOffset, replaces: [claim.inFlight.token], signal })
   return { ...claim, inFlight }
 }
 

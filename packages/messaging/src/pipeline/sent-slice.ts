@@ -26,8 +26,9 @@ export function rememberTokens(ledger: SliceLedger, sent: SentSlice): SliceLedge
   return {
     claim: (scope, owner, options) => ledger.claim(scope, owner, options),
     record: async (claim, slice, options) => {
+      const replaces = [...sent.tokens]
       const place = sent.tokens.push(slice.token)
-      await ledger.record(claim, slice, options)
+      await ledger.record(claim, slice, { ...options, replaces })
       sent.confirmed = place
     },
     complete: (claim, slice, options) => ledger.complete(claim, slice, options),

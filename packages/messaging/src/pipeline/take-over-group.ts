@@ -28,7 +28,7 @@ export interface TakeOverGroupOptions {
 
 /**
  * Has a pipeline whose progress lies with its consumer group go on where another pipeline stands, and answers the partitions: for a pipeline that got
- * another name. Whatever its own group knew is replaced. A slice in flight goes along, under the name that it was begun under; the other pipeline finishes it.
+ * another name. Whatever its own group knew is replaced, unless it knows it from an earlier such call. A slice in flight goes along, under the name that it was begun under; the other pipeline finishes it.
  *
  * All partitions of both groups are taken first. A worker that is alive keeps its own, so that this fails; one that hangs or is gone loses them when the group
  * has waited for it as long as it does, and what it commits later is refused by the broker.
@@ -45,16 +45,25 @@ export async function takeOverGroup(transport: MessagingTransport, { from, to, t
   await using own = await hold(to)
   const moved: number[] = []
   for (let partition = 0; partition < partitions; partition++) {
-    const state = await former.state(partition, topicId)
+    const [state, known] = [await former.state(partition, topicId), await own.state(partition, topicId)]
     if (state === null) continue
-    const taken = { ...state, epoch: state.epoch + 1n, owner: 'taken over' }
-    // Also where it was: a former owner that is asleep looks there, before it sends letters, whether it still is one.
-    await former.commit(partition, taken, topicId)
-    await own.commit(partition, { ...taken, inFlight: recordedBy(from, taken.inFlight) }, topicId)
+    if (!isTakenOver(state, known)) {
+      const taken = { ...state, epoch: (known !== null && known.epoch > state.epoch ? known.epoch : state.epoch) + 1n, owner: TAKEN_OVER }
+      // Also where it was: a former owner that is asleep looks there, before it sends letters, whether it still is one.
+      await former.commit(partition, taken, topicId)
+      await own.commit(partition, { ...taken, inFlight: recordedBy(from, taken.inFlight) }, topicId)
+    }
     moved.push(partition)
   }
   await whileHeld?.({ signal: deadline })
   return moved
+}
+
+const TAKEN_OVER = 'taken over'
+
+/** Whether an earlier call has taken it over: one that was suspended must not undo what the other pipeline has done since. */
+function isTakenOver(state: SliceState, known: SliceState | null): boolean {
+  return state.owner === TAKEN_OVER && known !== null && known.epoch >= state.epoch
 }
 
 /** Taken over twice, a slice still goes by its first name. */

@@ -56,7 +56,7 @@ async function redefine(records: readonly SliceRecord[], slice: Slice, begun: 'n
   const fresh = namedLike(underEpoch(sliceOf(namedScope(hold.claim.scope, slice), records, fingerprint), hold.claim.epoch), slice)
   const cut = isRecut(slice) || begun === 'otherwise' ? recut(fresh) : fresh
   const redefined = cut.excluded.length === 0 ? cut : { ...cut, deadLettersFrom: begun === 'nothing' ? await deadLetters.position({ signal }) : slice.deadLettersFrom }
-  await ledger.record(hold.claim, redefined, { expectedOffset: hold.doneUpTo, signal })
+  await ledger.record(hold.claim, redefined, { expectedOffset: hold.doneUpTo, replaces: [slice.token], signal })
   return { slice: redefined, records, isRedefined: true }
 }
 

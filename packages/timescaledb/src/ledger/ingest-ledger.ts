@@ -137,9 +137,17 @@ export class IngestLedger implements SliceLedger {
        set first_offset = $6::numeric, last_offset = $7::numeric, token = $8, excluded_offsets = $9::text::jsonb, updated_at = clock_timestamp()
        where ${KEY} and epoch = $4 and owner = $5
          and next_offset <= $6::numeric and ($10::numeric is null or next_offset = $10::numeric)
-         and (first_offset is null or (first_offset = $6::numeric and last_offset = $7::numeric))
+         and (first_offset is null or (first_offset = $6::numeric and last_offset = $7::numeric and ($11::text[] is null or token = $8 or token = any($11::text[]))))
        returning ${DURABLY}`,
-      [...rightOf(claim), String(slice.firstOffset), String(slice.lastOffset), slice.token, JSON.stringify(exclusionsOf(slice)), options.expectedOffset === undefined ? null : String(options.expectedOffset)],
+      [
+        ...rightOf(claim),
+        String(slice.firstOffset),
+        String(slice.lastOffset),
+        slice.token,
+        JSON.stringify(exclusionsOf(slice)),
+        options.expectedOffset === undefined ? null : String(options.expectedOffset),
+        options.replaces ?? null,
+      ],
       this.#call(options),
     )
     if (updated.length === 0) throw await this.#explainRefusedRecord(claim, slice, options)
@@ -211,6 +219,8 @@ export class IngestLedger implements SliceLedger {
     if (slice.firstOffset < state.nextOffset) {
       return refusal('firstOffset', `offset ${slice.firstOffset} is already done; the next one is ${state.nextOffset}`)
     }
+    // Recorded after this request was sent, which was held up somewhere.
+    if (state.inFlight?.firstOffset === slice.firstOffset && state.inFlight.lastOffset === slice.lastOffset) return staleEpochError(claim.scope, claim.epoch)
     const inTheWay = state.inFlight ? rangeOf(state.inFlight) : 'another range'
     return refusal('firstOffset', `${rangeOf(slice)} can't be recorded while ${inTheWay} is in flight: complete that first`)
   }

@@ -45,10 +45,8 @@ function isBefore(one: WriteTurn, other: WriteTurn): boolean {
   return one.attempt < other.attempt
 }
 
-/** ClickHouse as one process reaches it. */
-export function modelClickHouse(world: World, life: ProcessLife, hasViews: boolean): TurnBatchWriter<IngestRow> {
-  const there = (): bigint[] => world.clickhouse.filter((offset) => world.kinds[Number(offset)] !== 'old')
-  const within = (first: bigint, last: bigint): bigint[] => there().filter((offset) => offset >= first && offset <= last)
+/** Inserts as the server carries them out, and what becomes of one at which the server is killed. */
+function modelInserts(world: World): { begin: (batch: TurnBatch<IngestRow>) => () => void; killedAt: (batch: TurnBatch<IngestRow>, moment: number) => void } {
   /** The server begins with an insert: from here on it runs, whatever becomes of its client. */
   const begin = ({ rows, token, turn }: TurnBatch<IngestRow>): (() => void) => {
     if (world.turn?.holder !== turn.holder) throw staleEpochError(turn.scope, turn.epoch)
@@ -76,6 +74,14 @@ export function modelClickHouse(world: World, life: ProcessLife, hasViews: boole
       insert.store()
     })
   }
+  return { begin, killedAt }
+}
+
+/** ClickHouse as one process reaches it. */
+export function modelClickHouse(world: World, life: ProcessLife, hasViews: boolean): TurnBatchWriter<IngestRow> {
+  const there = (): bigint[] => world.clickhouse.filter((offset) => world.kinds[Number(offset)] !== 'old')
+  const within = (first: bigint, last: bigint): bigint[] => there().filter((offset) => offset >= first && offset <= last)
+  const { begin, killedAt } = modelInserts(world)
   return {
     write: (batch: Batch<IngestRow> | TurnBatch<IngestRow>) => {
       if (!('turn' in batch)) throw new TypeError('the model knows no write without a turn')
@@ -213,13 +219,14 @@ export function modelPostgres(world: World, life: ProcessLife): { timescaledb: T
         },
         { onServerFailure },
       ),
-    record: (claim, slice, { expectedOffset } = {}) =>
+    record: (claim, slice, { expectedOffset, replaces = [] } = {}) =>
       life.step(
         () => {
           awaitLock()
           const state = held(claim)
           if (state.nextOffset !== expectedOffset) throw staleEpochError(claim.scope, claim.epoch)
           if (slice.firstOffset < state.nextOffset || (state.inFlight !== null && state.inFlight.lastOffset !== slice.lastOffset)) throw new ValidationError('another range')
+          if (state.inFlight !== null && ![slice.token, ...replaces].includes(state.inFlight.token)) throw staleEpochError(claim.scope, claim.epoch)
           world.commit({ ...state, inFlight: slice })
         },
         { onServerFailure },
