@@ -9,7 +9,6 @@ import {
   type Row,
   type SliceClaim,
   type SliceScope,
-  type SliceSource,
   systemClock,
   type TableClaim,
   type TurnBatch,
@@ -19,17 +18,15 @@ import {
 } from '@smart-whale/interfaces'
 import { outsideOfCalls } from '@smart-whale/core-resilience'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
-import { quoteTableName, splitTableName } from '../adapter/table-columns.ts'
 import { requireOnePlace } from '../servers/one-place.ts'
 import { checkDeduplicates } from './check-deduplicates.ts'
 import { EpochsTable } from './epochs-table.ts'
-import { expiryOf } from './expiry-of.ts'
 import { columnCandidates, rowCandidates } from './candidates.ts'
 import { findRefusedRows } from './find-refused-rows.ts'
 import { KnownConstraints } from './known-constraints.ts'
+import { storedSlices } from './stored-slices.ts'
 import { tableLacks } from './table-lacks.ts'
 import { TableClaims } from './table-claims.ts'
-import { wouldDropRepeat } from './would-drop-repeat.ts'
 import { WriteTurns } from './write-turns.ts'
 
 /** How batches are written. */
@@ -68,7 +65,6 @@ export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, tab
     await requireOnePlace(adapter, [table], { timeoutMs })
     await checkDeduplicates(adapter, table)
   })
-  const quoted = quoteTableName(table)
   const search = { adapter, table, known: new KnownConstraints(), timeoutMs }
   return {
     write: async (batch: Batch<R> | TurnBatch<R>, { signal }: Call = {}): Promise<BatchReceipt> => {
@@ -90,32 +86,7 @@ export function createBatchWriter<R extends Row>(adapter: ClickHouseAdapter, tab
       const refused = await findRefusedRows(candidates, { ...search, ...options })
       return candidates.isTaken ? refused : null
     },
-    storedOffsets: async ({ topic, partition, firstOffset, lastOffset }: SliceSource, { signal }: Call = {}): Promise<readonly bigint[]> => {
-      const { rows } = await adapter.execute<Row & { offset: bigint }>(
-        `SELECT toInt64(source_offset) AS offset FROM ${quoted} WHERE source_topic = {topic:String} AND source_partition = {partition:Int32} AND source_offset BETWEEN {first:Int64} AND {last:Int64} ORDER BY offset`,
-        { topic, partition, first: firstOffset, last: lastOffset },
-        { signal, timeoutMs },
-      )
-      return rows.map(({ offset }) => offset)
-    },
-    lastStored: async ({ topic, partition, firstOffset }: Omit<SliceSource, 'lastOffset'>, { signal }: Call = {}): Promise<bigint | null> => {
-      const { rows } = await adapter.execute<Row & { offset: bigint | null }>(
-        `SELECT maxOrNull(toInt64(source_offset)) AS offset FROM ${quoted} WHERE source_topic = {topic:String} AND source_partition = {partition:Int32} AND source_offset >= {first:Int64}`,
-        { topic, partition, first: firstOffset },
-        { signal, timeoutMs },
-      )
-      return rows[0]?.offset ?? null
-    },
-    feedsViews: async ({ signal }: Call = {}): Promise<boolean> => {
-      const [database, name] = splitTableName(table, adapter.database)
-      const { rows } = await adapter.execute('SELECT name FROM system.tables WHERE database = {database:String} AND name = {name:String} AND notEmpty(dependencies_table)', { database, name }, { signal, timeoutMs })
-      return rows.length > 0
-    },
-    wouldDropRepeat: (source: SliceSource, { signal }: Call = {}): Promise<boolean> => wouldDropRepeat(adapter, table, source, { signal, timeoutMs }),
-    expiredAmong: async (rows: readonly R[], { signal }: Call = {}): Promise<readonly number[]> => {
-      const isExpired = await expiryOf(adapter, table, { signal, timeoutMs })
-      return rows.flatMap((row, index) => (isExpired(row) ? [index] : []))
-    },
+    ...storedSlices<R>(adapter, table, timeoutMs),
     claimTable: (claim: Omit<TableClaim, 'table'>, call?: Call): Promise<void> => claims.claim(claim, call),
     tableHolder: (topicId: string, call?: Call): Promise<string | null> => claims.holder(topicId, call),
     latestTurn: (scope: SliceScope, call?: Call): Promise<LatestTurn | null> => turns.latest(scope, call),
