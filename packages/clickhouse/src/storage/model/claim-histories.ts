@@ -23,6 +23,9 @@ interface Written extends Proposal {
 
 class Death extends Error {}
 
+/** After so many steps of others, one comes by itself. */
+const PATIENCE = 16
+
 /** A store, of which each step happens when the schedule says. */
 class ClaimModel {
   readonly #written: Written[] = []
@@ -38,13 +41,14 @@ class ClaimModel {
     this.#faults = faults
   }
 
-  /** Lets the steps of all processes happen, one after the other, in the order of the schedule. */
+  /** Lets the steps of all processes happen, one after the other, in the order of the schedule; now and then the one that waits longest, so that nobody waits for ever. */
   async run(processes: readonly Promise<unknown>[]): Promise<void> {
     let left = processes.length
     for (const each of processes) void each.finally(() => left--).catch(() => {})
-    while (left > 0) {
+    for (let turn = 1; left > 0; turn++) {
       await new Promise((resolve) => setImmediate(resolve))
-      this.#waiting.splice(this.#next() % Math.max(1, this.#waiting.length), 1)[0]?.()
+      const chosen = turn % PATIENCE === 0 ? 0 : this.#next() % Math.max(1, this.#waiting.length)
+      this.#waiting.splice(chosen, 1)[0]?.()
     }
   }
 
