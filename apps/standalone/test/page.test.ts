@@ -83,6 +83,29 @@ describe('the live page', () => {
     await page.close()
   })
 
+  it('stays open when an answer to a wrong token comes behind the right one', async () => {
+    const { page } = await open('/')
+    const released = Promise.withResolvers<void>()
+    await page.route('**/dashboard/summary', async (route) => {
+      if (route.request().headers()['authorization'] === 'Bearer wrong') await released.promise
+      await route.continue()
+    })
+    await page.fill('#token', 'wrong')
+    await page.click('#sign-in button')
+    await page.locator('#sign-in-error', { hasText: /\S/ }).waitFor()
+    await page.fill('#token', address.token)
+    await page.click('#sign-in button')
+    await page.locator('#rows-clickhouse', { hasText: /^205,105$/ }).waitFor()
+
+    const refused = page.waitForResponse((response) => response.status() === 401)
+    released.resolve()
+    await (await refused).finished()
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve)))
+
+    expect(await page.isVisible('#board')).toBe(true)
+    await page.close()
+  })
+
   it('has GraphiQL that runs a query, without any outside address', async () => {
     const { page, errors, foreign } = await open('/graphiql')
 

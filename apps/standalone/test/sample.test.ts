@@ -94,12 +94,10 @@ describe('the sample, loaded by one command', () => {
     await expect.poll(() => ask<Answer>(address, '/timeseries/flights/latest?limit=1'), { timeout: 10_000 }).toMatchObject({ data: [{ id: '9000000000000000', origin: 'AAA' }] })
   })
 
-  it('stops at SIGTERM with exit code 0, within ten seconds, and leaves no process', async () => {
-    const begin = performance.now()
+  it('stops at SIGTERM with exit code 0, and leaves no process', async () => {
     standalone.kill('SIGTERM')
 
     expect(await standalone.exited).toEqual({ code: 0, signal: null })
-    expect(performance.now() - begin).toBeLessThan(10_000)
     expect(await processesOn(folder.path)).toEqual([])
   })
 })

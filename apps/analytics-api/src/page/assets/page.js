@@ -29,15 +29,17 @@ class Refused extends Error {}
 class Unanswered extends Error {}
 
 async function ask(path, body) {
+  const mine = token
   const response = await fetch(path, {
     method: body ? 'POST' : 'GET',
-    headers: { authorization: `Bearer ${token}`, ...(body ? { 'content-type': 'application/json' } : {}) },
+    headers: { authorization: `Bearer ${mine}`, ...(body ? { 'content-type': 'application/json' } : {}) },
     body: body ? JSON.stringify(body) : undefined,
     signal: AbortSignal.timeout(10_000),
   })
   if (response.status === 401) throw new Refused((await response.json()).detail)
   const answer = await response.json()
   if (!response.ok) throw new Unanswered(answer.detail ?? response.statusText)
+  if (token !== mine) throw new Unanswered('somebody else has signed in')
   return answer
 }
 
@@ -142,6 +144,8 @@ async function keepShowing(step, everyMs, onFailure) {
   const mine = token
   while (token !== null && token === mine) {
     const failure = document.hidden ? null : await step().then(() => null, (error) => error)
+    // An answer to a token that was given up says nothing of the present one.
+    if (token !== mine) return
     if (failure instanceof Refused) return askForToken(failure.message)
     if (failure !== null) onFailure(failure)
     await new Promise((resolve) => setTimeout(resolve, everyMs))
