@@ -17,7 +17,8 @@ import {
   type WriteTurn,
 } from '@smart-whale/interfaces'
 import type { IngestRow } from '../decode-record.ts'
-import type { EventKind, LedgerLock, PostgresState, ProcessLife, World } from './model-world.ts'
+import type { EventKind, LedgerLock, PostgresState, World } from './model-world.ts'
+import type { ProcessLife } from './process-life.ts'
 
 /** The rows of events of a kind. */
 function refusals(world: World, kind: EventKind, rows: readonly IngestRow[]): RefusedRow[] {

@@ -3,7 +3,8 @@ import { DEAD_LETTER_HEADERS } from '../../dead-letter.ts'
 import { messagingError } from '../../errors.ts'
 import type { CommitOptions, GroupMembership, JoinOptions, MessagingTransport, OutgoingRecord, PartitionReader, RecordBatch } from '../../transport.ts'
 import { modelTransactional } from './model-transactions.ts'
-import type { DeadLetterEntry, ProcessLife, World } from './model-world.ts'
+import type { DeadLetterEntry, World } from './model-world.ts'
+import type { ProcessLife } from './process-life.ts'
 
 function batchOf(topic: string, from: number, length: number, valueAt: (offset: number) => Uint8Array, headersAt: (offset: number) => Readonly<Record<string, Uint8Array>>): RecordBatch {
   return {

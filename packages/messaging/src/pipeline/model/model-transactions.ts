@@ -4,7 +4,8 @@ import { KeptProducer } from '../../transactions/kept-producer.ts'
 import { producerFenced } from '../../transactions/transaction-errors.ts'
 import type { TransactionKeeper } from '../../transactions/transaction-keeper.ts'
 import type { OutgoingRecord, TransactionalProducer } from '../../transport.ts'
-import type { DeadLetterEntry, ProcessLife, World } from './model-world.ts'
+import type { DeadLetterEntry, World } from './model-world.ts'
+import type { ProcessLife } from './process-life.ts'
 
 /** What the broker knows of a transactional id. */
 interface IdState {

@@ -14,7 +14,8 @@ import { pipelineGroup } from '../pipeline-group.ts'
 import { SliceBudget } from '../slice-budget.ts'
 import { modelClickHouse, modelPostgres } from './model-stores.ts'
 import { modelReader, modelTransport } from './model-topic.ts'
-import { ProcessDied, ProcessLife, type World } from './model-world.ts'
+import type { World } from './model-world.ts'
+import { ProcessDied, ProcessLife } from './process-life.ts'
 import { takeOverInModel } from './take-over-in-model.ts'
 
 /** How one history is set up. */

@@ -1,7 +1,8 @@
 import { takeOverGroup } from '../take-over-group.ts'
 import { holderIn, modelRow } from './model-stores.ts'
 import { modelTransport } from './model-topic.ts'
-import type { ProcessLife, World } from './model-world.ts'
+import type { World } from './model-world.ts'
+import type { ProcessLife } from './process-life.ts'
 
 /** Which pipeline is to go on in the place of which, and where. */
 export interface ModelTakeover {
