@@ -46,6 +46,11 @@ describe('the live page', () => {
     return { page, errors, foreign }
   }
 
+  async function signIn(page: Page, token: string): Promise<void> {
+    await page.fill('#token', token)
+    await page.click('#sign-in button')
+  }
+
   it('shows the true counts of both stores, both charts, and asks nobody else', async () => {
     const { page, errors, foreign } = await open(`/#token=${address.token}`)
 
@@ -74,11 +79,9 @@ describe('the live page', () => {
 
     await page.waitForSelector('#sign-in:not([hidden])')
     expect(await page.isVisible('#board')).toBe(false)
-    await page.fill('#token', 'wrong')
-    await page.click('#sign-in button')
+    await signIn(page, 'wrong')
     await page.locator('#sign-in-error', { hasText: /\S/ }).waitFor()
-    await page.fill('#token', address.token)
-    await page.click('#sign-in button')
+    await signIn(page, address.token)
     await page.locator('#rows-clickhouse', { hasText: /^205,105$/ }).waitFor()
     await page.close()
   })
@@ -90,11 +93,9 @@ describe('the live page', () => {
       if (route.request().headers()['authorization'] === 'Bearer wrong') await released.promise
       await route.continue()
     })
-    await page.fill('#token', 'wrong')
-    await page.click('#sign-in button')
+    await signIn(page, 'wrong')
     await page.locator('#sign-in-error', { hasText: /\S/ }).waitFor()
-    await page.fill('#token', address.token)
-    await page.click('#sign-in button')
+    await signIn(page, address.token)
     await page.locator('#rows-clickhouse', { hasText: /^205,105$/ }).waitFor()
 
     const refused = page.waitForResponse((response) => response.status() === 401)
@@ -109,8 +110,7 @@ describe('the live page', () => {
   it('has GraphiQL that runs a query, without any outside address', async () => {
     const { page, errors, foreign } = await open('/graphiql')
 
-    await page.fill('#token', address.token)
-    await page.click('#sign-in button')
+    await signIn(page, address.token)
     await page.click('.graphiql-execute-button')
     await page.locator('.result-window', { hasText: '"origin"' }).waitFor()
 

@@ -267,7 +267,6 @@ export class LevelAdapter implements ClickHouseAdapter, Estimator {
     if (byTenant && tenant === undefined) throw new PermissionDeniedError('the caller belongs to no tenant; its token needs a tenant')
     return `${name}:${tenant ?? ''}`
   }
-
 }
 
 function refuseOverQuota(excess: QuotaExcess | undefined): void {
