@@ -17,4 +17,11 @@ describe('what was made of the latest texts', () => {
     expect(known).toEqual(Array.from({ length: known.length }, (_, number) => 1_000 - known.length + number))
     expect(texts.get(textOf(999))).toBe(999)
   })
+  it('is kept when a text comes that would take more than half of the room', () => {
+    const texts = new RecentTexts<string>(100_000)
+    texts.add('short', 'kept')
+    texts.add('x'.repeat(30_000), 'too long')
+
+    expect([texts.get('short'), texts.get('x'.repeat(30_000))]).toEqual(['kept', undefined])
+  })
 })

@@ -1,21 +1,19 @@
+import { RecentTexts } from '../recent-texts.ts'
 import { sqlTokens } from '../sql-tokens.ts'
 
 const READING_WORDS = new Set(['SELECT', 'SHOW', 'DESCRIBE', 'DESC', 'EXPLAIN', 'EXISTS'])
 
-const MAX_REMEMBERED = 500
-const MAX_REMEMBERED_LENGTH = 10_000
-const remembered = new Map<string, boolean>()
+const remembered = new RecentTexts<boolean>(1024 * 1024)
 
 /**
  * Whether a statement only reads, so that it may be sent again. What can't be told is taken for one that writes.
- * The latest few hundred are remembered: an application asks the same ones again and again.
+ * The latest ones are remembered: an application asks the same ones again and again.
  */
 export function isRead(query: string): boolean {
   const known = remembered.get(query)
   if (known !== undefined) return known
   const found = onlyReads(query)
-  if (remembered.size >= MAX_REMEMBERED) remembered.delete(remembered.keys().next().value ?? '')
-  if (query.length <= MAX_REMEMBERED_LENGTH) remembered.set(query, found)
+  remembered.add(query, found)
   return found
 }
 

@@ -1,3 +1,4 @@
+import { RecentTexts } from '../recent-texts.ts'
 import { endOfQuote, type SqlToken, sqlTokens } from '../sql-tokens.ts'
 
 /** A place in a query where a value belongs. */
@@ -9,9 +10,7 @@ export type Placeholder =
   /** `{name:Type}`: ClickHouse's own form, left as it is. */
   | { readonly kind: 'server'; readonly name: string; readonly type: string; readonly start: number; readonly end: number }
 
-const MAX_REMEMBERED = 500
-const MAX_REMEMBERED_LENGTH = 10_000
-const remembered = new Map<string, readonly Placeholder[]>()
+const remembered = new RecentTexts<readonly Placeholder[]>(1024 * 1024)
 
 /**
  * Finds the places of a query's values, by ClickHouse's own lexical rules: what stands in strings, quoted identifiers,
@@ -20,15 +19,14 @@ const remembered = new Map<string, readonly Placeholder[]>()
  * A colon makes a parameter when a name follows it directly and no operand comes before it. So these are none: the cast
  * `x::Int8`, the JSON path `j.a.:Int64`, the entry `{'a':b}`, and the second half of `c ? a : b`, however it is spaced.
  *
- * The latest few hundred queries are remembered: an application asks the same ones again and again.
+ * The latest queries are remembered: an application asks the same ones again and again.
  */
 export function findPlaceholders(query: string): readonly Placeholder[] {
   if (!/[:$]/.test(query)) return []
   const known = remembered.get(query)
   if (known !== undefined) return known
   const found = new PlaceholderScan(query).run()
-  if (remembered.size >= MAX_REMEMBERED) remembered.delete(remembered.keys().next().value ?? '')
-  if (query.length <= MAX_REMEMBERED_LENGTH) remembered.set(query, found)
+  remembered.add(query, found)
   return found
 }
 

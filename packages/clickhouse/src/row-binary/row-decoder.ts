@@ -1,6 +1,7 @@
 import type { Row } from '@smart-whale/interfaces'
 import type { ColumnDescription } from '../adapter-options.ts'
 import { DataTypeError } from '../errors.ts'
+import { RecentTexts } from '../recent-texts.ts'
 import { ByteReader, UNDERFLOW } from './byte-reader.ts'
 import { cellDecoder } from './cell-decoder.ts'
 import type { CellDecoder } from './cell-decoder-port.ts'
@@ -70,17 +71,14 @@ export class RowDecoder<T extends Row = Row> {
 }
 
 /** Decoders hold no state: those of the latest types are kept, for short answers take less time than to make them. */
-const MAX_REMEMBERED = 1000
-const MAX_REMEMBERED_LENGTH = 1000
-const remembered = new Map<string, CellDecoder>()
+const remembered = new RecentTexts<CellDecoder>(1024 * 1024)
 
 function decoderOf(name: string, type: string): CellDecoder {
   const known = remembered.get(type)
   if (known !== undefined) return known
   const decode = cellDecoder(parseColumnType(type))
   if (decode === null) throw undecodable(name, type)
-  if (remembered.size >= MAX_REMEMBERED) remembered.delete(remembered.keys().next().value ?? '')
-  if (type.length <= MAX_REMEMBERED_LENGTH) remembered.set(type, decode)
+  remembered.add(type, decode)
   return decode
 }
 
