@@ -2,7 +2,8 @@ import { Readable } from 'node:stream'
 import { ValidationError } from '@smart-whale/interfaces'
 import type { ClickHouseErrorCode } from '../errors.ts'
 import { type FailedQuery, mapNetworkError, mapServerError } from '../map-error.ts'
-import { isOurs, type ServerAnswer, type ServerRequest, type ServerTransport, type SocketStats, type WholeRequest } from './http-transport.ts'
+import { ClientAnswer, type ContentEncoding, isContentEncoding } from './client-answer.ts'
+import { type AnswerHeaders, isOurs, type ServerAnswer, type ServerRequest, type ServerTransport, type SocketStats, type WholeRequest } from './http-transport.ts'
 import { type AnswerReader, readWhole } from './whole-answer.ts'
 
 /** As much of `@clickhouse/client` as is used: what its `createClient` returns is one. */
@@ -15,6 +16,7 @@ export interface StockClient {
     role?: string
     abort_signal?: AbortSignal
     clickhouse_settings?: Record<string, string>
+    decompress_response_stream?: boolean
   }): Promise<{ readonly stream: Readable; readonly response_headers: Readonly<Record<string, string | string[] | undefined>> }>
 }
 
@@ -44,10 +46,9 @@ export class ClientTransport implements ServerTransport {
     // An insert's statement stands in the address, and its rows in the body; anything else is its own body.
     const statement = query === undefined ? { query: String(body) } : { query, values: Readable.from([Buffer.from(body)], { objectMode: false }) }
     try {
-      const { stream, response_headers: headers } = await this.#client.exec({ ...statement, query_id: queryId, abort_signal: signal, clickhouse_settings: settings, ...(role === undefined ? {} : { role }) })
-      // Whoever reads the body hears of its end; one that is dropped must not bring the process down.
-      stream.on('error', () => {})
-      return { headers, body: stream }
+      const call = { query_id: queryId, abort_signal: signal, clickhouse_settings: settings, decompress_response_stream: false, ...(role === undefined ? {} : { role }) }
+      const { stream, response_headers: headers } = await this.#client.exec({ ...statement, ...call })
+      return { headers, body: new ClientAnswer(stream, encodingOf(headers, failed), signal) }
     } catch (error) {
       throw signal.aborted || isOurs(error) ? error : mapClientError(error, failed)
     }
@@ -59,6 +60,13 @@ export class ClientTransport implements ServerTransport {
   }
 
   async close(): Promise<void> {}
+}
+
+function encodingOf({ 'content-encoding': encoding }: AnswerHeaders, query: FailedQuery): ContentEncoding | undefined {
+  if (encoding === undefined) return undefined
+  const name = String(encoding)
+  if (isContentEncoding(name)) return name
+  throw mapNetworkError({ message: `the answer is compressed by ${name}; let the client ask for gzip, br or zstd` }, query)
 }
 
 /** The client takes the server's exception apart; ours is made of the whole. */

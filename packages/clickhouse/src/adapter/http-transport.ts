@@ -54,7 +54,13 @@ export type AnswerHeaders = Readonly<Record<string, string | string[] | undefine
 /** An answer that ClickHouse began to give. */
 export interface ServerAnswer {
   readonly headers: AnswerHeaders
-  readonly body: Readable
+  readonly body: AnswerBody
+}
+
+/** The bytes of an answer, read once. What came before it was broken off is read first. */
+export interface AnswerBody extends AsyncIterable<Buffer> {
+  /** Nobody reads it, or reads on. */
+  destroy(): void
 }
 
 /** What a server's sockets are doing. */

@@ -105,7 +105,7 @@ export async function* answerBytes(answer: ServerAnswer, query: FailedQuery): As
   bytes.begin(answer.headers)
   let broken: unknown
   try {
-    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+    for await (const chunk of answer.body) {
       const part = bytes.push(chunk)
       if (part.length > 0) yield part
     }

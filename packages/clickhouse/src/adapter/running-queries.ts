@@ -3,6 +3,8 @@ import type { Clock, Logger } from '@smart-whale/interfaces'
 import { QueryCancellationError } from '../errors.ts'
 import { closedError, timeoutError } from './adapter-failures.ts'
 import type { Ending, ServerTransport } from './http-transport.ts'
+import { EndReader } from './read-answer.ts'
+import { readWhole } from './whole-answer.ts'
 
 /** How long the server may take to end a query that nobody waits for any more. */
 const KILL_TIMEOUT_MS = 2000
@@ -89,7 +91,7 @@ export class RunningQueries {
   #kill(queryId: string): void {
     const kill = this.#transport
       .send({ search: { param_id: queryId }, body: 'KILL QUERY WHERE query_id = {id:String} ASYNC', queryId: randomUUID(), signal: AbortSignal.timeout(KILL_TIMEOUT_MS) })
-      .then(async ({ body }) => void (await body.toArray()))
+      .then(({ headers, body }) => readWhole(headers, body, new EndReader({ server: this.#transport.server, queryId })))
       .catch((error: unknown) => this.#logger.debug({ err: error, queryId }, 'a query could not be killed; the server ends it at its deadline'))
       .finally(() => this.#kills.delete(kill))
     this.#kills.add(kill)

@@ -1,6 +1,5 @@
-import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { AnswerHeaders } from './http-transport.ts'
+import type { AnswerBody, AnswerHeaders } from './http-transport.ts'
 
 /** Reads an answer that is waited for as a whole. What it throws ends the request, and is its failure. */
 export interface AnswerReader<R> {
@@ -90,11 +89,11 @@ interface Refusal {
 }
 
 /** The same from a stream. */
-export async function readWhole<R>(headers: AnswerHeaders, body: Readable, reader: AnswerReader<R>): Promise<R> {
+export async function readWhole<R>(headers: AnswerHeaders, body: AnswerBody, reader: AnswerReader<R>): Promise<R> {
   let broken: unknown
   try {
     reader.begin(headers)
-    for await (const chunk of body as AsyncIterable<Buffer>) reader.take(chunk)
+    for await (const chunk of body) reader.take(chunk)
   } catch (error) {
     broken = error
     body.destroy()

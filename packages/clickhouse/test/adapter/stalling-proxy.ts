@@ -1,18 +1,18 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
-/** Stands between an adapter and its server, and may swallow the rest of a request: neither side hears of it. */
+/** Stands between an adapter and its server, and may swallow the rest of a request or of its answer: neither side hears of it. */
 export interface StallingProxy {
   readonly url: string
-  /** Resolves when a request hangs half-sent. */
+  /** Resolves when a request or an answer hangs half-sent. */
   readonly stalled: Promise<void>
   /** Breaks every connection off. */
   cutOff(): void
   close(): Promise<void>
 }
 
-/** Lets everything pass, until a request that contains `marker` has sent so many bytes. */
-export async function stallingProxy(target: string, marker: string, afterBytes: number): Promise<StallingProxy> {
+/** Lets everything pass, until a request that contains `marker`, or its answer, has sent so many bytes. */
+export async function stallingProxy(target: string, marker: string, afterBytes: number, swallowed: 'request' | 'answer' = 'request'): Promise<StallingProxy> {
   const { hostname, port } = new URL(target)
   const stalled = Promise.withResolvers<void>()
   const sockets = new Set<Socket>()
@@ -22,11 +22,17 @@ export async function stallingProxy(target: string, marker: string, afterBytes: 
     let isMarked = false
     client.on('data', (data: Buffer) => {
       isMarked ||= data.includes(marker)
-      if (isMarked) seen += data.length
-      if (seen > afterBytes) return stalled.resolve()
-      upstream.write(data)
+      pass(data, upstream, 'request')
     })
-    upstream.pipe(client)
+    upstream.on('data', (data: Buffer) => pass(data, client, 'answer'))
+    upstream.on('end', () => {
+      if (seen <= afterBytes) client.end()
+    })
+    const pass = (data: Buffer, to: Socket, direction: typeof swallowed): void => {
+      if (isMarked && direction === swallowed) seen += data.length
+      if (seen > afterBytes && direction === swallowed) return stalled.resolve()
+      to.write(data)
+    }
     for (const socket of [client, upstream]) {
       sockets.add(socket)
       socket.on('error', () => {})

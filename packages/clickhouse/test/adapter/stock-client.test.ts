@@ -1,8 +1,10 @@
 import { createRequire } from 'node:module'
 import { randomUUID } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { type ClickHouseAdapter, createAdapter, type StockClient } from '../../src/index.ts'
+import { type ClickHouseAdapter, createAdapter, type QueryOptions, type StockClient } from '../../src/index.ts'
 import { type OwnDatabase, ownDatabase } from '../own-database.ts'
+import { stallingProxy } from './stalling-proxy.ts'
 
 // The package does not depend on the client; the benchmarks do.
 const { createClient } = createRequire(new URL('../../../../tools/bench/package.json', import.meta.url))('@clickhouse/client') as {
@@ -48,6 +50,28 @@ describe('an adapter through a stock client', () => {
     await Promise.all([nobody.close(), away.close()])
   })
 
+  it.each([
+    ['as it is', {}],
+    ['compressed', { compression: { response: true } }],
+  ])('tells a slow reader what the query failed with behind its first rows, %s', async (_kind, options) => {
+    const { url, owner } = inject('clickhouse')
+    const talking = createClient({ url, username: owner.username, password: owner.password, database: own.name, log: SILENT, ...options })
+    const slow = createAdapter({ url, user: owner.username, password: owner.password, database: own.name }, { client: talking })
+    const failures: unknown[] = []
+
+    for (const failsAt of [20_000, 300_000]) {
+      let read = 0
+      const query = 'SELECT sipHash64(number) AS hash, throwIf(number >= :failsAt) AS failed FROM numbers(1000000) SETTINGS max_block_size = 1000, max_threads = 1'
+      const reading = (async () => {
+        for await (const _row of slow.stream(query, { failsAt })) if (read++ % 5_000 === 0) await setTimeout(20)
+      })()
+      failures.push(await reading.then(() => `${read} rows, as if they were all`, (error: unknown) => error))
+    }
+
+    expect(failures).toEqual(Array(2).fill(expect.objectContaining({ code: 'ERR_CLICKHOUSE_QUERY', serverCode: 395, retryable: false })))
+    await Promise.all([slow.close(), talking.close()])
+  })
+
   it('ends on the server what nobody waits for', async () => {
     const queryId = randomUUID()
 
@@ -55,6 +79,24 @@ describe('an adapter through a stock client', () => {
 
     await expect(late).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_QUERY_TIMEOUT' })
     await expect.poll(async () => (await own.owner.execute('SELECT count() AS n FROM system.processes WHERE query_id = :queryId', { queryId })).rows[0]?.['n'], { timeout: 3_000 }).toBe(0n)
+  })
+
+  it('lets go of an answer that stands still, whoever ends it', async () => {
+    const { url, owner } = inject('clickhouse')
+    const proxy = await stallingProxy(url, 'numbers(3000000)', 200_000, 'answer')
+    const through = createClient({ url: proxy.url, username: owner.username, password: owner.password, database: own.name, log: SILENT })
+    const stuck = createAdapter({ url, user: owner.username, password: owner.password, database: own.name }, { client: through })
+    const leaving = new AbortController()
+    const readAll = async (options: QueryOptions): Promise<void> => {
+      for await (const _row of stuck.stream('SELECT number FROM numbers(3000000)', {}, options));
+    }
+
+    const late = readAll({ timeoutMs: 500 })
+    const left = readAll({ signal: leaving.signal })
+    void proxy.stalled.then(() => setTimeout(300)).then(() => leaving.abort())
+
+    await Promise.all([expect(late).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_QUERY_TIMEOUT' }), expect(left).rejects.toMatchObject({ code: 'ERR_ABORTED' })])
+    await Promise.all([stuck.close(), through.close(), proxy.close()])
   })
 
   it('is for one server', () => {
