@@ -1,6 +1,7 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { RecordRefusal } from './event-refusal.ts'
 import { mayLoseDigits, parseExact } from './exact-json.ts'
+import { MOST_LEVELS, nestsTooDeeply } from './nesting.ts'
 import type { Origin } from './read-field.ts'
 
 /** The object that an event is, and what is known of its text. */
@@ -11,6 +12,7 @@ export interface ParsedEvent {
 
 const NO_UTF8 = undecodable('the message is not valid UTF-8')
 const NO_JSON = undecodable('the message is not JSON')
+const TOO_DEEP = undecodable(`the message nests more than ${MOST_LEVELS} levels deep`)
 
 /** Why bytes are no event that are known to be no JSON. */
 export const refusalOfNoJson = (value: Uint8Array): RecordRefusal => (isUtf8(value) ? NO_JSON : NO_UTF8)
@@ -21,6 +23,7 @@ export function parseEvent(value: Uint8Array | null, exact: boolean, into: Parse
   const bytes = Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength)
   const ascii = isAscii(bytes)
   if (!ascii && !isUtf8(bytes)) return NO_UTF8
+  if (nestsTooDeeply(bytes)) return TOO_DEEP
   const text = ascii ? bytes.latin1Slice() : bytes.utf8Slice()
   const careful = exact && mayLoseDigits(bytes)
   let parsed: unknown
@@ -29,9 +32,8 @@ export function parseEvent(value: Uint8Array | null, exact: boolean, into: Parse
   Error.stackTraceLimit = 0
   try {
     parsed = careful ? parseExact(text) : JSON.parse(text)
-  } catch (error) {
-    // A nesting of hundreds of thousands of levels ends in a RangeError: as undecodable as any other.
-    return error instanceof RangeError ? undecodable('the message is nested too deeply') : NO_JSON
+  } catch {
+    return NO_JSON
   } finally {
     Error.stackTraceLimit = stackTraceLimit
   }
