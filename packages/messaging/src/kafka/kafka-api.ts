@@ -35,7 +35,8 @@ export interface KafkaRequest extends KafkaRequestOptions {
   /** Whether this version has tagged fields: its headers then have them as well. @default none, required */
   readonly flexible: boolean
   readonly lane: KafkaLane
-  readonly body: Uint8Array
+  /** In pieces, in order: the records of a batch are a piece of their own, so that nobody has to copy them. */
+  readonly body: readonly Uint8Array[]
 }
 
 /**

@@ -10,7 +10,7 @@ const CHILD = `
   import { createKafkaJsConnections } from ${JSON.stringify(LINK)}
   const port = Number(process.argv[1])
   const connections = createKafkaJsConnections({ brokers: ['127.0.0.1:' + port], tls: {} })
-  const asking = connections.request({ host: '127.0.0.1', port }, { apiKey: 18, apiVersion: 0, flexible: false, lane: 'quick', body: Buffer.alloc(0), timeoutMs: 60_000 }).catch(() => {})
+  const asking = connections.request({ host: '127.0.0.1', port }, { apiKey: 18, apiVersion: 0, flexible: false, lane: 'quick', body: [], timeoutMs: 60_000 }).catch(() => {})
   await new Promise((resolve) => setTimeout(resolve, 300))
   await connections.close()
   await asking

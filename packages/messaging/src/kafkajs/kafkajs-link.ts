@@ -116,7 +116,7 @@ const asItIs = (answer: Buffer): Promise<Buffer> => Promise.resolve(answer)
 
 function requestOf({ apiKey, apiVersion, flexible, body }: LinkRequest): KafkaJsRequest {
   // kafkajs writes headers without tagged fields; theirs begin with the body's first byte then.
-  const bytes = flexible ? Buffer.concat([NO_TAGS, body]) : Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+  const bytes = Buffer.concat(flexible ? [NO_TAGS, ...body] : body)
   return {
     request: { apiKey, apiVersion, apiName: `api ${apiKey}`, encode: () => Promise.resolve({ buf: bytes, buffer: bytes }) },
     response: { decode: asItIs, parse: asItIs },

@@ -2,7 +2,7 @@ import type { Logger } from '@smart-whale/interfaces'
 import { findCulprits } from './find-culprits.ts'
 import type { FloodGuard } from './flood-guard.ts'
 import type { PartitionHold } from './partition-hold.ts'
-import { goesTo, liesBehindLedger, type SliceRecord, withRefusals } from './slice-records.ts'
+import { goesTo, isRouted, liesBehindLedger, partByRefusal, type SliceRecord, withRefusals } from './slice-records.ts'
 import type { PipelineStores } from './write-slice.ts'
 
 /** Whom to ask, and whether it is worth it. */
@@ -27,7 +27,8 @@ export interface ForesightOptions {
 export async function foreseeRefusals(records: readonly SliceRecord[], { stores, hold, flood, signal, logger }: ForesightOptions): Promise<readonly SliceRecord[]> {
   const { clickhouse, timescaledb } = stores
   if (clickhouse === null || timescaledb === null || !flood.expectsRefusals || liesBehindLedger(records, hold)) return records
-  const asked = records.filter((record) => goesTo(record, 'clickhouse'))
+  const { good } = partByRefusal(records)
+  const asked = isRouted(good) ? good.filter((record) => goesTo(record, 'clickhouse')) : good
   if (asked.length === 0) return records
   try {
     const refused = await findCulprits(clickhouse, asked, { signal, flood, likely: true })

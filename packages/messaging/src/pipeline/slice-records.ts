@@ -29,6 +29,30 @@ export function goesTo(record: SliceRecord, sink: PipelineSink): boolean {
   return record.refusal === null && (record.sinks === undefined || record.sinks.includes(sink))
 }
 
+/** Whether records go elsewhere than to each of the pipeline's stores. */
+export const isRouted = (records: readonly SliceRecord[]): boolean => records.some((record) => record.sinks !== undefined)
+
+/** Records by whether they were refused, each in their order. Those of a slice are many: nothing grows meanwhile. */
+export function partByRefusal(records: readonly SliceRecord[]): { readonly good: readonly SliceRecord[]; readonly refused: readonly SliceRecord[] } {
+  const count = countRefused(records)
+  if (count === 0) return { good: records, refused: [] }
+  const good = new Array<SliceRecord>(records.length - count)
+  const refused = new Array<SliceRecord>(count)
+  let [nextGood, nextRefused] = [0, 0]
+  for (let index = 0; index < records.length; index++) {
+    const record = records[index] as SliceRecord
+    if (record.refusal === null) good[nextGood++] = record
+    else refused[nextRefused++] = record
+  }
+  return { good, refused }
+}
+
+function countRefused(records: readonly SliceRecord[]): number {
+  let count = 0
+  for (let index = 0; index < records.length; index++) if (records[index]?.refusal !== null) count++
+  return count
+}
+
 /** Whether the store may have rows of these, from slices that the ledger has forgotten. */
 export function liesBehindLedger(records: readonly SliceRecord[], { storedUpTo }: { readonly storedUpTo: bigint | null }): boolean {
   return storedUpTo !== null && (records[0]?.offset ?? 0n) <= storedUpTo
@@ -39,12 +63,11 @@ export function liesBehindLedger(records: readonly SliceRecord[], { storedUpTo }
  * @param fingerprint of the definition: another one may make other rows, or none, of the same records
  */
 export function sliceOf(scope: SliceScope, records: readonly SliceRecord[], fingerprint: string): Slice {
-  const excluded = records.filter((record) => record.refusal !== null).map((record) => record.offset)
+  const excluded = partByRefusal(records).refused.map((record) => record.offset)
   const firstOffset = records[0]?.offset ?? 0n
   const lastOffset = records.at(-1)?.offset ?? firstOffset
   // Where nothing is routed, the exclusions say all.
-  const isRouted = records.some((record) => record.sinks !== undefined)
-  const selection = isRouted ? [fingerprint, records.map(routeMark).join('')] : [fingerprint]
+  const selection = isRouted(records) ? [fingerprint, records.map(routeMark).join('')] : [fingerprint]
   return { firstOffset, lastOffset, excluded, token: sliceToken(scope, firstOffset, lastOffset, excluded, selection) }
 }
 

@@ -17,7 +17,7 @@ import { findCulprits, type JudgingStore, type Refusals } from './find-culprits.
 import type { FloodGuard } from './flood-guard.ts'
 import type { LetterRight } from './letter-right.ts'
 import type { PartitionHold } from './partition-hold.ts'
-import { goesTo, isRecut, liesBehindLedger, namedLike, namedScope, recut, sliceOf, type SliceRecord, underEpoch, withNewToken, withRefusals } from './slice-records.ts'
+import { goesTo, isRecut, isRouted, liesBehindLedger, namedLike, namedScope, partByRefusal, recut, sliceOf, type SliceRecord, underEpoch, withNewToken, withRefusals } from './slice-records.ts'
 import { SliceLetters } from './slice-letters.ts'
 import { refuseStoredExclusions } from './take-up-slice.ts'
 import { batchOf, storeWhatIsMissing } from './store-what-is-missing.ts'
@@ -140,13 +140,10 @@ export interface PartedSlice {
 }
 
 function partRecords(records: readonly SliceRecord[]): Omit<PartedSlice, 'slice'> {
-  const excluded = records.filter((record) => record.refusal !== null)
-  if (records.some((record) => record.sinks !== undefined)) {
-    return { forClickHouse: records.filter((record) => goesTo(record, 'clickhouse')), forTimescale: records.filter((record) => goesTo(record, 'timescaledb')), excluded }
-  }
+  const { good, refused: excluded } = partByRefusal(records)
   // What goes to both stores is picked once.
-  const good = excluded.length === 0 ? records : records.filter((record) => record.refusal === null)
-  return { forClickHouse: good, forTimescale: good, excluded }
+  if (!isRouted(good)) return { forClickHouse: good, forTimescale: good, excluded }
+  return { forClickHouse: good.filter((record) => goesTo(record, 'clickhouse')), forTimescale: good.filter((record) => goesTo(record, 'timescaledb')), excluded }
 }
 
 /**

@@ -77,7 +77,8 @@ async function saslOf(sasl: KafkaSaslOptions): Promise<SASLOptions> {
 async function sendOver(library: PlatformaticLibrary, connection: Connection, { apiKey, apiVersion, flexible, body }: LinkRequest): Promise<Uint8Array> {
   // While it authenticates anew, the broker takes nothing else.
   if (connection.status === 'reauthenticating') await connection.ready()
-  const payload = library.Writer.create().append(Buffer.from(body.buffer, body.byteOffset, body.byteLength))
+  const payload = library.Writer.create()
+  for (const piece of body) payload.append(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength))
   return new Promise((resolve, reject) => {
     connection.send<Answer>(
       apiKey,

@@ -28,7 +28,7 @@ describe('requests', () => {
   it('are in versions that the broker speaks', async (context) => {
     if (kafka.found === null) return context.skip(`needs Apache Kafka: ${kafka.remedy}`)
     const target = connections.seeds[0] ?? { host: '', port: 0 }
-    const apiVersions = { apiKey: 18, apiVersion: 0, flexible: false, lane: 'control', body: new Uint8Array(0) } as const
+    const apiVersions = { apiKey: 18, apiVersion: 0, flexible: false, lane: 'control', body: [] } as const
 
     const reader = new WireReader(await connections.request(target, { ...SOON, ...apiVersions }), 'ApiVersions')
 

@@ -5,6 +5,7 @@ import type { OutgoingRecord } from '../../transport.ts'
 import { BROKER, brokerError, isLeadershipError } from '../broker-errors.ts'
 import type { PartitionLeader } from '../cluster-view.ts'
 import type { ProduceResult } from '../kafka-api.ts'
+import { giveBack } from '../own-memory.ts'
 import { encodeRecordBatch } from '../protocol/records/encode-record-batch.ts'
 import { findLeader, noticing } from './call-leader.ts'
 import type { KafkaClient } from './kafka-client.ts'
@@ -122,6 +123,8 @@ export class PartitionSender {
         parcel.report(parcel.records.length, { kind: 'stored', baseOffset: offset })
         offset += BigInt(parcel.records.length)
       }
+      // Answered, it has left. What was given up may still stand in line somewhere.
+      if (delivery.batch !== null) giveBack(delivery.batch.bytes)
     } catch (error) {
       if (delivery.isInDoubt) this.#identity.giveUp()
       else if (isDivisible(error, delivery.parcels)) return await this.#deliverHalves(delivery.parcels)

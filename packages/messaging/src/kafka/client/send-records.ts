@@ -73,9 +73,8 @@ export class RecordSender {
   async #send(topic: string, records: readonly OutgoingRecord[], signal: AbortSignal): Promise<SendReport> {
     const { view, settings } = this.#client
     const { id, partitions } = await view.topic(topic, signal)
-    for (const [index, record] of records.entries()) {
-      checkRecord(record, index, { topic, partitions: partitions.length, maxRecordBytes: settings.maxRecordBytes })
-    }
+    const limits = { topic, partitions: partitions.length, maxRecordBytes: settings.maxRecordBytes }
+    for (let index = 0; index < records.length; index++) checkRecord(records[index] as OutgoingRecord, index, limits)
     const target = this.#target(topic, id, partitions.length)
     const parts = divide(target.chooser, records)
     const bytes = parts.reduce((all, { sizes }) => all + sizes.reduce((sum, size) => sum + size, 0), 0)
@@ -128,14 +127,15 @@ export class RecordSender {
 function divide(chooser: PartitionChooser, records: readonly OutgoingRecord[]): readonly Part[] {
   chooser.beginSend()
   const parts = new Map<number, Part>()
-  for (const [index, record] of records.entries()) {
+  for (let index = 0; index < records.length; index++) {
+    const record = records[index] as OutgoingRecord
     const bytes = recordSizeBound(record)
     const partition = chooser.choose(record, bytes)
-    const part = parts.get(partition) ?? { partition, indexes: [], records: [], sizes: [] }
+    let part = parts.get(partition)
+    if (part === undefined) parts.set(partition, (part = { partition, indexes: [], records: [], sizes: [] }))
     part.indexes.push(index)
     part.records.push(record)
     part.sizes.push(bytes)
-    parts.set(partition, part)
   }
   return [...parts.values()]
 }

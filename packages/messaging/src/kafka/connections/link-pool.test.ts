@@ -7,7 +7,7 @@ import { createLinkPool } from './link-pool.ts'
 
 const BROKER = { host: 'kafka', port: 9092 }
 const MINUTE_MS = 60_000
-const request = (more: Partial<KafkaRequest> = {}): KafkaRequest => ({ apiKey: 3, apiVersion: 12, flexible: false, lane: 'control', body: new Uint8Array(0), timeoutMs: 1_000, ...more })
+const request = (more: Partial<KafkaRequest> = {}): KafkaRequest => ({ apiKey: 3, apiVersion: 12, flexible: false, lane: 'control', body: [], timeoutMs: 1_000, ...more })
 
 /** A link that answers what it is told to, or never. */
 class FakeLink implements LibraryLink {

@@ -38,7 +38,7 @@ export async function callKafka<Input, Output>(
   const writer = new WireWriter(call.sizeHint?.(input))
   call.write(writer, input, options)
   const { apiKey, apiVersion, flexible, lane } = call
-  const answer = await connections.request(target, { ...options, apiKey, apiVersion, flexible, lane, body: writer.written() })
+  const answer = await connections.request(target, { ...options, apiKey, apiVersion, flexible, lane, body: writer.pieces() })
   return readAnswer(call, answer, input)
 }
 

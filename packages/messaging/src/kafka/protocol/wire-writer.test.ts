@@ -15,7 +15,7 @@ describe('what is written', () => {
       varint: fc.nat(2 ** 32 - 1),
       text: fc.string({ unit: 'binary' }),
       nullable: fc.option(fc.string()),
-      bytes: fc.uint8Array({ maxLength: 2_000 }),
+      bytes: fc.oneof(fc.uint8Array({ maxLength: 2_000 }), fc.nat(40_000).map((length) => new Uint8Array(length).fill(length))),
       list: fc.array(fc.integer()),
       id: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('base64url')),
     })
@@ -37,6 +37,15 @@ describe('what is written', () => {
         read.end()
       }),
     )
+  })
+
+  it('has large bytes as they were given, not a copy', () => {
+    const large = new Uint8Array(100_000)
+
+    const pieces = new WireWriter().int8(1).bytes(large).int8(2).pieces()
+
+    expect(pieces.map((piece) => piece.length)).toEqual([5, 100_000, 1])
+    expect(pieces[1]).toBe(large)
   })
 
   it('has no text that its length has no room for', () => {

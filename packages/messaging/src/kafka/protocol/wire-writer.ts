@@ -3,20 +3,32 @@ import { kafkaUuidBytes } from './kafka-uuid.ts'
 
 /** A text's length goes into 16 bits. */
 const MAX_TEXT_BYTES = 32_767
+/** From here on bytes stay where they are: to copy them would cost more than to send one piece more. */
+const LARGE = 16 * 1024
 
 /** Writes a request's body; grows as it needs to. */
 export class WireWriter {
   #bytes: Buffer
   #length = 0
+  /** What comes first, as far as something large lies behind it; and that. */
+  readonly #pieces: Uint8Array[] = []
+  /** Where that ends which is among the pieces already. */
+  #begin = 0
 
   /** @param capacity how many bytes there is room for before the first growth */
   constructor(capacity = 256) {
     this.#bytes = Buffer.allocUnsafe(capacity)
   }
 
-  /** What was written; a view. */
+  /** What was written, in order; views, also of what was given. */
+  pieces(): readonly Uint8Array[] {
+    return [...this.#pieces, this.#bytes.subarray(this.#begin, this.#length)]
+  }
+
+  /** What was written; a view, unless something large was given. */
   written(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length)
+    const pieces = this.pieces()
+    return pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces)
   }
 
   boolean(value: boolean): this {
@@ -79,8 +91,13 @@ export class WireWriter {
     return value === null ? this.compactNull() : this.compactString(value)
   }
 
+  /** Not to be changed before what was written is sent. */
   bytes(value: Uint8Array): this {
-    return this.int32(value.length).#raw(value)
+    this.int32(value.length)
+    if (value.length < LARGE) return this.#raw(value)
+    this.#pieces.push(this.#bytes.subarray(this.#begin, this.#length), value)
+    this.#begin = this.#length
+    return this
   }
 
   array<T>(elements: readonly T[], element: (value: T) => void): this {

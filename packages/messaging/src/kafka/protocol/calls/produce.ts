@@ -21,7 +21,6 @@ export const produceCall: KafkaCall<ProduceInput, ProduceResult> = {
   flexible: false,
   lane: 'produce',
   throttleAt: 'end',
-  sizeHint: ({ topic, records }) => records.length + topic.length * 2 + 256,
   write(writer, { topic, partition, records, transactionalId }, options) {
     writer
       .nullableString(transactionalId)

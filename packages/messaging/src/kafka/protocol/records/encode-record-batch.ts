@@ -1,5 +1,6 @@
 import { textBytes, writeText } from '../../../short-text.ts'
 import type { OutgoingRecord } from '../../../transport.ts'
+import { giveBack, ownMemory } from '../../own-memory.ts'
 import { BATCH, BEFORE_LENGTH_ENDS, MAGIC, TRANSACTIONAL_BIT } from './batch-layout.ts'
 import { COMPRESSION_IDS, compress, type WritableCompression } from './compression.ts'
 import { crc32c } from './crc32c.ts'
@@ -31,17 +32,21 @@ export function recordSizeBound(record: OutgoingRecord): number {
 /** The bytes of a batch around its records. */
 export const BATCH_OVERHEAD: number = BATCH.records
 
-/** Records as one batch of Kafka's format 2, as they go to a partition. There has to be one at least. */
+/** From here on a batch has memory of its own, that can be given back. */
+const LARGE = 128 * 1024
+
+/** Records as one batch of Kafka's format 2, as they go to a partition. There has to be one at least. Whoever has sent it may give its memory back. */
 export function encodeRecordBatch(records: readonly OutgoingRecord[], options: EncodeBatchOptions): Uint8Array {
   const { compression = 'none', now } = options
   const baseTimestamp = records[0]?.timestamp ?? now
   const sizes = measure(records, baseTimestamp, now)
   const room = BATCH.records + sizes.total
-  let batch = Buffer.allocUnsafe(room)
+  let batch = room < LARGE ? Buffer.allocUnsafe(room) : ownMemory(room)
   const maxTimestamp = writeRecords(batch, records, sizes, baseTimestamp, now)
   if (compression !== 'none') {
-    const compressed = compress(compression, batch.subarray(BATCH.records))
-    batch = Buffer.concat([batch.subarray(0, BATCH.records), compressed])
+    const plain = batch
+    batch = Buffer.concat([plain.subarray(0, BATCH.records), compress(compression, plain.subarray(BATCH.records))])
+    giveBack(plain)
   }
   writeHeader(batch, { count: records.length, baseTimestamp, maxTimestamp, compression, producer: options.producer })
   return batch
