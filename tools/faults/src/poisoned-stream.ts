@@ -37,6 +37,8 @@ export interface PoisonedStream {
   readonly environment: Environment
   /** Starts the worker anew until all of these are in both stores. */
   takeIn(expected: SentEvents): Promise<void>
+  /** Takes its tables away: stores go on merging and vacuuming what came in last, on the processors that the next stream is measured on. */
+  dropTables(): Promise<void>
   /** How often a worker had to wait for something. */
   pauses(): number
   /** Workers that ended without having been asked to. */
@@ -88,6 +90,10 @@ export async function openStream(run: FaultRun, world: FaultWorld, topic: string
       await crew.add(1)
       await waitUntilAll(expected)
       await crew.stopOldest()
+    },
+    dropTables: async () => {
+      await runInClickHouse(world.clickhouse.login, `DROP TABLE ${topic} SYNC`)
+      await askPostgres(world.postgres.address, `drop table ${topic}`)
     },
     pauses: () => crew.logged('partition paused'),
     crashes: () => ended,

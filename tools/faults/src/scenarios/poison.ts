@@ -7,22 +7,28 @@ import { openStream } from '../poisoned-stream.ts'
 import { replayThrice } from '../replay-letters.ts'
 import { atMost, type FaultRun, type Finding, mustBe } from '../scenario.ts'
 
-const FULL = { events: 1_000_000, hugeEvery: 50_000, withoutLettersMs: 20_000 }
-const SHORT = { events: 20_000, hugeEvery: 7_000, withoutLettersMs: 2000 }
+const FULL = { events: 1_000_000, warmUp: 100_000, hugeEvery: 50_000, withoutLettersMs: 20_000 }
+const SHORT = { events: 20_000, warmUp: 2000, hugeEvery: 7_000, withoutLettersMs: 2000 }
 
 /** Long enough to have begun, and in the short form to have ended: both must do no harm. */
 const REPLAY_KILLED_AFTER_MS = 2500
 
 /** A tenth of everything is broken in some way; what is good must not suffer for it. */
 export async function poison(run: FaultRun): Promise<readonly Finding[]> {
-  const { events, hugeEvery, withoutLettersMs } = run.isShort ? SHORT : FULL
+  const { events, warmUp, hugeEvery, withoutLettersMs } = run.isShort ? SHORT : FULL
   const plan: PoisonPlan = { seed: run.seed, badShare: 0.1, refusedEvery: 10_000, hugeEvery }
   const world = await startWorld(run)
+
+  // Broker and stores have just started: whichever stream came first would wait for what they compile and allocate.
+  const first = await openStream(run, world, world.topicNamed('first'))
+  await first.drain(await first.send(warmUp, (sequence) => poisonedRecord(sequence, plan).record, (sequence) => poisonedRecord(sequence, plan).isGood))
+  await first.dropTables()
 
   const clean = await openStream(run, world, world.topicNamed('clean'))
   const unpoisoned: PoisonPlan = { ...plan, badShare: 0, refusedEvery: events + 1, hugeEvery: 4 * events }
   const cleanEvents = await clean.send(events, (sequence) => poisonedRecord(sequence, unpoisoned).record)
   const { rate: cleanRate, mostMiB } = await clean.drain(cleanEvents)
+  await clean.dropTables()
   run.tell(`clean: ${Math.round(cleanRate)} events/s`)
 
   const topic = world.topicNamed('poisoned')
