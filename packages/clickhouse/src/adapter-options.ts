@@ -73,6 +73,15 @@ export interface QueryOptions extends CallOptions, ServerChoice {
   retry?: boolean | undefined
   /** Rows that the query reads as a table. @default undefined */
   external?: ExternalTable | undefined
+  /** What the same adapter was asked before that the same query would read: a trust level then doesn't ask again. Others take no notice. @default undefined */
+  estimate?: QueryEstimate | undefined
+}
+
+/** What a query is expected to read, by the indexes of the tables. */
+export interface QueryEstimate {
+  readonly rows: number
+  readonly marks: number
+  readonly parts: number
 }
 
 /** What `executeMany` may be told; all but `concurrency` counts for each query. */

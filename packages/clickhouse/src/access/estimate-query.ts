@@ -1,16 +1,11 @@
-import type { ClickHouseAdapter, QueryOptions, QueryParams } from '../adapter-options.ts'
+import type { ClickHouseAdapter, QueryEstimate, QueryOptions, QueryParams } from '../adapter-options.ts'
 import { QuerySyntaxError } from '../errors.ts'
 import { sqlTokens } from '../sql-tokens.ts'
 import { BudgetExceededError } from './access-errors.ts'
 import type { EstimateBudget } from './request-budget.ts'
 import type { BudgetOptions } from './trust-level.ts'
 
-/** What a query is expected to read, by the indexes of the tables. */
-export interface QueryEstimate {
-  readonly rows: number
-  readonly marks: number
-  readonly parts: number
-}
+export type { QueryEstimate } from '../adapter-options.ts'
 
 const PREFIX = 'EXPLAIN ESTIMATE\n'
 const ESTIMATED: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'FROM'])
@@ -39,10 +34,16 @@ export interface Estimator {
   readonly tellsEstimates: boolean
 }
 
-/** Counts a query against what its request may read, before it is run. @throws BudgetExceededError when it no longer fits */
-export async function chargeBudget(budget: EstimateBudget, adapter: ClickHouseAdapter & Partial<Estimator>, query: string, params: QueryParams | undefined, options: QueryOptions): Promise<void> {
+/**
+ * Counts a query against what its request may read, before it is run.
+ *
+ * @returns what it is estimated to read; to be handed on to the query itself, which then needs no estimate of its own
+ * @throws BudgetExceededError when it no longer fits
+ */
+export async function chargeBudget(budget: EstimateBudget, adapter: ClickHouseAdapter & Partial<Estimator>, query: string, params: QueryParams | undefined, options: QueryOptions): Promise<QueryEstimate | undefined> {
   const estimate = adapter.estimate === undefined ? await estimateQuery(adapter, query, params, options) : await adapter.estimate(query, params, options)
   if (estimate !== undefined) budget.charge(estimate, adapter.tellsEstimates ?? true)
+  return estimate
 }
 
 /** The place as it is in the query alone. */

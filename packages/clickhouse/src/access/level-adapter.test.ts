@@ -82,6 +82,31 @@ describe('a quota of a level', () => {
   })
 })
 
+describe('a budget of a level', () => {
+  it('believes no estimate but its own, of the same query', async () => {
+    const asked: string[] = []
+    const server = {
+      database: 'db',
+      execute: async (query: string) => {
+        asked.push(query)
+        return { ...ANSWER, rows: query.startsWith('EXPLAIN') ? [{ rows: query.includes('big') ? 500n : 5n, marks: 1n, parts: 1n }] : [] }
+      },
+    } as unknown as ClickHouseAdapter
+    const [checked] = checkLevels({ tenants: { user: 'u', password: 'p', roles: ['r'], tables: { t: { tenantColumn: 'tenant' } }, budget: { maxEstimatedRows: 100 } } }, 'db')
+    const adapter = new LevelAdapter({ adapter: server, level: checked!, turns: new FairTurns(), quota: undefined })
+    const acme = { tenant: 'acme' }
+
+    const estimate = await adapter.estimate('SELECT n FROM t', undefined, acme)
+    await adapter.execute('SELECT n FROM t', undefined, { ...acme, estimate })
+    expect(asked).toEqual(['EXPLAIN ESTIMATE\nSELECT n FROM t', 'SELECT n FROM t'])
+
+    await adapter.execute('SELECT n FROM t', undefined, { tenant: 'beta', estimate })
+    await adapter.execute('SELECT n FROM t', undefined, { ...acme, estimate: { rows: 0, marks: 0, parts: 0 } })
+    expect(asked).toHaveLength(6)
+    await expect(adapter.execute('SELECT big FROM t', undefined, { ...acme, estimate })).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_BUDGET' })
+  })
+})
+
 describe('a stream of a level', () => {
   it('gives its place back when its reader takes nothing any more, and ends', async () => {
     const { adapter, turns, clock } = level({}, { maxReaderIdleMs: 1000 })

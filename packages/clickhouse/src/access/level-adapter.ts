@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type CallOptions, type ColumnBatch, type Clock, type HealthResult, type Logger, type Row, silentLogger, systemClock } from '@smart-whale/interfaces'
-import type { ClickHouseAdapter, DownloadOptions, DownloadResult, ExecuteManyOptions, InsertOptions, InsertResult, QueryOptions, QueryParams, QueryResult } from '../adapter-options.ts'
+import type { ClickHouseAdapter, DownloadOptions, DownloadResult, ExecuteManyOptions, InsertOptions, InsertResult, QueryEstimate, QueryOptions, QueryParams, QueryResult } from '../adapter-options.ts'
 import { contentTypeOf } from '../adapter/describe-statement.ts'
 import { runBounded } from '../adapter/run-bounded.ts'
 import { QueryCancellationError, QueryError } from '../errors.ts'
@@ -8,7 +8,7 @@ import { PermissionDeniedError } from '../operational-errors.ts'
 import { QuotaExceededError } from './access-errors.ts'
 import type { CheckedLevel } from './check-levels.ts'
 import { NICENESS, yields } from './level-settings.ts'
-import { type Estimator, estimateQuery, type QueryEstimate, refuseOverBudget } from './estimate-query.ts'
+import { type Estimator, estimateQuery, refuseOverBudget } from './estimate-query.ts'
 import type { FairTurns, Turn } from './fair-turns.ts'
 import type { QuotaExcess, SlidingQuota } from './quota/sliding-quota.ts'
 import { ReaderWatch } from './reader-watch.ts'
@@ -49,6 +49,15 @@ interface Begun {
   readonly ranked: QueryOptions
   /** To be called when it has ended; once more does nothing. */
   readonly ended: (cost?: Cost) => void
+  /** What it is estimated to read, where the level has a budget. */
+  readonly estimate: QueryEstimate | undefined
+}
+
+/** What was asked, when an estimate was made. */
+interface Estimated {
+  readonly query: string
+  readonly params: QueryParams | undefined
+  readonly tenant: string | undefined
 }
 
 /**
@@ -58,6 +67,8 @@ interface Begun {
 export class LevelAdapter implements ClickHouseAdapter, Estimator {
   readonly #options: LevelAdapterOptions
   readonly #clock: Clock
+  /** Only what was estimated here, of the same query, is believed. */
+  readonly #estimated = new WeakMap<QueryEstimate, Estimated>()
 
   constructor(options: LevelAdapterOptions) {
     this.#options = options
@@ -89,9 +100,12 @@ export class LevelAdapter implements ClickHouseAdapter, Estimator {
 
   /** Within the same bounds: the plan may depend on subqueries that are run for it. It is no query of its own. */
   async estimate(query: string, params: QueryParams | undefined, options: QueryOptions): Promise<QueryEstimate | undefined> {
-    return this.#within(query, params, this.#asTenant(options), async (cost, ranked) => {
+    const call = this.#asTenant(options)
+    return this.#within(query, params, call, async (cost, ranked, known) => {
       cost.queries = 0
-      return estimateQuery(this.#options.adapter, query, params, ranked)
+      const estimate = known ?? (await estimateQuery(this.#options.adapter, query, params, ranked))
+      if (estimate !== undefined) this.#estimated.set(estimate, { query, params, tenant: call.tenant })
+      return estimate
     })
   }
 
@@ -141,11 +155,11 @@ export class LevelAdapter implements ClickHouseAdapter, Estimator {
     if (this.#options.shared !== true) await this.#options.adapter.close()
   }
 
-  async #within<T>(query: string, params: QueryParams | undefined, options: QueryOptions, work: (cost: Cost, ranked: QueryOptions) => Promise<T>): Promise<T> {
+  async #within<T>(query: string, params: QueryParams | undefined, options: QueryOptions, work: (cost: Cost, ranked: QueryOptions, estimate: QueryEstimate | undefined) => Promise<T>): Promise<T> {
     const cost: Cost = { queries: 1, rowsRead: 0, bytesRead: 0, serverMs: 0 }
     try {
-      const { ranked, ended } = await this.#begin(query, params, options)
-      return await work(cost, ranked).finally(() => ended(cost))
+      const { ranked, ended, estimate } = await this.#begin(query, params, options)
+      return await work(cost, ranked, estimate).finally(() => ended(cost))
     } catch (error) {
       throw this.#veiled(error, query, options)
     }
@@ -205,15 +219,19 @@ export class LevelAdapter implements ClickHouseAdapter, Estimator {
     const { turn, ended } = await this.#enter(this.#admit(query, params, options), options.signal)
     const ranked = turn.isLight || !yields(level.limits) ? options : { ...options, settings: { ...options.settings, [NICENESS]: level.limits.nicenessOverShare } }
     try {
-      if (level.budget !== undefined) {
-        const estimate = await estimateQuery(adapter, query, params, ranked)
-        if (estimate !== undefined) refuseOverBudget(estimate, level.budget, !level.byTenant)
-      }
-      return { ranked, ended }
+      if (level.budget === undefined) return { ranked, ended, estimate: undefined }
+      const estimate = this.#knownEstimate(query, params, options) ?? (await estimateQuery(adapter, query, params, ranked))
+      if (estimate !== undefined) refuseOverBudget(estimate, level.budget, !level.byTenant)
+      return { ranked, ended, estimate }
     } catch (error) {
       ended()
       throw error
     }
+  }
+
+  #knownEstimate(query: string, params: QueryParams | undefined, { estimate, tenant }: QueryOptions): QueryEstimate | undefined {
+    const of = estimate === undefined ? undefined : this.#estimated.get(estimate)
+    return of?.query === query && of.params === params && of.tenant === tenant ? estimate : undefined
   }
 
   /** Within the quota, and with a turn. */

@@ -1,5 +1,5 @@
+import type { QueryEstimate } from '../adapter-options.ts'
 import { BudgetExceededError } from './access-errors.ts'
-import type { QueryEstimate } from './estimate-query.ts'
 
 /** What several queries may be estimated to read together. */
 export interface EstimateBudget {

@@ -199,20 +199,20 @@ class CachedAnalyticsService implements AnalyticsService {
     this.#refuseWhenClosed()
     if (question.signal?.aborted) throw abortedQuery(question.signal.reason)
     if (!question.cache) {
-      await this.#charge(question)
-      return this.#answer<T>('bypass', await this.#ask(question, question.signal, question.timeoutMs))
+      return this.#answer<T>('bypass', await this.#ask(await this.#charged(question), question.signal, question.timeoutMs))
     }
     const cache = await this.#cache()
     const lookup = found ?? (await cache.lookUp(question))
     const kept = this.#serveKept<T>(cache, question, lookup)
     if (kept !== undefined) return kept
-    await this.#charge(question)
-    return this.#fly<T>(cache, question, lookup)
+    return this.#fly<T>(cache, await this.#charged(question), lookup)
   }
 
   /** Before it boards what others may wait for: each request answers for itself alone. */
-  async #charge({ budget, query, params, role, tenant, signal, timeoutMs }: AnalyticsQuestion): Promise<void> {
-    if (budget !== undefined) await chargeBudget(budget, this.#adapter, query, params, { role, tenant, signal, timeoutMs })
+  async #charged(question: AnalyticsQuestion): Promise<AnalyticsQuestion> {
+    const { budget, query, params, role, tenant, signal, timeoutMs } = question
+    if (budget === undefined) return question
+    return { ...question, estimate: await chargeBudget(budget, this.#adapter, query, params, { role, tenant, signal, timeoutMs }) }
   }
 
   /** The answer that is kept, while it may be served; past its life it is loaded anew behind it. */
@@ -257,13 +257,14 @@ class CachedAnalyticsService implements AnalyticsService {
 
   async #ask(question: AnalyticsQuestion, signal: AbortSignal | undefined, timeoutMs: number): Promise<Loaded> {
     const loadedAtMs = this.#now()
-    const { role, tenant, ttlSeconds } = question
+    const { role, tenant, ttlSeconds, estimate } = question
     const result: QueryResult = await this.#adapter.execute(question.query, question.params, {
       signal,
       timeoutMs,
       role,
       tenant,
       settings: this.#options.settings,
+      estimate,
     })
     return { result, loadedAtMs, ttlSeconds: question.cache ? ttlSeconds : 0 }
   }

@@ -1,6 +1,6 @@
 import { ValidationError, type ValidationIssue } from '@smart-whale/interfaces'
 import type { EstimateBudget } from '../access/request-budget.ts'
-import type { QueryParams } from '../adapter-options.ts'
+import type { QueryEstimate, QueryParams } from '../adapter-options.ts'
 import type { AnalyticsLimits } from './analytics-options.ts'
 import type { AnalyticsQuery } from './analytics-query.ts'
 import { describeQuery } from './query-text.ts'
@@ -19,6 +19,8 @@ export interface AnalyticsQuestion {
   readonly scope: string | undefined
   readonly tenant: string | undefined
   readonly budget: EstimateBudget | undefined
+  /** What its budget was charged with. */
+  readonly estimate?: QueryEstimate | undefined
   readonly tags: readonly string[]
 }
 

@@ -178,6 +178,26 @@ describe('a budget', () => {
     expect(tenant.errors).toMatchObject([{ message: expect.stringContaining('would read more rows than they may; at most 600 ') as string }])
   })
 
+  it.each([
+    ['staff', undefined],
+    ['frugal', 'acme'],
+    ['tenants', 'acme'],
+  ])('is looked up once for a query, whoever wants to know: at the level %s', async (level, tenant) => {
+    const graphql = createGraphqlLayer({ analyticsService: world.service, limits: { maxEstimatedRows: 100_000 } })
+    const mark = `once ${level}`
+    const query = `SELECT '${mark}', sum(delay) FROM flights WHERE tenant = 'acme' AND id < 5`
+    const countRuns = async () => {
+      await world.owner.execute('SYSTEM FLUSH LOGS')
+      const { rows } = await world.owner.execute('SELECT query_kind AS kind, count() AS n FROM system.query_log WHERE type = {type:String} AND position(query, {mark:String}) > 0 AND user != currentUser() GROUP BY kind ORDER BY kind', { type: 'QueryFinish', mark })
+      return rows
+    }
+
+    const { errors } = await graphql.resolveQuery(`{ analytics(query: ${JSON.stringify(query)}, options: { cache: false }) { data } }`, {}, { level, tenant })
+
+    expect(errors).toBeUndefined()
+    expect(await countRuns()).toEqual([{ kind: 'Explain', n: 1n }, { kind: 'Select', n: 1n }])
+  })
+
   it('leaves the place of a mistake where it is in the query', async () => {
     const refusal = await world.service.executeAnalyticsQuery({ query: 'SELECT 1,\n 2)', options: { level: 'staff', cache: false } }).catch((error: unknown) => error)
     expect(refusal).toMatchObject({ code: 'ERR_CLICKHOUSE_QUERY_SYNTAX', position: { line: 2 } })
