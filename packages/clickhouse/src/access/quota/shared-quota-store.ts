@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type CachingInterface, type Clock, type Logger, silentLogger, systemClock } from '@smart-whale/interfaces'
 import { withDeadline } from '@smart-whale/core-resilience'
 import { MemoryQuotaStore } from './memory-quota-store.ts'
-import { isWithinWindow, type QuotaStore, type SpentSlice, type Spending } from './spending.ts'
+import { isWithinWindow, type QuotaStore, SLICES_PER_WINDOW, type SpentSlice, type Spending } from './spending.ts'
 
 /** What a {@link createSharedQuotaStore} is made from. */
 export interface SharedQuotaStoreOptions {
@@ -18,13 +18,30 @@ export interface SharedQuotaStoreOptions {
   logger?: Logger | undefined
 }
 
-/** How long a process that spends nothing is remembered. */
-const MEMBER_SECONDS = 3600
+/** How long ago a process looked at its quotas, by when it is taken for quiet: gone, or without anything to do. */
+const QUIET_MS = 60_000
+/** Tenants of which it is remembered what a quiet process has spent. */
+const MAX_REMEMBERED = 10_000
+
+/** Another process that may have spent something within the window. */
+interface Member {
+  /** What it last said when it looked at its quotas. */
+  readonly beat: number
+  /** When that was new. */
+  readonly heardAt: number
+  /** What it has spent, by key, while it is quiet. */
+  readonly spent: Map<string, readonly SpentSlice[]>
+  /** Since when that is remembered. */
+  rememberedSince: number
+}
 
 /**
  * Keeps what each tenant has spent over all processes that share the cache. A cache can't add: so each process writes what it has spent
  * itself, under a key of its own, and reads what the others wrote. Nothing is lost to two that write at once. While the cache is
  * away, each process counts its own.
+ *
+ * A decision reads an entry of each process that is at work. What those have spent that are gone counts as long as the window has it, but is read once a minute only: a process
+ * that comes back says so before it spends anything, and is heard within a second.
  */
 export function createSharedQuotaStore(options: SharedQuotaStoreOptions): QuotaStore {
   return new SharedQuotaStore(options)
@@ -38,8 +55,9 @@ class SharedQuotaStore implements QuotaStore {
   readonly #logger: Logger
   readonly #own: MemoryQuotaStore
   readonly #process = randomUUID()
-  #members: readonly string[] = []
+  #members: ReadonlyMap<string, Member> = new Map()
   #membersReadAt = -Infinity
+  #longestWindowMs = 0
 
   constructor({ cache, keyPrefix = 'smart-whale:quota:', timeoutMs = 250, clock = systemClock, logger = silentLogger }: SharedQuotaStoreOptions) {
     this.#cache = cache
@@ -54,9 +72,9 @@ class SharedQuotaStore implements QuotaStore {
     const own = this.#own.current(key, windowMs)
     const now = this.#clock.now()
     const others = await this.#guarded('read what others have spent', async () => {
-      const members = await this.#others()
-      const lists = await Promise.all(members.map((member) => this.#cache.get<SpentSlice[]>(this.#spentKey(key, member))))
-      return lists.flatMap((list) => list ?? []).filter((slice) => isWithinWindow(slice, windowMs, now))
+      const members = await this.#others(windowMs)
+      const lists = await Promise.all([...members].map(([name, member]) => this.#spentBy(name, member, key)))
+      return lists.flat().filter((slice) => isWithinWindow(slice, windowMs, now))
     }, [])
     return [...own, ...others]
   }
@@ -64,21 +82,41 @@ class SharedQuotaStore implements QuotaStore {
   async add(key: string, spent: Spending, windowMs: number): Promise<void> {
     this.#own.spend(key, spent, windowMs)
     await this.#guarded('tell what was spent', async () => {
-      await this.#others()
+      await this.#others(windowMs)
       await this.#cache.set(this.#spentKey(key, this.#process), this.#own.current(key, windowMs), Math.ceil(windowMs / 1000) + 1)
     }, undefined)
   }
 
-  /** The other processes. Each says that it is there by a key of its own; the list is looked through once a second at most. */
-  async #others(): Promise<readonly string[]> {
+  async #spentBy(name: string, member: Member, key: string): Promise<readonly SpentSlice[]> {
+    const now = this.#clock.monotonic()
+    const isQuiet = now - member.heardAt >= QUIET_MS
+    if (isQuiet && now - member.rememberedSince >= QUIET_MS) {
+      member.spent.clear()
+      member.rememberedSince = now
+    }
+    const known = member.spent.get(key)
+    if (known !== undefined) return known
+    const spent = (await this.#cache.get<SpentSlice[]>(this.#spentKey(key, name))) ?? []
+    if (isQuiet && member.spent.size < MAX_REMEMBERED) member.spent.set(key, spent)
+    return spent
+  }
+
+  /**
+   * The other processes. Each says that it is there by a key of its own, which lives for as long as what it has spent may count; the list is looked through once a
+   * second at most.
+   */
+  async #others(windowMs: number): Promise<ReadonlyMap<string, Member>> {
+    this.#longestWindowMs = Math.max(this.#longestWindowMs, windowMs)
     const now = this.#clock.monotonic()
     if (now - this.#membersReadAt < 1000) return this.#members
     this.#membersReadAt = now
     const prefix = `${this.#prefix}member:`
-    await this.#cache.set(`${prefix}${this.#process}`, true, MEMBER_SECONDS)
-    const members: string[] = []
-    for await (const name of this.#cache.scanKeys(`${prefix.replace(/[*?[\]\\]/g, '\\$&')}*`)) members.push(name.slice(prefix.length))
-    this.#members = members.filter((member) => member !== this.#process)
+    await this.#cache.set(`${prefix}${this.#process}`, this.#clock.now(), lifeSeconds(this.#longestWindowMs))
+    const names: string[] = []
+    for await (const name of this.#cache.scanKeys(`${prefix.replace(/[*?[\]\\]/g, '\\$&')}*`)) names.push(name.slice(prefix.length))
+    const others = names.filter((name) => name !== this.#process)
+    const beats = await Promise.all(others.map((name) => this.#cache.get<number>(`${prefix}${name}`)))
+    this.#members = new Map(others.map((name, index) => [name, heard(this.#members.get(name), beats[index] ?? 0, now)]))
     return this.#members
   }
 
@@ -94,4 +132,14 @@ class SharedQuotaStore implements QuotaStore {
       return otherwise
     }
   }
+}
+
+/** The same one, with what is remembered of it, unless it has said something new. */
+function heard(before: Member | undefined, beat: number, now: number): Member {
+  return before?.beat === beat ? before : { beat, heardAt: now, spent: new Map(), rememberedSince: -Infinity }
+}
+
+/** As long as a slice that was begun now counts, and until the next beat. */
+function lifeSeconds(windowMs: number): number {
+  return Math.ceil((windowMs * (1 + 1 / SLICES_PER_WINDOW)) / 1000) + 2
 }

@@ -69,4 +69,42 @@ describe('a quota', () => {
     await clock.advance(2_000)
     expect([await one.excess('a'), await other.excess('a')]).toEqual([undefined, undefined])
   })
+
+  it('asks of those that are at work at each decision, however many others have spent something and are gone', async () => {
+    const clock = new FakeClock()
+    const cache = createL1Cache({ clock })
+    let reads = 0
+    const counted = new Proxy(cache, {
+      get: (target, name) => {
+        if (name === 'get') reads += 1
+        const member: unknown = Reflect.get(target, name)
+        return typeof member === 'function' ? (member as (...args: unknown[]) => unknown).bind(target) : member
+      },
+    })
+    const process = () => new SlidingQuota({ windowSeconds: 7200, maxRowsRead: 30 }, createSharedQuotaStore({ cache: counted, clock }), () => clock.now())
+    const gone = Array.from({ length: 20 }, process)
+    for (const each of gone) await each.spend('a', query(1))
+    const [one, other] = [process(), process()]
+    const decide = async (): Promise<number> => {
+      await other.excess('a')
+      const before = reads
+      expect(await one.excess('a')).toBeUndefined()
+      return reads - before
+    }
+    for (let minute = 0; minute < 90; minute++) {
+      await decide()
+      await clock.advance(60_000)
+    }
+    await decide()
+    await decide()
+
+    expect(await decide()).toBe(1)
+    await other.spend('a', query(9))
+    expect(await decide()).toBe(1)
+    await gone[0]?.spend('a', query(1))
+    await clock.advance(1_000)
+    expect(await one.excess('a')).toMatchObject({ kind: 'rowsRead', spent: 30 })
+    await clock.advance(7_200_000 * (13 / 12))
+    expect(await one.excess('a')).toBeUndefined()
+  })
 })
