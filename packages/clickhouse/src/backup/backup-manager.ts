@@ -119,6 +119,11 @@ class StoredBackupManager implements BackupManager {
       const message = `backup "${file}" is the base of "${dependent.file}", which could not be restored without it; delete that one first`
       throw new BackupError(message, { code: 'ERR_CLICKHOUSE_BACKUP_IN_USE', status: 409, context: { backup: file, dependent: dependent.file } })
     }
+    const unknown = backups.find((backup) => backup.state === 'unreadable' && backup.file !== file && nameInFile(backup.file) === nameInFile(file))
+    if (unknown !== undefined) {
+      const message = `backup "${file}" may be the base of "${unknown.file}", whose manifest can't be read; try again when it can, or delete that one first`
+      throw new BackupError(message, { code: 'ERR_CLICKHOUSE_BACKUP_IN_USE', status: 409, context: { backup: file, dependent: unknown.file } })
+    }
     // Without its manifest it is no backup any more, however far the rest gets.
     await this.#store.remove(`${file}/${MANIFEST}`, options)
     await this.#store.remove(`${file}/`, options)

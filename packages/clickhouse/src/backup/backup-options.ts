@@ -77,8 +77,11 @@ export interface BackupInfo {
   readonly rows: bigint
   /** Bytes that it takes in the store, without its base. */
   readonly bytes: number
-  /** `damaged`: the manifest doesn't read as it was written. Whether the data does, `verify` tells. */
-  readonly state: 'complete' | 'damaged'
+  /**
+   * `damaged`: the manifest doesn't read as it was written. Whether the data does, `verify` tells. `unreadable`: the store could not give the manifest; the backup may
+   * be sound.
+   */
+  readonly state: 'complete' | 'damaged' | 'unreadable'
 }
 
 /** One thing that is wrong with a backup. */

@@ -18,9 +18,15 @@ export type ReadOptions = Pick<BackupCallOptions, 'signal' | 'timeoutMs' | 'onPr
 export async function readManifest(store: BackupStore, backup: string, call: CallOptions = {}): Promise<BackupManifest> {
   checkBackupName(backup)
   const [found] = (await store.list(`${backup}/${MANIFEST}`, call)).filter(({ name }) => name === `${backup}/${MANIFEST}`)
-  if (found === undefined || found.bytes > MAX_MANIFEST_BYTES) throw notFound(backup)
-  const text = (await readWhole(store, found.name, call)).toString('utf8')
-  return parseManifest(text, backup)
+  if (found === undefined) throw notFound(backup)
+  return readListedManifest(store, backup, found, call)
+}
+
+/** As {@link readManifest}, when its file was listed. */
+export async function readListedManifest(store: BackupStore, backup: string, { name, bytes }: StoredFile, call: CallOptions): Promise<BackupManifest> {
+  checkBackupName(backup)
+  if (bytes > MAX_MANIFEST_BYTES) throw notFound(backup)
+  return parseManifest((await readWhole(store, name, call)).toString('utf8'), backup)
 }
 
 /** A name that a backup can have leads to its own folder and nowhere else. */

@@ -65,7 +65,7 @@ export const backupList: Command = {
   summary: 'Lists backups, newest first',
   usage: '[TABLE] [--store FOLDER]',
   help: HELP,
-  exits: { [EXIT.found]: 'one of them is damaged' },
+  exits: { [EXIT.found]: 'one of them is damaged or can not be read' },
   options: OPTIONS,
   positionals: { least: 0, most: 1 },
   run: (call) =>
@@ -73,7 +73,7 @@ export const backupList: Command = {
       const backups = await manager.listBackups(call.positionals[0], { signal: call.signal })
       if (call.json) call.print(asJson({ backups }))
       else call.print(tableText(['backup', 'table', 'partition', 'kind', 'rows', 'bytes', 'made', 'state'], backups.map((each) => [each.file, each.table, each.partition, each.kind, each.rows, each.bytes, each.createdAt.toISOString(), each.state])))
-      return backups.some(({ state }) => state === 'damaged') ? EXIT.found : EXIT.ok
+      return backups.some(({ state }) => state !== 'complete') ? EXIT.found : EXIT.ok
     }),
 }
 
