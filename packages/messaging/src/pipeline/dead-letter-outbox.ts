@@ -158,6 +158,7 @@ class OutboxSender implements LetterSender {
   }
 
   async sendMissing(records: readonly SliceRecord[], from: DeadLetterPosition, call: Call): Promise<void> {
+    await this.#endLeftOpen(call)
     const missing = new Map(records.map((record) => [letterKey(originOf(record)), record]))
     const source = { topic: this.#letters, partition: from.partition, from: from.offset }
     // Letters of other partitions that are just being sent hide what lies behind them: their ends are waited for.
@@ -174,6 +175,16 @@ class OutboxSender implements LetterSender {
   async close(): Promise<void> {
     this.isOver = true
     await this.#producer.close()
+  }
+
+  /** What was taken back without an answer may be open still, and whoever looks would wait for its end: the next transaction sees to it as it begins. */
+  async #endLeftOpen(call: Call): Promise<void> {
+    try {
+      await (await this.#producer.begin(call)).abort(call)
+    } catch (error) {
+      await this.close()
+      throw error
+    }
   }
 
   async #sendUnseen(records: readonly SliceRecord[], { partition }: DeadLetterPosition, call: Call): Promise<Transaction> {

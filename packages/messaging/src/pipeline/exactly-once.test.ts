@@ -86,6 +86,20 @@ const HISTORIES: readonly (ToldHistory & { readonly what: string })[] = [
     mayLoseCommits: true,
     how: { ...ALONE, sinks: 'both', isRedefined: true },
   },
+  {
+    what: 'wait for no letters that a worker had open when it was killed, where another pipeline takes over from it',
+    events: ['undecodable', 'good'],
+    odd: [[22, 'dies-after']],
+    mayLoseCommits: false,
+    how: { ...ALONE, sinks: 'both', chunk: 2, renamedAfter: [1] },
+  },
+  {
+    what: 'wait for no letters of one’s own that were taken back without an answer',
+    events: ['undecodable', 'good'],
+    odd: [[22, 'fails-before'], [23, 'fails-before']],
+    mayLoseCommits: false,
+    how: { ...ALONE, sinks: 'both', chunk: 2 },
+  },
 ]
 
 describe('partition workers, killed, suspended, failed and held up at any step', () => {

@@ -41,12 +41,10 @@ export class LetterRight implements DeadLetterSink {
   /** A later such position, provided that the right was ours when it was asked for: its next commit tells. */
   #mark: { readonly position: DeadLetterPosition; readonly commits: number } | null = null
 
-  /** Takes the right, then looks at the letters there are of records that are not done. */
+  /** Takes the right. Which letters there are, {@link look} finds out: once everybody is refused who might send some. */
   static async take(work: LetterWork, places: LetterPlaces, call: Call): Promise<LetterRight> {
     const sender = await work.deadLetters.open(call)
-    const right = new LetterRight(work, places, sender, await work.deadLetters.position(call))
-    await right.#look(places.where, call)
-    return right
+    return new LetterRight(work, places, sender, await work.deadLetters.position(call))
   }
 
   private constructor(work: LetterWork, places: LetterPlaces, sender: LetterSender, from: DeadLetterPosition) {
@@ -54,6 +52,11 @@ export class LetterRight implements DeadLetterSink {
     this.#places = places
     this.#sender = sender
     this.#from = from
+  }
+
+  /** Looks at the letters there are of records that are not done. Waits for what anybody has open in a transaction: a worker that was killed leaves that until its right is taken. */
+  async look(call: Call): Promise<void> {
+    await this.#look(this.#places.where, call)
   }
 
   /** Before any letter that is sent from now on, and before any that somebody else may have sent since the right was taken, as far as anybody knows. */

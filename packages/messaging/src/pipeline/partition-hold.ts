@@ -132,9 +132,17 @@ export async function takePartition(work: ClaimWork, signal: AbortSignal): Promi
   const trusted = isBehind ? await distrust(ledger, claim, signal) : claim
   const rowsUpTo = (await clickhouse?.lastStored({ topic: reader.topic, partition: reader.partition, firstOffset: end }, { signal })) ?? null
   const places: LetterPlaces = { firstOffset: claim.nextOffset, endOffset: end, where: isBehind ? 'all' : 'latest' }
-  const letters = await LetterRight.take(work, places, { signal })
-  const former = await takeFormerLetters(work, trusted, places, signal)
+  const { letters, former } = await takeLetters(work, trusted, places, signal)
   return new PartitionHold(trusted, { turn, letters, former, rowsUpTo, stores })
+}
+
+/** Both rights are taken before anybody looks: what the former pipeline has open hides the letters behind it, for as long as nobody ends that. */
+async function takeLetters(work: ClaimWork, claim: SliceClaim, places: LetterPlaces, signal: AbortSignal): Promise<Pick<TakenRights, 'letters' | 'former'>> {
+  const former = await takeFormerLetters(work, claim, places, signal)
+  const letters = await LetterRight.take(work, places, { signal })
+  await letters.look({ signal })
+  await former?.right.look({ signal })
+  return { letters, former }
 }
 
 /** The letters of a slice that another pipeline left in flight: whoever still works under that name is refused by the broker from then on. */

@@ -2,7 +2,7 @@ import { OperationError } from '@smart-whale/interfaces'
 import { DEAD_LETTER_HEADERS } from '../../dead-letter.ts'
 import { messagingError } from '../../errors.ts'
 import type { CommitOptions, GroupMembership, JoinOptions, MessagingTransport, OutgoingRecord, PartitionReader, RecordBatch } from '../../transport.ts'
-import { modelTransactional } from './model-transactions.ts'
+import { endOpenTransactions, hasOpenTransactions, modelTransactional } from './model-transactions.ts'
 import type { DeadLetterEntry, World } from './model-world.ts'
 import type { ProcessLife } from './process-life.ts'
 
@@ -69,14 +69,6 @@ export function modelReader(world: World, life: ProcessLife, chunk: number, isDo
 
 /** The broker, as far as dead letters go. */
 export function modelTransport(world: World, life: ProcessLife): MessagingTransport {
-  const letters = world.deadLetters
-  const reader: Pick<PartitionReader, 'partition' | 'bounds' | 'seek' | 'read' | 'close'> = {
-    partition: 0,
-    bounds: () => life.step(() => ({ earliest: 0n, latest: BigInt(letters.length) })),
-    seek: () => {},
-    read: async () => batchOf('model.dlq', 0, letters.length, () => Buffer.of(), (offset) => letters[offset]?.headers ?? {}),
-    close: async () => {},
-  }
   const entryOf = ({ headers = {} }: OutgoingRecord): DeadLetterEntry => {
     const bytes = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Buffer.from(value)]))
     return { offset: BigInt(Buffer.from(headers[DEAD_LETTER_HEADERS.offset] ?? '').toString()), headers: bytes }
@@ -88,5 +80,31 @@ export function modelTransport(world: World, life: ProcessLife): MessagingTransp
     await onPartition(modelReader(world, life, 1, () => false, pipeline))
     return { groupId, memberId: String(life.generation), failed: new AbortController().signal, leave: async () => {} }
   }
-  return { topics, join, transactional: (id: string) => modelTransactional(world, life, id, entryOf), openPartition: async () => reader } as unknown as MessagingTransport
+  return { topics, join, transactional: (id: string) => modelTransactional(world, life, id, entryOf), openPartition: async () => letterReader(world, life) } as unknown as MessagingTransport
+}
+
+/** More reads than this behind an open transaction, and the broker ends it: seconds. */
+const MOST_IDLE_READS = 5
+
+function letterReader(world: World, life: ProcessLife): Pick<PartitionReader, 'partition' | 'bounds' | 'seek' | 'read' | 'close'> {
+  const letters = world.deadLetters
+  const all = (): RecordBatch => batchOf('model.dlq', 0, letters.length, () => Buffer.of(), (offset) => letters[offset]?.headers ?? {})
+  let idleReads = 0
+  return {
+    partition: 0,
+    // An open transaction hides what lies behind it; here one offset stands for all of it.
+    bounds: ({ withOpen = false } = {}) => life.step(() => ({ earliest: 0n, latest: BigInt(letters.length + (withOpen && hasOpenTransactions(world) ? 1 : 0)) })),
+    seek: () => {},
+    read: async () => {
+      await new Promise((resolve) => setImmediate(resolve))
+      if (hasOpenTransactions(world)) {
+        if (++idleReads <= MOST_IDLE_READS) return all()
+        endOpenTransactions(world)
+        world.endedByBroker++
+      }
+      // The ends of transactions have offsets as well.
+      return { ...all(), nextOffset: BigInt(letters.length) + 1n }
+    },
+    close: async () => {},
+  }
 }

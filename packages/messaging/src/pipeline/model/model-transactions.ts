@@ -24,6 +24,20 @@ function stateOf(world: World, transactionalId: string): IdState {
   return state
 }
 
+/** Whether letters were sent in transactions that have not ended. */
+export function hasOpenTransactions(world: World): boolean {
+  return [...(states.get(world)?.values() ?? [])].some(({ sent }) => sent.length > 0)
+}
+
+/** What the broker does with transactions that nobody has ended for long. */
+export function endOpenTransactions(world: World): void {
+  for (const state of states.get(world)?.values() ?? []) {
+    if (state.sent.length === 0) continue
+    state.epoch++
+    state.sent = []
+  }
+}
+
 /** Deadlines never pass: what doesn't come is decided by the plan. */
 const timeless: Clock = { now: () => 0, monotonic: () => 0, setTimeout: () => 0, clearTimeout: () => {} }
 
@@ -37,6 +51,8 @@ class ModelKeeper implements TransactionKeeper {
   #epoch = 0
   /** A request got no answer, and may still arrive: what comes next is under another epoch, as Kafka's keeper has it. */
   #mayArrive = false
+  /** Something was sent, so that there is something to end. */
+  #needsEnd = false
 
   constructor(world: World, life: ProcessLife, transactionalId: string, entryOf: (record: OutgoingRecord) => DeadLetterEntry) {
     this.#state = stateOf(world, transactionalId)
@@ -55,6 +71,7 @@ class ModelKeeper implements TransactionKeeper {
   }
 
   async begin(): Promise<void> {
+    this.#needsEnd = false
     if (!this.#mayArrive) return
     await this.#life.step(() => {
       this.#check()
@@ -67,6 +84,7 @@ class ModelKeeper implements TransactionKeeper {
 
   async send(_topic: string, records: readonly OutgoingRecord[]): Promise<void> {
     const entries = records.map(this.#entryOf)
+    this.#needsEnd = true
     await this.#ask(() => {
       this.#state.sent = [...this.#state.sent, ...entries]
     })
@@ -89,6 +107,7 @@ class ModelKeeper implements TransactionKeeper {
   }
 
   async abort(): Promise<void> {
+    if (!this.#needsEnd) return
     await this.#ask(() => {
       this.#state.sent = []
     })

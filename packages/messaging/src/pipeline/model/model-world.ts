@@ -91,6 +91,8 @@ export class World {
   /** Who holds the lock of the ledger's row: a transaction that marked its slice done and has not ended. */
   lock: LedgerLock | null = null
   readonly deadLetters: DeadLetterEntry[] = []
+  /** How often somebody waited for letters in a transaction that nobody else ended. */
+  endedByBroker = 0
   /** Which definition the rows in each store were made by, by offset. */
   readonly madeBy = { clickhouse: new Map<bigint, string>(), timescaledb: new Map<bigint, string>() }
   /** The ledger has lost commits: views are not mended. */
