@@ -4,7 +4,7 @@ import { migrationWorld } from './migration-world.ts'
 
 const world = migrationWorld()
 
-// No cluster can run here: there is no Keeper. The server's parser is a real one, though, and says whether it would understand.
+// Without a Keeper, ON CLUSTER can't run; shards.test.ts runs the rest. The server's parser says whether it would understand.
 describe('what a cluster would be sent', () => {
   it('is what the server takes for a statement', async () => {
     const sent = [...GOLDEN_REPLICATED.map(([, statement]) => statement), ...GOLDEN_DISTRIBUTED.flatMap(([, statements]) => statements)]
