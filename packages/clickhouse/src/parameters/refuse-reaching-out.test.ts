@@ -91,4 +91,12 @@ describe('refuseReachingOut', () => {
     expect(isRefused("SELECT :f('/etc/passwd')", { f: typed('Identifier', 'file') })).toBe(true)
     expect(isRefused('SELECT :f', { f: 'file' })).toBe(false)
   })
+
+  it('looks at the values each time, also of a text that it knows, and at a text that it refused', () => {
+    const query = 'SELECT {f:Identifier} FROM t'
+    const verdicts = ['a', 'file', 'a', 'file'].map((f) => isRefused(query, { f }))
+    const refused = [1, 2].map(() => isRefused("SELECT file('x')"))
+
+    expect([verdicts, refused]).toEqual([[false, true, false, true], [true, true]])
+  })
 })

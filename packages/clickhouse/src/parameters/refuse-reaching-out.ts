@@ -1,12 +1,12 @@
 import { PermissionDeniedError } from '../operational-errors.ts'
+import { RecentTexts } from '../recent-texts.ts'
 import { type SqlToken, sqlTokens } from '../sql-tokens.ts'
 import type { BoundQuery } from './bind-parameters.ts'
 import { HARMLESS_TABLE_FUNCTIONS, HOST_FUNCTIONS, NAMING_FUNCTIONS, REACHING_FUNCTIONS, TABLE_FUNCTIONS } from './server-functions.ts'
 import { TablePosition } from './table-position.ts'
 
-const MAX_REMEMBERED = 500
-const MAX_REMEMBERED_LENGTH = 10_000
-const harmless = new Set<string>()
+/** Texts without a refusal; what their parameters bring is looked at each time. */
+const harmless = new RecentTexts<true>(1024 * 1024)
 
 /**
  * Refuses a read-only user's query that names what reaches out of the databases: functions that read files of the server, that show its
@@ -19,11 +19,10 @@ const harmless = new Set<string>()
  * @throws PermissionDeniedError `ERR_CLICKHOUSE_PERMISSION_DENIED` naming the function and what to write instead
  */
 export function refuseReachingOut({ query, parameters }: BoundQuery): void {
-  const refusal = (harmless.has(query) ? undefined : findRefusal(query)) ?? refusedIdentifier(query, parameters)
+  const isKnown = harmless.get(query) ?? false
+  const refusal = (isKnown ? undefined : findRefusal(query)) ?? refusedIdentifier(query, parameters)
   if (refusal !== undefined) throw new PermissionDeniedError(refusal)
-  if (query.length > MAX_REMEMBERED_LENGTH) return
-  if (harmless.size >= MAX_REMEMBERED) harmless.clear()
-  harmless.add(query)
+  if (!isKnown) harmless.add(query, true)
 }
 
 /** A name can be handed over as a value, too. Where it would be called, the text alone is refused. */
