@@ -1,5 +1,7 @@
-import { request as httpRequest } from 'node:http'
+import { once } from 'node:events'
+import { type IncomingMessage, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
 import type { HealthProbe } from '@smart-whale/interfaces'
 import { FakeClock } from '@smart-whale/interfaces/testing'
 import Fastify, { type FastifyInstance } from 'fastify'
@@ -152,7 +154,7 @@ describe('HTTP metrics', () => {
       return body.split('\n').filter((line) => line.startsWith('smart_whale_http_request_duration_seconds_count'))
     }
     const inFlight = async (): Promise<string | undefined> => /^smart_whale_http_requests_in_flight (\d+)$/m.exec((await metrics.render()).body)?.[1]
-    return { app, counts, inFlight }
+    return { app, counts, inFlight, render: async () => (await metrics.render()).body }
   }
   const series = (method: string, route: string, status: number, count: number) =>
     `smart_whale_http_request_duration_seconds_count{method="${method}",route="${route}",status="${status}"} ${count}`
@@ -183,4 +185,33 @@ describe('HTTP metrics', () => {
     await expect.poll(inFlight).toBe('0')
     expect(await counts()).toEqual([series('GET', '/slow', 499, 1)])
   })
+
+  it('have streams of events apart: one that was watched for long is no slow request, and one that is refused is none', async () => {
+    const { app, counts, inFlight, render } = setup()
+    app.get('/live', (request, reply) =>
+      request.headers.authorization === undefined ? reply.code(401).send({}) : reply.header('content-type', 'text/event-stream; charset=utf-8').send(Readable.from(endlessly())),
+    )
+    await app.listen({ host: '127.0.0.1', port: 0 })
+    const { port } = app.server.address() as AddressInfo
+    const watcher = httpRequest({ host: '127.0.0.1', port, path: '/live', headers: { authorization: 'me' } })
+    watcher.on('error', () => {})
+    watcher.end()
+    const [answer] = (await once(watcher, 'response')) as [IncomingMessage]
+    await once(answer, 'data')
+    expect(await inFlight()).toBe('1')
+
+    watcher.destroy()
+    await app.inject('/live')
+
+    await expect.poll(inFlight).toBe('0')
+    expect(await counts()).toEqual([series('GET', '/live', 401, 1)])
+    expect(await render()).toContain('smart_whale_http_stream_duration_seconds_count{method="GET",route="/live"} 1')
+  })
 })
+
+async function* endlessly(): AsyncIterable<string> {
+  for (;;) {
+    yield 'data: 1\n\n'
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
