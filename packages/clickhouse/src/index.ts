@@ -35,10 +35,12 @@ export { typed, type TypedValue } from './parameters/typed-value.ts'
 export { type CompiledQuery, SelectQuery } from './query-builder/select-query.ts'
 export { createQueryBuilder, type QueryBuilder } from './query-builder/create-query-builder.ts'
 export type { QueryExpression } from './query-builder/expression.ts'
-export { type ComparisonOperator, type QueryCondition, ExpressionBuilder, type TimeUnit, type WindowOptions } from './query-builder/expression-builder.ts'
+export { type ComparisonOperator, type QueryCondition, ExpressionBuilder, type WindowOptions } from './query-builder/expression-builder.ts'
+export type { GapOptions } from './query-builder/fill-gaps.ts'
 export { generateTypes, type GenerateTypesOptions } from './query-builder/generate-types.ts'
 export { type Column, defineSchema, type QuerySchema, type QuerySchemaOptions, type SchemaColumns } from './query-builder/query-schema.ts'
 export type { Readable, RowOf } from './query-builder/query-types.ts'
+export type { TimeUnit } from './query-builder/time-units.ts'
 
 // Optimizer
 export { createQueryOptimizer, optimizeQuery, type OptimizedQuery, type OptimizedResult, type QueryOptimizer } from './optimizer/query-optimizer.ts'

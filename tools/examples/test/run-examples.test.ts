@@ -17,7 +17,7 @@ const EXAMPLES: Readonly<Record<string, readonly RegExp[]>> = {
   'read/analytics-query.ts': [/'BGO' +│ 59994n  │ 42\.5/, /asked once: miss - asked again: hit/, /after an insert: miss/, /refused: ERR_CLICKHOUSE_PERMISSION_DENIED/],
   'read/metrics-from-cube.ts': [/'2026-01-01' │ 'lost' │ 2880n +│ 1000n/, /rollup main \d+/],
   'read/metrics.ts': [/'hourly' │ 'sw_rollup_hourly_\w+' │ 'made' +│ 100000/, /time: '2026-03-29',\s+orders: 828n/, /answered by the rollup "hourly"/, /'SE' +│ '698786\.00'/, /revenue: '2445675\.00'/, /answered by "orders"/],
-  'read/typed-queries.ts': [/code: Column<'String', string>/, /params: \{ p1: 15/, /'OSL'  │ 'Oslo'   │ 4981n/, /repeated-condition: /],
+  'read/typed-queries.ts': [/code: Column<'String', string>/, /params: \{ p1: 15/, /'OSL'  │ 'Oslo'   │ 4981n/, /T08:00:00\.000Z │ \d+n +│\n.*T09:00:00\.000Z │ 0n/, /'OSL' │ 'Oslo' +│ 971n/, /'SVG' │ null +│ 971n/, /null  │ 'Bergen' │ 0n/, /repeated-condition: /],
   'read/time-series.ts': [/first page: 3 rows; more: true/, /02:00:00\.000Z │ 'north' │ 0n +│ null/, /newest: north 10\.1, south 11\.1/],
   'secure/issue-token.ts': [/alice may query: true, may write: false/, /AUTH_JWKS_FILE=.*jwks\.json/, /authorization: Bearer eyJ/],
   'stream/copy-once.ts': [/invoices: 20 different: 20 lag: 0n/],

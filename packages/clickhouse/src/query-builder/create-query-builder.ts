@@ -4,7 +4,8 @@ import { quoteAlias } from './expression.ts'
 import type { QuerySchema } from './query-schema.ts'
 import type { Readable } from './query-types.ts'
 import type { RowSource } from './row-source.ts'
-import { type QueryParts, SelectQuery, sourceOf } from './select-query.ts'
+import { SelectQuery, sourceOf } from './select-query.ts'
+import type { QueryParts } from './write-select.ts'
 
 /** Where typed queries begin. */
 export interface QueryBuilder<Tables> {
@@ -24,7 +25,7 @@ export interface QueryBuilder<Tables> {
  */
 export function createQueryBuilder<Tables>(schema: QuerySchema<Tables>): QueryBuilder<Tables> {
   const prefix = schema.database === undefined ? '' : `${quoteName(schema.database)}.`
-  const tables = new Map([...schema.tables].map(([name, columns]): [string, RowSource] => [name, { alias: name, columns, sql: () => `${prefix}${quoteName(name)}` }]))
+  const tables = new Map([...schema.tables].map(([name, columns]): [string, RowSource] => [name, { alias: name, columns, isTable: true, sql: () => `${prefix}${quoteName(name)}` }]))
   return builderOver(tables, []) as QueryBuilder<Tables>
 }
 
@@ -35,7 +36,7 @@ function builderOver(tables: ReadonlyMap<string, RowSource>, common: QueryParts[
       if (tables.has(name)) throw builderError([name], `there is a table ${JSON.stringify(name)} already; give the query another name`)
       const sql = quoteAlias(name)
       const query = make(builderOver(tables, common) as never)
-      const source: RowSource = { alias: name, columns: query.outputTypes, sql: () => sql }
+      const source: RowSource = { alias: name, columns: query.outputTypes, isTable: false, sql: () => sql }
       return builderOver(new Map([...tables, [name, source]]), [...common, { name, sql: (context) => query.subquery(context) }]) as never
     },
   }
@@ -43,6 +44,7 @@ function builderOver(tables: ReadonlyMap<string, RowSource>, common: QueryParts[
 
 const EMPTY = {
   isFinal: false,
+  sample: null,
   joins: [],
   outputs: new Map(),
   isDistinct: false,

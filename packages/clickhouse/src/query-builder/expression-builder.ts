@@ -2,8 +2,10 @@ import { type BoundPlace, placeFor, placeOf } from './bind-value.ts'
 import { builderError } from './builder-error.ts'
 import { type CompileContext, type QueryExpression, isExpression, quoteAlias } from './expression.ts'
 import type { Column } from './query-schema.ts'
-import type { ColumnName, ColumnOf, Comparable, NullOf, Operand, Readable, ShapeOf, SumOf } from './query-types.ts'
+import type { ColumnName, ColumnOf, Comparable, NullOf, Operand, Readable, ReadBack, ShapeOf, SumOf } from './query-types.ts'
 import { findColumn, type RowSource } from './row-source.ts'
+import { sumType } from './sum-type.ts'
+import { type StartOf, startType, type TimeUnit, unitWord } from './time-units.ts'
 
 /** How two sides are compared. */
 export type ComparisonOperator = '=' | '!=' | '<' | '<=' | '>' | '>=' | 'like' | 'not like' | 'ilike' | 'in' | 'not in'
@@ -35,11 +37,6 @@ const OPERATORS: ReadonlyMap<string, string> = new Map([
   ['not in', 'NOT IN'],
 ])
 
-const UNITS = new Set(['second', 'minute', 'hour', 'day', 'week', 'month', 'quarter', 'year'])
-
-/** Units of a calendar or a clock. */
-export type TimeUnit = 'second' | 'minute' | 'hour' | 'day' | 'week' | 'month' | 'quarter' | 'year'
-
 /** Makes the expressions of a query. A string in place of an operand is a column's name; values are bound, never written. */
 export class ExpressionBuilder<S> {
   readonly #sources: readonly RowSource[]
@@ -55,7 +52,7 @@ export class ExpressionBuilder<S> {
   }
 
   /** A value of its own; its type follows from it, or is that of `typed(type, value)`. */
-  value<Value>(value: Value): QueryExpression<Column<string, Value>> {
+  value<Value>(value: Value): QueryExpression<Column<string, ReadBack<Value>>> {
     const place = placeOf(value)
     return { sql: (context) => context.bind(place), type: place.type, name: 'value' }
   }
@@ -127,12 +124,12 @@ export class ExpressionBuilder<S> {
 
   /** The sum. */
   sum<O extends Operand<S>>(operand: O): QueryExpression<SumOf<ShapeOf<S, O>>> {
-    return this.#call('sum', '', [operand])
+    return this.#call('sum', sumType(this.operand(operand).type), [operand])
   }
 
   /** The mean, as a float. */
   avg<O extends Operand<S>>(operand: O): QueryExpression<Column<'Float64', number | NullOf<ShapeOf<S, O>['value']>>> {
-    return this.#call('avg', 'Float64', [operand])
+    return this.#call('avg', floatLike(this.operand(operand).type), [operand])
   }
 
   /** The smallest value; the type's own zero for no rows. */
@@ -151,16 +148,16 @@ export class ExpressionBuilder<S> {
   }
 
   /** A quantile of numbers, exactly. @param level from 0 to 1 */
-  quantile(level: number, operand: Operand<S>): QueryExpression<Column<'Float64', number>> {
+  quantile<O extends Operand<S>>(level: number, operand: O): QueryExpression<Column<'Float64', number | NullOf<ShapeOf<S, O>['value']>>> {
     if (!(level >= 0 && level <= 1)) throw builderError(['level'], 'a quantile is from 0 to 1')
-    const { sql } = this.operand(operand)
+    const { sql, type } = this.operand(operand)
     // A level is a part of the function's name, which takes no bound value.
-    return { sql: (context) => `quantileExactInclusive(${level})(${sql(context)})`, type: 'Float64', name: 'quantile' }
+    return { sql: (context) => `quantileExactInclusive(${level})(${sql(context)})`, type: floatLike(type), name: 'quantile' }
   }
 
   /** All values as a list. */
   groupArray<O extends Operand<S>>(operand: O): QueryExpression<Column<'Array', NonNullable<ShapeOf<S, O>['value']>[]>> {
-    return this.#call('groupArray', '', [operand])
+    return this.#call('groupArray', listType(this.operand(operand).type), [operand])
   }
 
   // -------------------------------------------------------------- windows
@@ -190,12 +187,12 @@ export class ExpressionBuilder<S> {
 
   // ------------------------------------------------------------ functions
 
-  /** The start of the hour, day, month … that a time lies in. @param timeZone whose days are meant; the column's own, or the server's, without it */
-  startOf(unit: TimeUnit, operand: Operand<S>, timeZone?: string): QueryExpression<Column<'DateTime', Date | string>> {
-    if (!UNITS.has(unit)) throw builderError(['unit'], `there is no unit ${JSON.stringify(unit)}; there are ${[...UNITS].join(', ')}`)
-    const { sql } = this.operand(operand)
+  /** The start of the hour, day, month … that a time lies in; a date from weeks on. @param timeZone whose days are meant; the column's own, or the server's, without it */
+  startOf<Unit extends TimeUnit, O extends Operand<S>>(unit: Unit, operand: O, timeZone?: string): QueryExpression<StartOf<Unit, ShapeOf<S, O>>> {
+    const word = unitWord(unit)
+    const { sql, type } = this.operand(operand)
     const zone = timeZone === undefined ? undefined : placeOf(timeZone, 'timeZone')
-    return { sql: (context) => `toStartOfInterval(${sql(context)}, INTERVAL 1 ${unit}${zone === undefined ? '' : `, ${context.bind(zone)}`})`, type: '', name: `startOf(${unit})` }
+    return { sql: (context) => `toStartOfInterval(${sql(context)}, toInterval${word}(1)${zone === undefined ? '' : `, ${context.bind(zone)}`})`, type: startType(unit, type), name: `startOf(${unit})` }
   }
 
   /**
@@ -230,6 +227,17 @@ export class ExpressionBuilder<S> {
     // A text to look for is matched as text, whatever the column is.
     return (context) => context.bind(operator.endsWith('like') ? asText(place, left.name) : place)
   }
+}
+
+/** Lists leave nulls out. */
+function listType(type: string): string {
+  return type === '' ? '' : `Array(${type.replace(/^Nullable\((.*)\)$/s, '$1').replace(/^LowCardinality\(Nullable\((.*)\)\)$/s, 'LowCardinality($1)')})`
+}
+
+/** A float, or null where the operand may be. */
+function floatLike(type: string): string {
+  if (type === '') return ''
+  return type.includes('Nullable(') ? 'Nullable(Float64)' : 'Float64'
 }
 
 function asText(place: BoundPlace, name: string): BoundPlace {

@@ -1,4 +1,5 @@
 import type { CompileContext, QueryExpression } from './expression.ts'
+import type { TypedValue } from '../parameters/typed-value.ts'
 import type { Column } from './query-schema.ts'
 
 /** The sources that a query reads from so far: columns by alias. */
@@ -23,7 +24,7 @@ export type Operand<S> = ColumnName<S> | QueryExpression
 export type ShapeOf<S, O> = O extends QueryExpression<infer C> ? C : O extends string ? ColumnOf<S, O> : never
 
 /** A type without what only says how it is stored. */
-export type Bare<Type extends string> = Type extends `LowCardinality(${infer Inner})` ? Bare<Inner> : Type extends `Nullable(${infer Inner})` ? Inner : Type extends `SimpleAggregateFunction(${string}, ${infer Inner})` ? Bare<Inner> : Type
+export type Bare<Type extends string> = Type extends `LowCardinality(${infer Inner})` ? Bare<Inner> : Type extends `Nullable(${infer Inner})` ? Bare<Inner> : Type extends `SimpleAggregateFunction(${string}, ${infer Inner})` ? Bare<Inner> : Type
 
 /** `null` where a column may hold it. */
 export type NullOf<Value> = null extends Value ? null : never
@@ -39,8 +40,25 @@ export type Comparable<C extends Column> = WiderValue<NonNullable<C['value']>>
 type WiderValue<Value> = Value extends bigint ? bigint | number : Value extends Date ? Date | string : Value extends number ? number | bigint : Value extends string ? string | Date | Uint8Array | number : Value
 
 /** Columns that a row may lack, because its partner in a join is missing. */
-export type Missing<Columns> = { [Name in keyof Columns]: Columns[Name] extends Column<infer Type, infer Value> ? (IsPlain<Type> extends true ? Column<`Nullable(${Type})`, Value | null> : Columns[Name]) : never }
+export type Missing<Columns> = { [Name in keyof Columns]: Columns[Name] extends Column ? MissingColumn<Columns[Name]> : never }
+
+/** The same of every source. */
+export type AllMissing<S> = { [Alias in keyof S]: Missing<S[Alias]> }
+
+type MissingColumn<C extends Column> = null extends C['value'] ? C : IsPlain<C['type']> extends true ? Column<`Nullable(${C['type']})`, C['value'] | null> : C
 type IsPlain<Type extends string> = Type extends `${'Array' | 'Map' | 'Tuple' | 'Nested' | 'JSON' | 'Variant' | 'Dynamic' | 'Point' | 'Ring' | 'LineString' | 'Polygon' | 'Multi' | 'Geometry' | 'AggregateFunction' | 'QBit'}${string}` ? false : true
+
+/** What is read where a value was bound: whole numbers come back as bigints. */
+export type ReadBack<Value> = Value extends number ? number | bigint : Value extends TypedValue ? unknown : Value extends Uint8Array ? string : Value extends readonly (infer Item)[] ? ReadBack<Item>[] : Value
+
+/** Arrays whose elements are joined, by the name of the elements: anything else is refused. */
+export type Arrays<S, X> = { readonly [Name in keyof X]: [ElementOf<ShapeOfEntry<S, X[Name]>>] extends [never] ? never : X[Name] }
+
+/** Elements as columns, each a source of its own. */
+export type Elements<S, X> = { [Name in keyof X & string]: { [Element in Name]: ElementOf<ShapeOfEntry<S, X[Name]>> } }
+
+type ShapeOfEntry<S, Entry> = Entry extends (expressions: never) => infer E ? ShapeOf<S, E> : ShapeOf<S, Entry>
+type ElementOf<C extends Column> = C extends Column<`Array(${infer Inner})`, readonly (infer Value)[]> ? Column<Inner, Value> : C extends Column<'Array', readonly (infer Value)[]> ? Column<string, Value> : never
 
 /** A query as something that others read from: its columns, and how it is written. */
 export interface Readable<Output = unknown> {

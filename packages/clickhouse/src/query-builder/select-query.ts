@@ -1,12 +1,14 @@
 import type { CallOptions, Row } from '@smart-whale/interfaces'
-import { placeOf } from './bind-value.ts'
-import { quoteName } from '../adapter/table-columns.ts'
+import { elementsOf, missingElements } from './array-elements.ts'
 import type { ClickHouseAdapter, QueryOptions, QueryResult } from '../adapter-options.ts'
 import { builderError } from './builder-error.ts'
-import { type CommonQuery, CompileContext, type QueryExpression, isExpression, quoteAlias } from './expression.ts'
+import { CompileContext, type QueryExpression, isExpression, quoteAlias } from './expression.ts'
 import { type ComparisonOperator, type QueryCondition, directionOf, ExpressionBuilder, outputReference } from './expression-builder.ts'
-import type { ColumnName, ColumnOf, Comparable, Missing, Operand, Readable, RowOf, ShapeOf } from './query-types.ts'
-import { aliased, findColumn, type RowSource, withNulls } from './row-source.ts'
+import { fillGaps, type GapOptions } from './fill-gaps.ts'
+import type { Column } from './query-schema.ts'
+import type { AllMissing, Arrays, ColumnName, ColumnOf, Comparable, Elements, Missing, Operand, Readable, RowOf, ShapeOf } from './query-types.ts'
+import { findColumn, type RowSource, withNulls } from './row-source.ts'
+import { type ArrayJoinKind, type JoinKind, type QueryParts, sourcesOf, writeSelect } from './write-select.ts'
 
 /** A query's text and its values, for `execute`, `stream`, `download` and the analytics service. */
 export interface CompiledQuery {
@@ -20,39 +22,6 @@ type Made<S, E extends QueryExpression = QueryExpression> = (expressions: Expres
 /** Outputs by name: a column's name, or what makes an expression. */
 type Selection<S> = Readonly<Record<string, ColumnName<S> | Made<S>>>
 type SelectedColumns<S, X> = { -readonly [Name in keyof X]: X[Name] extends (expressions: never) => infer E ? ShapeOf<S, E> : ShapeOf<S, X[Name]> }
-
-/** What a join does with rows that have no partner: drops them, or keeps those of the left side. */
-type JoinKind = 'INNER JOIN' | 'LEFT JOIN'
-
-interface Join {
-  readonly kind: JoinKind
-  readonly source: RowSource
-  readonly on: QueryCondition
-}
-
-interface Order {
-  readonly by: QueryExpression
-  readonly direction: 'ASC' | 'DESC'
-}
-
-/** All that a query says; each step makes another one. */
-export interface QueryParts {
-  readonly tables: ReadonlyMap<string, RowSource>
-  readonly common: readonly CommonQuery[]
-  readonly source: RowSource
-  readonly isFinal: boolean
-  readonly joins: readonly Join[]
-  readonly outputs: ReadonlyMap<string, QueryExpression>
-  readonly isDistinct: boolean
-  readonly where: readonly QueryCondition[]
-  readonly groupBy: readonly QueryExpression[]
-  readonly having: readonly QueryCondition[]
-  readonly orderBy: readonly Order[]
-  readonly limitBy: { readonly rows: number; readonly by: readonly QueryExpression[] } | null
-  readonly limit: number | null
-  readonly offset: number | null
-  readonly unions: readonly Readable[]
-}
 
 /** Tables and common queries by name, and their columns, for the compiler. */
 type TableNames<Tables> = keyof Tables & string
@@ -96,7 +65,19 @@ export class SelectQuery<Tables, S, O> implements Readable<O> {
 
   /** Reads rows of a replacing, collapsing or summing table as they will be once all is merged. */
   final(): SelectQuery<Tables, S, O> {
+    this.#mustReadTable('final')
     return this.#with({ isFinal: true })
+  }
+
+  /**
+   * Reads a share of a table that has a sampling key, the same rows each time; sums and counts are those of the share.
+   * @param share above 0, to 1 for all
+   * @param offset where the share begins, from 0; both together are 1 at most
+   */
+  sample(share: number, offset = 0): SelectQuery<Tables, S, O> {
+    this.#mustReadTable('sample')
+    if (!(share > 0 && offset >= 0 && share + offset <= 1)) throw builderError(['sample'], 'a share is above 0, begins from 0, and ends at 1 at most')
+    return this.#with({ sample: { share, offset } })
   }
 
   /** Adds the rows of a table, or of a query, that fit; a row without any is dropped. */
@@ -111,6 +92,28 @@ export class SelectQuery<Tables, S, O> implements Readable<O> {
   leftJoin<Output, Alias extends string>(query: Readable<Output>, on: JoinCondition<S, Output, Alias>, alias: Alias): SelectQuery<Tables, S & Record<Alias, Missing<Output>>, O>
   leftJoin(table: unknown, on: unknown, alias?: string): unknown {
     return this.#join('LEFT JOIN', table, on, alias)
+  }
+
+  /**
+   * Keeps the rows of both sides; where one has no partner, nulls stand for it. At least one condition must compare columns of both for being equal.
+   * It is called before `select`: what is selected may be null from here on.
+   */
+  fullJoin<T extends TableNames<Tables>, Alias extends string = T>(table: Unselected<O, T>, on: JoinCondition<AllMissing<S>, Missing<Tables[T]>, Alias>, alias?: Alias): SelectQuery<Tables, AllMissing<S> & Record<Alias, Missing<Tables[T]>>, O>
+  fullJoin<Output, Alias extends string>(query: Unselected<O, Readable<Output>>, on: JoinCondition<AllMissing<S>, Missing<Output>, Alias>, alias: Alias): SelectQuery<Tables, AllMissing<S> & Record<Alias, Missing<Output>>, O>
+  fullJoin(table: unknown, on: unknown, alias?: string): unknown {
+    if (this.#parts.outputs.size > 0) throw builderError(['fullJoin'], 'fullJoin stands before select: what is selected may be null behind it')
+    const joins = this.#parts.joins.map((join) => ('elements' in join ? { ...join, elements: join.elements.map(missingElements) } : { ...join, source: withNulls(join.source) }))
+    return this.#with({ source: withNulls(this.#parts.source), joins }).#join('FULL JOIN', table, on, alias)
+  }
+
+  /** Makes a row of each element of an array, under the name given; several arrays go side by side, and must be of one length in each row. A row with an empty array is dropped. */
+  arrayJoin<const X extends Selection<S>>(arrays: X & Arrays<S, X>): SelectQuery<Tables, S & Elements<S, X>, O> {
+    return this.#joinArrays('ARRAY JOIN', arrays)
+  }
+
+  /** The same; a row with an empty array is kept, with null in the place of an element. */
+  leftArrayJoin<const X extends Selection<S>>(arrays: X & Arrays<S, X>): SelectQuery<Tables, S & AllMissing<Elements<S, X>>, O> {
+    return this.#joinArrays('LEFT ARRAY JOIN', arrays)
   }
 
   /** Keeps the rows that fulfil a condition; called again, they must fulfil both. */
@@ -133,9 +136,20 @@ export class SelectQuery<Tables, S, O> implements Readable<O> {
   }
 
   /** Orders the answer by outputs, or by columns of the sources where there is no such output. Nulls come last. */
-  orderBy(key: Operand<S> | (keyof O & string) | Made<S>, direction: 'asc' | 'desc' = 'asc'): SelectQuery<Tables, S, O> {
+  orderBy(key: Operand<S> | (keyof O & string) | Made<S>, direction?: 'asc' | 'desc'): SelectQuery<Tables, S, O>
+  /**
+   * Orders by an output that is a number or a time, and puts in rows for the values that it lacks, with zeros, empty texts and nulls beside them; each for itself within
+   * what the answer is ordered by before.
+   */
+  orderBy<Name extends keyof O & string>(key: Name, direction: 'asc' | 'desc', options: { readonly fill: GapOptions<Comparable<ShapeOfOutput<O[Name]>>> }): SelectQuery<Tables, S, O>
+  orderBy(key: unknown, direction: 'asc' | 'desc' = 'asc', { fill }: { readonly fill?: GapOptions } = {}): SelectQuery<Tables, S, O> {
     const by = this.#key(key, (name) => (this.#parts.outputs.has(name) ? outputReference(name) : findColumn(this.#sources, name)))
-    return this.#with({ orderBy: [...this.#parts.orderBy, { by, direction: directionOf(direction) }] })
+    const order = { by, direction: directionOf(direction) }
+    if (fill === undefined) return this.#with({ orderBy: [...this.#parts.orderBy, order] })
+    const output = this.#parts.outputs.get(key as string)
+    if (output === undefined) throw builderError([by.name], `the gaps of "${by.name}" can't be filled, because it is no output`)
+    const gaps = fillGaps(fill, { name: by.name, type: output.type, direction: order.direction })
+    return this.#with({ orderBy: [...this.#parts.orderBy, { ...order, gaps }] })
   }
 
   /** At most so many rows. */
@@ -194,7 +208,7 @@ export class SelectQuery<Tables, S, O> implements Readable<O> {
   }
 
   get #sources(): readonly RowSource[] {
-    return [this.#parts.source, ...this.#parts.joins.map(({ source }) => source)]
+    return sourcesOf(this.#parts)
   }
 
   get #expressions(): ExpressionBuilder<S> {
@@ -208,12 +222,25 @@ export class SelectQuery<Tables, S, O> implements Readable<O> {
   #join(kind: JoinKind, table: unknown, on: unknown, alias: string | undefined): unknown {
     const found = sourceOf(this.#parts.tables, table, alias)
     if (this.#sources.some((source) => source.alias === found.alias)) throw builderError([found.alias], `there is a source ${JSON.stringify(found.alias)} already; give this one another alias`)
-    const source = kind === 'LEFT JOIN' ? withNulls(found) : found
+    const source = kind === 'INNER JOIN' ? found : withNulls(found)
     const expressions = new ExpressionBuilder<never>([...this.#sources, source])
     const condition = Array.isArray(on)
       ? expressions.compare(expressions.operand(on[0]) as never, '=', expressions.operand(on[1]) as never)
       : (made((on as (expressions: unknown) => unknown)(expressions), 'on') as QueryCondition)
     return this.#with({ joins: [...this.#parts.joins, { kind, source, on: condition }] })
+  }
+
+  #joinArrays(kind: ArrayJoinKind, arrays: object): never {
+    const elements = Object.entries(arrays).map(([name, array]: [string, unknown]) => {
+      if (this.#sources.some(({ alias, columns }) => alias === name || columns.has(name))) throw builderError([name], `there is a column or a source ${JSON.stringify(name)} already; give the elements another name`)
+      return elementsOf(this.#key(array, (column) => findColumn(this.#sources, column)), name, kind === 'LEFT ARRAY JOIN')
+    })
+    if (elements.length === 0) throw builderError(['arrayJoin'], 'there is no array to join')
+    return this.#with({ joins: [...this.#parts.joins, { kind, elements }] }) as never
+  }
+
+  #mustReadTable(what: string): void {
+    if (!this.#parts.source.isTable) throw builderError([what], `${what} is for a table; put it into the query that is read from`)
   }
 
   #key(key: unknown, named: (name: string) => QueryExpression): QueryExpression {
@@ -233,6 +260,11 @@ export class SelectQuery<Tables, S, O> implements Readable<O> {
   }
 }
 
+/** What a join may be given while nothing is selected. */
+type Unselected<O, Given> = keyof O extends never ? Given : never
+
+type ShapeOfOutput<Output> = Output extends Column ? Output : never
+
 /** What a name becomes in the answer: without the alias of its source. */
 export type Unqualified<S, Name extends string> = { [Alias in keyof S & string]: Name extends keyof S[Alias] ? Name : Name extends `${Alias}.${infer Rest}` ? (Rest extends keyof S[Alias] ? Rest : never) : never }[keyof S & string]
 
@@ -244,7 +276,7 @@ export function sourceOf(tables: ReadonlyMap<string, RowSource>, table: unknown,
   if (table instanceof SelectQuery) {
     if (alias === undefined) throw builderError(['alias'], 'a query that is read from needs an alias')
     quoteAlias(alias)
-    return { alias, columns: table.outputTypes, sql: (context) => `(${table.subquery(context)})` }
+    return { alias, columns: table.outputTypes, isTable: false, sql: (context) => `(${table.subquery(context)})` }
   }
   const found = typeof table === 'string' ? tables.get(table) : undefined
   if (found === undefined) throw builderError(['table'], `there is no table ${JSON.stringify(table)} in the schema`)
@@ -260,37 +292,4 @@ function made(expression: unknown, where: string): QueryExpression {
 function wholeNumber(value: number, name: string): number {
   if (Number.isSafeInteger(value) && value >= 0) return value
   throw builderError([name], `${name} must be a whole number from 0`)
-}
-
-function writeSelect(parts: QueryParts, context: CompileContext): string {
-  const { outputs, source, isFinal, joins, where, groupBy, having, orderBy, limitBy, limit, offset } = parts
-  if (outputs.size === 0) throw builderError(['select'], 'nothing is selected')
-  const list = (expressions: readonly QueryExpression[]): string => expressions.map(({ sql }) => sql(context)).join(', ')
-  const all = (conditions: readonly QueryCondition[]): string => conditions.map(({ sql }) => sql(context)).join(' AND ')
-  // A query that is read from by another one may have brought its own; those that stand around it are seen from here.
-  const common = parts.common.filter((query) => !context.isVisible(query))
-  const names = common.map((query) => {
-    const text = `${quoteAlias(query.name)} AS (${query.sql(context)})`
-    context.show(query)
-    return text
-  })
-  const clauses = [
-    names.length > 0 && `WITH ${names.join(', ')}`,
-    `SELECT ${parts.isDistinct ? 'DISTINCT ' : ''}${[...outputs].map(([name, { sql }]) => `${sql(context)} AS ${quoteName(name)}`).join(', ')}`,
-    `FROM ${aliased(source, context)}${isFinal ? ' FINAL' : ''}`,
-    ...joins.map((join) => `${join.kind} ${aliased(join.source, context)} ON ${join.on.sql(context)}`),
-    where.length > 0 && `WHERE ${all(where)}`,
-    groupBy.length > 0 && `GROUP BY ${list(groupBy)}`,
-    having.length > 0 && `HAVING ${all(having)}`,
-    orderBy.length > 0 && `ORDER BY ${orderBy.map(({ by, direction }) => `${by.sql(context)} ${direction}`).join(', ')}`,
-    limitBy !== null && `LIMIT ${bindCount(limitBy.rows, context)} BY ${list(limitBy.by)}`,
-    limit !== null && `LIMIT ${bindCount(limit, context)}`,
-    offset !== null && `OFFSET ${bindCount(offset, context)}`,
-  ]
-  for (const query of common) context.hide(query)
-  return clauses.filter((clause) => clause !== false).join(' ')
-}
-
-function bindCount(rows: number, context: CompileContext): string {
-  return context.bind({ ...placeOf(rows), type: 'UInt64' })
 }

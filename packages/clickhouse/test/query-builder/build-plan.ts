@@ -1,5 +1,6 @@
 import type { SelectQuery } from '../../src/index.ts'
 import { db } from './query-data.ts'
+import { dayText } from './fill-rows.ts'
 import type { ConditionPlan, OutputPlan, QueryPlan } from './random-query.ts'
 
 // A plan is made at run time, where the compiler can't follow: here the types end.
@@ -10,7 +11,10 @@ type AnyQuery = SelectQuery<any, any, any>
 /** Builds a plan with the query builder. */
 export function buildPlan(plan: QueryPlan): AnyQuery {
   let query: AnyQuery = source(plan)
-  if (plan.join !== null) query = plan.join.kind === 'inner' ? query.innerJoin('u', plan.join.on as never) : query.leftJoin('u', plan.join.on as never)
+  if (plan.sample !== null) query = query.sample(plan.sample.share, plan.sample.offset)
+  if (plan.arrays?.isBefore === true) query = arraysJoined(query, plan.arrays)
+  if (plan.join !== null) query = (query as AnyExpressions)[`${plan.join.kind}Join`]('u', plan.join.on)
+  if (plan.arrays?.isBefore === false) query = arraysJoined(query, plan.arrays)
   for (const condition of plan.where) query = query.where((expressions: AnyExpressions) => buildCondition(expressions, condition))
   query = query.select(Object.fromEntries(Object.entries(plan.outputs).map(([name, output]) => [name, (expressions: AnyExpressions) => buildOutput(expressions, output)])) as never)
   // Columns by their full names: an output may have the bare one.
@@ -22,19 +26,31 @@ export function buildPlan(plan: QueryPlan): AnyQuery {
   return bounded(outer, plan)
 }
 
+function arraysJoined(query: AnyQuery, { isLeft, names }: NonNullable<QueryPlan['arrays']>): AnyQuery {
+  const arrays = Object.fromEntries(names.map((name) => [name, ARRAY_OF[name]])) as never
+  return (isLeft ? query.leftArrayJoin(arrays) : query.arrayJoin(arrays)) as AnyQuery
+}
+
+const ARRAY_OF = { e: 't.l', x: (expressions: AnyExpressions) => expressions.col('t.n') }
+
 function source({ from }: QueryPlan): AnyQuery {
   if (from.kind === 'table') return db.from('t') as AnyQuery
   const kept = (builder: typeof db): AnyQuery =>
-    builder.from('t', 'inside').where((expressions: AnyExpressions) => buildCondition(expressions, from.where, 'inside')).select('id', 'a', 'b', 's', 'f', 'd', 'm') as AnyQuery
+    builder.from('t', 'inside').where((expressions: AnyExpressions) => buildCondition(expressions, from.where, 'inside')).select('id', 'a', 'b', 's', 'f', 'd', 'm', 'h', 'l', 'n') as AnyQuery
   if (from.kind === 'subquery') return db.from(kept(db) as never, 't') as AnyQuery
   return db.with('kept', kept as never).from('kept', 't') as AnyQuery
 }
 
 function bounded(query: AnyQuery, plan: QueryPlan): AnyQuery {
   let ordered = query
-  for (const [index, name] of Object.keys(plan.outputs).entries()) ordered = ordered.orderBy(name as never, plan.orders[index])
+  for (const [index, name] of Object.keys(plan.outputs).entries()) ordered = plan.gaps?.at === index ? ordered.orderBy(name as never, plan.orders[index] as never, { fill: fillOf(plan.gaps) as never }) : ordered.orderBy(name as never, plan.orders[index])
   if (plan.limit !== null) ordered = ordered.limit(plan.limit)
   return plan.offset === null ? ordered : ordered.offset(plan.offset)
+}
+
+function fillOf({ from, to, step, isDay }: NonNullable<QueryPlan['gaps']>): object {
+  const value = (edge: number | null): unknown => (edge === null ? undefined : isDay ? dayText(edge) : edge)
+  return { from: value(from), to: value(to), step: isDay ? [step, 'day'] : step }
 }
 
 function buildOutput(expressions: AnyExpressions, output: OutputPlan): unknown {

@@ -20,7 +20,7 @@ export interface HostileOutcome {
   readonly wrong: string[]
 }
 
-const COLUMNS = new Set(['id', 'a', 'b', 's', 'f', 'd', 'm'].flatMap((name) => [name, `t.${name}`]))
+const COLUMNS = new Set(['id', 'a', 'b', 's', 'f', 'd', 'm', 'h', 'l', 'n'].flatMap((name) => [name, `t.${name}`]))
 const BATCH = 50
 
 /** Puts each text into every slot of a query: names of columns and tables, operators, orders, functions, aliases, names of outputs, values. */
@@ -32,7 +32,9 @@ export async function tryHostileTexts(adapter: Pick<ClickHouseAdapter, 'execute'
     mustRefuse(text, outcome)
     if (isRefused(() => db.from('t', text))) outcome.refused++
     else batch.set(text, hostileText(choices))
-    if (batch.size >= BATCH || tried === texts - 1) await mustKeep(adapter, batch, outcome)
+    if (batch.size < BATCH && tried < texts - 1) continue
+    await mustKeepElements(adapter, [...batch], outcome)
+    await mustKeep(adapter, batch, outcome)
   }
   return outcome
 }
@@ -45,12 +47,16 @@ function mustRefuse(text: string, outcome: HostileOutcome): void {
     operator: () => all.where('id', name, 1),
     direction: () => all.orderBy('id', name),
     function: () => db.from('t').select({ x: (e) => e.fn(text, 'id') }).compile(),
+    sample: () => db.from('t').sample(name),
+    stride: () => db.from('t').select('d').orderBy('d', 'asc', { fill: { step: [1, name] } }),
+    array: () => db.from('t').arrayJoin({ x: name }),
+    edge: () => db.from('t').select('m').orderBy('m', 'asc', { fill: { from: text, step: [1, 'day'] } }),
     unit: () => db.from('t').select({ x: (e) => e.startOf(name, 'm') }),
     ...(COLUMNS.has(text) ? {} : { column: () => db.from('t').select(name), group: () => all.groupBy(name), order: () => all.orderBy(name), condition: () => all.where(name, '=', 1 as never) }),
   }
   for (const [slot, build] of Object.entries(slots)) {
     // These are words that the slot has.
-    if ((slot === 'table' && text === 't') || (slot === 'operator' && text === '=') || (slot === 'direction' && text === 'asc') || (slot === 'function' && /^[A-Za-z]\w*$/.test(text))) continue
+    if ((slot === 'table' && text === 't') || (slot === 'operator' && text === '=') || (slot === 'direction' && text === 'asc') || (slot === 'sample' && text === '1') || (slot === 'function' && /^[A-Za-z]\w*$/.test(text))) continue
     if (isRefused(build)) outcome.refused++
     else outcome.wrong.push(`${slot}: ${JSON.stringify(text)} was taken`)
   }
@@ -82,5 +88,21 @@ async function mustKeep(adapter: Pick<ClickHouseAdapter, 'execute'>, batch: Map<
     }
   } catch (error) {
     outcome.wrong.push(`${JSON.stringify(values)}: ${(error as Error).message}`)
+  }
+}
+
+/** All of them at once as names of arrays' elements, each with a value in its array; two whose names can mean each other are refused. */
+async function mustKeepElements(adapter: Pick<ClickHouseAdapter, 'execute'>, batch: readonly (readonly [string, string])[], outcome: HostileOutcome): Promise<void> {
+  const values = new Map(batch.map(([name, value]) => [name, value.toWellFormed()]))
+  const arrays = (names: readonly string[]): object => Object.fromEntries(names.map((name) => [name, (e: { value(value: string[]): unknown }) => e.value([values.get(name) as string])]))
+  const selected = (names: readonly string[]) => db.from('t', 'all t').arrayJoin(arrays(names) as never).select(Object.fromEntries(names.map((name) => [name, name])) as never)
+  const kept = [...values.keys()].filter((name) => !isRefused(() => selected([name])))
+  outcome.refused += values.size - kept.length
+  if (kept.length === 0 || isRefused(() => selected(kept))) return
+  const { query, params } = selected(kept).limit(1).compile()
+  const rows = await adapter.execute(query, params).then((answer) => answer.rows, (error: Error) => error.message)
+  for (const name of kept) {
+    if (typeof rows !== 'string' && rows[0]?.[name] === values.get(name)) outcome.kept++
+    else outcome.wrong.push(`elements ${JSON.stringify(name)}: ${typeof rows === 'string' ? rows : JSON.stringify(rows[0]?.[name])}`)
   }
 }

@@ -12,16 +12,26 @@ export interface Tables {
     f: Column<'Float64', number>
     d: Column<'Date', string>
     m: Column<"DateTime64(3, 'UTC')", Date>
+    h: Column<'UInt32', number>
+    l: Column<'Array(String)', string[]>
+    n: Column<'Array(Nullable(Int32))', (number | null)[]>
   }
   u: { k: Column<'Int64', bigint>; label: Column<'String', string>; w: Column<'Nullable(Int32)', number | null> }
 }
 
 export const TYPES = {
-  t: { id: 'UInt32', a: 'Nullable(Int32)', b: 'Int64', s: 'LowCardinality(String)', f: 'Float64', d: 'Date', m: "DateTime64(3, 'UTC')" },
+  t: { id: 'UInt32', a: 'Nullable(Int32)', b: 'Int64', s: 'LowCardinality(String)', f: 'Float64', d: 'Date', m: "DateTime64(3, 'UTC')", h: 'UInt32' },
   u: { k: 'Int64', label: 'String', w: 'Nullable(Int32)' },
 } as const
 
-export const db = createQueryBuilder(defineSchema<Tables>(TYPES))
+/** Arrays of `t`, of one length in each row; their elements are what queries look at. */
+export const ARRAYS = { l: 'Array(String)', n: 'Array(Nullable(Int32))' } as const
+
+/** What the sampling key of two rows differs by at least: 32 of them make all of its range. */
+export const SAMPLE_STEP = 2 ** 27
+
+const COLUMNS = { t: { ...TYPES.t, ...ARRAYS }, u: TYPES.u }
+export const db = createQueryBuilder(defineSchema<Tables>(COLUMNS))
 
 /** What the tables hold. */
 export interface Data {
@@ -46,10 +56,16 @@ export function valueFor(type: string, choices: Choices): unknown {
 export async function makeTables(adapter: ClickHouseAdapter, choices: Choices): Promise<Data> {
   const rows = (types: Readonly<Record<string, string>>, count: number): Row[] =>
     Array.from({ length: count }, (_, id) => Object.fromEntries(Object.entries(types).map(([name, type]) => [name, name === 'id' ? id : valueFor(type, choices)])))
-  const data = { t: rows(TYPES.t, 30), u: rows(TYPES.u, 9) }
-  for (const [table, types] of Object.entries(TYPES)) {
-    await adapter.execute(`CREATE OR REPLACE TABLE ${table} (${Object.entries(types).map(([name, type]) => `${name} ${type}`).join(', ')}) ENGINE = MergeTree ORDER BY ${table === 't' ? '(s, b)' : 'k'}`)
+  const data = { t: rows(TYPES.t, 30).map((row, index) => ({ ...row, h: index * SAMPLE_STEP, ...arraysOf(choices) })), u: rows(TYPES.u, 9) }
+  for (const [table, types] of Object.entries(COLUMNS)) {
+    await adapter.execute(`CREATE OR REPLACE TABLE ${table} (${Object.entries(types).map(([name, type]) => `${name} ${type}`).join(', ')}) ENGINE = MergeTree ORDER BY ${table === 't' ? '(s, b, h) SAMPLE BY h' : 'k'}`)
     await adapter.insert(table, data[table as keyof Data])
   }
   return data
+}
+
+function arraysOf(choices: Choices): Row {
+  const length = choices.between(0, 3)
+  const list = (type: string): unknown[] => Array.from({ length }, () => valueFor(type, choices))
+  return { l: list('String'), n: list('Nullable(Int32)') }
 }

@@ -24,7 +24,11 @@ export type OutputPlan =
 export interface QueryPlan {
   /** Where the rows of `t` come from: the table, or a query over it that keeps some. */
   readonly from: { readonly kind: 'table' } | { readonly kind: 'subquery' | 'common'; readonly where: ConditionPlan }
-  readonly join: { readonly kind: 'inner' | 'left'; readonly on: readonly [string, string] } | null
+  /** Where of all the rows of the table a share of them begins, and how large it is. */
+  readonly sample: { readonly share: number; readonly offset: number } | null
+  readonly join: { readonly kind: 'inner' | 'left' | 'full'; readonly on: readonly [string, string] } | null
+  /** Arrays whose elements are joined, `e` of the texts and `x` of the numbers, before the other join or behind it. */
+  readonly arrays: { readonly isLeft: boolean; readonly isBefore: boolean; readonly names: readonly ('e' | 'x')[] } | null
   readonly where: readonly ConditionPlan[]
   readonly outputs: Readonly<Record<string, OutputPlan>>
   readonly groupBy: readonly string[] | null
@@ -32,6 +36,8 @@ export interface QueryPlan {
   readonly isDistinct: boolean
   readonly isDoubled: boolean
   readonly orders: readonly ('asc' | 'desc')[]
+  /** Which output's gaps are filled, by its place, and how. */
+  readonly gaps: { readonly at: number; readonly isDay: boolean; readonly from: number | null; readonly to: number | null; readonly step: number } | null
   readonly limit: number | null
   readonly offset: number | null
 }
@@ -41,28 +47,71 @@ export type Scope = Readonly<Record<string, string>>
 
 const T_SCOPE: Scope = Object.fromEntries(Object.entries(TYPES.t).map(([name, type]) => [`t.${name}`, type]))
 const U_SCOPE: Scope = Object.fromEntries(Object.entries(TYPES.u).map(([name, type]) => [`u.${name}`, type]))
+/** 2001-01-08, in days. */
+const FIRST_DAY = 11_330
 const PATTERNS = ['%', 'a%', '%b', '_', 'A_', "o'%", '%\\_%', '%\\%', 'a\\_b', '']
+
+/** ClickHouse's types of the elements, as they are where each row has one. */
+export const ELEMENTS = { e: 'String', x: 'Nullable(Int32)' } as const
 
 /** Any query that is a valid one. */
 export function randomPlan(choices: Choices): QueryPlan {
-  const join = choices.chance(0.35) ? ({ kind: choices.of(['inner', 'left'] as const), on: choices.of([['t.b', 'u.k'], ['t.s', 'u.label']] as const) } as const) : null
-  const scope = join === null ? T_SCOPE : { ...T_SCOPE, ...U_SCOPE }
+  const arrays = choices.chance(0.25) ? { isLeft: choices.chance(0.4), isBefore: choices.chance(0.5), names: choices.of([['e'], ['x'], ['e', 'x']] as const) } : null
+  const join = choices.chance(0.35) ? randomJoin(choices, arrays) : null
+  const elements = Object.fromEntries((arrays?.names ?? []).map((name) => [`${name}.${name}`, ELEMENTS[name]]))
+  const scope: Scope = { ...T_SCOPE, ...(join === null ? {} : U_SCOPE), ...elements }
   const isGrouped = choices.chance(0.5)
   const groupBy = isGrouped ? (choices.chance(0.15) ? [] : choices.some(Object.keys(scope), 2)) : null
-  const outputs = groupBy === null ? rowOutputs(choices, scope, join === null) : groupOutputs(choices, scope, groupBy)
+  const outputs = groupBy === null ? rowOutputs(choices, scope, join === null && arrays === null) : groupOutputs(choices, scope, groupBy)
+  const orders = Object.keys(outputs).map(() => choices.of(['asc', 'desc'] as const))
+  const from = choices.chance(0.7) ? ({ kind: 'table' } as const) : ({ kind: choices.of(['subquery', 'common'] as const), where: randomCondition(choices, T_SCOPE, 1) } as const)
   return {
-    from: choices.chance(0.7) ? { kind: 'table' } : { kind: choices.of(['subquery', 'common'] as const), where: randomCondition(choices, T_SCOPE, 1) },
+    from,
+    sample: from.kind === 'table' && choices.chance(0.2) ? randomSample(choices) : null,
     join,
+    arrays,
     where: choices.chance(0.75) ? Array.from({ length: choices.between(1, 2) }, () => randomCondition(choices, scope, 2)) : [],
     outputs,
     groupBy,
     havingMoreThan: groupBy !== null && choices.chance(0.3) ? choices.between(0, 3) : null,
     isDistinct: choices.chance(0.15),
     isDoubled: choices.chance(0.1),
-    orders: Object.keys(outputs).map(() => choices.of(['asc', 'desc'] as const)),
+    orders,
+    gaps: join?.kind === 'full' || choices.chance(0.3) ? null : randomGaps(choices, outputs, orders, groupBy),
     limit: choices.chance(0.4) ? choices.between(0, 12) : null,
     offset: choices.chance(0.2) ? choices.between(0, 4) : null,
   }
+}
+
+function randomJoin(choices: Choices, arrays: QueryPlan['arrays']): QueryPlan['join'] {
+  const keys = [['t.b', 'u.k'], ['t.s', 'u.label'], ...(arrays?.isBefore === true && arrays.names.includes('e') ? ([['e.e', 'u.label']] as const) : [])] as const
+  return { kind: choices.of(['inner', 'left', 'full'] as const), on: choices.of(keys) }
+}
+
+function randomSample(choices: Choices): QueryPlan['sample'] {
+  const offset = choices.between(0, 15)
+  return { share: choices.between(1, 16 - offset) / 16, offset: offset / 16 }
+}
+
+/** Of an output that is a small number, or a day; not null, and none of those that are far apart. */
+function randomGaps(choices: Choices, outputs: QueryPlan['outputs'], orders: QueryPlan['orders'], groupBy: QueryPlan['groupBy']): QueryPlan['gaps'] {
+  const isFit = (output: OutputPlan | undefined): boolean =>
+    output !== undefined && ((output.kind === 'column' && (output.column === 't.id' || output.column === 't.d')) || output.kind === 'countIf' || (output.kind === 'aggregate' && (output.aggregate === 'count' || output.aggregate === 'countDistinct')))
+  const at = Object.values(outputs).findIndex(isFit)
+  const output = Object.values(outputs)[at]
+  // Of outputs that are the same the server makes one, in the rows that it puts in as well: of the least of a key, or of two counts.
+  const isKey = Object.values(outputs).some((one) => one.kind === 'aggregate' && (one.aggregate === 'min' || one.aggregate === 'max') && groupBy?.includes(one.column))
+  const kinds = Object.values(outputs).map((one) => (one.kind === 'aggregate' && one.aggregate !== 'count' ? `${one.aggregate} ${one.column}` : one.kind))
+  const isTwice = kinds.some((kind, index) => kind !== 'column' && kinds.indexOf(kind) !== index)
+  if (output === undefined || isKey || isTwice) return null
+  const isDay = output.kind === 'column' && output.column === 't.d'
+  const first = isDay ? FIRST_DAY : 0
+  const step = choices.between(1, 4)
+  // Downwards, nothing may pass 0.
+  const isEndless = orders[at] === 'asc' || step === 1
+  const [low, high] = [isEndless && choices.chance(0.5) ? null : first + step + choices.between(0, 4), choices.chance(0.5) ? first + choices.between(9, 40) : null]
+  const [from, to] = orders[at] === 'asc' ? [low, high] : [high, low]
+  return { at, isDay, from, to, step }
 }
 
 function rowOutputs(choices: Choices, scope: Scope, isSingle: boolean): Record<string, OutputPlan> {

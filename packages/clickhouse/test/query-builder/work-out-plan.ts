@@ -1,7 +1,8 @@
 import type { Row } from '@smart-whale/interfaces'
 import type { Data } from './query-data.ts'
+import { fillRows } from './fill-rows.ts'
 import { TYPES } from './query-data.ts'
-import type { ConditionPlan, OutputPlan, QueryPlan } from './random-query.ts'
+import { type ConditionPlan, ELEMENTS, type OutputPlan, type QueryPlan } from './random-query.ts'
 
 /** True, false, or null where SQL doesn't know. */
 type Truth = boolean | null
@@ -13,21 +14,71 @@ export function workOutPlan(plan: QueryPlan, data: Data): Row[] {
   const distinct = plan.isDistinct ? [...new Map(answered.map((row) => [wordOf(Object.values(row)), row])).values()] : answered
   const all = plan.isDoubled ? [...distinct, ...distinct] : distinct
   const sorted = all.sort((left, right) => orderOf(plan, left, right))
+  const filled = plan.gaps === null ? sorted : fillRows(sorted, { ...plan.gaps, names: Object.keys(plan.outputs), isDescending: plan.orders[plan.gaps.at] === 'desc', lack: lackOf(plan) })
   const from = plan.offset ?? 0
-  return sorted.slice(from, plan.limit === null ? undefined : from + plan.limit)
+  return filled.slice(from, plan.limit === null ? undefined : from + plan.limit)
 }
 
-function sourceRows({ from, join }: QueryPlan, data: Data): Row[] {
-  const named = (alias: string, row: Row): Row => Object.fromEntries(Object.entries(row).map(([name, value]) => [`${alias}.${name}`, value]))
-  const left = data.t.map((row) => named('t', row)).filter((row) => from.kind === 'table' || truthOf(from.where, row, data) === true)
-  if (join === null) return left
-  const right = data.u.map((row) => named('u', row))
+function sourceRows(plan: QueryPlan, data: Data): Row[] {
+  const { from, join, arrays, sample } = plan
+  const isSampled = ({ h }: Row): boolean => sample === null || ((h as number) >= sample.offset * 2 ** 32 && (h as number) < (sample.offset + sample.share) * 2 ** 32)
+  const left = data.t.filter(isSampled).map((row) => named('t', row)).filter((row) => from.kind === 'table' || truthOf(from.where, row, data) === true)
+  const before = arrays?.isBefore === true ? withElements(left, arrays) : left
+  const joined = join === null ? before : joinRows(before, data.u.map((row) => named('u', row)), join)
+  return arrays?.isBefore === false ? withElements(joined, arrays) : joined
+}
+
+const named = (alias: string, row: Row): Row => Object.fromEntries(Object.entries(row).map(([name, value]) => [`${alias}.${name}`, value]))
+
+function joinRows(left: readonly Row[], right: readonly Row[], { kind, on }: NonNullable<QueryPlan['join']>): Row[] {
   const missing = named('u', Object.fromEntries(Object.keys(TYPES.u).map((name) => [name, null])))
-  return left.flatMap((row) => {
-    const partners = right.filter((other) => row[join.on[0]] === other[join.on[1]])
-    const found = partners.length === 0 && join.kind === 'left' ? [missing] : partners
-    return found.map((other) => ({ ...row, ...other }))
+  const arePartners = (row: Row, other: Row): boolean => row[on[0]] !== null && row[on[0]] === other[on[1]]
+  const found = left.flatMap((row) => {
+    const partners = right.filter((other) => arePartners(row, other))
+    return (partners.length === 0 && kind !== 'inner' ? [missing] : partners).map((other) => ({ ...row, ...other }))
   })
+  if (kind !== 'full') return found
+  return [...found, ...right.filter((other) => !left.some((row) => arePartners(row, other))).map((other) => ({ ...NO_LEFT, ...other }))]
+}
+
+/** A row of the right side alone: what the left one has of arrays is empty there. */
+const NO_LEFT: Row = { ...named('t', Object.fromEntries(Object.keys(TYPES.t).map((name) => [name, null]))), 't.l': [], 't.n': [], 'e.e': null, 'x.x': null }
+
+function withElements(rows: readonly Row[], { isLeft, names }: NonNullable<QueryPlan['arrays']>): Row[] {
+  return rows.flatMap((row) => {
+    const length = (row['t.l'] as unknown[]).length
+    const places = length === 0 && isLeft ? [-1] : Array.from({ length }, (_, place) => place)
+    return places.map((place) => ({ ...row, ...Object.fromEntries(names.map((name) => [`${name}.${name}`, (row[name === 'e' ? 't.l' : 't.n'] as unknown[])[place] ?? null])) }))
+  })
+}
+
+/** What each output of a row holds that is put in. */
+function lackOf(plan: QueryPlan): Row {
+  return Object.fromEntries(Object.entries(plan.outputs).map(([name, output]) => [name, emptyOutput(plan, output)]))
+}
+
+function emptyOutput(plan: QueryPlan, output: OutputPlan): unknown {
+  if (output.kind === 'countIf' || output.kind === 'rowNumber') return 0n
+  if (output.kind === 'runningSum') return 0
+  const isNull = mayBeNull(plan, output.column)
+  if (output.kind === 'column') return isNull ? null : emptyOf(typeOf(output.column))
+  if (output.aggregate === 'count' || output.aggregate === 'countDistinct') return 0n
+  if (isNull) return null
+  if (output.aggregate === 'avg') return 0
+  if (output.aggregate === 'sum') return typeOf(output.column).startsWith('Float') ? 0 : 0n
+  return emptyOf(typeOf(output.column))
+}
+
+const ALL_TYPES: Readonly<Record<string, Readonly<Record<string, string>>>> = { ...TYPES, e: ELEMENTS, x: ELEMENTS }
+
+function typeOf(column: string): string {
+  return ALL_TYPES[column.slice(0, 1)]?.[column.slice(2)] as string
+}
+
+function mayBeNull({ join, arrays }: QueryPlan, column: string): boolean {
+  if (typeOf(column).startsWith('Nullable')) return true
+  if (column.startsWith('u.')) return join?.kind === 'left' || join?.kind === 'full'
+  return (join?.kind === 'full' && !(column.startsWith('e.') && arrays?.isBefore === false)) || (column.startsWith('e.') && arrays?.isLeft === true)
 }
 
 function groups(keys: readonly string[], rows: readonly Row[]): Row[][] {
@@ -52,7 +103,7 @@ function outputOf(plan: QueryPlan, output: OutputPlan, row: Row, group: readonly
     case 'countIf':
       return BigInt(group.filter((one) => truthOf(output.when, one, data) === true).length)
     case 'aggregate':
-      return aggregateOf(output.aggregate, output.column, group, plan.join?.kind === 'left')
+      return aggregateOf(output.aggregate, output.column, group, plan)
     case 'rowNumber': {
       const partition = all.filter((one) => same(one[output.partition], row[output.partition]))
       const sorted = [...partition].sort((left, right) => compareNullsLast(left[output.order], right[output.order], output.direction) || compareNullsLast(left['t.id'], right['t.id'], 'asc'))
@@ -66,13 +117,12 @@ function outputOf(plan: QueryPlan, output: OutputPlan, row: Row, group: readonly
   }
 }
 
-function aggregateOf(aggregate: string, column: string, group: readonly Row[], isLeft: boolean): unknown {
+function aggregateOf(aggregate: string, column: string, group: readonly Row[], plan: QueryPlan): unknown {
   const values = group.map((row) => row[column]).filter((value) => value !== null)
-  const type = (TYPES as Readonly<Record<string, Readonly<Record<string, string>>>>)[column.slice(0, 1)]?.[column.slice(2)] as string
-  const mayBeNull = type.startsWith('Nullable') || (isLeft && column.startsWith('u.'))
+  const type = typeOf(column)
   if (aggregate === 'count') return BigInt(values.length)
   if (aggregate === 'countDistinct') return BigInt(new Set(values.map((value) => wordOf([value]))).size)
-  if (values.length === 0 && mayBeNull) return null
+  if (values.length === 0 && mayBeNull(plan, column)) return null
   if (aggregate === 'avg') return Number(type.startsWith('Float') ? values.reduce<number>((sum, value) => sum + (value as number), 0) : values.reduce<bigint>((sum, value) => sum + BigInt(value as number), 0n)) / values.length
   if (aggregate === 'sum') return type.startsWith('Float') ? values.reduce<number>((sum, value) => sum + (value as number), 0) : values.reduce<bigint>((sum, value) => sum + BigInt(value as number), 0n)
   if (values.length === 0) return emptyOf(type)
