@@ -1,5 +1,5 @@
 import type { CallOptions, Row } from '@smart-whale/interfaces'
-import type { ClickHouseAdapter } from '../adapter-options.ts'
+import type { ClickHouseAdapter, QueryOptions } from '../adapter-options.ts'
 import { quoteName } from '../adapter/table-columns.ts'
 import type { BackupStore } from './backup-store.ts'
 import { type BackupMethod, type CopyTask, dataFolder, type RestoreTask } from './backup-method.ts'
@@ -11,6 +11,7 @@ import { readWhole } from './verify-backup.ts'
 /** Types that Parquet gives back otherwise, or not at all; the test of the export shows each of the others to come back as it was. */
 const NOT_IN_PARQUET = /\b(?:AggregateFunction|JSON|Object|Variant|Dynamic|BFloat16|Time|Time64|Interval\w*|QBit|Nothing|Ring|Polygon|MultiPolygon|LineString|MultiLineString|Geometry)\b/
 const ROWS = 'exported_rows'
+const IN_ORDER = { max_threads: 1 }
 
 /** Copies rows through this process, as files of a size that can be held in memory: where the server can't write backups, or nobody could read them. */
 export class ExportMethod implements BackupMethod {
@@ -32,15 +33,19 @@ export class ExportMethod implements BackupMethod {
   async copyOut(task: CopyTask): Promise<void> {
     const { source, partitions, call } = task
     const files: string[] = []
-    const write = async (partition: string, where: string, params: Row): Promise<void> => {
+    const write = async (partition: string, which: string, params: Row, settings?: QueryOptions['settings']): Promise<void> => {
       const name = `${dataFolder(task.backup)}${partition === '' ? 'all' : partition}/${String(files.length + 1).padStart(6, '0')}.${this.methodFor(source).toLowerCase()}`
-      const query = `SELECT ${columnList(source.columns)} FROM ${quotedNameOf(source)} ${where}`
-      const { body } = await this.#adapter.download(query, params, { ...call, format: this.methodFor(source) })
+      const query = `SELECT ${columnList(source.columns)} FROM ${quotedNameOf(source)} ${which}`
+      const { body } = await this.#adapter.download(query, params, { ...call, settings, format: this.methodFor(source) })
       await this.#store.write(name, body, call)
       files.push(name)
       task.onFile()
     }
-    if (!source.isMergeTree) return write('', '', {})
+    if (!source.isMergeTree) {
+      // Without parts, rows are told apart by where they stand: one thread reads them in their order.
+      for (const piece of await this.#piecesOf(source, call)) await write('', 'LIMIT {size:UInt64} OFFSET {begin:UInt64}', piece, IN_ORDER)
+      return
+    }
     for (const slice of await this.#slicesOf(source, partitions, call)) {
       // The last slice of a part has no end: rows that were deleted still count where the others stand.
       const end = slice.end === null ? '' : ' AND _part_offset < {end:UInt64}'
@@ -54,7 +59,8 @@ export class ExportMethod implements BackupMethod {
     const columns = columnList(manifest.columns)
     const insert = `INSERT INTO ${quotedNameOf(target)} (${columns}) SELECT ${columns} FROM ${ROWS}`
     // Equal files are no repeats of each other, and a file may span many partitions where the table was read in one piece.
-    const settings = { insert_deduplicate: 0, max_partitions_per_insert_block: 0, async_insert: 0 }
+    const inOrder = manifest.engine.endsWith('MergeTree') ? {} : { ...IN_ORDER, input_format_parquet_preserve_order: 1 }
+    const settings = { insert_deduplicate: 0, max_partitions_per_insert_block: 0, async_insert: 0, ...inOrder }
     for (const file of exportedFiles(manifest, base)) {
       const data = await readWhole(this.#store, file.path, call)
       await this.#adapter.execute(insert, {}, { ...call, settings, external: { name: ROWS, columns: manifest.columns, format: file.format, data } })
@@ -71,10 +77,26 @@ export class ExportMethod implements BackupMethod {
       call,
     )
     return rows.flatMap(({ part, partition, rows: count, bytes }) => {
-      const pieces = Math.max(1, Math.ceil(Number(bytes) / this.#maxFileBytes))
-      const size = Math.ceil(Number(count) / pieces)
-      return Array.from({ length: pieces }, (_, index) => ({ part, partition, begin: index * size, end: index === pieces - 1 ? null : (index + 1) * size }))
+      const { begins, size } = this.#cut(Number(count), Number(bytes))
+      return begins.map((begin, index) => ({ part, partition, begin, end: index === begins.length - 1 ? null : begin + size }))
     })
+  }
+
+  /** A table that has no parts, by pieces of about that size. An empty one has a piece, too. */
+  async #piecesOf(source: TableFacts, call: CallOptions): Promise<{ readonly begin: number; readonly size: number }[]> {
+    const { rows } = await this.#adapter.execute<Row & { rows: bigint; bytes: bigint }>(
+      `SELECT count() AS rows, sum(length(formatRow('RowBinary', ${columnList(source.columns)}))) AS bytes FROM ${quotedNameOf(source)}`,
+      {},
+      call,
+    )
+    const { begins, size } = this.#cut(Number(rows[0]?.rows ?? 0), Number(rows[0]?.bytes ?? 0))
+    return begins.map((begin) => ({ begin, size }))
+  }
+
+  #cut(rows: number, bytes: number): { readonly begins: readonly number[]; readonly size: number } {
+    const pieces = Math.max(1, Math.ceil(bytes / this.#maxFileBytes))
+    const size = Math.ceil(rows / pieces)
+    return { begins: Array.from({ length: pieces }, (_, index) => index * size), size }
   }
 }
 

@@ -152,6 +152,29 @@ describe.each([
   })
 })
 
+describe.each(['Memory', 'Log', 'TinyLog', 'StripeLog'])('an exported table of the engine %s', (engine) => {
+  it.each([
+    ['Parquet', 'String'],
+    ['Native', 'SimpleAggregateFunction(max, String), state AggregateFunction(max, UInt64)'],
+  ])('lies in files that can be held in memory, as %s, and has its rows in their order', async (kind, types) => {
+    const table = `pieces_${engine}_${kind}`
+    await world.adapter.execute(`CREATE TABLE ${table} (id UInt64, note ${types}) ENGINE = ${engine}`)
+    const state = kind === 'Native' ? ', arrayReduce(\'maxState\', [number])' : ''
+    for (const begin of [70_000, 0]) await world.adapter.execute(`INSERT INTO ${table} SELECT number + ${begin}, randomPrintableASCII(20) ${state} FROM numbers(30000)`)
+    const manager = world.manager(false, { maxFileBytes: 200_000 })
+    const inOrder = async (name: string): Promise<string> => JSON.stringify((await world.adapter.execute(`SELECT id, note FROM ${name}`, {}, { settings: { max_threads: 1 } })).rows.map(({ id, note }) => [String(id), note]))
+
+    const file = await manager.createBackup(table)
+    await manager.restoreBackup(`${table}_again`, file)
+
+    const { manifest } = await manager.verify(file)
+    expect(manifest?.method).toBe(kind)
+    expect(manifest?.files.length).toBeGreaterThan(8)
+    expect(Math.max(...(manifest?.files ?? []).map(({ bytes }) => bytes))).toBeLessThan(300_000)
+    expect(await inOrder(`${table}_again`)).toBe(await inOrder(table))
+  })
+})
+
 describe('a restore', () => {
   it('warns of views that it leaves as they are, and of rows that go', async () => {
     await makeTable('watched')
