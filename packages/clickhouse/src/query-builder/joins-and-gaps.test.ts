@@ -57,6 +57,7 @@ describe('SelectQuery', () => {
     ['a name of elements that can not be quoted', () => flights.arrayJoin({ 'x\0': 'tags' }), 'a name must have 1 to 200 characters, none of them a control character or half of a surrogate pair'],
     ['a share of nothing', () => flights.sample(0), 'a share is above 0, begins from 0, and ends at 1 at most'],
     ['a share that is text', () => flights.sample('1 OFFSET 0' as never), 'a share is above 0, begins from 0, and ends at 1 at most'],
+    ['a share that is text of a number', () => flights.sample('1' as never), 'a share is above 0, begins from 0, and ends at 1 at most'],
     ['a share beyond the end', () => flights.sample(0.5, 0.75), 'a share is above 0, begins from 0, and ends at 1 at most'],
     ['a share of a query', () => db.from(flights.select('id'), 'q').sample(0.5), 'sample is for a table; put it into the query that is read from'],
     ['final of a query', () => db.from(flights.select('id'), 'q').final(), 'final is for a table; put it into the query that is read from'],

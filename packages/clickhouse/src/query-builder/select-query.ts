@@ -76,7 +76,8 @@ export class SelectQuery<Tables, S, O> implements Readable<O> {
    */
   sample(share: number, offset = 0): SelectQuery<Tables, S, O> {
     this.#mustReadTable('sample')
-    if (!(share > 0 && offset >= 0 && share + offset <= 1)) throw builderError(['sample'], 'a share is above 0, begins from 0, and ends at 1 at most')
+    const areNumbers = typeof share === 'number' && typeof offset === 'number'
+    if (!areNumbers || !(share > 0 && offset >= 0 && share + offset <= 1)) throw builderError(['sample'], 'a share is above 0, begins from 0, and ends at 1 at most')
     return this.#with({ sample: { share, offset } })
   }
 
