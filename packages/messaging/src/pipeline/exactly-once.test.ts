@@ -100,6 +100,13 @@ const HISTORIES: readonly (ToldHistory & { readonly what: string })[] = [
     mayLoseCommits: false,
     how: { ...ALONE, sinks: 'both', chunk: 2 },
   },
+  {
+    what: 'take no ledger for lost in which progress became theirs between two looks',
+    events: ['good', 'good', 'good'],
+    odd: [[19, 'dies-before'], [25, 'pauses-before', 1]],
+    mayLoseCommits: false,
+    how: { ...ALONE, chunk: 2, maxRows: 5, renamedAfter: [1], isHasty: true },
+  },
 ]
 
 describe('partition workers, killed, suspended, failed and held up at any step', () => {

@@ -25,16 +25,21 @@ interface StoredTo {
  */
 export async function refuseUnknownRows(work: Work, scope: SliceScope, known: { readonly earliest: bigint; readonly latestTurn: LatestTurn | null }, signal: AbortSignal): Promise<void> {
   // This worker may have been suspended before it looks, and somebody else have begun: what is stored was in the ledger before.
-  const stored = await lookTwice(
-    () => firstStoreWithRows(work, known.earliest, signal),
-    async () => (await work.ledger.inspect(scope, { signal })) === null,
-  )
+  const isUnknown = async (): Promise<boolean> => (await work.ledger.inspect(scope, { signal })) === null
+  const stored = await lookTwice(() => firstStoreWithRows(work, known.earliest, signal), isUnknown)
   if (stored === null) return
+  const reason = await whyUnknown(work, scope, stored, known, signal)
+  // Or between these looks the progress of another pipeline became this one's: then nobody has it any more whose it was, and all is as it should be.
+  if (await isUnknown()) throw reason
+}
+
+/** What is known beside the partition tells a ledger that was lost from one that is right not to know it. */
+async function whyUnknown(work: Work, scope: SliceScope, stored: StoredTo, known: { readonly earliest: bigint; readonly latestTurn: LatestTurn | null }, signal: AbortSignal): Promise<OperationError> {
   const beside = (await work.ledger.knownBeside?.(scope, { signal })) ?? []
   const renamed = beside.find(({ topicId }) => topicId === scope.topicId)
-  if (renamed !== undefined) throw pipelineRenamed(work, scope, stored, renamed.pipeline)
+  if (renamed !== undefined) return pipelineRenamed(work, scope, stored, renamed.pipeline)
   const wasMadeAgain = beside.some(({ pipeline }) => pipeline === scope.pipeline) || (stored.store === 'ClickHouse' && known.latestTurn === null)
-  throw wasMadeAgain ? topicBeganAgain(work, stored) : ledgerLost(work, scope, stored, known.earliest)
+  return wasMadeAgain ? topicBeganAgain(work, stored) : ledgerLost(work, scope, stored, known.earliest)
 }
 
 /**

@@ -30,6 +30,8 @@ export interface Setup {
   readonly renamedAfter?: readonly number[] | undefined
   /** Whether a worker of the former name is started once more then. @default false */
   readonly hasStrays?: boolean | undefined
+  /** Whether one of the new name is started before that has taken over. @default false */
+  readonly isHasty?: boolean | undefined
 }
 
 /** More lives than this, and the workers make no progress. */
@@ -55,7 +57,9 @@ export async function playHistory(world: World, setup: Setup): Promise<void> {
     for (const failure of await Promise.all(lives)) if (failure !== undefined) throw failure
   }
   while (!isDone(world, setup)) {
-    const former = await operator.lookAfter(lives)
+    const former = operator.rename(lives.length)
+    if (former !== null && setup.isHasty === true) await begin().vacant
+    await operator.lookAfter(lives)
     if (former !== null && setup.hasStrays === true) await begin(former).vacant
     await begin().vacant
   }
@@ -64,6 +68,7 @@ export async function playHistory(world: World, setup: Setup): Promise<void> {
   world.calmDown()
   // Whoever looks last finds nothing left to do, or does it.
   do {
+    operator.rename(lives.length)
     await operator.lookAfter(lives)
     await begin().vacant
   } while (!isDone(world, setup))
@@ -134,21 +139,24 @@ class Operator {
     this.#renamedAfter = [...(setup.renamedAfter ?? [])].sort((one, other) => one - other)
   }
 
-  /** Does what is to be done before the next worker begins; answers the former name where it has changed. */
-  async lookAfter(lives: Promise<unknown>[]): Promise<string | null> {
-    const isRenamed = lives.length >= (this.#renamedAfter[0] ?? Number.POSITIVE_INFINITY)
-    if (isRenamed) {
-      this.#renamedAfter.shift()
-      this.#world.pipeline = `${this.#world.pipeline}'`
-      this.#names.push(this.#world.pipeline)
-      this.#isTakenOver = false
-    }
+  /** Gives the pipeline its next name when so many processes have begun; answers the former one then. */
+  rename(begun: number): string | null {
+    if (begun < (this.#renamedAfter[0] ?? Number.POSITIVE_INFINITY)) return null
+    const former = this.#world.pipeline
+    this.#renamedAfter.shift()
+    this.#world.pipeline = `${former}'`
+    this.#names.push(this.#world.pipeline)
+    this.#isTakenOver = false
+    return former
+  }
+
+  /** Does what is to be done before the next worker begins. */
+  async lookAfter(lives: Promise<unknown>[]): Promise<void> {
     while (!this.#isTakenOver) {
       this.#isTakenOver = true
       // From each name to each later one: after a failover, or a command that came too early, either store may have it under any of them.
       for (const [index, to] of this.#names.entries()) for (const from of this.#names.slice(0, index)) await this.#takeOver(lives, { from, to })
     }
-    return isRenamed ? (this.#names.at(-2) ?? null) : null
   }
 
   /** Whether the end of a worker is one that an operator has to look after: it was told that the table is another pipeline's. */
@@ -170,8 +178,8 @@ class Operator {
   }
 }
 
-/** Codes by which a worker says that the table, or the progress, is another pipeline's; the last where that was taken over between two of its looks. */
-const ASKS_FOR_TAKE_OVER = new Set(['ERR_TABLE_TAKEN', 'ERR_MESSAGING_PIPELINE_RENAMED', 'ERR_MESSAGING_LEDGER_LOST'])
+/** Codes by which a worker says that the table, or the progress, is another pipeline's. */
+const ASKS_FOR_TAKE_OVER = new Set(['ERR_TABLE_TAKEN', 'ERR_MESSAGING_PIPELINE_RENAMED'])
 
 /** Whatever the command meets, it is called again. */
 const failureOf = (error: unknown): unknown => (InfrastructureError.isInstance(error) ? undefined : error)
