@@ -42,6 +42,15 @@ export async function doUrlsAnswer(urls: string, path: string, timeoutMs = TIMEO
   return all(urls.split(','), async (url) => (await fetch(new URL(path, url), { signal: AbortSignal.timeout(timeoutMs) })).ok)
 }
 
+/** An S3 server: it answers whoever signs nothing too, with a refusal. */
+export async function doesS3Answer(url: string, timeoutMs = TIMEOUT_MS): Promise<boolean> {
+  return all([url], async (address) => {
+    const answer = await fetch(address, { signal: AbortSignal.timeout(timeoutMs), redirect: 'manual' })
+    await answer.body?.cancel()
+    return answer.status < 500
+  })
+}
+
 async function all(addresses: readonly string[], answers: (address: string) => Promise<boolean>): Promise<boolean> {
   const outcomes = await Promise.all(addresses.map((address) => answers(address).catch(() => false)))
   return outcomes.every(Boolean)

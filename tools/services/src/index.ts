@@ -15,6 +15,8 @@ export type { RedisBuild } from './redis/find-redis.ts'
 // Lines that fail
 export { startToxiproxy, type Toxiproxy } from './toxiproxy/start-toxiproxy.ts'
 export type { ProxyLine, Toxic, ToxiproxyClient } from './toxiproxy/toxiproxy-client.ts'
+// Buckets
+export { type S3Server, startS3 } from './s3/start-s3.ts'
 // In common
 export type { ManagedServer } from './managed-server.ts'
 export { findFreePort, findFreePorts } from './free-ports.ts'

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ContainerPlan } from './container/container-plan.ts'
 import { CONTAINERS } from './container/containers.ts'
-import { doBrokersAnswer, doesPostgresAnswer, doRedisAnswer, doUrlsAnswer } from './does-answer.ts'
+import { doBrokersAnswer, doesPostgresAnswer, doesS3Answer, doRedisAnswer, doUrlsAnswer } from './does-answer.ts'
 import type { Progress } from './install-once.ts'
 import type { TimescaleBuild } from './postgres/start-timescaledb.ts'
 import type { RedisBuild } from './redis/find-redis.ts'
@@ -138,6 +138,18 @@ const toxiproxy: ServiceDefinition = {
   answers: (variables) => doUrlsAnswer(variables['TOXIPROXY_URL'] ?? '', '/version'),
 }
 
+const s3: ServiceDefinition = {
+  name: 's3',
+  title: 'an S3 server, for buckets',
+  variables: ['S3_URL', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY', 'S3_REGION'],
+  start: async (_folder, progress) => {
+    const { startS3 } = await import('./s3/start-s3.ts')
+    const { address, accessKeyId, secretAccessKey, region, pids, stop } = await startS3({ progress })
+    return { variables: { S3_URL: address, S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey, S3_REGION: region }, pids, stop }
+  },
+  answers: (variables) => doesS3Answer(variables['S3_URL'] ?? ''),
+}
+
 /** All services, in the order that they are listed in. */
 export const SERVICES: readonly ServiceDefinition[] = [
   kafka('kafka', 1, 'KAFKA'),
@@ -152,6 +164,7 @@ export const SERVICES: readonly ServiceDefinition[] = [
   clickhouse,
   clickhouseTrio,
   toxiproxy,
+  s3,
 ]
 
 /** What the environment says of a service, if it names one. */

@@ -13,7 +13,7 @@ describe(FILE, () => {
   it('has every service that can be brought up, but for those that are of this machine alone', () => {
     const without = SERVICES.filter(({ container }) => container === undefined).map(({ name }) => name)
 
-    expect(without).toEqual(['toxiproxy'])
+    expect(without).toEqual(['toxiproxy', 's3'])
     expect(plans.flatMap((plan) => plan.services).sort()).toEqual(Object.keys(services).sort())
   })
 
