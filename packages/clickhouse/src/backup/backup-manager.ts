@@ -29,6 +29,7 @@ import type { BackupManifest } from './manifest.ts'
 import { restoreTable } from './restore-table.ts'
 import { warningsOfRestore } from './restore-warnings.ts'
 import { backupsToDelete } from './retention.ts'
+import { makeViews, missingViews } from './table-views.ts'
 import { MANIFEST, readManifest, requireSound, verifyBackup } from './verify-backup.ts'
 import { WorkTables } from './work-tables.ts'
 
@@ -81,7 +82,7 @@ class StoredBackupManager implements BackupManager {
       call,
     }
     const { name, rows, dependents } = await copyTable(copy, table, partition ?? null, base)
-    this.#logger.info({ table, partition, backup: name, rows, base: base?.name ?? null, dependents }, 'a table was backed up; views that are filled from it are not part of that')
+    this.#logger.info({ table, partition, backup: name, rows, base: base?.name ?? null, dependents }, 'a table was backed up; of views over it only how they were made')
     return name
   }
 
@@ -90,7 +91,8 @@ class StoredBackupManager implements BackupManager {
     const call = this.#callOf(table, options)
     const manifest = await requireSound(this.#store, file, options)
     const base = manifest.base === null ? null : await readManifest(this.#store, manifest.base, call)
-    for (const warning of await warningsOfRestore(this.#adapter, table, manifest, call)) onWarning(warning)
+    const views = await missingViews(this.#adapter, table, manifest, options.views, call)
+    for (const warning of await warningsOfRestore(this.#adapter, table, manifest, views, call)) onWarning(warning)
     const [database, name] = splitTableName(table, this.#adapter.database)
     const work = new WorkTables(database, name, this.#clock)
     try {
@@ -99,6 +101,8 @@ class StoredBackupManager implements BackupManager {
     } finally {
       work.end()
     }
+    // The table is in its place whatever becomes of them.
+    for (const { view, error } of await makeViews(this.#adapter, views.made, call)) onWarning(`view "${view.name}" could not be made again: ${String(error)}; make it by its statement: ${view.definition}`)
     onProgress({ step: 'done', done: 1, total: 1 })
     this.#logger.info({ table, backup: file, rows: manifest.rows }, 'a table was restored')
     return true
@@ -136,7 +140,8 @@ class StoredBackupManager implements BackupManager {
 
   async warningsOf(table: string, file: string, options: CallOptions = {}): Promise<string[]> {
     const call = this.#callOf(table, options)
-    return warningsOfRestore(this.#adapter, table, await readManifest(this.#store, file, call), call)
+    const manifest = await readManifest(this.#store, file, call)
+    return warningsOfRestore(this.#adapter, table, manifest, await missingViews(this.#adapter, table, manifest, undefined, call), call)
   }
 
   async applyRetention(table: string, retention: BackupRetention, { dryRun = false, ...call }: CallOptions & { readonly dryRun?: boolean | undefined } = {}): Promise<string[]> {

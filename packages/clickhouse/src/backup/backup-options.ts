@@ -60,6 +60,11 @@ export interface CreateBackupOptions extends BackupCallOptions {
 export interface RestoreOptions extends BackupCallOptions {
   /** Hears what the restore doesn't cover, e.g. a view whose rows stay as they are. @default the logger */
   onWarning?: ((warning: string) => void) | undefined
+  /**
+   * Whether views that were over the table when it was backed up, and are missing, are made again, without rows. Where the table still stands, a missing view was dropped on
+   * purpose. A table that is restored under another name gets none. @default when the table itself is missing
+   */
+  views?: boolean | undefined
 }
 
 /** A backup as it lies there. */

@@ -9,6 +9,7 @@ import { type BackupManifest, type ManifestFile, type ManifestPartition, renderM
 import { differenceBetween } from './restore-table.ts'
 import { takeSnapshot } from './snapshot.ts'
 import { contentOf, partitionIdOf, type PartitionContent, requireTable, type TableFacts } from './table-facts.ts'
+import { viewsOver } from './table-views.ts'
 import { checksumOf, MANIFEST } from './verify-backup.ts'
 import { afterwards, dropTable, findLeftTables, WorkTables } from './work-tables.ts'
 
@@ -109,6 +110,7 @@ async function describe(copy: TableCopy, facts: TableFacts, partition: string | 
     partitions,
     files: await checksums(copy, backup),
     dependents: facts.dependents,
+    views: await viewsOver(copy.adapter, facts, copy.call),
   }
 }
 

@@ -42,8 +42,19 @@ export interface BackupManifest {
   readonly rows: string
   readonly partitions: readonly ManifestPartition[]
   readonly files: readonly ManifestFile[]
-  /** Views that are filled from the table, and are not in the backup. */
+  /** Views that are filled from the table, whose rows are not in the backup. */
   readonly dependents: readonly string[]
+  /** Views over the table, those that others read first. Manifests of earlier versions have none. */
+  readonly views?: readonly ManifestView[]
+}
+
+/** A view over the table, as it was when the table was backed up: how it was made, and no rows. */
+export interface ManifestView {
+  /** `database.name`. */
+  readonly name: string
+  readonly isMaterialized: boolean
+  /** The statement that made it. */
+  readonly definition: string
 }
 
 /** A manifest as the text of its file: its last member is the hash of everything before it. */

@@ -191,6 +191,54 @@ describe('a restore', () => {
     expect(rows).toEqual([{ word: 'after' }])
   })
 
+  it('makes the views over a table that is lost with it: plain ones, also over each other, and those that it fills', async () => {
+    await makeTable('lost')
+    await world.adapter.execute('CREATE TABLE lost_days (day Date, n UInt64) ENGINE = SummingMergeTree ORDER BY day')
+    await world.adapter.execute('CREATE MATERIALIZED VIEW lost_by_day TO lost_days AS SELECT toDate(at) AS day, count() AS n FROM lost GROUP BY day')
+    await world.adapter.execute('CREATE MATERIALIZED VIEW lost_words ENGINE = SummingMergeTree ORDER BY word AS SELECT word, count() AS n FROM lost GROUP BY word')
+    await world.adapter.execute('CREATE VIEW lost_z AS SELECT id, word FROM lost WHERE value IS NULL')
+    await world.adapter.execute('CREATE VIEW lost_a AS SELECT count() AS n FROM lost_z')
+    const manager = world.manager(true)
+    const file = await manager.createBackup('lost')
+    const views = ['lost_by_day', 'lost_words', 'lost_z', 'lost_a']
+    for (const name of [...views, 'lost']) await world.adapter.execute(`DROP TABLE ${name} SYNC`)
+    const warnings: string[] = []
+
+    await manager.restoreBackup('lost_copy', file)
+    const { rows: copies } = await world.adapter.execute("SELECT name FROM system.tables WHERE database = currentDatabase() AND name LIKE 'lost%' AND engine LIKE '%View'")
+    await manager.restoreBackup('lost', file, { onWarning: (warning) => void warnings.push(warning) })
+
+    expect(copies).toEqual([])
+    expect(warnings).toEqual([expect.stringContaining('lost_by_day" is missing and made again'), expect.stringContaining('lost_words" is missing and made again')])
+    await world.adapter.execute("INSERT INTO lost SELECT 5000, toDateTime64('2001-01-01', 6), NULL, 'after'")
+    const answers = await world.adapter.executeMany(['SELECT n FROM lost_days', 'SELECT word FROM lost_words', 'SELECT n FROM lost_a'])
+    expect(answers.map(({ rows }) => rows)).toEqual([[{ n: 1n }], [{ word: 'after' }], [{ n: 144n }]])
+  })
+
+  it('leaves a view alone that was dropped while its table stands, unless told otherwise, and says which it could not make', async () => {
+    await makeTable('kept')
+    await world.adapter.execute('CREATE TABLE kept_sums (word String, n UInt64) ENGINE = SummingMergeTree ORDER BY word')
+    await world.adapter.execute('CREATE MATERIALIZED VIEW kept_old TO kept_sums AS SELECT word, count() AS n FROM kept GROUP BY word')
+    const manager = world.manager(true)
+    const file = await manager.createBackup('kept')
+    await world.adapter.execute('DROP TABLE kept_old SYNC')
+    const names = async (): Promise<unknown[]> => (await world.adapter.execute("SELECT name FROM system.tables WHERE database = currentDatabase() AND name LIKE 'kept%' ORDER BY name")).rows.map(({ name }) => name)
+    const restored = async (views?: boolean): Promise<string[]> => {
+      const warnings: string[] = []
+      await manager.restoreBackup('kept', file, { views, onWarning: (warning) => void warnings.push(warning) })
+      return warnings
+    }
+
+    expect(await restored()).toEqual([expect.stringContaining('kept_old" was over "kept"'), expect.stringContaining('has 1000 rows')])
+    expect(await names()).toEqual(['kept', 'kept_sums'])
+    expect(await restored(true)).toEqual([expect.stringContaining('kept_old" is missing and made again'), expect.any(String)])
+    expect(await names()).toEqual(['kept', 'kept_old', 'kept_sums'])
+
+    for (const name of ['kept_old', 'kept_sums', 'kept']) await world.adapter.execute(`DROP TABLE ${name} SYNC`)
+    expect(await restored()).toEqual([expect.any(String), expect.stringMatching(/kept_old" could not be made again: .*; make it by its statement: CREATE MATERIALIZED VIEW/)])
+    expect(await names()).toEqual(['kept'])
+  })
+
   it('refuses what is no backup, and a table that is none', async () => {
     const manager = world.manager(true)
     await world.adapter.execute('CREATE VIEW seen AS SELECT 1 AS one')

@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { createRequire } from 'node:module'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -35,9 +36,9 @@ async function run(...args: string[]): Promise<{ code: number; out: string; erro
   expect(written.out + written.error).not.toContain(inject('clickhouse').owner.password)
   return { code, ...written }
 }
-const json = async (...args: string[]): Promise<{ code: number; answer: Record<string, never> }> => {
-  const { code, out } = await run(...args, '--json')
-  return { code, answer: JSON.parse(out) as Record<string, never> }
+const json = async (...args: string[]): Promise<{ code: number; answer: Record<string, never>; error: string }> => {
+  const { code, out, error } = await run(...args, '--json')
+  return { code, answer: JSON.parse(out) as Record<string, never>, error }
 }
 
 describe('the command line', () => {
@@ -95,6 +96,7 @@ describe('its commands', () => {
 
     expect([before.code, plan.code, up.code, after.code, drift.code, accepted.code, down.code, again.code]).toEqual([3, 0, 0, 0, 3, 0, 0, 0])
     expect(before.answer).toMatchObject({ migrations: [{ version: 1, state: 'pending' }] })
+    expect(up.error).toBe('… 1 rides, 1 of 2: CREATE TABLE rides (id UInt64, city String) ENGINE = MergeTree ORDER BY id\n… 1 rides, 2 of 2: INSERT INTO rides SELECT number, toString(number) FROM numbers(10)\n')
     expect(plan.out).toMatch(/1 rides: would send\n {2}CREATE TABLE rides/)
     expect(up.answer).toMatchObject({ succeeded: [{ version: 1, statements: 2 }] })
     expect(asReplicated.out).toContain("ON CLUSTER 'main' (id UInt64, city String) ENGINE = ReplicatedMergeTree(")
@@ -104,14 +106,16 @@ describe('its commands', () => {
 
   it('back a table up, check and restore it', async () => {
     const store = ['--store', join(folder, 'backups')]
+    await database.owner.execute('CREATE VIEW far_rides AS SELECT * FROM rides')
     const { answer: made } = await json('backup', 'create', 'rides', ...store)
     const file = String((made as { file?: string }).file)
     await database.owner.execute('TRUNCATE TABLE rides')
+    await database.owner.execute('DROP VIEW far_rides SYNC')
 
     expect(await run('backup', 'verify', file, ...store)).toMatchObject({ code: 0, out: expect.stringContaining(' 0 faults') as string })
-    expect((await run('backup', 'restore', 'rides', file, ...store)).code).toBe(0)
+    expect((await run('backup', 'restore', 'rides', file, '--views', ...store)).code).toBe(0)
     expect((await run('backup', 'list', ...store)).out).toContain(file)
-    expect((await database.owner.execute('SELECT count() AS n FROM rides')).rows).toEqual([{ n: 10n }])
+    expect((await database.owner.execute('SELECT count() AS n FROM far_rides')).rows).toEqual([{ n: 10n }])
     expect((await run('backup', 'delete', file, ...store)).code).toBe(0)
   })
 
@@ -120,11 +124,84 @@ describe('its commands', () => {
     const file = join(folder, 'rides.csv')
 
     expect(doctor).toMatchObject({ code: 0, answer: { findings: [], followed: ['too-many-parts', 'nullable-key'] } })
-    expect((await run('optimize', 'rides', '--final')).out).toMatch(/→ 1 parts/)
-    expect((await run('types', '--only', 'rides')).out).toMatch(/city/)
+    expect(doctor.error).toBe('… too-many-parts\n… nullable-key\n')
+    expect(await run('optimize', 'rides', '--final')).toMatchObject({ code: 0, out: expect.stringMatching(/→ 1 parts/) as string, error: expect.stringMatching(/^… merging rides\n/) as string })
+    expect(await json('optimize', 'rides')).toMatchObject({ code: 0, answer: { table: 'rides', partsAfter: 1, rowsAfter: '10' } })
     expect((await run('export', 'SELECT id FROM rides ORDER BY id LIMIT 2', file)).code).toBe(0)
     expect(await readFile(file, 'utf8')).toBe('"id"\n0\n1\n')
   })
+})
+
+describe('what is slow', () => {
+  it('ends by the time that the command line gives a statement, also where the command itself would wait for long', async () => {
+    const own = await mkdtemp(join(folder, 'slow-'))
+    await writeFile(join(own, '1_slow.up.sql'), 'SELECT sleepEachRow(1) FROM numbers(20) SETTINGS max_block_size = 1')
+
+    const migrated = await json('migrate', 'up', '--folder', own, '--table', 'slow_up', '--timeout-ms', '500')
+    const merged = await run('optimize', 'rides', '--final', '--timeout-ms', '1')
+
+    expect(migrated).toMatchObject({ code: 3, answer: { failed: [{ version: 1, error: { code: 'ERR_CLICKHOUSE_QUERY_TIMEOUT' } }] } })
+    expect(merged).toMatchObject({ code: 1, error: expect.stringMatching(/1 ms/) as string })
+    expect((await run('doctor', '--timeout-ms', '0')).error).toMatch(/--timeout-ms is "0"/)
+  })
+})
+
+describe('advice on the command line', () => {
+  beforeAll(async () => {
+    await database.owner.execute("CREATE TABLE trips (id UInt64, driver UInt32, at DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY id SETTINGS index_granularity = 1024")
+    await database.owner.execute('INSERT INTO trips SELECT number, number % 997, toDateTime64(number, 3) FROM numbers(60000)', {}, { settings: { async_insert: 0 } })
+  })
+
+  it('tells what a query would read, and what is missing, with the statement that mends it', async () => {
+    const query = 'SELECT count() FROM trips WHERE driver = 5'
+
+    const told = await run('explain', query)
+    const { code, answer } = await json('explain', query)
+
+    expect(told.code).toBe(3)
+    expect(told.out).toMatch(/^reads about 60000 rows in \d+ granules of \d+ parts\n.*trips: (\d+) of \1 granules\n {2}PrimaryKey: /)
+    expect(told.out).toMatch(/primary-key: .*\n.*skip-index: .*\n {2}→ ALTER TABLE .*ADD INDEX by_driver/s)
+    expect({ code, answer }).toMatchObject({ code: 3, answer: { estimate: { rows: 60000 }, findings: [{ about: 'primary-key' }, { about: 'skip-index' }] } })
+    expect(await json('explain', 'SELECT * FROM trips WHERE id = 1')).toMatchObject({ answer: { reads: [{ sortingKey: 'id' }] } })
+  })
+
+  it('proposes what is measured on a sample, from the log of queries, and tells meanwhile what it measures', async () => {
+    for (const driver of [1, 2, 3]) await database.owner.execute(`SELECT count(), max(at) FROM trips WHERE driver = ${driver}`)
+
+    const { code, answer, error } = await json('advise', '--in', database.name, '--sample-rows', '60000', '--questions', '3')
+    const told = await run('advise', '--in', database.name, '--sample-rows', '60000', '--questions', '3')
+
+    const proposals = (answer as { proposals?: { kind: string; gain: number; ddl: string[] }[] }).proposals ?? []
+    expect(code, error).toBe(0)
+    expect(error).toMatch(/^… sampling .*trips\n… measuring /m)
+    expect(proposals.find(({ kind }) => kind === 'order-by')?.gain).toBeGreaterThan(0.5)
+    expect(told.out).toMatch(/trips: ORDER BY \(`driver`, id\) {2}saves \d\d %.*\n {2}asked \d+×: .*\n {2}→ /)
+  })
+})
+
+describe('types on the command line', () => {
+  it('are a module that the compiler and the builder take', async () => {
+    await database.owner.execute("CREATE TABLE `it's odd` (`a b` Nullable(Decimal(9, 2)), e Enum8('x' = 1), tags Array(String)) ENGINE = MergeTree ORDER BY tuple()")
+    const project = await mkdtemp(join(import.meta.dirname, 'generated-'))
+    try {
+      expect(await json('types', '--out', join(project, 'tables.ts'))).toMatchObject({ code: 0, answer: { file: join(project, 'tables.ts') } })
+      await writeFile(join(project, 'use.ts'), `import { createQueryBuilder } from '@smart-whale/clickhouse'
+import { schema } from './tables.ts'
+const rows: { 'a b': string | null; e: 'x'; tag: string }[] = []
+export const query = createQueryBuilder(schema).from("it's odd").arrayJoin({ tag: 'tags' }).select('a b', 'e', 'tag').where('e', '=', 'x')
+export async function read(adapter: Parameters<typeof query.execute>[0]): Promise<typeof rows> { return [...(await query.execute(adapter)).rows] }
+// @ts-expect-error there is no such name in the enum's column
+query.where('a b', '=', true)
+console.log(query.compile().query)
+`)
+      const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc')
+      const compiled = spawnSync(process.execPath, [compiler, '--noEmit', '--strict', '--target', 'esnext', '--module', 'nodenext', '--skipLibCheck', '--allowImportingTsExtensions', '--lib', 'esnext', '--types', 'node', '--customConditions', '@smart-whale/source', '--ignoreConfig', join(project, 'use.ts')], { cwd: project, encoding: 'utf8' })
+
+      expect(compiled.stdout + compiled.stderr).toBe('')
+    } finally {
+      await rm(project, { recursive: true, force: true })
+    }
+  }, 60_000)
 })
 
 describe('the check of isolation', () => {

@@ -6,7 +6,7 @@ const OPTIONS = { store: { type: 'string' } } as const
 const HELP = "  --store FOLDER     where backups lie (CLICKHOUSE_BACKUP_FOLDER, else 'clickhouse-backups')"
 
 async function withManager(call: CommandCall, work: (manager: BackupManager) => Promise<number>): Promise<number> {
-  const manager = createBackupManager(call.adapter, { store: textOf(call, 'store') })
+  const manager = createBackupManager(call.adapter, { store: textOf(call, 'store'), timeoutMs: call.timeoutMs })
   try {
     return await work(manager)
   } finally {
@@ -45,15 +45,15 @@ export const backupCreate: Command = {
 export const backupRestore: Command = {
   name: 'backup restore',
   summary: 'Puts a table back as a backup has it: checked first, restored beside it, then swapped',
-  usage: 'TABLE BACKUP [--store FOLDER]',
-  help: HELP,
+  usage: 'TABLE BACKUP [--views] [--store FOLDER]',
+  help: `${HELP}\n  --views            makes views over the table that are missing, also where the table still stands`,
   exits: {},
-  options: OPTIONS,
+  options: { ...OPTIONS, views: { type: 'boolean' } },
   positionals: { least: 2, most: 2 },
   run: (call) =>
     withManager(call, async (manager) => {
       const [table = '', file = ''] = call.positionals
-      await manager.restoreBackup(table, file, { signal: call.signal, onProgress: progressOf(call), onWarning: call.progress })
+      await manager.restoreBackup(table, file, { views: call.values.views === true ? true : undefined, signal: call.signal, onProgress: progressOf(call), onWarning: call.progress })
       if (call.json) call.print(asJson({ table, file, restored: true }))
       return EXIT.ok
     }),
