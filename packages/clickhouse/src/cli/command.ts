@@ -25,6 +25,8 @@ export interface CommandCall {
   /** Options by name. */
   readonly values: Readonly<Record<string, string | boolean | readonly (string | boolean)[] | undefined>>
   readonly positionals: readonly string[]
+  /** Time of one statement in milliseconds, where it was given. */
+  readonly timeoutMs: number | undefined
   /** Whether the answer is for a program. */
   readonly json: boolean
   /** Aborts when the process is asked to stop. */

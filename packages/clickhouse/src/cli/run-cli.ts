@@ -42,7 +42,7 @@ export async function runCli({ args, signal, out, error, connect = createAdapter
     if (positionals.length < command.positionals.least || positionals.length > command.positionals.most) throw new ConfigurationError(`it is used like this: ${title} ${command.usage}`)
     const adapter = connect(connectionOf(values))
     try {
-      const exit = await command.run({ values, positionals, json: isJson, signal, adapter, print: (line) => out(`${line}\n`), progress: (line) => error(`${line}\n`) })
+      const exit = await command.run({ values, positionals, timeoutMs: timeoutOf(values), json: isJson, signal, adapter, print: (line) => out(`${line}\n`), progress: (line) => error(`${line}\n`) })
       return signal.aborted ? exitOfSignal(signal) : exit
     } finally {
       await adapter.close()
@@ -55,9 +55,14 @@ export async function runCli({ args, signal, out, error, connect = createAdapter
 }
 
 function connectionOf(values: Readonly<Record<string, unknown>>): ClickHouseOptions {
-  const { url, database, 'timeout-ms': timeout } = values as Readonly<Record<string, string | undefined>>
-  if (timeout !== undefined && !/^\d{1,9}$/.test(timeout)) throw new ConfigurationError(`--timeout-ms is "${timeout}", which is not a whole number`)
-  return { ...(url === undefined ? {} : { url }), ...(database === undefined ? {} : { database }), ...(timeout === undefined ? {} : { requestTimeoutMs: Number(timeout) }) }
+  const { url, database } = values as Readonly<Record<string, string | undefined>>
+  const timeout = timeoutOf(values)
+  return { ...(url === undefined ? {} : { url }), ...(database === undefined ? {} : { database }), ...(timeout === undefined ? {} : { requestTimeoutMs: timeout }) }
+}
+
+function timeoutOf({ 'timeout-ms': timeout }: Readonly<Record<string, unknown>>): number | undefined {
+  if (timeout !== undefined && !/^[1-9]\d{0,8}$/.test(String(timeout))) throw new ConfigurationError(`--timeout-ms is "${String(timeout)}", which is not a whole number from 1`)
+  return timeout === undefined ? undefined : Number(timeout)
 }
 
 /** The command by its one or two words; null asks for the overview, of all or of one family. */

@@ -219,7 +219,7 @@ class LockedMigrationManager implements MigrationManager {
       let step = 0
       const call = this.#callOf({ signal: signal === undefined ? lock.signal : AbortSignal.any([signal, lock.signal]) })
       const identity = await this.#history.identify(call)
-      return await work({ adapter: this.#adapter, history: this.#history, identity, lock, clock: this.#clock, onItsWayMs: this.#onItsWayMs, nextStep: () => step++, call })
+      return await work({ adapter: this.#adapter, history: this.#history, identity, lock, clock: this.#clock, onItsWayMs: this.#onItsWayMs, nextStep: () => step++, call, onStatement: this.#options.onStatement })
     } catch (error) {
       // A lock that was lost is why calls were ended, and the better thing to say.
       throw lock.signal.aborted && signal?.aborted !== true ? lock.signal.reason : error

@@ -22,6 +22,8 @@ export interface MigrationManagerOptions {
   clock?: Clock | undefined
   /** Hears of each migration. @default silentLogger */
   logger?: Logger | undefined
+  /** Hears of each statement before it is sent, with its place of so many. @default nobody hears */
+  onStatement?: ((sending: { readonly version: number; readonly name: string; readonly statement: string; readonly place: number; readonly of: number }) => void) | undefined
 }
 
 /** What a single call may be told. */

@@ -5,6 +5,7 @@ import { OperationalError } from '../operational-errors.ts'
 import { checksumOf } from './migration-files.ts'
 import type { Direction, HistoryIdentity, MigrationEvent, MigrationHistory } from './migration-history.ts'
 import type { MigrationLock } from './migration-lock.ts'
+import type { MigrationManagerOptions } from './migration-options.ts'
 import type { MigrationState } from './migration-state.ts'
 import { isRepeatable, leavesNothingWhenItFails } from './migration-statements.ts'
 import { fateOf, type SentStatement, waitUntilItEnded } from './statement-fate.ts'
@@ -36,6 +37,7 @@ export interface MigrationRunner {
   readonly nextStep: () => number
   /** Bounds one statement. */
   readonly call: CallOptions
+  readonly onStatement: MigrationManagerOptions['onStatement']
 }
 
 /** A statement of a task, and its place in the whole, from 0. */
@@ -88,6 +90,7 @@ async function sendStatement(task: MigrationTask, placed: PlacedStatement, runne
   const step = await record(runner, task, 'begun', index, checksum)
   // Writing it down may have taken longer than the lease: somebody else may be about to send it by now.
   await lock.assertStillHeld()
+  runner.onStatement?.({ version: task.version, name: task.name, statement, place: index + 1, of: task.statements.length })
   try {
     await adapter.execute(statement, {}, { ...call, retry: false, queryId: queryIdOf(identity, lock.epoch, step), settings: STATEMENT_SETTINGS })
   } catch (error) {

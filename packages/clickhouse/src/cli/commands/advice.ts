@@ -31,6 +31,7 @@ Samples are tables of their own beside the table, smart_whale_sample_…; they a
       maxQuestions: wholeNumber(call, 'questions'),
       sampleRows: wholeNumber(call, 'sample-rows'),
       signal: call.signal,
+      timeoutMs: call.timeoutMs,
       onProgress: (what) => call.progress(`… ${what}`),
     })
     if (call.json) call.print(asJson(advice))

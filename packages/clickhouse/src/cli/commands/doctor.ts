@@ -20,8 +20,8 @@ ${ALL_RULES.map(({ name, summary }) => `  ${name.padEnd(24)}${summary}`).join('\
   options: { in: { type: 'string', multiple: true }, rule: { type: 'string', multiple: true }, fix: { type: 'boolean' }, 'with-caution': { type: 'boolean' }, 'dry-run': { type: 'boolean' } },
   positionals: { least: 0, most: 0 },
   run: async (call) => {
-    const { signal, values } = call
-    const report = await runDoctor(call.adapter, { databases: textsOf(call, 'in'), rules: textsOf(call, 'rule'), signal, onRule: (name) => call.progress(`… ${name}`) })
+    const { signal, values, timeoutMs } = call
+    const report = await runDoctor(call.adapter, { databases: textsOf(call, 'in'), rules: textsOf(call, 'rule'), signal, timeoutMs, onRule: (name) => call.progress(`… ${name}`) })
     const fixes = values.fix === true ? await applyFixes(call.adapter, report.findings, { signal, dryRun: values['dry-run'] === true, withCaution: values['with-caution'] === true }) : undefined
     if (call.json) call.print(asJson({ ...report, ...(fixes === undefined ? {} : { fixes }) }))
     else tell(call, report, fixes)

@@ -36,6 +36,8 @@ function managerOf(call: CommandCall): MigrationManager {
     topology: topologyOf(call),
     allowOutOfOrder: call.values['allow-out-of-order'] === true,
     lockTimeoutMs: numberOf(call, 'lock-timeout-ms'),
+    timeoutMs: call.timeoutMs,
+    onStatement: ({ version, name, statement, place, of }) => call.progress(`… ${version} ${name}, ${place} of ${of}: ${statement.slice(0, 80).replace(/\s+/g, ' ')}`),
   })
 }
 
