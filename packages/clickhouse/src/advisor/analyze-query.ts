@@ -65,12 +65,12 @@ const MANY_PARTS = 50
  */
 export async function analyzeQuery(adapter: ClickHouseAdapter, query: string, params: QueryParams = {}, options: QueryOptions = {}): Promise<QueryAnalysis> {
   const bare = query.trim().replace(/;\s*$/, '')
-  const plan = readPlan((await adapter.execute<Row & { explain: string }>(`EXPLAIN indexes = 1, actions = 1, json = 1 ${bare}`, params, options)).rows.map(({ explain }) => explain).join('\n'))
+  const plan = readPlan((await adapter.execute<Row & { explain: string }>(`EXPLAIN header = 1, indexes = 1, actions = 1, json = 1 ${bare}`, params, options)).rows.map(({ explain }) => explain).join('\n'))
   const { rows: estimates } = await adapter.execute<Row & { rows: bigint; marks: bigint; parts: bigint }>(`EXPLAIN ESTIMATE ${bare}`, params, options)
   const sum = (name: 'rows' | 'marks' | 'parts'): number => estimates.reduce((total, row) => total + Number(row[name]), 0)
   const facts = await factsOf(adapter, plan.nodes.map(({ table }) => table), options)
   const reads = plan.nodes.map((node) => readOf(node, facts.get(node.table)))
-  return { estimate: { rows: sum('rows'), granules: sum('marks'), parts: sum('parts') }, reads, findings: [...reads.flatMap((read) => findingsOf(read, bare)), ...joinFindings(plan.joins, reads)] }
+  return { estimate: { rows: sum('rows'), granules: sum('marks'), parts: sum('parts') }, reads, findings: [...reads.flatMap((read, index) => findingsOf(read, bare, plan.nodes[index]?.columns ?? [])), ...joinFindings(plan.joins, reads)] }
 }
 
 interface TableFacts extends Row {
@@ -104,7 +104,7 @@ function readOf(node: PlanNode, facts: TableFacts | undefined): TableRead {
   }
 }
 
-function findingsOf(read: TableRead, query: string): AnalysisFinding[] {
+function findingsOf(read: TableRead, query: string, columns: readonly string[]): AnalysisFinding[] {
   const { table, granules, granulesOfTable, indexes, sortingKey } = read
   const parts = indexes.at(-1)?.parts ?? 0
   const findings: AnalysisFinding[] = []
@@ -122,7 +122,9 @@ function findingsOf(read: TableRead, query: string): AnalysisFinding[] {
   if (share >= MUCH && isPlain) findings.push(...missingIndexes(read, filters))
   if (share >= MUCH && isPlain && groupBy.length > 0 && read.projection === null)
     findings.push({ about: 'projection', table, reason: `groups by ${groupBy.join(', ')} over ${percent(share)} of the table each time it is asked`, remedy: 'a projection or a materialized view that keeps the groups; advise measures one' })
-  if (filters.length > 0 && read.prewhere === null && share > 0.1) findings.push({ about: 'prewhere', table, reason: 'no filter is read first: all columns are read for all rows of the granules', remedy: 'optimize_move_to_prewhere = 1, or write PREWHERE' })
+  // What is filtered by has to be read in any case: there must be another column that could wait.
+  const canWait = columns.some((column) => !filters.some((filter) => filter.column === column))
+  if (filters.length > 0 && canWait && read.prewhere === null && share > 0.1) findings.push({ about: 'prewhere', table, reason: 'no filter is read first: all columns are read for all rows of the granules', remedy: 'optimize_move_to_prewhere = 1, or write PREWHERE' })
   return findings
 }
 

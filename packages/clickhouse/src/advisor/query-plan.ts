@@ -4,6 +4,8 @@ import type { IndexUse } from './analyze-query.ts'
 export interface PlanNode {
   readonly table: string
   readonly indexes: readonly IndexUse[]
+  /** Columns that are read. */
+  readonly columns: readonly string[]
   readonly prewhere: string | null
   readonly projection: string | null
 }
@@ -18,12 +20,13 @@ export interface QueryPlan {
 interface RawNode {
   readonly 'Node Type': string
   readonly Description?: string
+  readonly Header?: readonly { readonly Name: string }[]
   readonly Plans?: readonly RawNode[]
   readonly Indexes?: readonly Readonly<Record<string, unknown>>[]
   readonly 'Prewhere info'?: { readonly 'Prewhere filter'?: { readonly 'Prewhere filter column'?: string } }
 }
 
-/** Reads what `EXPLAIN indexes = 1, json = 1` answers. */
+/** Reads what `EXPLAIN header = 1, indexes = 1, json = 1` answers. */
 export function readPlan(text: string): QueryPlan {
   const [root] = JSON.parse(text) as readonly { readonly Plan: RawNode }[]
   const nodes = root === undefined ? [] : flatten(root.Plan)
@@ -44,6 +47,7 @@ function nodeOf(node: RawNode): PlanNode {
   const isProjection = /^\w+$/.test(description)
   return {
     table: description,
+    columns: (node.Header ?? []).map(({ Name }) => Name),
     projection: isProjection ? description : null,
     prewhere: node['Prewhere info']?.['Prewhere filter']?.['Prewhere filter column'] ?? null,
     indexes: (node.Indexes ?? []).map((index) => ({

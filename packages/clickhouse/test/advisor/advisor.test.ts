@@ -50,6 +50,26 @@ describe('advice', () => {
     expect(advice.rejected).toContainEqual({ table: `${database.name}.rides`, what: 'INDEX driver bloom_filter(0.01)', reason: expect.stringMatching(/saves -?\d+ % only/) as string })
   })
 
+  it('proposes an index that lets granules be skipped, with what it saves', async () => {
+    const { owner } = database
+    await owner.execute('CREATE TABLE visits (id UInt64, batch UInt32, note String) ENGINE = MergeTree ORDER BY id SETTINGS index_granularity = 1024')
+    // Equal batches lie together, but not in the order of the key.
+    await owner.execute('INSERT INTO visits SELECT number, intHash32(intDiv(number, 5000)), toString(cityHash64(number)) FROM numbers(100000)', {}, { settings: { async_insert: 0 } })
+    const log = recordQuestions(owner)
+    const [middle] = (await owner.execute('SELECT batch FROM visits GROUP BY batch ORDER BY batch LIMIT 1 OFFSET 10')).rows
+    const query = `SELECT count(), max(note) FROM visits WHERE batch = ${String(middle?.['batch'])}`
+    await log.adapter.execute(query)
+
+    const { proposals } = await advise(owner, { questions: log.questions(), sampleRows: 100_000 })
+    const index = proposals.find(({ kind }) => kind === 'skip-index')
+    for (const statement of index?.ddl ?? []) await owner.execute(statement, {}, { settings: { mutations_sync: 1 } })
+    const { reads } = await analyzeQuery(owner, query)
+
+    expect(index).toMatchObject({ what: 'INDEX batch bloom_filter(0.01)', question: query })
+    expect(index?.gain).toBeGreaterThan(0.2)
+    expect(reads[0]?.granules).toBeLessThan((reads[0]?.granulesOfTable ?? 0) * 0.2)
+  })
+
   it('leaves no sample behind', async () => {
     expect(await samplesLeft()).toEqual([])
   })
@@ -87,6 +107,8 @@ describe('what a query would cost', () => {
 
     const byKey = await analyzeQuery(owner, 'SELECT count() FROM kept WHERE id < 10')
     const beside = await analyzeQuery(owner, 'SELECT sum(id) FROM kept WHERE driver = :driver AND x = 3', { driver: 5 })
+    const alone = await analyzeQuery(owner, 'SELECT count() FROM kept WHERE driver = 5')
+    const unmoved = await analyzeQuery(owner, 'SELECT sum(id) FROM kept WHERE driver = 5', {}, { settings: { optimize_move_to_prewhere: 0 } })
     const all = await analyzeQuery(owner, 'SELECT * FROM kept')
     const grouped = await analyzeQuery(owner, 'SELECT driver, count() FROM kept GROUP BY driver')
     const joined = await analyzeQuery(owner, 'SELECT small.city, count() FROM small JOIN kept ON kept.id = small.id GROUP BY 1', {}, { settings: { query_plan_join_swap_table: 'false', query_plan_optimize_join_order_limit: 0 } })
@@ -97,6 +119,8 @@ describe('what a query would cost', () => {
     expect(beside.findings[0]?.reason).toMatch(/the key \(id\) can tell nothing of the filters \(driver, x\): .* \(100 %\)/)
     expect(beside.findings[1]?.remedy).toMatch(/DROP INDEX by_x/)
     expect(beside.findings[2]?.remedy).toMatch(/ADD INDEX by_driver `driver` TYPE bloom_filter/)
+    expect(alone.findings.map(({ about }) => about)).toEqual(['primary-key', 'skip-index'])
+    expect(unmoved.findings.map(({ about }) => about)).toEqual(['primary-key', 'skip-index', 'prewhere'])
     expect(beside.reads[0]?.prewhere).toMatch(/driver/)
     expect(beside.estimate.rows).toBe(200_000)
     expect(all.findings.map(({ about }) => about)).toEqual(['select-all'])
