@@ -149,7 +149,7 @@ export class ExpressionBuilder<S> {
 
   /** A quantile of numbers, exactly. @param level from 0 to 1 */
   quantile<O extends Operand<S>>(level: number, operand: O): QueryExpression<Column<'Float64', number | NullOf<ShapeOf<S, O>['value']>>> {
-    if (!(level >= 0 && level <= 1)) throw builderError(['level'], 'a quantile is from 0 to 1')
+    if (typeof level !== 'number' || !(level >= 0 && level <= 1)) throw builderError(['level'], 'a quantile is from 0 to 1')
     const { sql, type } = this.operand(operand)
     // A level is a part of the function's name, which takes no bound value.
     return { sql: (context) => `quantileExactInclusive(${level})(${sql(context)})`, type: floatLike(type), name: 'quantile' }

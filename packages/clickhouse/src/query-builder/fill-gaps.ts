@@ -76,7 +76,8 @@ function strideOf(step: GapOptions['step'], { name, type, direction }: FilledOut
     if (!(step > 0) || !Number.isFinite(step) || (!bare.startsWith('Float') && type !== '' && !Number.isSafeInteger(step))) throw builderError([name], `the step of "${name}" must be a number above 0 that a ${bare} holds`)
     return (context) => context.bind({ ...placeOf(step * sign, name) })
   }
-  const [count, unit] = step
+  if (!Array.isArray(step)) throw builderError([name], `the step of "${name}" must be a number, or a count and a unit`)
+  const [count, unit] = step as readonly [number, TimeUnit]
   if (NUMBERS.test(bare)) throw builderError([name], `"${name}" is a ${bare}: its step has no unit`)
   if (!Number.isSafeInteger(count) || count < 1) throw builderError([name], `the step of "${name}" must be a whole number of units, from 1`)
   const word = unitWord(unit)

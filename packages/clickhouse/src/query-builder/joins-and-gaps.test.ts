@@ -69,6 +69,8 @@ describe('SelectQuery', () => {
     ['a unit where there is none', () => flights.select('id').orderBy('id', 'asc', { fill: { step: [1, 'day'] } }), '"id" is a UInt16: its step has no unit'],
     ['a unit that is none', () => flights.select('at').orderBy('at', 'asc', { fill: { step: [1, 'day) OR (1' as never] } }), 'there is no unit "day) OR (1"; there are second, minute, hour, day, week, month, quarter, year'],
     ['a step that leads nowhere', () => flights.select('id').orderBy('id', 'asc', { fill: { step: 0 } }), 'the step of "id" must be a number above 0 that a UInt16 holds'],
+    ['a step that is text', () => flights.select('day').orderBy('day', 'asc', { fill: { step: '1 day' as never } }), 'the step of "day" must be a number, or a count and a unit'],
+    ['a quantile that is text', () => flights.select({ x: (e) => e.quantile('0.5' as never, 'id') }), 'a quantile is from 0 to 1'],
     ['a step of half a day', () => flights.select('day').orderBy('day', 'asc', { fill: { step: [0.5, 'day'] } }), 'the step of "day" must be a whole number of units, from 1'],
     ['an end that the column does not hold', () => flights.select('id').orderBy('id', 'asc', { fill: { to: 65_536 } }), 'the gaps of "id" can\'t begin or end at a value that a UInt16 doesn\'t hold'],
     ['a begin below 0', () => flights.select('id').orderBy('id', 'asc', { fill: { from: -1 } }), 'the gaps of "id" can\'t begin or end at a value that a UInt16 doesn\'t hold'],
