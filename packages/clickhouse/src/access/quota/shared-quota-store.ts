@@ -23,6 +23,13 @@ const QUIET_MS = 60_000
 /** Tenants of which it is remembered what a quiet process has spent. */
 const MAX_REMEMBERED = 10_000
 
+/** How far the clocks of the processes may be apart before what a process has spent is forgotten too early. */
+const CLOCKS_DIFFER_MS = 3_600_000
+/** The lists of processes: with several, few write the same one at once. */
+const LISTS = [...'0123456789abcdef']
+/** How often a process writes itself on the list while others write over it; the next second it does so again. */
+const LIST_ROUNDS = 3
+
 /** Another process that may have spent something within the window. */
 interface Member {
   /** What it last said when it looked at its quotas. */
@@ -101,23 +108,50 @@ class SharedQuotaStore implements QuotaStore {
     return spent
   }
 
-  /**
-   * The other processes. Each says that it is there by a key of its own, which lives for as long as what it has spent may count; the list is looked through once a
-   * second at most.
-   */
+  /** The other processes, by lists that all of them keep together; they are looked at once a second at most. */
   async #others(windowMs: number): Promise<ReadonlyMap<string, Member>> {
     this.#longestWindowMs = Math.max(this.#longestWindowMs, windowMs)
     const now = this.#clock.monotonic()
     if (now - this.#membersReadAt < 1000) return this.#members
     this.#membersReadAt = now
-    const prefix = `${this.#prefix}member:`
-    await this.#cache.set(`${prefix}${this.#process}`, this.#clock.now(), lifeSeconds(this.#longestWindowMs))
-    const names: string[] = []
-    for await (const name of this.#cache.scanKeys(`${prefix.replace(/[*?[\]\\]/g, '\\$&')}*`)) names.push(name.slice(prefix.length))
-    const others = names.filter((name) => name !== this.#process)
-    const beats = await Promise.all(others.map((name) => this.#cache.get<number>(`${prefix}${name}`)))
-    this.#members = new Map(others.map((name, index) => [name, heard(this.#members.get(name), beats[index] ?? 0, now)]))
+    const mine = listOf(this.#process)
+    const lists = await Promise.all([this.#tellOfMe(mine), ...LISTS.filter((list) => list !== mine).map((list) => this.#listed(list))])
+    const beats = lists.flatMap((list) => [...list]).filter(([name]) => name !== this.#process)
+    this.#members = new Map(beats.map(([name, beat]) => [name, heard(this.#members.get(name), beat, now)]))
     return this.#members
+  }
+
+  /**
+   * Puts this process on its list. Two that write at once may each miss the other: so a process looks whether it stands there, and everybody writes down
+   * everybody of the list that it knows.
+   */
+  async #tellOfMe(list: string): Promise<Map<string, number>> {
+    const known = [...this.#members].filter(([name]) => listOf(name) === list).map(([name, { beat }]) => [name, beat] as const)
+    const beats = new Map([...known, ...(await this.#listed(list))])
+    const beat = this.#clock.now()
+    for (let round = 0; round < LIST_ROUNDS; round++) {
+      for (const [name, its] of beats) if (its < this.#forgottenBefore) beats.delete(name)
+      beats.set(this.#process, beat)
+      await this.#cache.set(this.#listKey(list), Object.fromEntries(beats), lifeSeconds(this.#longestWindowMs) + CLOCKS_DIFFER_MS / 1000)
+      const stands = await this.#listed(list)
+      for (const [name, its] of stands) beats.set(name, Math.max(its, beats.get(name) ?? 0))
+      if (stands.get(this.#process) === beat) break
+    }
+    return beats
+  }
+
+  async #listed(list: string): Promise<Map<string, number>> {
+    const told = Object.entries((await this.#cache.get<Record<string, number>>(this.#listKey(list))) ?? {})
+    return new Map(told.filter(([, beat]) => beat >= this.#forgottenBefore))
+  }
+
+  /** When who was last heard of has spent nothing any more that counts. */
+  get #forgottenBefore(): number {
+    return this.#clock.now() - lifeSeconds(this.#longestWindowMs) * 1000 - CLOCKS_DIFFER_MS
+  }
+
+  #listKey(list: string): string {
+    return `${this.#prefix}members:${list}`
   }
 
   #spentKey(key: string, member: string): string {
@@ -143,3 +177,6 @@ function heard(before: Member | undefined, beat: number, now: number): Member {
 function lifeSeconds(windowMs: number): number {
   return Math.ceil((windowMs * (1 + 1 / SLICES_PER_WINDOW)) / 1000) + 2
 }
+
+/** The list that a process stands on, by its id. */
+const listOf = (process: string): string => process.slice(0, 1)

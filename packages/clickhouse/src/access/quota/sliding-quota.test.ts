@@ -107,4 +107,32 @@ describe('a quota', () => {
     await clock.advance(7_200_000 * (13 / 12))
     expect(await one.excess('a')).toBeUndefined()
   })
+
+  it('finds the other processes without a look at all keys of the cache, also when many begin at once', async () => {
+    const clock = new FakeClock()
+    const cache = createL1Cache({ clock })
+    const large = new Proxy(cache, {
+      get: (target, name) => {
+        // Over a network, and among millions of keys.
+        if (name === 'scanKeys') return () => ({ [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }) })
+        const member: unknown = Reflect.get(target, name)
+        if (typeof member !== 'function') return member
+        return async (...args: unknown[]): Promise<unknown> => {
+          const answer: unknown = await (member as (...args: unknown[]) => Promise<unknown>).apply(target, args)
+          await Promise.resolve()
+          return answer
+        }
+      },
+    })
+    const processes = Array.from({ length: 10 }, () => new SlidingQuota({ windowSeconds: 60, maxRowsRead: 20 }, createSharedQuotaStore({ cache: large, clock }), () => clock.now()))
+    for (let second = 0; second < 5; second++) {
+      await Promise.all(processes.map((each) => each.excess('a')))
+      await clock.advance(1_000)
+    }
+
+    await Promise.all(processes.map((each) => each.spend('a', query(2))))
+
+    const seen = await Promise.all(processes.map((each) => each.excess('a')))
+    expect(seen.map((excess) => excess?.spent)).toEqual(Array(10).fill(20))
+  })
 })
