@@ -15,6 +15,7 @@ const EXAMPLES: Readonly<Record<string, readonly RegExp[]>> = {
   'operate/start-and-back-up.ts': [/ClickHouse answers on port \d+/, /ClickHouse, restored: \{ rows: 100000n \}/, /PostgreSQL, restored: 100000 rows/],
   'operate/migrate-and-examine.ts': [/applied: rides, fill/, /on shards: .*Distributed\(/, /drift: rides, column by_hand/, /fare: Nullable\(Float64\), and not one null/, /order-by: .* saves \d\d %/],
   'read/analytics-query.ts': [/'BGO' +│ 59994n  │ 42\.5/, /asked once: miss - asked again: hit/, /after an insert: miss/, /refused: ERR_CLICKHOUSE_PERMISSION_DENIED/],
+  'read/from-clickhouse-client.ts': [/client: +\[ \{ id: 9007199254740992,/, /id: 9007199254740993n,[\s\S]*fare: '12\.50'/, /city: 'Moss', rides: 1n/, /adapter: ERR_CLICKHOUSE_QUERY_SYNTAX server code 62/, /through the client: \[ \{ rides: 2n \} \]/],
   'read/metrics-from-cube.ts': [/'2026-01-01' │ 'lost' │ 2880n +│ 1000n/, /rollup main \d+/],
   'read/metrics.ts': [/'hourly' │ 'sw_rollup_hourly_\w+' │ 'made' +│ 100000/, /time: '2026-03-29',\s+orders: 828n/, /answered by the rollup "hourly"/, /'SE' +│ '698786\.00'/, /revenue: '2445675\.00'/, /answered by "orders"/],
   'read/typed-queries.ts': [/code: Column<'String', string>/, /params: \{ p1: 15/, /'OSL'  │ 'Oslo'   │ 4981n/, /T08:00:00\.000Z │ \d+n +│\n.*T09:00:00\.000Z │ 0n/, /'OSL' │ 'Oslo' +│ 971n/, /'SVG' │ null +│ 971n/, /null  │ 'Bergen' │ 0n/, /repeated-condition: /],
