@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { ValidationError } from '@smart-whale/interfaces'
+import { tenantHeader } from '../access/tenant-header.ts'
 import type { ClickHouseErrorCode } from '../errors.ts'
 import { type FailedQuery, mapNetworkError, mapServerError } from '../map-error.ts'
 import { ClientAnswer, type ContentEncoding, isContentEncoding } from './client-answer.ts'
@@ -17,6 +18,7 @@ export interface StockClient {
     abort_signal?: AbortSignal
     clickhouse_settings?: Record<string, string>
     decompress_response_stream?: boolean
+    http_headers?: Record<string, string>
   }): Promise<{ readonly stream: Readable; readonly response_headers: Readonly<Record<string, string | string[] | undefined>> }>
 }
 
@@ -39,14 +41,14 @@ export class ClientTransport implements ServerTransport {
     return { open: 0, idle: 0, waiting: 0 }
   }
 
-  async send({ search, body, contentType, queryId, signal }: ServerRequest): Promise<ServerAnswer> {
+  async send({ search, body, contentType, tenant, queryId, signal }: ServerRequest): Promise<ServerAnswer> {
     const failed: FailedQuery = { server: this.server, queryId }
     if (contentType !== undefined) throw unsupported()
     const { query, role, ...settings } = search
     // An insert's statement stands in the address, and its rows in the body; anything else is its own body.
     const statement = query === undefined ? { query: String(body) } : { query, values: Readable.from([Buffer.from(body)], { objectMode: false }) }
     try {
-      const call = { query_id: queryId, abort_signal: signal, clickhouse_settings: settings, decompress_response_stream: false, ...(role === undefined ? {} : { role }) }
+      const call = { query_id: queryId, abort_signal: signal, clickhouse_settings: settings, decompress_response_stream: false, http_headers: tenantHeader(tenant), ...(role === undefined ? {} : { role }) }
       const { stream, response_headers: headers } = await this.#client.exec({ ...statement, ...call })
       return { headers, body: new ClientAnswer(stream, encodingOf(headers, failed), signal) }
     } catch (error) {
