@@ -69,6 +69,7 @@ function goneBefore(database: LedgerExecutor, words: string): LedgerExecutor {
 }
 
 const COMPLETE = 'set next_offset = last_offset + 1'
+const CLAIM = 'insert into "smart_whale_ingest_ledger" as ledger'
 const BESIDE = '(pipeline = $1) <> (topic_id = $2)'
 
 const eventOf = (id: number, isBad: boolean): { partition: number; value: string } => ({ partition: 0, value: isBad ? `{"id":${id}` : JSON.stringify({ id, time: '2026-01-01T00:00:00Z' }) })
@@ -95,7 +96,7 @@ describe('a pipeline with PostgreSQL alone', () => {
   })
 })
 
-describe.each([['rows and letters', (id: number) => id % 5 === 0]] as const)('a pipeline with ClickHouse alone and its ledger in PostgreSQL, that was killed in a slice of %s', (_what, isBad) => {
+describe.each([['rows and letters', (id: number) => id % 5 === 0], ['letters alone', () => true]] as const)('a pipeline with ClickHouse alone and its ledger in PostgreSQL, that was killed in a slice of %s', (_what, isBad) => {
   it('and is taken over by a command that was killed in the middle: neither name goes on before the command is given again, and each letter is there once', async () => {
     const { bench, named, topicId } = await rides('clickhouse')
     const { transport, timescaledb, clickhouse } = bench
@@ -104,13 +105,18 @@ describe.each([['rows and letters', (id: number) => id % 5 === 0]] as const)('a 
     await until(killed, 'paused')
     await killed.stop()
 
-    await takeOverPipeline(timescaledb, { from: 'rides', to: 'trips', topicId })
+    const handOver = async (): Promise<void> => void (await takeOverPipeline(timescaledb, { from: 'rides', to: 'trips', topicId }))
+    // One worker has looked where the partition stands, and is about to claim it.
+    const overtaken = await start(bench, named('rides'), before(timescaledb, CLAIM, handOver))
+    await until(overtaken, 'halted')
+    await overtaken.stop()
     const early = await start(bench, named('trips'))
     const late = await start(bench, named('rides'))
     await until(early, 'halted')
     await until(late, 'halted')
     await Promise.all([early.stop(), late.stop()])
-    await takeOverPipeline(timescaledb, { from: 'rides', to: 'trips', topicId })
+    expect(late.status().reason).toContain('take-over --from rides --pipeline trips')
+    await handOver()
     await takeOverTurns(clickhouse, 'rides', { from: 'rides', to: 'trips', topicId, topic: 'rides' })
     await transport.send('rides', Array.from({ length: 20 }, (_, id) => eventOf(20 + id, isBad(20 + id))))
     await settled(await start(bench, named('trips')))

@@ -35,6 +35,7 @@ export {
   staleEpochError,
   type TableClaim,
   tableTakenError,
+  TAKEN_OVER,
   type TakenTable,
 } from './slice-ledger.ts'
 export type { ComparedColumn, StoredPartition, StoredRow, StoredRows } from './stored-rows.ts'

@@ -45,10 +45,18 @@ export interface SliceState {
   readonly owner: string
 }
 
+/** The owner of progress that another pipeline was given, for as long as it has not claimed it. */
+export const TAKEN_OVER = 'taken over'
+
 /** How a partition is claimed. */
 export interface ClaimOptions {
   /** Where a partition begins that the ledger doesn't know. @default 0n */
   startOffset?: bigint | undefined
+  /**
+   * Whether the ledger knew the partition when it was looked at. One that it doesn't know any more was given to another pipeline meanwhile, or is lost: it
+   * is `ERR_STALE_EPOCH` then, and not begun anew. @default false
+   */
+  isKnown?: boolean | undefined
   /**
    * An epoch that was given out already, as a store remembers it; the claim's is larger. A ledger that lost its latest commits would
    * give it out a second time otherwise. @default 0n

@@ -30,6 +30,7 @@ export class MemorySliceLedger implements SliceLedger {
     refuseAborted(options.signal)
     if (options.into !== undefined) await this.claimTable({ ...options.into, pipeline: scope.pipeline, topicId: scope.topicId })
     const known = this.#store.states.get(keyOf(scope))
+    if (options.isKnown === true && known === undefined) throw staleEpochError(scope, options.aboveEpoch ?? 0n)
     const state: SliceState = {
       nextOffset: known?.nextOffset ?? options.startOffset ?? 0n,
       inFlight: known?.inFlight ?? null,

@@ -62,6 +62,9 @@ const broken: readonly [string, string, Change][] = [
       return { ...claim, nextOffset }
     },
   })],
+  ['a partition that was given away begins anew', 'what it knew once', (ledger) => ({
+    claim: (scope, owner, { isKnown: _isKnown, ...options } = {}) => original.claim.call(ledger, scope, owner, options),
+  })],
   ['an epoch is given out a second time', 'above the one that it is told of', (ledger) => ({
     claim: (scope, owner, { startOffset, signal } = {}) => original.claim.call(ledger, scope, owner, { startOffset, signal }),
   })],

@@ -59,6 +59,11 @@ const claimCases: ContractSuite<SliceLedgerSubject> = [
     assert.equal(second.owner, 'worker-2')
   }),
 
+  ledgerCase('does not begin anew what it knew once, and knows no more', async ({ ledger, scope }) => {
+    await assertStale(ledger.claim(scope, 'worker-1', { isKnown: true }), 'a claim of what the ledger knows no more')
+    assert.equal(await ledger.inspect(scope), null)
+  }),
+
   ledgerCase('gives each claim a larger epoch, also to the same owner', async ({ ledger, scope }) => {
     const epochs: bigint[] = []
     for (let round = 0; round < 3; round++) epochs.push((await ledger.claim(scope, 'worker-1')).epoch)

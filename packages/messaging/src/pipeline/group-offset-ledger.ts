@@ -37,9 +37,10 @@ export class GroupOffsetLedger implements SliceLedger {
   }
 
   async claim(scope: SliceScope, owner: string, options: ClaimOptions = {}): Promise<SliceClaim> {
-    const { startOffset = 0n, aboveEpoch = 0n, signal } = options
+    const { startOffset = 0n, aboveEpoch = 0n, isKnown = false, signal } = options
     this.#check(scope)
     const known = await this.#read(signal)
+    if (isKnown && known === null) throw staleEpochError(scope, aboveEpoch)
     const epoch = (known !== null && known.epoch > aboveEpoch ? known.epoch : aboveEpoch) + 1n
     const state: SliceState = { nextOffset: known?.nextOffset ?? startOffset, inFlight: known?.inFlight ?? null, epoch, owner }
     // As long as it may ever get: a broker that allows less says so now, and not in the middle of the work.

@@ -3,7 +3,7 @@ import type { PartitionReader } from '../transport.ts'
 import type { DeadLetterSink } from './dead-letter-outbox.ts'
 import type { PipelineSink } from './event-types.ts'
 import { type LetterPlaces, LetterRight, type LetterWork } from './letter-right.ts'
-import { refuseRowsAhead, refuseUnknownRows } from './refuse-lost-ledger.ts'
+import { refuseHandedOver, refuseRowsAhead, refuseUnknownRows } from './refuse-lost-ledger.ts'
 import type { SentLetters } from './sent-letters.ts'
 import { recut } from './slice-records.ts'
 import type { PipelineStores } from './write-slice.ts'
@@ -111,6 +111,7 @@ export async function takePartition(work: ClaimWork, signal: AbortSignal): Promi
   const latestTurn = (await clickhouse?.latestTurn(scope, { signal })) ?? null
   const before = await ledger.inspect(scope, { signal })
   if (before === null) {
+    await refuseHandedOver(work, scope, latestTurn, signal)
     await refuseUnknownRows(work, scope, { earliest, latestTurn }, signal).catch(async (error: unknown) => {
       // This worker may have been suspended meanwhile, and another pipeline have begun.
       await refuseTakenTable(work, signal)
@@ -120,7 +121,7 @@ export async function takePartition(work: ClaimWork, signal: AbortSignal): Promi
 
   await claimTables(work, signal)
   const into = stores.timescaledb === null ? undefined : { table: work.tables.timescaledb, topic: reader.topic }
-  const claim = await ledger.claim(scope, work.owner, { startOffset: earliest, aboveEpoch: latestTurn?.epoch ?? 0n, into, signal })
+  const claim = await ledger.claim(scope, work.owner, { startOffset: earliest, isKnown: before !== null, aboveEpoch: latestTurn?.epoch ?? 0n, into, signal })
   const end = endOf(claim)
   // Asked behind the claim: before it, this worker may have been suspended, and others have gone on with what came since.
   const { latest } = await reader.bounds({ signal })

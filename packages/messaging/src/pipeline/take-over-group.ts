@@ -1,4 +1,4 @@
-import type { Slice, SliceState } from '@smart-whale/interfaces'
+import { type Slice, type SliceState, TAKEN_OVER } from '@smart-whale/interfaces'
 import { messagingTimeout, topicNotFound } from '../errors.ts'
 import type { GroupMembership, MessagingTransport, PartitionReader } from '../transport.ts'
 import { pipelineGroup } from './pipeline-group.ts'
@@ -58,8 +58,6 @@ export async function takeOverGroup(transport: MessagingTransport, { from, to, t
   await whileHeld?.({ signal: deadline })
   return moved
 }
-
-const TAKEN_OVER = 'taken over'
 
 /** Whether an earlier call has taken it over: one that was suspended must not undo what the other pipeline has done since. */
 function isTakenOver(state: SliceState, known: SliceState | null): boolean {

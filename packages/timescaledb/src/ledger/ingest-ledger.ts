@@ -89,18 +89,17 @@ export class IngestLedger implements SliceLedger {
 
   /** Takes a partition over; waits for a transaction of the former owner that is about to complete its slice. */
   async claim(scope: SliceScope, owner: string, options: ClaimOptions = {}): Promise<SliceClaim> {
-    const { startOffset = 0n, aboveEpoch = 0n, into } = options
+    const { startOffset = 0n, aboveEpoch = 0n, isKnown = false, into } = options
     checkScope(scope)
     checkOwner(owner)
     checkStartOffset(startOffset)
     checkEpoch(aboveEpoch)
-    if (into === undefined) return claimOf(scope, (await this.#claimEntry(scope, owner, options)) as LedgerRow)
-    const claim = { ...into, pipeline: scope.pipeline, topicId: scope.topicId }
     for (;;) {
       const row = await this.#claimEntry(scope, owner, options)
       if (row !== undefined) return claimOf(scope, row)
       // Nobody has the table yet, or another pipeline has.
-      await this.claimTable(claim, options)
+      if (into !== undefined) await this.claimTable({ ...into, pipeline: scope.pipeline, topicId: scope.topicId }, options)
+      if (isKnown && (await this.inspect(scope, options)) === null) throw staleEpochError(scope, aboveEpoch)
     }
   }
 
@@ -110,18 +109,19 @@ export class IngestLedger implements SliceLedger {
     await this.#claims.claim(claim, this.#call(options))
   }
 
-  /** Nothing where the table is not the pipeline's. It can't be taken over before this is done: its claim is locked meanwhile. */
+  /** Nothing where the table is not the pipeline's, or the entry isn't any more: one that is being given away is waited for. It can't be taken over before this is done: its claim is locked meanwhile. */
   async #claimEntry(scope: SliceScope, owner: string, options: ClaimOptions): Promise<LedgerRow | undefined> {
-    const { startOffset = 0n, aboveEpoch = 0n, into } = options
+    const { startOffset = 0n, aboveEpoch = 0n, isKnown = false, into } = options
     // Durable as well: an epoch that a crash of the server took back would be handed out twice.
     const [row] = await this.#storage.execute<LedgerRow>(
-      `with mine as materialized (select 1 from ${this.#claims.quoted} where table_name = ${tableNameOf('$7')} and topic_id = $2 and pipeline = $1 for share)
+      `with mine as materialized (select 1 from ${this.#claims.quoted} where table_name = ${tableNameOf('$7')} and topic_id = $2 and pipeline = $1 for share),
+            known as materialized (select 1 from ${this.#table} where $8::boolean and ${KEY} for update)
        insert into ${this.#table} as ledger (pipeline, topic_id, "partition", next_offset, epoch, owner, table_name)
-       select $1, $2, $3::integer, $4::numeric, $6::bigint + 1, $5, ${tableNameOf('$7')} where $7::text is null or exists (select from mine)
+       select $1, $2, $3::integer, $4::numeric, $6::bigint + 1, $5, ${tableNameOf('$7')} where ($7::text is null or exists (select from mine)) and (not $8::boolean or exists (select from known))
        on conflict (pipeline, topic_id, "partition") do update
          set epoch = greatest(ledger.epoch, $6::bigint) + 1, owner = excluded.owner, table_name = excluded.table_name, claimed_at = clock_timestamp(), updated_at = clock_timestamp()
        returning ${STATE}, ${DURABLY}`,
-      [...keyOf(scope), String(startOffset), owner, String(aboveEpoch), into === undefined ? null : quoteTable(into.table)],
+      [...keyOf(scope), String(startOffset), owner, String(aboveEpoch), into === undefined ? null : quoteTable(into.table), isKnown],
       { signal: options.signal, timeoutMs: this.#claimTimeoutMs },
     ).catch(async (error: unknown) => {
       throw into === undefined ? error : await this.#explainRefusedClaim(error, scope, into, options)

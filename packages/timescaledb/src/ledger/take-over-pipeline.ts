@@ -1,4 +1,4 @@
-import { type CallOptions, type ClaimedTable, type Row, tableTakenError } from '@smart-whale/interfaces'
+import { type CallOptions, type ClaimedTable, type Row, tableTakenError, TAKEN_OVER } from '@smart-whale/interfaces'
 import { TimescaleValidationError } from '../errors.ts'
 import { quoteTable } from '../quote-identifier.ts'
 import type { TimescaleStorage } from '../timescale-storage.ts'
@@ -66,11 +66,11 @@ const entriesOf = ({ from, topicId, into }: PipelineTakeover): unknown[] => [fro
 async function moveEntries(transaction: LedgerExecutor, takeover: PipelineTakeover, ledgerTable: string, call: CallOptions): Promise<readonly number[]> {
   const moved = await transaction
     .execute<Row & { partition: number }>(
-      `update ${quoteTable(ledgerTable)} set pipeline = $4, epoch = epoch + 1, owner = 'taken over', claimed_at = clock_timestamp(), updated_at = clock_timestamp(),
+      `update ${quoteTable(ledgerTable)} set pipeline = $4, epoch = epoch + 1, owner = $5, claimed_at = clock_timestamp(), updated_at = clock_timestamp(),
          excluded_offsets = case when first_offset is null then null
            else jsonb_build_object('recordedBy', $1::text) || case jsonb_typeof(excluded_offsets) when 'array' then jsonb_build_object('offsets', excluded_offsets) else excluded_offsets end end
        where ${ENTRIES} returning "partition"`,
-      [...entriesOf(takeover), takeover.to],
+      [...entriesOf(takeover), takeover.to, TAKEN_OVER],
       call,
     )
     .catch((error: unknown) => {

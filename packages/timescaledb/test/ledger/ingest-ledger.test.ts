@@ -248,6 +248,33 @@ describeEngines((engine) => {
       }
     })
 
+    it('does not begin anew what it knew, and what is being given to another pipeline when the claim comes', async () => {
+      const ledger = new IngestLedger(database.storage)
+      const scope = newScope()
+      await ledger.claim(scope, 'old')
+      const [isMoved, mayCommit] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      const slow: Parameters<typeof takeOverPipeline>[0] = {
+        withTransaction: (work, options) =>
+          database.storage.withTransaction(async (transaction) => {
+            const result = await work(transaction)
+            isMoved.resolve()
+            await mayCommit.promise
+            return result
+          }, options),
+      }
+
+      const taking = takeOverPipeline(slow, { from: 'flights', to: 'trips', topicId: scope.topicId })
+      await isMoved.promise
+      const late = ledger.claim(scope, 'late', { isKnown: true }).catch((error: unknown) => error)
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      mayCommit.resolve()
+      await taking
+
+      expect(await late).toMatchObject({ code: 'ERR_STALE_EPOCH' })
+      expect(await ledger.inspect(scope)).toBe(null)
+      expect(await ledger.claim({ ...scope, pipeline: 'trips' }, 'new', { isKnown: true })).toMatchObject({ epoch: 3n })
+    })
+
     it('hands nothing over to a pipeline that has entries of its own', async () => {
       const ledger = new IngestLedger(database.storage)
       const scope = newScope()

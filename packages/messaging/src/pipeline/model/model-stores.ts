@@ -208,11 +208,12 @@ export function modelPostgres(world: World, life: ProcessLife): { timescaledb: T
     if (holder !== null && holder !== pipeline) throw tableTakenError({ pipeline, topicId, topic: 'model', store: 'PostgreSQL', table: 'model', holder })
   }
   const ledger: SliceLedger = {
-    claim: (scope, owner, { startOffset = 0n, aboveEpoch = 0n } = {}) =>
+    claim: (scope, owner, { startOffset = 0n, aboveEpoch = 0n, isKnown = false } = {}) =>
       life.step(
         () => {
           awaitLock()
           refuseOthers(scope)
+          if (isKnown && world.postgres === null) throw staleEpochError(scope, aboveEpoch)
           const { rows = [], nextOffset = startOffset, inFlight = null, epoch: known = 0n } = world.postgres ?? {}
           const epoch = (known > aboveEpoch ? known : aboveEpoch) + 1n
           world.commit({ rows, nextOffset, inFlight, epoch, owner, pipeline: scope.pipeline })

@@ -1,3 +1,4 @@
+import { TAKEN_OVER } from '@smart-whale/interfaces'
 import { takeOverGroup } from '../take-over-group.ts'
 import { holderIn, modelRow } from './model-stores.ts'
 import { modelTransport } from './model-topic.ts'
@@ -32,7 +33,7 @@ export async function takeOverInModel(world: World, life: ProcessLife, { sinks, 
     world.claimed = to
     if (state === null) return true
     const inFlight = state.inFlight === null ? null : { ...state.inFlight, recordedBy: state.inFlight.recordedBy ?? from }
-    world.commit({ ...state, inFlight, epoch: state.epoch + 1n, owner: 'taken over', pipeline: to })
+    world.commit({ ...state, inFlight, epoch: state.epoch + 1n, owner: TAKEN_OVER, pipeline: to })
     return true
   }
   const isOurs = await life.step(moveEntry, { onServerFailure })
