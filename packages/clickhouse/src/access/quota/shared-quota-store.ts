@@ -64,6 +64,7 @@ class SharedQuotaStore implements QuotaStore {
   readonly #process = randomUUID()
   #members: ReadonlyMap<string, Member> = new Map()
   #membersReadAt = -Infinity
+  #looking: Promise<void> | undefined
   #longestWindowMs = 0
 
   constructor({ cache, keyPrefix = 'smart-whale:quota:', timeoutMs = 250, clock = systemClock, logger = silentLogger }: SharedQuotaStoreOptions) {
@@ -112,13 +113,23 @@ class SharedQuotaStore implements QuotaStore {
   async #others(windowMs: number): Promise<ReadonlyMap<string, Member>> {
     this.#longestWindowMs = Math.max(this.#longestWindowMs, windowMs)
     const now = this.#clock.monotonic()
-    if (now - this.#membersReadAt < 1000) return this.#members
-    this.#membersReadAt = now
+    if (now - this.#membersReadAt >= 1000) {
+      this.#membersReadAt = now
+      const looking = this.#lookForOthers(now).finally(() => {
+        if (this.#looking === looking) this.#looking = undefined
+      })
+      this.#looking = looking
+    }
+    // Also for those who come meanwhile: before the first look, nobody is known.
+    await this.#looking
+    return this.#members
+  }
+
+  async #lookForOthers(now: number): Promise<void> {
     const mine = listOf(this.#process)
     const lists = await Promise.all([this.#tellOfMe(mine), ...LISTS.filter((list) => list !== mine).map((list) => this.#listed(list))])
     const beats = lists.flatMap((list) => [...list]).filter(([name]) => name !== this.#process)
     this.#members = new Map(beats.map(([name, beat]) => [name, heard(this.#members.get(name), beat, now)]))
-    return this.#members
   }
 
   /**

@@ -108,6 +108,18 @@ describe('a quota', () => {
     expect(await one.excess('a')).toBeUndefined()
   })
 
+  it('knows what others have spent from its first decision on, however many it has to take at once', async () => {
+    const clock = new FakeClock()
+    const cache = createL1Cache({ clock })
+    const process = () => new SlidingQuota({ windowSeconds: 60, maxRowsRead: 10 }, createSharedQuotaStore({ cache, clock }), () => clock.now())
+    await process().spend('a', query(10))
+    const begun = process()
+
+    const decisions = await Promise.all([begun.excess('a'), begun.excess('a'), begun.enter('a')])
+
+    expect(decisions.map((excess) => excess?.spent)).toEqual([10, 10, 10])
+  })
+
   it('finds the other processes without a look at all keys of the cache, also when many begin at once', async () => {
     const clock = new FakeClock()
     const cache = createL1Cache({ clock })
