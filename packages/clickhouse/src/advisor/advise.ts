@@ -69,6 +69,8 @@ export interface Advice {
 }
 
 const TIMEOUT_MS = 60_000
+/** A sample's column that is stored in less is not worth another codec. */
+const LEAST_CODEC_BYTES = 64 * 1024
 
 /**
  * Proposes orders, projections, indexes, rollups and codecs for what is asked, each measured on a sample of the table: the question is asked of the sample as it
@@ -135,6 +137,7 @@ async function measure(samples: SampleTables, source: SampleSource, candidate: C
     const [before, after] = await Promise.all([costOf(samples, source.name, candidate, question, source), costOf(samples, changed, candidate, question, source)])
     if (question !== undefined && isDeterministic(question.query) && before.answer !== after.answer) return 'answers otherwise'
     const [from, to] = candidate.kind === 'codec' ? [before.bytesStored, after.bytesStored] : [before.bytesRead, after.bytesRead]
+    if (candidate.kind === 'codec' && from < LEAST_CODEC_BYTES) return `is stored in ${from} bytes of the sample, too little to matter`
     const gain = from === 0 ? 0 : 1 - to / from
     if (gain < leastGain) return `saves ${Math.round(gain * 100)} % only`
     const { answer: _before, ...costBefore } = before

@@ -46,6 +46,18 @@ describe('advice', () => {
     expect(of('codec').map(({ what }) => what)).toContain('at CODEC(DoubleDelta, ZSTD(1))')
   })
 
+  it('on codecs leaves alone what takes no space', async () => {
+    await database.owner.execute('CREATE TABLE few (id UInt64, x UInt64) ENGINE = MergeTree ORDER BY id')
+    await database.owner.execute('INSERT INTO few SELECT number, number FROM numbers(100)', {}, { settings: { async_insert: 0 } })
+    const log = recordQuestions(database.owner)
+    await log.adapter.execute('SELECT max(id) FROM few WHERE x = 7')
+
+    const { proposals, rejected } = await advise(database.owner, { questions: log.questions() })
+
+    expect(proposals.filter(({ kind }) => kind === 'codec')).toEqual([])
+    expect(rejected).toContainEqual({ table: `${database.name}.few`, what: expect.stringMatching(/^id CODEC/) as string, reason: expect.stringMatching(/too little to matter/) as string })
+  })
+
   it('that does not help is told as such', () => {
     expect(advice.rejected).toContainEqual({ table: `${database.name}.rides`, what: 'INDEX driver bloom_filter(0.01)', reason: expect.stringMatching(/saves -?\d+ % only/) as string })
   })
