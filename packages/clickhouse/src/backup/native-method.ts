@@ -54,7 +54,8 @@ export function placeExpression(place: NativeBackupPlace, folder: string): strin
   if ('file' in place) return `File(${quoted(joined(place.file, folder))})`
   if ('disk' in place) return `Disk(${quoted(place.disk)}, ${quoted(joined(place.path ?? '', folder))})`
   const credentials = [place.accessKeyId, place.secretAccessKey].filter((part) => part !== undefined).map(quoted)
-  return `S3(${[quoted(joined(place.s3, folder)), ...credentials].join(', ')})`
+  // An address, of which the server undoes the escapes: a key that has some of its own would become another one.
+  return `S3(${[quoted(joined(place.s3, folder.replaceAll('%', '%25'))), ...credentials].join(', ')})`
 }
 
 function joined(base: string, folder: string): string {
