@@ -198,9 +198,7 @@ class CachedAnalyticsService implements AnalyticsService {
   async #reply<T extends Row>(question: AnalyticsQuestion, found?: CacheLookup): Promise<AnalyticsResult<T>> {
     this.#refuseWhenClosed()
     if (question.signal?.aborted) throw abortedQuery(question.signal.reason)
-    if (!question.cache) {
-      return this.#answer<T>('bypass', await this.#ask(await this.#charged(question), question.signal, question.timeoutMs))
-    }
+    if (!question.cache) return this.#answer<T>('bypass', await this.#ask(await this.#charged(question), question.signal, question.timeoutMs))
     const cache = await this.#cache()
     const lookup = found ?? (await cache.lookUp(question))
     const kept = this.#serveKept<T>(cache, question, lookup)
