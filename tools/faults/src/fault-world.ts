@@ -46,7 +46,7 @@ export async function startWorld(run: FaultRun): Promise<FaultWorld> {
 
 /** Starts the engines, brokers too, in parallel. All of it ends with the run. */
 export async function startWorldOfItsOwn(run: FaultRun, { brokers }: { brokers: number }): Promise<WorldOfItsOwn> {
-  return buildWorld(run, kept(run, startKafka({ nodes: brokers })), { count: brokers, mark: newMark() })
+  return buildWorld(run, kept(run, startKafka({ nodes: brokers, isHeapFixed: true })), { count: brokers, mark: newMark() })
 }
 
 /** The stores have all that they acknowledge on disk, as in production. */

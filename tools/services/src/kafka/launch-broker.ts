@@ -17,6 +17,8 @@ export interface BrokerLaunch {
   /** Its plain listener. */
   readonly port: number
   readonly heapMegabytes: number
+  /** Whether the heap has its size from the beginning, as with Kafka's own start script: one that grows is collected over and over on the way. @default false */
+  readonly isHeapFixed?: boolean | undefined
   readonly timeoutMs: number
   readonly javaOptions?: readonly string[] | undefined
 }
@@ -42,10 +44,10 @@ export async function launchBroker(kafka: PreparedKafka, launch: BrokerLaunch): 
   }
 }
 
-function javaArguments({ classPath, archive }: PreparedKafka, { dataDir, heapMegabytes, javaOptions = [] }: BrokerLaunch): string[] {
+function javaArguments({ classPath, archive }: PreparedKafka, { dataDir, heapMegabytes, isHeapFixed = false, javaOptions = [] }: BrokerLaunch): string[] {
   return [
     `-Xmx${heapMegabytes}m`,
-    '-Xms64m',
+    `-Xms${isHeapFixed ? heapMegabytes : 64}m`,
     '-XX:+UseG1GC',
     ...(archive === undefined ? [] : [`-XX:SharedArchiveFile=${archive}`, '-Xshare:auto']),
     ...javaOptions,
