@@ -17,7 +17,7 @@ const LETTERS = { 'max.message.bytes': String(LARGEST_RECORD + 256 * 1024) }
 
 /** How a worker took in what had piled up. */
 export interface Drained {
-  /** Rows a second, once the first ones came. */
+  /** Rows a second, once all partitions are at work. */
   readonly rate: number
   /** The most memory of its own that the worker had meanwhile. */
   readonly mostMiB: number
@@ -76,9 +76,9 @@ export async function openStream(run: FaultRun, world: FaultWorld, topic: string
       const before = await storedIn(world, topic, expected.acknowledged)
       if (crew.size === 0) await crew.add(1)
       let begun = before
-      await waitUntil('the first rows move', DRAIN_DEADLINE_MS, async () => {
+      await waitUntil('rows move, and no partition waits for anything', DRAIN_DEADLINE_MS, async () => {
         begun = await storedIn(world, topic, expected.acknowledged)
-        return begun > before || begun >= expected.acknowledged
+        return (begun > before && crew.logged('partition goes on') >= crew.logged('partition paused')) || begun >= expected.acknowledged
       })
       let mostMiB = 0
       const tookMs = await waitUntilAll(expected, async () => (mostMiB = Math.max(mostMiB, (await crew.members[0]?.ownMiB()) ?? 0)))

@@ -34,17 +34,24 @@ export const isRouted = (records: readonly SliceRecord[]): boolean => records.so
 
 /** Records by whether they were refused, each in their order. Those of a slice are many: nothing grows meanwhile. */
 export function partByRefusal(records: readonly SliceRecord[]): { readonly good: readonly SliceRecord[]; readonly refused: readonly SliceRecord[] } {
-  const count = countRefused(records)
-  if (count === 0) return { good: records, refused: [] }
-  const good = new Array<SliceRecord>(records.length - count)
-  const refused = new Array<SliceRecord>(count)
-  let [nextGood, nextRefused] = [0, 0]
+  const refused = refusedAmong(records)
+  if (refused.length === 0) return { good: records, refused }
+  const good = new Array<SliceRecord>(records.length - refused.length)
+  let next = 0
   for (let index = 0; index < records.length; index++) {
     const record = records[index] as SliceRecord
-    if (record.refusal === null) good[nextGood++] = record
-    else refused[nextRefused++] = record
+    if (record.refusal === null) good[next++] = record
   }
   return { good, refused }
+}
+
+function refusedAmong(records: readonly SliceRecord[]): readonly SliceRecord[] {
+  const refused = new Array<SliceRecord>(countRefused(records))
+  for (let index = 0, next = 0; next < refused.length; index++) {
+    const record = records[index] as SliceRecord
+    if (record.refusal !== null) refused[next++] = record
+  }
+  return refused
 }
 
 function countRefused(records: readonly SliceRecord[]): number {
@@ -63,7 +70,7 @@ export function liesBehindLedger(records: readonly SliceRecord[], { storedUpTo }
  * @param fingerprint of the definition: another one may make other rows, or none, of the same records
  */
 export function sliceOf(scope: SliceScope, records: readonly SliceRecord[], fingerprint: string): Slice {
-  const excluded = partByRefusal(records).refused.map((record) => record.offset)
+  const excluded = refusedAmong(records).map((record) => record.offset)
   const firstOffset = records[0]?.offset ?? 0n
   const lastOffset = records.at(-1)?.offset ?? firstOffset
   // Where nothing is routed, the exclusions say all.
