@@ -160,7 +160,10 @@ async function takeOver({ from, to, environment, killAfterMs }: { from: string; 
 
 /** Pipelines that a store knows as those that have the table, or a partition of it. */
 async function holdersOf({ topic, sinks, world }: Rivals): Promise<ReadonlySet<string>> {
-  const names = await askClickHouse(world.clickhouse.login, `SELECT DISTINCT argMax(pipeline, (taken_at, epoch, attempt, holder)) FROM smart_whale_ingest_epochs WHERE target = '${world.clickhouse.login.database}.${topic}' GROUP BY \`partition\``)
+  const turns = `FROM smart_whale_ingest_epochs WHERE target = '${world.clickhouse.login.database}.${topic}'`
+  const names = await askClickHouse(world.clickhouse.login, `SELECT DISTINCT argMax(pipeline, (taken_at, epoch, attempt, holder)) ${turns} AND \`partition\` >= 0 GROUP BY \`partition\``)
+  // Two that begin at the very same moment are both written down; the table is the first one's.
+  names.push(...(await askClickHouse(world.clickhouse.login, `SELECT argMin(pipeline, (taken_at, holder)) ${turns} AND \`partition\` < 0 GROUP BY epoch ORDER BY epoch DESC LIMIT 1`)))
   if (sinks.includes('timescaledb')) {
     names.push(...(await askPostgres(world.postgres.address, `select distinct pipeline from smart_whale_ingest_ledger where table_name like '%${topic}'`)))
     names.push(...(await askPostgres(world.postgres.address, `select pipeline from smart_whale_ingest_ledger_tables where table_name like '%${topic}'`)))
