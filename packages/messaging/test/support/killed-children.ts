@@ -43,13 +43,17 @@ export interface ToldOutcomes {
   readonly aborted: ReadonlySet<number>
 }
 
+/** How much each process is let finish before its kill: counted and not timed, as a busy machine is slow. */
+export const COMMITS_BEFORE_A_KILL = 3
+
 /** Kills so many processes, one after the other, each somewhere within its transactions. */
 export async function killInTransactions(kills: number, random: () => number, start: (from: number) => TransactionChild): Promise<ToldOutcomes> {
   const [committed, aborted] = [new Set<number>(), new Set<number>()]
   let next = 0
   for (let round = 0; round < kills; round++) {
     const child = start(next)
-    await until(`process ${round} commits`, () => child.lines().some((line) => line.startsWith('committed')), { deadlineMs: 60_000 })
+    const commits = (): number => child.lines().filter((line) => line.startsWith('committed')).length
+    await until(`process ${round} commits`, () => commits() >= COMMITS_BEFORE_A_KILL, { deadlineMs: 60_000 })
     await pause(random() * 120)
     await child.kill()
     for (const line of child.lines()) {
