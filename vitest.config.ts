@@ -17,6 +17,8 @@ export default defineConfig({
     // Engines are child processes and native libraries: threads would share what must stay apart.
     pool: 'forks',
     maxWorkers: 2,
+    // For the engines to end; then the run is broken off.
+    teardownTimeout: 60_000,
     sequence: { sequencer: SlowestFirst },
     projects: [
       {
@@ -29,8 +31,8 @@ export default defineConfig({
           // Two processes for all files, not one for each: a third of the work is loading the same modules again. So a test
           // leaves nothing behind, neither a promise that is rejected when its file has ended nor a changed global.
           isolate: false,
-          // For what hangs; what has to be quick says so itself. The longest take 7 seconds of a machine of their own.
-          testTimeout: 30_000,
+          // The longest take 7 seconds of a machine of their own.
+          ...forWhatHangs(120_000),
         },
       },
       integrationTests({ name: 'integration', include: INTEGRATION_TESTS, exclude: [...LEAVE_NOTHING_BEHIND, '**/node_modules/**'] }),
@@ -40,5 +42,10 @@ export default defineConfig({
 })
 
 function integrationTests(selection: { name: string; include: string[]; exclude?: string[]; isolate?: boolean }): TestProjectInlineConfiguration {
-  return { resolve: source, ssr: { resolve: source }, test: { ...selection, env: COMPILED_PROGRAMS, testTimeout: 60_000, hookTimeout: 60_000 } }
+  return { resolve: source, ssr: { resolve: source }, test: { ...selection, env: COMPILED_PROGRAMS, ...forWhatHangs(300_000) } }
+}
+
+/** How long a test, a hook and a wait for a condition may take before they count as hanging: many times what they need, for a machine that has other work besides. What has to be quick says so itself. */
+function forWhatHangs(limitMs: number) {
+  return { testTimeout: limitMs, hookTimeout: limitMs, expect: { poll: { timeout: 60_000 } } }
 }

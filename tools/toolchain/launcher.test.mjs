@@ -63,7 +63,7 @@ describe.skipIf(process.platform === 'win32')('the launcher', () => {
     run.end = new Promise((resolve) => child.once('close', (code, signal) => resolve({ code, signal })))
     return run
   }
-  const until = (holds) => expect.poll(holds, { timeout: 5_000, interval: 20 }).toBe(true)
+  const until = (holds) => expect.poll(holds, { interval: 20 }).toBe(true)
   const isGone = (pid) => findProcess(pid) === undefined
 
   it('sets up, runs the command with its own arguments, and hands on its exit code', async () => {

@@ -50,7 +50,7 @@ beforeAll(async () => {
   const common = { CLICKHOUSE_URL: clickhouse.url, CLICKHOUSE_DATABASE: database, DATABASE_URL: postgres.url, AUTH_JWKS_FILE: join(folder, 'jwks.json'), AUTH_ISSUER: 'test' }
   ingestor = await startApp('stream-ingestor', { ...common, CLICKHOUSE_USER: clickhouse.owner.username, CLICKHOUSE_PASSWORD: clickhouse.owner.password, PIPELINES_FILE: join(folder, 'pipelines.json'), BROKER_DIR: join(folder, 'broker') })
   api = await startApp('analytics-api', { ...common, CLICKHOUSE_USER: clickhouse.reader.username, CLICKHOUSE_PASSWORD: clickhouse.reader.password, TABLES: 'rides', INGESTOR_URL: ingestor, GRAPHQL_MAX_ESTIMATED_ROWS: '10' })
-}, 60_000)
+})
 
 afterAll(async () => {
   for (const child of running) {
@@ -69,7 +69,7 @@ describe('the API and the ingestor, each a process of its own', () => {
   it('hand an event from one to the other through both stores', async () => {
     const event = { id: '9007199254740993', time: '2026-01-01T00:00:00Z', city: 'Oslo' }
 
-    await expect.poll(async () => (await ask(`${ingestor}/health/ready`, tokens.admin)).status, { timeout: 10_000 }).toBe(200)
+    await expect.poll(async () => (await ask(`${ingestor}/health/ready`, tokens.admin)).status).toBe(200)
     const taken = await ask(`${ingestor}/ingest/rides`, tokens.admin, [event])
     expect(taken).toEqual({ status: 200, answer: { topic: 'rides', accepted: 1, token: expect.stringMatching(/^swf1\./) as string } })
 

@@ -23,7 +23,7 @@ beforeAll(async () => {
   standalone = startStandalone(['--data', folder.path, '--no-sample', '--port', '0'], { LOG_LEVEL: 'error' })
   address = await standalone.ready
   operations = await readOperations()
-}, 120_000)
+})
 
 afterAll(async () => {
   standalone.kill('SIGTERM')
@@ -99,7 +99,7 @@ describe('every route', () => {
     )
     // The fuzz is worth something only where it gets past the first check as well.
     for (const good of ['POST /analytics 200', 'POST /graphql 200', 'POST /ingest/{topic} 200', 'GET /timeseries/{table}/aggregate 200', 'GET /timeseries/{table} 200', 'GET /timeseries/{table}/latest 200', 'GET /metrics 200']) expect([...seen.keys()]).toContain(good)
-  }, 120_000)
+  })
 
   it('but the shells and the liveness routes refuses who brings no token', async () => {
     const open = new Set(['/health', '/health/live', '/health/ready'])

@@ -58,7 +58,7 @@ describe('a standalone whose processes are killed', () => {
     const address = await start().ready
 
     await expectEachFlightOnce(address)
-  }, 300_000)
+  })
 
   it('goes on when either engine is killed while the sample is loaded', async () => {
     const running = start()
@@ -72,7 +72,7 @@ describe('a standalone whose processes are killed', () => {
     const address = await running.ready
 
     await expectEachFlightOnce(address)
-  }, 180_000)
+  })
 
   it.each([50, 400, 1200, 2500])('stops with exit code 0 and leaves nothing when it is told so %s ms after its start', async (delayMs) => {
     const early = start()

@@ -24,7 +24,7 @@ describe('the live page', () => {
       args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
     })
     address = await standalone.ready
-  }, 240_000)
+  })
 
   afterAll(async () => {
     if (browserFound.path === null) return

@@ -17,7 +17,7 @@ beforeAll(async () => {
   standalone = startStandalone(['--data', folder.path, '--port', '0'])
   expected = await countFlights()
   address = await standalone.ready
-}, 180_000)
+})
 
 afterAll(async () => {
   standalone.kill('SIGKILL')
@@ -90,8 +90,8 @@ describe('the sample, loaded by one command', () => {
 
     expect(accepted).toMatchObject({ topic: 'flights', accepted: 1 })
     const fresh = { query: "SELECT id, delay FROM flights WHERE origin = 'AAA'", options: { cache: false } }
-    await expect.poll(() => ask<Answer>(address, '/analytics', fresh), { timeout: 10_000 }).toMatchObject({ data: [{ id: '9000000000000000', delay: 1 }] })
-    await expect.poll(() => ask<Answer>(address, '/timeseries/flights/latest?limit=1'), { timeout: 10_000 }).toMatchObject({ data: [{ id: '9000000000000000', origin: 'AAA' }] })
+    await expect.poll(() => ask<Answer>(address, '/analytics', fresh)).toMatchObject({ data: [{ id: '9000000000000000', delay: 1 }] })
+    await expect.poll(() => ask<Answer>(address, '/timeseries/flights/latest?limit=1')).toMatchObject({ data: [{ id: '9000000000000000', origin: 'AAA' }] })
   })
 
   it('stops at SIGTERM with exit code 0, and leaves no process', async () => {

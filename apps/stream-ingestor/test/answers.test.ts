@@ -33,10 +33,10 @@ beforeAll(async () => {
   await ready(child)
   const events = ['{"v":2,"id":1,"time":"2026-01-01T00:00:00Z","city":"Oslo"}', '{"v":2,"id":2,"time":"2026-01-01T00:00:00Z"}', '{"v":1,"id":"x","time":"2026-01-01T00:00:00Z"}', 'no json']
   await world.transport.send(topic, events.map((value) => ({ key: 'k', value })))
-  await vi.waitFor(async () => expect((await runHere(['lag', '--max', '0'], environment)).code).toBe(0), { timeout: 30_000, interval: 100 })
+  await expect.poll(async () => (await runHere(['lag', '--max', '0'], environment)).code, { interval: 100 }).toBe(0)
   child.kill('SIGTERM')
   await child.exited
-}, 180_000)
+})
 
 afterAll(() => world?.close())
 
@@ -101,7 +101,7 @@ describe('answers to people', () => {
     expect(errors).toMatch(/^smart-whale-ingestor verify: ClickHouse table TOPIC is not there, or not as a pipeline's table: .*; "check" tells what it lacks\n$/)
   })
 
-  it('dead letters, from their death to their end', { timeout: 60_000 }, async (context) => {
+  it('dead letters, from their death to their end', async (context) => {
     const { file } = worldOf(world, context)
     expect(await answer('dead-letters', 'list', 'TOPIC')).toMatchObject({
       code: 0,
@@ -145,7 +145,7 @@ describe('answers to programs', () => {
   const place = { partition: 'number', offset: 'string' }
   const letter = { position: place, origin: { topic: 'string', ...place, at: 'string' }, reason: { code: 'string', message: 'string' }, schemaVersion: 'string', at: 'string', key: 'string', headers: {} }
 
-  it('keep their shapes', { timeout: 60_000 }, async (context) => {
+  it('keep their shapes', async (context) => {
     worldOf(world, context)
 
     expect(await shapeOf('check')).toEqual([{ results: [{ about: 'string', level: 'string', detail: 'string', code: null }] }])

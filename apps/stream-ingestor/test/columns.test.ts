@@ -55,7 +55,7 @@ it('is stored by column as it is by row, in PostgreSQL alone and in both stores,
   const values = fc.sample(event, { seed, numRuns: 1500 }).map((one, index) => JSON.stringify(one, null, index % 5 === 0 ? 1 : 0))
 
   for (const topic of TOPICS) await bench.transport.send(topic, values.map((value, index) => ({ value, partition: index % 2 })))
-  await expect.poll(async () => (await bench.ingestor.status()).pipelines.map((one) => one.stored + one.deadLettered), { timeout: 60_000, interval: 100 }).toEqual([1500, 1500, 1500])
+  await expect.poll(async () => (await bench.ingestor.status()).pipelines.map((one) => one.stored + one.deadLettered), { interval: 100 }).toEqual([1500, 1500, 1500])
 
   const columns = [...Object.keys(FIELDS), 'event_id', 'source_partition', 'source_offset'].join(', ')
   const inPostgres = (table: string): Promise<unknown[]> => bench.timescaledb.execute(`select ${columns} from ${table} order by source_partition, source_offset`)

@@ -25,7 +25,7 @@ beforeAll(async () => void (bench = await startIngestorBench([RIDES, VISITS] as 
 afterAll(() => bench.close())
 
 async function caughtUp(topic: string, handled: number): Promise<void> {
-  await expect.poll(async () => (await bench.ingestor.status()).pipelines.filter((one) => one.topic === topic).map((one) => one.stored + one.deadLettered + one.leftOut), { timeout: 20_000, interval: 50 }).toEqual([handled])
+  await expect.poll(async () => (await bench.ingestor.status()).pipelines.filter((one) => one.topic === topic).map((one) => one.stored + one.deadLettered + one.leftOut), { interval: 50 }).toEqual([handled])
 }
 
 describe('definitions, on real engines', () => {

@@ -83,7 +83,7 @@ const CAUSES: readonly (readonly [name: string, cause: Cause])[] = [
 ]
 
 describe('every command ends alike', () => {
-  it.for(CAUSES)('with %s', { timeout: 60_000 }, async ([, { commands, code, says, changes }], context) => {
+  it.for(CAUSES)('with %s', async ([, { commands, code, says, changes }], context) => {
     const here = worldOf(world, context)
     const environment = { ...here.environment, PIPELINES_FILE: pipelines, ...(await changes(here)) }
     const ended = await Promise.all(commands.map(async (command) => ({ command, ...(await runHere(argsOf(command), environment)) })))
@@ -97,7 +97,7 @@ describe('every command ends alike', () => {
 })
 
 describe('a start over what is not as declared', () => {
-  it('refuses a table whose columns have other types as check does, before anything is stored', { timeout: 60_000 }, async (context) => {
+  it('refuses a table whose columns have other types as check does, before anything is stored', async (context) => {
     const { clickhouse, timescaledb, environment, file, transport, newTopic } = worldOf(world, context)
     const other = newTopic()
     const origin = { clickhouse: 'event_id String, source_topic String, source_partition Int32, source_offset Int64', timescaledb: 'event_id text, source_topic text, source_partition integer, source_offset bigint' }

@@ -83,11 +83,11 @@ async function send(topic: string, from: number, to: number): Promise<void> {
 
 /** Waits until nothing is left to do. */
 async function drained(environment: Record<string, string>): Promise<void> {
-  await expect.poll(async () => (await runHere(['lag', '--max', '0'], environment)).code, { timeout: 45_000, interval: 100 }).toBe(0)
+  await expect.poll(async () => (await runHere(['lag', '--max', '0'], environment)).code, { interval: 100 }).toBe(0)
 }
 
 describe.each(['kafkajs', 'platformatic'])('ingestors by %s', (library) => {
-  it('are whole after kills at any moment', { timeout: 240_000 }, async (context) => {
+  it('are whole after kills at any moment', async (context) => {
     const { topic, environment } = await world(context)
     const own = { ...environment, KAFKA_TRANSPORT: library }
     let isSending = true
@@ -122,7 +122,7 @@ describe.each(['kafkajs', 'platformatic'])('ingestors by %s', (library) => {
 })
 
 describe('ingestors on Apache Kafka', () => {
-  it('stop in the middle of a stream within 10 seconds, with exit code 0 and nothing to do again', { timeout: 120_000 }, async (context) => {
+  it('stop in the middle of a stream within 10 seconds, with exit code 0 and nothing to do again', async (context) => {
     const { topic, environment } = await world(context)
     await send(topic, 0, 30_000)
     for (let stop = 0; stop < 3; stop++) {
@@ -147,7 +147,7 @@ describe('ingestors on Apache Kafka', () => {
     expect((await runHere(['verify'], environment)).code).toBe(0)
   })
 
-  it('share the partitions of a group, take over from each other and lose nothing: one, four, one', { timeout: 120_000 }, async (context) => {
+  it('share the partitions of a group, take over from each other and lose nothing: one, four, one', async (context) => {
     const { topic, environment } = await world(context)
     const first = start(environment)
     await ready(first)
@@ -163,7 +163,7 @@ describe('ingestors on Apache Kafka', () => {
     const others = [1, 2, 3].map(() => start(environment))
     const addresses = await Promise.all([first, ...others].map((child) => ready(child)))
     await expect
-      .poll(async () => (await Promise.all(addresses.map(async (address) => ((await (await fetch(`${address}/pipelines`)).json()) as { pipelines: { partitions: unknown[] }[] }).pipelines[0]?.partitions.length))).sort(), { timeout: 30_000 })
+      .poll(async () => (await Promise.all(addresses.map(async (address) => ((await (await fetch(`${address}/pipelines`)).json()) as { pipelines: { partitions: unknown[] }[] }).pipelines[0]?.partitions.length))).sort())
       .toEqual([1, 1, 1, 1])
     for (const child of others) child.kill('SIGTERM')
     expect(await Promise.all(others.map((child) => child.exited))).toEqual([0, 0, 0])
@@ -178,7 +178,7 @@ describe('ingestors on Apache Kafka', () => {
     for (const child of [first, ...others]) expect(child.output()).not.toContain('repeating the slice')
   })
 
-  it('need no PostgreSQL where no pipeline writes to it', { timeout: 60_000 }, async (context) => {
+  it('need no PostgreSQL where no pipeline writes to it', async (context) => {
     const { topic, environment } = await world(context, { sinks: ['clickhouse'] })
     const { DATABASE_URL: _unused, ...own } = environment
     await send(topic, 0, 3000)
@@ -191,7 +191,7 @@ describe('ingestors on Apache Kafka', () => {
 })
 
 describe('commands on Apache Kafka', () => {
-  it('check tells what is missing, what differs, and is content after a start', { timeout: 60_000 }, async (context) => {
+  it('check tells what is missing, what differs, and is content after a start', async (context) => {
     const { topic, environment } = await world(context)
     const before = await runHere(['check'], environment)
     expect(before.output).toMatch(/ClickHouse table \S+ +is not there/)
@@ -217,7 +217,7 @@ describe('commands on Apache Kafka', () => {
     ['no broker at all', ['run'], { KAFKA_BROKERS: '' }, 2, /set KAFKA_BROKERS=host:port, or BROKER_DIR/],
     ['a store that is not named', ['run'], { CLICKHOUSE_URL: '' }, 2, /CLICKHOUSE_URL is missing/],
     ['an unknown pipeline', ['verify', '--pipeline', 'nope'], {}, 2, /there is no pipeline "nope"/],
-  ])('end with one line about %s', { timeout: 40_000 }, async (_name, args, changes, code, message) => {
+  ])('end with one line about %s', async (_name, args, changes, code, message) => {
     const file = join(folder ?? tmpdir(), 'any.json')
     await writeFile(file, JSON.stringify([{ topic: 'any', fields: { id: 'int64', time: 'timestamp' }, time: 'time' }]))
     const environment = { KAFKA_BROKERS: '127.0.0.1:9', CLICKHOUSE_URL: clickhouse.url, CLICKHOUSE_USER: clickhouse.owner.username, CLICKHOUSE_PASSWORD: clickhouse.owner.password, DATABASE_URL: inject('postgres').url, PIPELINES_FILE: file, ...changes }

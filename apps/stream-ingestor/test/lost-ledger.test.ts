@@ -38,9 +38,9 @@ async function stopped(sinks: readonly ('clickhouse' | 'timescaledb')[]): Promis
   return { running, pipeline }
 }
 
-const settled = (ingestor: Ingestor): Promise<void> => expect.poll(async () => (await ingestor.status()).pipelines[0]?.lag, { timeout: 30_000, interval: 50 }).toBe(0)
+const settled = (ingestor: Ingestor): Promise<void> => expect.poll(async () => (await ingestor.status()).pipelines[0]?.lag, { interval: 50 }).toBe(0)
 const reason = async (ingestor: Ingestor): Promise<string> => {
-  await expect.poll(async () => (await ingestor.status()).pipelines[0]?.state, { timeout: 30_000, interval: 50 }).toBe('halted')
+  await expect.poll(async () => (await ingestor.status()).pipelines[0]?.state, { interval: 50 }).toBe('halted')
   return (await ingestor.status()).pipelines[0]?.reason ?? ''
 }
 

@@ -16,7 +16,7 @@ describe.each(['postgres', 'timescaledb'] as const)('tables that several workers
     const { found } = inject('timescaledb')
     if (engine === 'postgres') database = await freshDatabase(inject('postgres'))
     else if (found !== null) database = await freshTimescaleDatabase(found)
-  }, 120_000)
+  })
   afterAll(() => database?.drop())
 
   it('are made once, and none of the workers fails', async (context) => {

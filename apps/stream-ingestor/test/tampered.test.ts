@@ -18,7 +18,7 @@ interface SeenPipeline {
 let opened: IngestorWorld | null
 beforeAll(async () => {
   opened = await openWorld()
-}, 60_000)
+})
 afterAll(() => opened?.close())
 
 const event = (id: number): string => JSON.stringify({ id, time: '2026-01-01T00:00:00Z' })
@@ -45,7 +45,7 @@ async function pipeline(context: TestContext, sinks: readonly string[] = ['click
       address = await (isReady ? ready(running) : running.serving)
     },
     // The group's own offset may have been tampered with: the ledger says what is done.
-    settled: () => expect.poll(async () => (await runHere(['lag', '--max', '0'], environment)).code, { timeout: 40_000, interval: 200 }).toBe(0),
+    settled: () => expect.poll(async () => (await runHere(['lag', '--max', '0'], environment)).code, { interval: 200 }).toBe(0),
     stop: async () => {
       running?.kill('SIGTERM')
       expect(await running?.exited).toBe(0)
@@ -76,7 +76,7 @@ const setOffset = (world: IngestorWorld, topic: string, offset: bigint): Promise
   asAdmin(world, (admin) => admin.alterConsumerGroupOffsets({ groupId: `smart-whale-${topic}`, topics: [{ name: topic, partitionOffsets: [{ partition: 0, offset }] }] }))
 
 describe.each([{ sinks: ['clickhouse', 'timescaledb'] }, { sinks: ['clickhouse'] }])('a pipeline into $sinks', ({ sinks }) => {
-  it('names what retention took before it was stored, goes on behind it, and stays named by verify', { timeout: 90_000 }, async (context) => {
+  it('names what retention took before it was stored, goes on behind it, and stays named by verify', async (context) => {
     const { topic, world, seen, send, start, stop, settled, ids, verify } = await pipeline(context, sinks)
     await start()
     await send(0, 200)
@@ -101,7 +101,7 @@ it.for([
   { what: 'the group’s offset is set back', sinks: ['clickhouse'], tamper: (world: IngestorWorld, topic: string) => setOffset(world, topic, 120n) },
   // Its ledger is in PostgreSQL.
   { what: 'the group is deleted', sinks: ['clickhouse', 'timescaledb'], tamper: deleteGroup },
-])('stores nothing twice, and loses nothing, when $what: $sinks', { timeout: 90_000 }, async ({ sinks, tamper }, context) => {
+])('stores nothing twice, and loses nothing, when $what: $sinks', async ({ sinks, tamper }, context) => {
   const { topic, world, send, start, stop, settled, ids, verify } = await pipeline(context, sinks)
   await start()
   await send(0, 300)
@@ -117,7 +117,7 @@ it.for([
   expect(await verify()).toMatchObject({ code: 0 })
 })
 
-it('halts when the group that keeps its ledger is deleted, says where to go on, and does', { timeout: 60_000 }, async (context) => {
+it('halts when the group that keeps its ledger is deleted, says where to go on, and does', async (context) => {
   const { topic, world, seen, send, start, stop, settled, ids, verify } = await pipeline(context, ['clickhouse'])
   await start()
   await send(0, 300)
@@ -125,7 +125,7 @@ it('halts when the group that keeps its ledger is deleted, says where to go on, 
   await stop()
   await deleteGroup(world, topic)
   await start(false)
-  await expect.poll(seen, { timeout: 20_000 }).toMatchObject({ state: 'halted', reason: expect.stringMatching(/the ledger knows nothing of partition 0 .*ClickHouse has its rows up to offset 299.*set the group’s offset there/) as string })
+  await expect.poll(seen).toMatchObject({ state: 'halted', reason: expect.stringMatching(/the ledger knows nothing of partition 0 .*ClickHouse has its rows up to offset 299.*set the group’s offset there/) as string })
   await stop()
 
   await setOffset(world, topic, 300n)
@@ -137,7 +137,7 @@ it('halts when the group that keeps its ledger is deleted, says where to go on, 
   expect(await verify()).toMatchObject({ code: 0 })
 })
 
-it('stores what transactions commit, and nothing of what they take back', { timeout: 60_000 }, async (context) => {
+it('stores what transactions commit, and nothing of what they take back', async (context) => {
   const { topic, world, send, start, stop, settled, ids, verify } = await pipeline(context)
   await start()
   const producer = await world.transport.transactional(`tampered-${topic}`)
@@ -155,7 +155,7 @@ it('stores what transactions commit, and nothing of what they take back', { time
   expect(await verify()).toMatchObject({ code: 0 })
 })
 
-it('is not said to lag once its ledger says that all is done, though the group’s offset was set back', { timeout: 60_000 }, async (context) => {
+it('is not said to lag once its ledger says that all is done, though the group’s offset was set back', async (context) => {
   const { topic, world, seen, send, start, stop, settled } = await pipeline(context)
   await start()
   await send(0, 300)
@@ -164,5 +164,5 @@ it('is not said to lag once its ledger says that all is done, though the group�
   await setOffset(world, topic, 0n)
   await start()
 
-  await expect.poll(seen, { timeout: 20_000 }).toMatchObject({ state: 'running', lag: 0 })
+  await expect.poll(seen).toMatchObject({ state: 'running', lag: 0 })
 })

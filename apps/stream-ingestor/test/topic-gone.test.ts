@@ -11,7 +11,7 @@ interface SeenPipeline {
 let opened: IngestorWorld | null
 beforeAll(async () => {
   opened = await openWorld()
-}, 60_000)
+})
 afterAll(() => opened?.close())
 
 const event = (id: number): string => JSON.stringify({ id, time: '2026-01-01T00:00:00Z' })
@@ -24,7 +24,7 @@ async function seen(address: string): Promise<SeenPipeline> {
 it.for<[string, number, { status: number; pipeline: object }]>([
   ['goes on by itself where nothing of the old one is stored', 0, { status: 200, pipeline: { state: 'running', stored: 50, reason: null } }],
   ['halts where rows of the old one are stored', 50, { status: 503, pipeline: { state: 'halted', reason: expect.stringContaining('of an earlier topic of that name') as string } }],
-])('a topic that is deleted under a running ingestor makes it not ready and says so; made again, it %s', { timeout: 90_000 }, async ([_what, before, after], context) => {
+])('a topic that is deleted under a running ingestor makes it not ready and says so; made again, it %s', async ([_what, before, after], context) => {
   const { transport, environment, newTopic, file, start } = worldOf(opened, context)
   const topic = newTopic()
   const fields = { id: 'int64', time: 'timestamp' }
@@ -33,14 +33,14 @@ it.for<[string, number, { status: number; pipeline: object }]>([
   const address = await ready(ingestor)
   const send = (count: number) => transport.send(topic, Array.from({ length: count }, (_, id) => ({ key: String(id), value: event(id) })))
   if (before > 0) await send(before)
-  await expect.poll(() => seen(address), { timeout: 20_000 }).toMatchObject({ state: 'running', stored: before })
+  await expect.poll(() => seen(address)).toMatchObject({ state: 'running', stored: before })
 
   await transport.topics.delete(topic)
-  await expect.poll(() => readiness(address), { timeout: 5_000 }).toBe(503)
+  await expect.poll(() => readiness(address)).toBe(503)
   expect(await seen(address)).toMatchObject({ state: 'paused', reason: expect.stringContaining(`topic "${topic}" is gone`) as string })
   await transport.topics.create(topic, { partitions: 2 })
   await send(50)
 
-  await expect.poll(() => seen(address), { timeout: 30_000 }).toMatchObject(after.pipeline)
-  await expect.poll(() => readiness(address), { timeout: 5_000 }).toBe(after.status)
+  await expect.poll(() => seen(address)).toMatchObject(after.pipeline)
+  await expect.poll(() => readiness(address)).toBe(after.status)
 })

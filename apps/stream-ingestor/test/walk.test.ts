@@ -36,7 +36,7 @@ async function walkOf(port: number): Promise<string> {
     .replaceAll('localhost:4001', `localhost:${port}`)
 }
 
-it('the way from nothing in the guide leads to rows in both stores', { timeout: 120_000 }, async (context) => {
+it('the way from nothing in the guide leads to rows in both stores', async (context) => {
   const kafka = inject('kafka')
   const world = await openWorld()
   if (world === null) return context.skip(`needs Apache Kafka: ${kafka.found === null ? kafka.remedy : ''}`)
@@ -67,6 +67,6 @@ it('the way from nothing in the guide leads to rows in both stores', { timeout: 
 
 function runScript(script: string, folder: string, environment: NodeJS.ProcessEnv): Promise<{ code: unknown; output: string }> {
   return new Promise((resolve) => {
-    execFile('bash', ['-c', script], { cwd: folder, env: environment, timeout: 100_000 }, (error, out, errors) => resolve({ code: error === null ? 0 : error.code, output: out + errors }))
+    execFile('bash', ['-c', script], { cwd: folder, env: environment, timeout: 240_000 }, (error, out, errors) => resolve({ code: error === null ? 0 : error.code, output: out + errors }))
   })
 }

@@ -8,7 +8,7 @@ import { ownRedis } from './redis-servers.ts'
 
 const EXIT_WITHIN_MS = 25_000
 
-it('A closed cache keeps no process, whatever was under way', { timeout: 60_000 }, async (context) => {
+it('A closed cache keeps no process, whatever was under way', async (context) => {
   const redis = await ownRedis()
   if (redis.found === null) return context.skip(`needs Redis: ${redis.remedy}`)
   const folder = await mkdtemp(join(tmpdir(), 'smart-whale-close-'))

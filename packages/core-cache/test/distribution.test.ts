@@ -105,7 +105,7 @@ describe('Rebalancing', () => {
   it.for([
     ['a node that comes takes its share from each', 3, 4, 1 / 4],
     ['a node that goes gives its share to the others', 4, 3, 1 / 4],
-  ] as const)('%s, while other processes read and write', { timeout: 60_000 }, async ([, before, after, share], context) => {
+  ] as const)('%s, while other processes read and write', async ([, before, after, share], context) => {
     if (servers.length < SERVERS) return context.skip(`needs Redis: ${remedy}`)
     const config = { nodes: names(before), prefix: `rebalance${number++}` }
     const caches = [await distribution(config), await distribution(config), await distribution({ ...config, nodes: names(1) })]
@@ -131,7 +131,7 @@ describe('Rebalancing', () => {
     expect(lives.filter((life) => life === null)).toHaveLength(KEYS.length / 2)
   })
 
-  it('that is broken off is finished by another process, and nothing is missed in between', { timeout: 60_000 }, async (context) => {
+  it('that is broken off is finished by another process, and nothing is missed in between', async (context) => {
     if (servers.length < SERVERS) return context.skip(`needs Redis: ${remedy}`)
     const config = { nodes: names(2), prefix: `broken${number++}` }
     const [first, second] = [await distribution(config), await distribution(config)]
@@ -152,7 +152,7 @@ describe('Rebalancing', () => {
     expect(await first.sync()).toEqual({ moved: 0, strays: 0 })
   })
 
-  it('without a server that died costs what was on it, and no more', { timeout: 60_000 }, async (context) => {
+  it('without a server that died costs what was on it, and no more', async (context) => {
     if (servers.length < SERVERS) return context.skip(`needs Redis: ${remedy}`)
     const config = { nodes: names(4), prefix: `dead${number++}` }
     const cache = await distribution(config)
@@ -169,7 +169,7 @@ describe('Rebalancing', () => {
     expect(values.every(([isLost, value]) => (value === undefined) === isLost)).toBe(true)
   })
 
-  it('two processes at the same time leave one list behind, that both work by', { timeout: 60_000 }, async (context) => {
+  it('two processes at the same time leave one list behind, that both work by', async (context) => {
     if (servers.length < SERVERS) return context.skip(`needs Redis: ${remedy}`)
     const config = { nodes: names(2), prefix: `two${number++}` }
     const [first, second] = [await distribution(config), await distribution(config)]

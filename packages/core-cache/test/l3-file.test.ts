@@ -210,7 +210,7 @@ describe('A file that is no use', () => {
 })
 
 describe('A process that is killed', () => {
-  it('leaves a file that opens, without what was invalidated and without a torn value', { timeout: 60_000 }, async () => {
+  it('leaves a file that opens, without what was invalidated and without a torn value', async () => {
     for (let round = 0; round < 3; round++) {
       const child = fork(join(import.meta.dirname, 'l3-process.ts'), [path], { execArgv: ['--conditions=@smart-whale/source'], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
       const invalidated = new Map<string, number>()

@@ -48,7 +48,7 @@ describe('A manager over a file', () => {
     expect(await second.smartGet('b', () => 'new')).toBe('new')
   })
 
-  it('goes on without its file when another process has it, and with it when that one has ended', { timeout: 30_000 }, async () => {
+  it('goes on without its file when another process has it, and with it when that one has ended', async () => {
     const first = manager()
     await first.smartGet('k', () => 'first')
     const second = manager({ persistentOpenTimeoutMs: 2_000 })
@@ -63,7 +63,7 @@ describe('A manager over a file', () => {
     expect(await manager().smartGet('later', never)).toBe('kept')
   })
 
-  it('reads on while its file is torn apart, and says so', { timeout: 30_000 }, async () => {
+  it('reads on while its file is torn apart, and says so', async () => {
     const { DatabaseSync } = await import('node:sqlite')
     const first = manager()
     for (let index = 0; index < 300; index++) await first.smartGet(`k${index}`, () => 'x'.repeat(1000))
@@ -88,7 +88,7 @@ describe('A manager over a file', () => {
     anew.close()
   })
 
-  it('never answers with what was invalidated and acknowledged before its process was killed', { timeout: 60_000 }, async () => {
+  it('never answers with what was invalidated and acknowledged before its process was killed', async () => {
     const acknowledged = new Map<string, number>()
     for (let round = 0; round < 3; round++) {
       const child = fork(join(import.meta.dirname, 'l3-manager-process.ts'), [path, String(round)], { execArgv: ['--conditions=@smart-whale/source'], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
@@ -117,7 +117,7 @@ describe('A manager over a file', () => {
     }
   })
 
-  it('goes on when its thread ends, and removes first what was to be removed meanwhile', { timeout: 30_000 }, async () => {
+  it('goes on when its thread ends, and removes first what was to be removed meanwhile', async () => {
     let thread: Worker | undefined
     process.once('worker', (worker) => (thread = worker))
     const events: PersistentEvent[] = []

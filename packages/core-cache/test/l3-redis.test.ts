@@ -45,7 +45,7 @@ async function node(file?: string): Promise<CacheManager> {
 }
 
 describe('A node that was down while others invalidated', () => {
-  it('answers from its file with what nobody has invalidated, and with nothing else', { timeout: 60_000 }, async (context) => {
+  it('answers from its file with what nobody has invalidated, and with nothing else', async (context) => {
     if (servers === null) return context.skip(`needs Redis: ${remedy}`)
     const near = await node()
     const before = await node('far.sqlite')
@@ -70,7 +70,7 @@ describe('A node that was down while others invalidated', () => {
     ['there was more than is remembered', async (near: CacheManager) => {
       for (let turn = 0; turn < 1_050; turn++) await near.invalidate(`other:${turn}`)
     }],
-  ] as const)('keeps nothing when %s', { timeout: 120_000 }, async ([_what, happen], context) => {
+  ] as const)('keeps nothing when %s', async ([_what, happen], context) => {
     if (servers === null) return context.skip(`needs Redis: ${remedy}`)
     const near = await node()
     const before = await node('far.sqlite')

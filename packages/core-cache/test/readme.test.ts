@@ -41,7 +41,7 @@ describe('The programs of the README', () => {
     expect(programs.filter((code) => promised(code).length === 0)).toEqual([])
   })
 
-  it.for(programs.map((code) => [firstImport(code), code] as const))('print what they say: %s', { timeout: 60_000 }, async ([from, code], context) => {
+  it.for(programs.map((code) => [firstImport(code), code] as const))('print what they say: %s', async ([from, code], context) => {
     if (servers === null) return context.skip(`needs Redis: ${remedy}`)
     if (!from.startsWith('@smart-whale/') && !isInstalled(from)) return context.skip(`needs ${from}`)
     const [host = '', port = ''] = servers.nodes[0]?.address.split(':') ?? []

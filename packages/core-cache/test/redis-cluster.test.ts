@@ -61,7 +61,7 @@ describe('A distribution over a cluster', () => {
 })
 
 describe('A failover in a cluster, to a replica without the last acknowledged writes,', () => {
-  it('brings nothing back that was invalidated, and costs no caller an error', { timeout: 90_000 }, async (context) => {
+  it('brings nothing back that was invalidated, and costs no caller an error', async (context) => {
     const servers = serversOf(reached, context)
     const prefix = 'failover'
     const nodes = await linkedNodes(reached.config, 3, prefix)

@@ -38,7 +38,7 @@ async function refusalsDuring({ address }: ManagedServer, work: Promise<void>): 
 }
 
 describe('A server that comes back', () => {
-  it('with what it held some time ago, and takes long to read it, brings nothing back that was invalidated', { timeout: 90_000 }, async (context) => {
+  it('with what it held some time ago, and takes long to read it, brings nothing back that was invalidated', async (context) => {
     const redis = await ownRedis()
     if (redis.found === null) return context.skip(`needs Redis: ${redis.remedy}`)
     endings.push(() => redis.found.stop())

@@ -79,7 +79,7 @@ async function linkedNode(url: string, prefix = 'faults'): Promise<CacheManager>
 }
 
 describe('Redis', () => {
-  it.for(FAULTS)('$name costs no caller an error, and is used again when it is back', { timeout: 120_000 }, async (fault, context) => {
+  it.for(FAULTS)('$name costs no caller an error, and is used again when it is back', async (fault, context) => {
     const redis = await ownRedis()
     if (redis.found === null) return context.skip(`needs Redis: ${redis.remedy}`)
     endings.push(() => redis.found.stop())
@@ -112,7 +112,7 @@ describe('Redis', () => {
 })
 
 describe('A node whose line to Redis is cut', () => {
-  it.for(['cut', 'blackHole'] as const)('answers with nothing that was invalidated and acknowledged meanwhile (%s)', { timeout: 120_000 }, async (fault, context) => {
+  it.for(['cut', 'blackHole'] as const)('answers with nothing that was invalidated and acknowledged meanwhile (%s)', async (fault, context) => {
     const redis = await ownRedis()
     if (redis.found === null) return context.skip(`needs Redis: ${redis.remedy}`)
     endings.push(() => redis.found.stop())
@@ -140,7 +140,7 @@ describe('A node whose line to Redis is cut', () => {
 })
 
 describe('An invalidation while Redis is away', () => {
-  it('is not acknowledged, and is carried out when Redis is back', { timeout: 120_000 }, async (context) => {
+  it('is not acknowledged, and is carried out when Redis is back', async (context) => {
     const redis = await ownRedis()
     if (redis.found === null) return context.skip(`needs Redis: ${redis.remedy}`)
     endings.push(() => redis.found.stop())

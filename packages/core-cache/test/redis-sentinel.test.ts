@@ -55,7 +55,7 @@ async function failOverUnderTraffic(servers: RedisServers, beforeIt: (master: Ma
 }
 
 describe('A failover by Sentinel', () => {
-  it('to a replica without the last acknowledged writes costs no caller an error, brings nothing back, and gives a lost lock with a greater number', { timeout: 150_000 }, async (context) => {
+  it('to a replica without the last acknowledged writes costs no caller an error, brings nothing back, and gives a lost lock with a greater number', async (context) => {
     const servers = serversOf(reached, context)
     const config = { ...configOf(servers), prefix: 'locks' }
     const [careless, careful] = [createCacheService(config, { timeoutMs: 3_000 }), createCacheService({ ...config, waitForReplicas: 1 }, { timeoutMs: 3_000 })]

@@ -105,7 +105,7 @@ describe('A cold key', () => {
     const loader = slow(() => {
       loads += 1
       throw new RangeError('the source is away: password=secret')
-    }, 500)
+    })
 
     const outcomes = await Promise.allSettled(Array.from({ length: 100 }, (_, index) => (index % 2 === 0 ? a : b).smartGet('k', loader)))
 
@@ -115,7 +115,7 @@ describe('A cold key', () => {
     await end()
   })
 
-  it('is loaded once by four processes with 500 callers each', { timeout: 90_000 }, async (context) => {
+  it('is loaded once by four processes with 500 callers each', async (context) => {
     if (servers === null) return context.skip(`needs Redis: ${remedy}`)
     const outcomes = await callersInProcesses(4, 'load', `processes${process.pid}`)
 
@@ -123,7 +123,7 @@ describe('A cold key', () => {
     expect(await raw.get(`processes${process.pid}-loads`)).toBe('1')
   })
 
-  it('is loaded once by four processes with 500 callers each when the loader fails', { timeout: 90_000 }, async (context) => {
+  it('is loaded once by four processes with 500 callers each when the loader fails', async (context) => {
     if (servers === null) return context.skip(`needs Redis: ${remedy}`)
     const outcomes = await callersInProcesses(4, 'fail', `failing${process.pid}`)
 
@@ -131,7 +131,7 @@ describe('A cold key', () => {
     expect(await raw.get(`failing${process.pid}-loads`)).toBe('1')
   })
 
-  it('is loaded by another process when the one that loads it dies', { timeout: 90_000 }, async (context) => {
+  it('is loaded by another process when the one that loads it dies', async (context) => {
     if (servers === null) return context.skip(`needs Redis: ${remedy}`)
     const outcomes = await callersInProcesses(3, 'die', `dying${process.pid}`)
 

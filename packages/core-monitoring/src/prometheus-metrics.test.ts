@@ -244,7 +244,7 @@ describe('metrics of the process', () => {
       JSON.stringify(Array.from({ length: 100_000 }, (_, index) => ({ index })))
       return Object.values(await read('nodejs_gc_duration_seconds_count')).reduce((sum, count) => sum + count, 0)
     }
-    await expect.poll(pauses, { timeout: 8_000 }).toBeGreaterThan(0)
+    await expect.poll(pauses).toBeGreaterThan(0)
 
     const { process_resident_memory_bytes: resident } = await read('process_resident_memory_bytes')
     const cpu = await read('process_cpu_user_seconds_total')
@@ -261,13 +261,12 @@ describe('metrics of the process', () => {
     const { metrics, read } = setup({ defaultMetrics: true })
     const maxLag = async (): Promise<number | undefined> => (await read('nodejs_eventloop_lag_max_seconds'))['nodejs_eventloop_lag_max_seconds']
     await metrics.render()
-    const until = performance.now() + 150
-    while (performance.now() < until);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000)
 
     const seen = [await maxLag(), await maxLag()]
 
-    expect(seen[0]).toBeGreaterThan(0.1)
-    expect(seen[1]).toBeLessThan(0.1)
+    expect(seen[0]).toBeGreaterThan(0.9)
+    expect(seen[1]).toBeLessThan(0.9)
   })
 
   it('let the process end, closed or not, and are still rendered after close', () => {
@@ -280,7 +279,7 @@ describe('metrics of the process', () => {
     const run = (...words: string[]) =>
       spawnSync(process.execPath, ['--conditions=@smart-whale/source', '--input-type=module', '-e', script, ...words], {
         cwd: new URL('..', import.meta.url),
-        timeout: 8_000,
+        timeout: 60_000,
         encoding: 'utf8',
       })
 

@@ -17,7 +17,7 @@ const retry = createRetry({
 
 describe('KafkaMessaging on the memory transport', () => {
   for (const { name, run } of messagingContract) {
-    it(name, { timeout: 30_000 }, async () => {
+    it(name, async () => {
       const broker = createMemoryBroker()
       const services = new Map<KafkaMessaging, KafkaService>()
       const observer = createMemoryTransport({ broker })

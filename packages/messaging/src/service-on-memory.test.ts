@@ -17,7 +17,7 @@ async function onMemory({ run }: ServiceCase): Promise<void> {
 describe('a service on the memory transport', () => {
   for (const [name, cases] of Object.entries(SERVICE_CASES)) {
     describe(name, () => {
-      for (const each of cases) it(each.name, { timeout: 30_000 }, () => onMemory(each))
+      for (const each of cases) it(each.name, () => onMemory(each))
     })
   }
 })

@@ -45,8 +45,8 @@ export async function openLedgerDatabase(engine: TestEngine): Promise<LedgerData
   return { ...database, ledger: new IngestLedger(database.storage) }
 }
 
-/** Waits until a condition holds, for at most five seconds unless told otherwise. */
-export async function until(condition: () => Promise<boolean>, what: string, limitMs = 5_000): Promise<void> {
+/** Waits until a condition holds, for at most a minute unless told otherwise. */
+export async function until(condition: () => Promise<boolean>, what: string, limitMs = 60_000): Promise<void> {
   const deadline = performance.now() + limitMs
   while (!(await condition())) {
     if (performance.now() > deadline) expect.fail(`it did not happen within ${limitMs} ms: ${what}`)

@@ -19,7 +19,7 @@ describe('snippets of the README of core-resilience', () => {
     expect(snippets.every((code) => promised(code).length > 0)).toBe(true)
   })
 
-  it.each(snippets.map((code) => [/(?:from ')([^']+)/.exec(code)?.[1] ?? '', code] as const))('print what they say: %s', { timeout: 60_000 }, async (_from, code) => {
+  it.each(snippets.map((code) => [/(?:from ')([^']+)/.exec(code)?.[1] ?? '', code] as const))('print what they say: %s', async (_from, code) => {
     const run = promisify(execFile)(process.execPath, ['--conditions=@smart-whale/source', '--input-type=module-typescript', '--eval', code], { cwd: BESIDE_THE_PEERS })
 
     expect((await run).stdout.trim().split('\n')).toEqual(promised(code))

@@ -19,7 +19,7 @@ let clickhouse: OwnDatabase
 beforeAll(async () => {
   postgres = await freshDatabase(inject('postgres'))
   clickhouse = await ownDatabase()
-}, 120_000)
+})
 afterAll(async () => {
   await postgres?.drop()
   await clickhouse?.drop()
@@ -52,11 +52,11 @@ describe.each(stores)('L3Cache in %s', (_name, { dialect, storage }) => {
   const isQuick = dialect === 'postgresql'
   const cases = cachingContract.filter(({ name }) => isQuick || !/many|any course|any pattern|scanKeys|any text|its time|a life/.test(name))
 
-  it.for(cases)('keeps the caching contract: $name', { timeout: 120_000 }, async ({ run }) => {
+  it.for(cases)('keeps the caching contract: $name', async ({ run }) => {
     await run({ create: async () => createL3Cache({ layer: layer(), timeoutMs: 30_000 }), defaultTtlSeconds: 86_400 })
   })
 
-  it('is there after a restart, and without what was invalidated', { timeout: 60_000 }, async () => {
+  it('is there after a restart, and without what was invalidated', async () => {
     const first = createL3Cache({ layer: layer({ name: 'restart' }), timeoutMs: 10_000 })
     await first.connect()
     for (const key of ['a', 'b', 'c', 'd']) await first.persistentSet(key, key, { tags: [`of ${key}`] })
@@ -76,7 +76,7 @@ describe.each(stores)('L3Cache in %s', (_name, { dialect, storage }) => {
     await second.disconnect()
   })
 
-  if (isQuick) it('holds no more than it may; the oldest go', { timeout: 60_000 }, async () => {
+  if (isQuick) it('holds no more than it may; the oldest go', async () => {
     const cache = createL3Cache({ layer: layer({ name: 'bounds', maxEntries: 20 }), timeoutMs: 10_000 })
     await cache.connect()
     for (let index = 0; index < 40; index++) await cache.set(`k${index}`, index)
@@ -89,7 +89,7 @@ describe.each(stores)('L3Cache in %s', (_name, { dialect, storage }) => {
     await cache.disconnect()
   })
 
-  it('is one process’s at a time: who came before keeps nothing from the second, and reads nothing of its', { timeout: 60_000 }, async () => {
+  it('is one process’s at a time: who came before keeps nothing from the second, and reads nothing of its', async () => {
     const first = createL3Cache({ layer: layer({ name: 'taken' }), timeoutMs: 10_000 })
     await first.connect()
     await first.set('k', 'first')
@@ -104,7 +104,7 @@ describe.each(stores)('L3Cache in %s', (_name, { dialect, storage }) => {
     await Promise.all([first.disconnect(), second.disconnect()])
   })
 
-  it('forgets what was there when nobody knows what became of a write', { timeout: 60_000 }, async () => {
+  it('forgets what was there when nobody knows what became of a write', async () => {
     const handle = storage()
     opened.push(handle)
     let fails = false
@@ -129,7 +129,7 @@ describe.each(stores)('L3Cache in %s', (_name, { dialect, storage }) => {
     await cache.disconnect()
   })
 
-  it('serves a manager', { timeout: 60_000 }, async () => {
+  it('serves a manager', async () => {
     const options = { ttlSeconds: 600, persistentMinLoadMs: 0, persistentTimeoutMs: 10_000, persistentOpenTimeoutMs: 20_000 }
     const first = createCacheManager({ persistent: layer({ name: 'manager' }), ...options })
     await first.smartGet('k', () => ({ at: new Date(3) }))

@@ -30,7 +30,7 @@ const EXAMPLES: Readonly<Record<string, readonly RegExp[]>> = {
 async function run(example: string, folder: string): Promise<{ code: number | null; output: string; errors: string }> {
   // The one that leaves files gets a folder; the others make and remove theirs, within this one.
   const args = example.startsWith('secure/') ? [folder] : []
-  const child = spawn(process.execPath, ['--conditions=@smart-whale/source', join(ROOT, 'examples', example), ...args], { env: { ...process.env, TMPDIR: folder }, timeout: 50_000 })
+  const child = spawn(process.execPath, ['--conditions=@smart-whale/source', join(ROOT, 'examples', example), ...args], { env: { ...process.env, TMPDIR: folder }, timeout: 240_000 })
   let output = ''
   let errors = ''
   child.stdout.on('data', (text: Buffer) => (output += text.toString()))

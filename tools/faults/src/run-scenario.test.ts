@@ -9,7 +9,7 @@ const settings = { seed: 1, isShort: true, tell: () => {} }
 
 describe('runs', () => {
   // Loading them all loads most of the workspace: seconds on a busy machine.
-  it('are each in a file of their name, and can be loaded', { timeout: 60_000 }, async () => {
+  it('are each in a file of their name, and can be loaded', async () => {
     const files = (await readdir(join(import.meta.dirname, 'scenarios'))).map((file) => basename(file, '.ts'))
 
     expect(SCENARIOS.map(({ name }) => name).toSorted()).toEqual(files.toSorted())

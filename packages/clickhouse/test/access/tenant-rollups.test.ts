@@ -53,7 +53,7 @@ beforeAll(async () => {
   layer = createMetricsLayer(shop, { analyticsService: service, adapter: owner, mayReadRollups: access.mayReadRollups })
   live = createLiveMetrics(layer, { tables: service, pollMs: 60_000, minIntervalMs: 10 })
   app = await serve()
-}, 60_000)
+})
 afterAll(async () => {
   live?.close()
   await app?.close()

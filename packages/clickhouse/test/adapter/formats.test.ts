@@ -55,7 +55,7 @@ describe("an answer in one of ClickHouse's own formats", () => {
     })()
 
     await expect(reading).rejects.toMatchObject({ serverCode: 395, message: expect.stringContaining('half-way') as string })
-    await expect.poll(() => isRunning(queryId), { timeout: 3_000 }).toBe(false)
+    await expect.poll(() => isRunning(queryId)).toBe(false)
   })
 
   it('tells what the query failed with also to a reader who was far behind it', async () => {
@@ -63,7 +63,7 @@ describe("an answer in one of ClickHouse's own formats", () => {
     const { body } = await download('CSV', 'SELECT number, throwIf(number = 15000) AS never FROM numbers(20000) SETTINGS max_threads = 1, max_block_size = 1000', { queryId })
     const reader = body[Symbol.asyncIterator]()
     let bytes = (await reader.next()).value?.length ?? 0
-    await expect.poll(() => isRunning(queryId), { timeout: 3_000 }).toBe(false)
+    await expect.poll(() => isRunning(queryId)).toBe(false)
 
     const reading = (async () => {
       for (let step = await reader.next(); step.done !== true; step = await reader.next()) bytes += step.value.length
@@ -85,9 +85,9 @@ describe("an answer in one of ClickHouse's own formats", () => {
       const before = last
       last = await rowsRead()
       return before !== undefined && before === last
-    }, { timeout: 5_000, interval: 200 }).toBe(true)
+    }, { interval: 200 }).toBe(true)
     await reader.return?.()
 
-    await expect.poll(() => isRunning(queryId), { timeout: 3_000 }).toBe(false)
+    await expect.poll(() => isRunning(queryId)).toBe(false)
   })
 })

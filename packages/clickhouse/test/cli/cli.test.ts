@@ -205,7 +205,7 @@ console.log(query.compile().query)
     } finally {
       await rm(project, { recursive: true, force: true })
     }
-  }, 60_000)
+  })
 })
 
 describe('the check of isolation', () => {
@@ -241,7 +241,7 @@ describe('the process', () => {
     const { rows } = await database.owner.execute("SELECT name FROM system.tables WHERE database = currentDatabase() AND name LIKE 'slow_history_lock%'")
     expect(code, said).toBe(130)
     expect(rows).toEqual([])
-  }, 60_000)
+  })
 })
 
 describe('the reference', () => {

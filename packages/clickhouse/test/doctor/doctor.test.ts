@@ -44,9 +44,9 @@ beforeAll(async () => {
     await run('SYSTEM FLUSH LOGS')
     return (await database.owner.execute("SELECT count() AS n FROM system.query_log WHERE type = 'QueryFinish' AND current_database = currentDatabase() AND query LIKE 'SELECT count() FROM rides WHERE driver = %'")).rows
   }
-  await vi.waitFor(async () => expect(await logged()).toEqual([{ n: 4n }]), { timeout: 20_000 })
+  await expect.poll(logged).toEqual([{ n: 4n }])
   report = await examine()
-}, 60_000)
+})
 afterAll(() => database.drop())
 
 const of = (rule: string): readonly DoctorFinding[] => report.findings.filter((finding) => finding.rule === rule)

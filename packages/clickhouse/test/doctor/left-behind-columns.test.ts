@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { applyFixes, type DoctorReport, runDoctor } from '../../src/index.ts'
 import { type OwnDatabase, ownDatabase } from '../own-database.ts'
 
@@ -7,15 +7,19 @@ const run = (statement: string): Promise<unknown> => database.owner.execute(stat
 const examine = (): Promise<DoctorReport> => runDoctor(database.owner, { databases: [database.name], rules: ['left-behind-columns'] })
 const column = async (table: string, name: string): Promise<unknown> => (await database.owner.execute('SELECT count() AS n FROM system.parts_columns WHERE active AND database = currentDatabase() AND table = :table AND column = :name', { table, name })).rows[0]?.['n']
 
-/** A table in which an insert has left a column behind. */
+/** A table in which an insert has left a column behind. On a busy machine an insert may have ended before the column goes: then a longer one. */
 async function leaveBehind(table: string, name: string, type: string): Promise<void> {
-  await run(`CREATE TABLE ${table} (at DateTime, n UInt32, odd Int8) ENGINE = MergeTree ORDER BY at`)
-  await run(`ALTER TABLE ${table} ADD COLUMN ${name} ${type}`)
-  const inserting = run(`INSERT INTO ${table} (at, n) SELECT now(), number FROM numbers(20) WHERE NOT ignore(sleepEachRow(0.02))`)
-  const isInserting = async () => (await database.owner.execute("SELECT count() AS n FROM system.processes WHERE query LIKE :pattern AND current_database = currentDatabase() AND query_kind = 'Insert'", { pattern: `INSERT INTO ${table} %` })).rows[0]?.['n']
-  await vi.waitFor(async () => expect(await isInserting()).toBe(1n), { interval: 10 })
-  await run(`ALTER TABLE ${table} DROP COLUMN ${name}`)
-  await inserting
+  for (const sleepSeconds of [0.02, 0.14]) {
+    await run(`CREATE OR REPLACE TABLE ${table} (at DateTime, n UInt32, odd Int8) ENGINE = MergeTree ORDER BY at`)
+    await run(`ALTER TABLE ${table} ADD COLUMN ${name} ${type}`)
+    let hasEnded = false
+    const inserting = run(`INSERT INTO ${table} (at, n) SELECT now(), number FROM numbers(20) WHERE NOT ignore(sleepEachRow(${sleepSeconds}))`).finally(() => (hasEnded = true))
+    const isInserting = async () => (await database.owner.execute("SELECT count() AS n FROM system.processes WHERE query LIKE :pattern AND current_database = currentDatabase() AND query_kind = 'Insert'", { pattern: `INSERT INTO ${table} %` })).rows[0]?.['n']
+    await expect.poll(async () => hasEnded || (await isInserting()) === 1n, { interval: 10 }).toBe(true)
+    await run(`ALTER TABLE ${table} DROP COLUMN ${name}`)
+    await inserting
+    if ((await column(table, name.replaceAll('`', ''))) === 1n) return
+  }
 }
 
 beforeAll(async () => {
@@ -34,7 +38,7 @@ afterAll(() => database.drop())
 
 describe('a column that was dropped while an insert ran', () => {
   it('is found where a part still has it, and nowhere else', async () => {
-    await vi.waitFor(async () => expect((await examine()).findings.map(({ severity }) => severity)).toContain('critical'), { timeout: 5_000 })
+    await expect.poll(async () => (await examine()).findings.map(({ severity }) => severity)).toContain('critical')
     // In the part, and in the patch of it.
     expect(await column('sound', 'gone')).toBe(2n)
     expect(await column('sound', 'list.a')).toBe(1n)
@@ -54,8 +58,8 @@ describe('a column that was dropped while an insert ran', () => {
     const applied = await applyFixes(database.owner, findings, { withCaution: true })
 
     expect(applied.map(({ outcome }) => outcome)).toEqual(['applied', 'applied'])
-    await vi.waitFor(async () => expect([await column('plain', 'm'), await column('failing', 'a name')]).toEqual([0n, 0n]), { timeout: 5_000 })
-    await vi.waitFor(async () => expect((await database.owner.execute('SELECT count() AS n FROM failing')).rows).toEqual([{ n: 19n }]), { timeout: 5_000 })
+    await expect.poll(async () => [await column('plain', 'm'), await column('failing', 'a name')]).toEqual([0n, 0n])
+    await expect.poll(async () => (await database.owner.execute('SELECT count() AS n FROM failing')).rows).toEqual([{ n: 19n }])
     await run('ALTER TABLE plain DELETE WHERE n = 3 SETTINGS mutations_sync = 1')
     expect((await database.owner.execute('SELECT count() AS n FROM plain')).rows).toEqual([{ n: 19n }])
     expect((await examine()).findings).toEqual([])

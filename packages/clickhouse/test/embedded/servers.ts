@@ -44,7 +44,7 @@ export async function ask(server: { url: string }, query: string, account?: Embe
 }
 
 /** Waits for a condition, but not for ever. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string, timeoutMs = 10_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, what: string, timeoutMs = 60_000): Promise<void> {
   const deadline = performance.now() + timeoutMs
   while (!(await condition())) {
     if (performance.now() > deadline) throw new RangeError(`${what}: not within ${timeoutMs} ms`)

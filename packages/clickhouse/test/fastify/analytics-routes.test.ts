@@ -266,11 +266,11 @@ describe('POST /analytics', () => {
     })
     call.on('error', () => {})
     call.end(JSON.stringify({ query: `SELECT max(SHA256(toString(number))), '${mark}' FROM numbers(900000000)` }))
-    await expect.poll(running, { timeout: 5000 }).toBe(1)
+    await expect.poll(running).toBe(1)
 
     call.destroy()
 
-    await expect.poll(running, { timeout: 5000 }).toBe(0)
+    await expect.poll(running).toBe(0)
   })
 
   it('says that ClickHouse is away, and nothing of where it should be', async () => {

@@ -84,6 +84,6 @@ describe('an answer that is asked for as a file', () => {
     response.destroy()
 
     const running = async () => (await database.owner.execute<{ n: bigint }>('SELECT count() AS n FROM system.processes WHERE query LIKE :marker AND query NOT LIKE :own', { marker: `%${marker}%`, own: '%system.processes%' })).rows[0]?.n
-    await expect.poll(running, { timeout: 10_000 }).toBe(0n)
+    await expect.poll(running).toBe(0n)
   })
 })

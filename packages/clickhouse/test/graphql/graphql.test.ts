@@ -101,11 +101,11 @@ describe('GraphQL over a real server', () => {
     call.end(
       JSON.stringify({ query: ANALYTICS, variables: { sql: `SELECT max(SHA256(toString(number))), '${mark}' FROM numbers(900000000)` } }),
     )
-    await expect.poll(running, { timeout: 5000 }).toBe(1)
+    await expect.poll(running).toBe(1)
 
     call.destroy()
 
-    await expect.poll(running, { timeout: 5000 }).toBe(0)
+    await expect.poll(running).toBe(0)
   })
 
   it('answers whatever is asked with something below 500, in every error too', async () => {

@@ -81,8 +81,9 @@ it('an insert that runs while the mark goes leaves nothing behind that a later m
   const insertAcross = async (statement: string): Promise<void> => {
     if (!statement.includes('DROP COLUMN') || slow.length > 0) return
     const queryId = `across-${database.name}`
-    slow.push(owner.execute("INSERT INTO clicks SELECT toDateTime('2026-01-01 00:00:00', 'UTC'), number FROM numbers(20) WHERE NOT ignore(sleepEachRow(0.05))", {}, { queryId }))
-    await vi.waitFor(async () => expect((await owner.execute('SELECT 1 FROM system.processes WHERE query_id = {id:String} AND elapsed > 0.2', { id: queryId })).rows).toHaveLength(1), 10_000)
+    let hasEnded = false
+    slow.push(owner.execute("INSERT INTO clicks SELECT toDateTime('2026-01-01 00:00:00', 'UTC'), number FROM numbers(20) WHERE NOT ignore(sleepEachRow(0.1))", {}, { queryId }).finally(() => (hasEnded = true)))
+    await expect.poll(async () => hasEnded || (await owner.execute('SELECT 1 FROM system.processes WHERE query_id = {id:String} AND elapsed > 0.2', { id: queryId })).rows.length === 1).toBe(true)
   }
 
   await createRollupManager(clicks, { adapter: beforeEachStep(insertAcross) }).apply()

@@ -64,7 +64,7 @@ describe('an owner that comes back after the table has forgotten its token', () 
     }
   })
 
-  it('stores its rows once, with whoever takes over, when it is suspended at any moment of its insert', { timeout: 120_000 }, async () => {
+  it('stores its rows once, with whoever takes over, when it is suspended at any moment of its insert', async () => {
     const { url, owner } = inject('clickhouse')
     for (let round = 0; round < 4; round++) {
       const { name, writer } = await table()
@@ -127,7 +127,7 @@ describe('a table whose inserts make several parts', () => {
       await writing
       expect(await counted(name), `round ${round}`).toEqual({ rows: 30_010, offsets: 30_010 })
     }
-  }, 30_000)
+  })
 })
 
 describe('wouldDropRepeat', () => {

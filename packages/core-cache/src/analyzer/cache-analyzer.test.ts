@@ -39,7 +39,7 @@ const TRACES: readonly [string, Int32Array, number][] = [
 ]
 
 describe('What is expected of a size', () => {
-  it.each(TRACES)('is within 2 points of what a replay shows: %s', { timeout: 60_000 }, (_name, trace, maxEntries) => {
+  it.each(TRACES)('is within 2 points of what a replay shows: %s', (_name, trace, maxEntries) => {
     const keys = keysOf(trace)
     const cache = cacheOf(maxEntries)
     const analyzer = new CacheAnalyzer({ cache })

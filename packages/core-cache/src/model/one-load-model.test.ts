@@ -5,7 +5,7 @@ import { playOneLoadHistory } from './one-load-model.ts'
 const HISTORIES = 300
 
 describe('Several nodes that can all reach the server', () => {
-  it('load a key one at a time, and not while there is a fresh value', { timeout: 60_000 }, async () => {
+  it('load a key one at a time, and not while there is a fresh value', async () => {
     let reads = 0
     let loads = 0
     for (let seed = 1; seed <= HISTORIES; seed++) {

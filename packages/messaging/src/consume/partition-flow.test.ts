@@ -166,5 +166,5 @@ describe('the flow of a partition', () => {
       }),
       { numRuns: 300 },
     )
-  }, 60_000)
+  })
 })

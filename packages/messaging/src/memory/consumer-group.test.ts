@@ -79,7 +79,7 @@ async function play(steps: readonly Step[]): Promise<{ witness: Witness; sent: n
 }
 
 describe('a consumer group', () => {
-  it('loses nothing and has one owner a partition, however members come, go and die', { timeout: 60_000 }, async () => {
+  it('loses nothing and has one owner a partition, however members come, go and die', async () => {
     const steps = fc.array(fc.constantFrom<Step>('join', 'join', 'leave', 'crash', 'send', 'send'), { maxLength: 20 })
     await fc.assert(
       fc.asyncProperty(steps, async (script) => {
@@ -92,7 +92,7 @@ describe('a consumer group', () => {
     )
   })
 
-  it('handles each record once when nobody dies', { timeout: 60_000 }, async () => {
+  it('handles each record once when nobody dies', async () => {
     const steps = fc.array(fc.constantFrom<Step>('join', 'leave', 'send'), { maxLength: 20 })
     await fc.assert(
       fc.asyncProperty(steps, async (script) => {

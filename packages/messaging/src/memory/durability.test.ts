@@ -48,12 +48,12 @@ function acknowledged(output: string): { records: Map<string, string>; committed
 }
 
 describe('a broker that is killed', () => {
-  it('has, started again, every record and every commit that it acknowledged, each record once', { timeout: 60_000 }, () =>
+  it('has, started again, every record and every commit that it acknowledged, each record once', () =>
     withFolder(async (dataDir) => {
       const expected = new Map<string, string>()
       for (let round = 0; round < 5; round++) {
         const { child, output, errors } = startChild('send', dataDir, String(round * 1_000_000))
-        await expect.poll(output, { timeout: 15_000, interval: 10, message: errors() }).toContain('committed')
+        await expect.poll(output, { interval: 10, message: errors() }).toContain('committed')
         await new Promise((resolve) => setTimeout(resolve, Math.random() * 300))
         await kill(child)
         const said = acknowledged(output())
@@ -82,7 +82,7 @@ describe('a broker that is killed in the middle of transactions', () => {
     for (const child of children.splice(0)) child.kill('SIGKILL')
   })
 
-  it('has, started again, all or nothing of each, as was told', { timeout: 60_000 }, () =>
+  it('has, started again, all or nothing of each, as was told', () =>
     withFolder(async (dataDir) => {
       await withTransport({ dataDir }, async ({ topics }) => {
         await topics.create('one', { partitions: 3 })
@@ -99,7 +99,7 @@ describe('a broker that is killed in the middle of transactions', () => {
     }),
   )
 
-  it('copies each message once', { timeout: 60_000 }, () =>
+  it('copies each message once', () =>
     withFolder(async (dataDir) => {
       const numbers = Array.from({ length: 1_000 }, (_, index) => String(index))
       await withTransport({ dataDir }, async (transport) => {
@@ -127,10 +127,10 @@ describe('a broker that is killed in the middle of transactions', () => {
 })
 
 describe('a data folder', () => {
-  it('belongs to one broker at a time, and is free again when that one is killed', { timeout: 30_000 }, () =>
+  it('belongs to one broker at a time, and is free again when that one is killed', () =>
     withFolder(async (dataDir) => {
       const { child, output } = startChild('open', dataDir)
-      await expect.poll(output, { timeout: 15_000 }).toContain('open')
+      await expect.poll(output).toContain('open')
       const second = createMemoryTransport({ dataDir })
 
       await expect(second.start()).rejects.toMatchObject({
@@ -226,7 +226,7 @@ describe('a data folder', () => {
 })
 
 describe('a large log', () => {
-  it('is opened fast, and read with little memory', { timeout: 60_000 }, () =>
+  it('is opened fast, and read with little memory', () =>
     withFolder(async (dataDir) => {
       const { child, output, errors } = startChild('measure', dataDir, '3000000')
       await once(child, 'close')

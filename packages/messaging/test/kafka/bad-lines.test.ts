@@ -33,7 +33,7 @@ describe.each(libraries)('a bad line to the broker, over connections of %s', (_,
   beforeAll(async () => {
     if (kafka.found === null) whyNot = `needs Apache Kafka: ${kafka.remedy}`
     else toxiproxy = await startToxiproxy().catch((error: unknown) => void (whyNot = `needs Toxiproxy: ${String(error)}`))
-  }, 300_000)
+  })
   afterEach(async () => {
     await Promise.all(open.splice(0).map((transport) => transport.stop()))
   })

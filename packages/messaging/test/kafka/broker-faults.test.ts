@@ -22,17 +22,17 @@ async function until(what: string, isSo: () => boolean | Promise<boolean>, deadl
   }
 }
 
-describe('on a cluster of three brokers', { timeout: 180_000 }, () => {
+describe('on a cluster of three brokers', () => {
   let cluster: KafkaCluster | undefined
   const open: KafkaTransport[] = []
 
   beforeAll(async () => {
     if (kafka.found !== null) cluster = await startKafka({ nodes: 3, listeners: [], heapMegabytes: 256 })
-  }, 180_000)
+  })
   afterEach(async () => {
     await Promise.all(open.splice(0).map((transport) => transport.stop()))
     await cluster?.awaitInSync(120_000)
-  }, 150_000)
+  })
   afterAll(() => cluster?.stop())
 
   async function connect({ brokers }: KafkaCluster, create: typeof createKafkaJsTransport = createPlatformaticTransport, options: KafkaTransportOptions = {}): Promise<KafkaTransport> {

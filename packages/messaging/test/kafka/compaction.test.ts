@@ -17,7 +17,7 @@ describe('a compacted topic', () => {
   let cluster: KafkaCluster | undefined
   beforeAll(async () => {
     if (kafka.found !== null) cluster = await startKafka({ listeners: [], heapMegabytes: 256, settings: { 'log.cleaner.backoff.ms': 100 } })
-  }, 120_000)
+  })
   afterAll(() => cluster?.stop())
 
   it.for(['none', 'gzip', 'zstd'] as const)('is read with its gaps, its batches compressed by %s', async (compression, context) => {

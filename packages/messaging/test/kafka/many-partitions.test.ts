@@ -44,7 +44,7 @@ function counted(): { recorder: HoldRecorder; held: () => number; onPartition: (
   return { recorder, held: () => heldNow(recorder, readers), onPartition }
 }
 
-describe('many partitions', { timeout: 120_000 }, () => {
+describe('many partitions', () => {
   it.for([4, 32, 200])('%d of them go from one member to four and back under load: each record once in an ownership, in its order', async (partitions, context) => {
     if (kafka.found === null) return context.skip(`needs Apache Kafka: ${kafka.remedy}`)
     const { brokers } = kafka.found

@@ -28,7 +28,7 @@ describe('at listeners with TLS and SASL', () => {
 
   beforeAll(async () => {
     if (kafka.found !== null) cluster = await startKafka({ settings: { ...TOKENS, 'connections.max.reauth.ms': SESSION_MS }, heapMegabytes: 256 })
-  }, 120_000)
+  })
   afterAll(() => cluster?.stop())
 
   describe.each(Object.entries(libraries))('connections of %s', (_name, create) => {

@@ -69,7 +69,7 @@ function losing(connections: KafkaConnections, random: () => number): { connecti
 
 // Most of their time they wait: for processes to start, for sessions to end.
 describe.concurrent('transactions on Apache Kafka', () => {
-  it('leaves of each transaction all or nothing, as was told, of 12 processes that were killed in the middle of theirs', { timeout: 180_000 }, async (context) => {
+  it('leaves of each transaction all or nothing, as was told, of 12 processes that were killed in the middle of theirs', async (context) => {
     const { transport, where, children } = await connect(context)
     const [one, other] = [`transact.${randomUUID()}`, `transact.${randomUUID()}`]
     await transport.topics.create(one, { partitions: 3 })
@@ -84,7 +84,7 @@ describe.concurrent('transactions on Apache Kafka', () => {
     expect(told.committed.size).toBeGreaterThanOrEqual(12 * COMMITS_BEFORE_A_KILL)
   })
 
-  it('leaves all or nothing, as was told, when requests and answers get lost, or come late', { timeout: 120_000 }, async (context) => {
+  it('leaves all or nothing, as was told, when requests and answers get lost, or come late', async (context) => {
     const { transport, where, transports } = await connect(context)
     const [one, other] = [`lossy.${randomUUID()}`, `lossy.${randomUUID()}`]
     await transport.topics.create(one, { partitions: 3 })
@@ -118,7 +118,7 @@ describe.concurrent('transactions on Apache Kafka', () => {
     expect(committed.size).toBeGreaterThan(35)
   })
 
-  it.skipIf(process.platform === 'win32')('copies each message once, in its order, though the copying processes are killed and put to sleep 12 times', { timeout: 300_000 }, async (context) => {
+  it.skipIf(process.platform === 'win32')('copies each message once, in its order, though the copying processes are killed and put to sleep 12 times', async (context) => {
     const { transport, where, children } = await connect(context)
     const [input, output] = [`copy.${randomUUID()}`, `copy.${randomUUID()}`]
     for (const topic of [input, output]) await transport.topics.create(topic, { partitions: 3 })
@@ -160,7 +160,7 @@ describe.concurrent('transactions on Apache Kafka', () => {
     for (const [, ofKey] of byKey) expect(ofKey.map(({ value }) => Number(value))).toEqual(ofKey.map(({ value }) => Number(value)).sort((a, b) => a - b))
   })
 
-  it.skipIf(process.platform === 'win32')('has each dead letter of a subscription once, with deadLettersOnce, though the process is killed 6 times', { timeout: 180_000 }, async (context) => {
+  it.skipIf(process.platform === 'win32')('has each dead letter of a subscription once, with deadLettersOnce, though the process is killed 6 times', async (context) => {
     const { transport, where, children } = await connect(context)
     const input = `refuse.${randomUUID()}`
     await transport.topics.create(input, { partitions: 2 })
@@ -184,7 +184,7 @@ describe.concurrent('transactions on Apache Kafka', () => {
     expect((await readTopic(transport, `${input}.dlq`)).map(({ value }) => Number(value)).sort((a, b) => a - b)).toEqual(wanted)
   })
 
-  it('hands a partition over at once, though its owner died in the middle of storing progress by a transaction; who reads on without ending that waits for it', { timeout: 60_000 }, async (context) => {
+  it('hands a partition over at once, though its owner died in the middle of storing progress by a transaction; who reads on without ending that waits for it', async (context) => {
     const { transport, where, transports } = await connect(context)
     const topic = `handed-over.${randomUUID()}`
     const [groupId, transactionalId] = [randomUUID(), randomUUID()]

@@ -27,7 +27,7 @@ describe('after a crash', () => {
     // Started at once, while the old server still ends.
     await using server = await startFast(folder.dataDir)
     expect(await ask(server.url, 'select one from kept')).toEqual([{ one: 1 }])
-    await until('supervisor and server are gone', () => !isRunning(held.pid) && !isRunning(supervisor.pid), 6_000)
+    await until('supervisor and server are gone', () => !isRunning(held.pid) && !isRunning(supervisor.pid))
   })
 
   it('kill -9 of the server is reported, and the next start finds the data', async () => {
@@ -73,7 +73,7 @@ describe('after a crash', () => {
     await using server = await startFast(folder.dataDir)
 
     expect(await ask(server.url, 'select 1 as one')).toEqual([{ one: 1 }])
-    await until('the half-made cluster is gone', () => !readdirSync(folder.dataDir).some((name) => name.startsWith('initdb-')), 30_000)
+    await until('the half-made cluster is gone', () => !readdirSync(folder.dataDir).some((name) => name.startsWith('initdb-')))
   })
 
   it.each(['another program', 'the PostgreSQL of another folder'])('a lock file whose process id now belongs to %s does not stop the start', async (whose) => {

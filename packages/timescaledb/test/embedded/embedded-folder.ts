@@ -28,7 +28,7 @@ export async function ask(url: string, sql: string): Promise<Record<string, unkn
 }
 
 /** Waits for a condition, with a deadline. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, deadlineMs = 15_000): Promise<void> {
+export async function until(what: string, condition: () => boolean | Promise<boolean>, deadlineMs = 60_000): Promise<void> {
   const end = Date.now() + deadlineMs
   while (!(await condition())) {
     if (Date.now() > end) throw new RangeError(`not so after ${deadlineMs} ms: ${what}`)

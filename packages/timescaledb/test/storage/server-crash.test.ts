@@ -20,7 +20,7 @@ const ingest = (url: string, owner: string): ChildProcess =>
   spawn(process.execPath, ['--conditions=@smart-whale/source', script, url, String(COUNT), owner], { stdio: ['ignore', 'ignore', 'ignore'] })
 
 describe.each(servers)('kill -9 of $name in the middle of ingest', ({ start }) => {
-  it('loses no committed row and doubles none', { timeout: 180_000 }, async (context) => {
+  it('loses no committed row and doubles none', async (context) => {
     const server = await start().catch((error: unknown) => {
       if (error instanceof ServiceError && error.code === 'ERR_SERVICES_MISSING') return context.skip(`needs TimescaleDB: ${error.message}`)
       throw error
@@ -36,11 +36,11 @@ describe.each(servers)('kill -9 of $name in the middle of ingest', ({ start }) =
         const before = await stored()
         const child = ingest(storage.pool.config.getConnectionString(), `owner-${kill}`)
         const exit = once(child, 'exit')
-        await until(async () => child.exitCode !== null || (await stored()) > before + 300, 'the writer gets on', 30_000)
+        await until(async () => child.exitCode !== null || (await stored()) > before + 300, 'the writer gets on')
         await server.kill()
         await exit
         await server.restart()
-        await until(() => stored().then(() => true, () => false), 'the server answers', 30_000)
+        await until(() => stored().then(() => true, () => false), 'the server answers')
       }
       const [code] = (await once(ingest(storage.pool.config.getConnectionString(), 'last'), 'exit')) as [number]
 

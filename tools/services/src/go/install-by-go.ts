@@ -22,6 +22,9 @@ export interface GoProgram {
   readonly buildTimeoutMs: number
 }
 
+/** A test's server has little to do, and is built by machines that have nothing yet: without optimisations that takes a third less. */
+const QUICKLY = ['-trimpath', '-ldflags=-s -w', '-gcflags=all=-N -l']
+
 /** Finds a program in the cache, or lets Go build it. @throws ServiceError `ERR_SERVICES_MISSING` where there is no Go */
 export async function installByGo({ title, name, program, path, version, buildTimeoutMs }: GoProgram, progress: Progress = () => {}): Promise<string> {
   const fill = async (folder: string): Promise<void> => {
@@ -30,7 +33,7 @@ export async function installByGo({ title, name, program, path, version, buildTi
     })
     progress(`building ${title}`)
     const env = { ...process.env, GOBIN: folder, CGO_ENABLED: '0' }
-    await run('go', ['install', '-trimpath', '-ldflags=-s -w', `${path}@v${version}`], { env, timeout: buildTimeoutMs }).catch((cause: unknown) => {
+    await run('go', ['install', ...QUICKLY, `${path}@v${version}`], { env, timeout: buildTimeoutMs }).catch((cause: unknown) => {
       throw new ServiceError(`Go can't build ${title}: ${describeFailure(cause).split('\n').at(-1)}`, { code: 'ERR_SERVICES_MISSING', remedy: 'connect to the network once (GOPROXY)', cause })
     })
     await rename(join(folder, path.slice(path.lastIndexOf('/') + 1)), join(folder, program))

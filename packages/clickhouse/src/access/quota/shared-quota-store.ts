@@ -27,6 +27,14 @@ const MAX_REMEMBERED = 10_000
 const CLOCKS_DIFFER_MS = 3_600_000
 /** The lists of processes: with several, few write the same one at once. */
 const LISTS = [...'0123456789abcdef']
+/** How long a cache that failed is left alone: nobody waits for it meanwhile, and then one does. */
+const LEFT_ALONE_MS = 1000
+/** Tenants of which it is remembered what the others said last. */
+const MAX_LAST_SAID = 10_000
+/** Tenants of which it is remembered that they have spent something here. */
+const MAX_SPENDERS = 100_000
+/** Entries that are written again at each look, once the cache has lost some or refused them. */
+const TOLD_AGAIN_AT_ONCE = 500
 /** How often a process writes itself on the list while others write over it; the next second it does so again. */
 const LIST_ROUNDS = 3
 
@@ -45,7 +53,8 @@ interface Member {
 /**
  * Keeps what each tenant has spent over all processes that share the cache. A cache can't add: so each process writes what it has spent
  * itself, under a key of its own, and reads what the others wrote. Nothing is lost to two that write at once. While the cache is
- * away, each process counts its own.
+ * away, each process counts its own and what the others said last, and lets nobody wait for the cache but one a second. What wasn't told, and all of it when the
+ * cache has come back without its values, each process tells again within a second of its next decision; what those had spent that are gone by then is forgotten.
  *
  * A decision reads an entry of each process that is at work. What those have spent that are gone counts as long as the window has it, but is read once a minute only: a process
  * that comes back says so before it spends anything, and is heard within a second.
@@ -66,6 +75,15 @@ class SharedQuotaStore implements QuotaStore {
   #membersReadAt = -Infinity
   #looking: Promise<void> | undefined
   #longestWindowMs = 0
+  /** By key, what the others were heard to have spent, for when they can't be. */
+  readonly #lastSaid = new Map<string, readonly SpentSlice[]>()
+  /** The window of each key for which something was spent here. */
+  readonly #windows = new Map<string, number>()
+  /** Keys of which the others don't know what was spent here. */
+  readonly #untold = new Set<string>()
+  /** Whether the others were told of this process. */
+  #isListed = false
+  #asksAgainAt: number | undefined
 
   constructor({ cache, keyPrefix = 'smart-whale:quota:', timeoutMs = 250, clock = systemClock, logger = silentLogger }: SharedQuotaStoreOptions) {
     this.#cache = cache
@@ -77,22 +95,36 @@ class SharedQuotaStore implements QuotaStore {
   }
 
   async read(key: string, windowMs: number): Promise<readonly SpentSlice[]> {
-    const own = this.#own.current(key, windowMs)
-    const now = this.#clock.now()
-    const others = await this.#guarded('read what others have spent', async () => {
+    const heard = await this.#guarded('read what others have spent', async () => {
       const members = await this.#others(windowMs)
-      const lists = await Promise.all([...members].map(([name, member]) => this.#spentBy(name, member, key)))
-      return lists.flat().filter((slice) => isWithinWindow(slice, windowMs, now))
-    }, [])
-    return [...own, ...others]
+      return (await Promise.all([...members].map(([name, member]) => this.#spentBy(name, member, key)))).flat()
+    })
+    if (heard !== undefined) keepLatest(this.#lastSaid, key, heard, MAX_LAST_SAID)
+    const now = this.#clock.now()
+    const others = (heard ?? this.#lastSaid.get(key) ?? []).filter((slice) => isWithinWindow(slice, windowMs, now))
+    // Looked at last: what ended while the others were asked is no longer under way.
+    return [...this.#own.current(key, windowMs), ...others]
   }
 
   async add(key: string, spent: Spending, windowMs: number): Promise<void> {
     this.#own.spend(key, spent, windowMs)
+    keepLatest(this.#windows, key, windowMs, MAX_SPENDERS)
+    this.#untold.add(key)
     await this.#guarded('tell what was spent', async () => {
       await this.#others(windowMs)
+      await this.#tell(key, windowMs)
+    })
+  }
+
+  async #tell(key: string, windowMs: number): Promise<void> {
+    // Whoever spends while this is on its way, tells of that himself.
+    this.#untold.delete(key)
+    try {
       await this.#cache.set(this.#spentKey(key, this.#process), this.#own.current(key, windowMs), Math.ceil(windowMs / 1000) + 1)
-    }, undefined)
+    } catch (error) {
+      this.#untold.add(key)
+      throw error
+    }
   }
 
   async #spentBy(name: string, member: Member, key: string): Promise<readonly SpentSlice[]> {
@@ -130,6 +162,12 @@ class SharedQuotaStore implements QuotaStore {
     const lists = await Promise.all([this.#tellOfMe(mine), ...LISTS.filter((list) => list !== mine).map((list) => this.#listed(list))])
     const beats = lists.flatMap((list) => [...list]).filter(([name]) => name !== this.#process)
     this.#members = new Map(beats.map(([name, beat]) => [name, heard(this.#members.get(name), beat, now)]))
+    await this.#tellAgain()
+  }
+
+  async #tellAgain(): Promise<void> {
+    const keys = [...this.#untold].slice(0, TOLD_AGAIN_AT_ONCE)
+    await Promise.all(keys.map((key) => this.#tell(key, this.#windows.get(key) ?? this.#longestWindowMs)))
   }
 
   /**
@@ -138,7 +176,10 @@ class SharedQuotaStore implements QuotaStore {
    */
   async #tellOfMe(list: string): Promise<Map<string, number>> {
     const known = [...this.#members].filter(([name]) => listOf(name) === list).map(([name, { beat }]) => [name, beat] as const)
-    const beats = new Map([...known, ...(await this.#listed(list))])
+    const listed = await this.#listed(list)
+    // Taken off: by one that wrote at the same moment, or with all else that the cache held.
+    if (this.#isListed && !listed.has(this.#process)) for (const key of this.#windows.keys()) this.#untold.add(key)
+    const beats = new Map([...known, ...listed])
     const beat = this.#clock.now()
     for (let round = 0; round < LIST_ROUNDS; round++) {
       for (const [name, its] of beats) if (its < this.#forgottenBefore) beats.delete(name)
@@ -146,7 +187,8 @@ class SharedQuotaStore implements QuotaStore {
       await this.#cache.set(this.#listKey(list), Object.fromEntries(beats), lifeSeconds(this.#longestWindowMs) + CLOCKS_DIFFER_MS / 1000)
       const stands = await this.#listed(list)
       for (const [name, its] of stands) beats.set(name, Math.max(its, beats.get(name) ?? 0))
-      if (stands.get(this.#process) === beat) break
+      this.#isListed = stands.get(this.#process) === beat
+      if (this.#isListed) break
     }
     return beats
   }
@@ -169,14 +211,30 @@ class SharedQuotaStore implements QuotaStore {
     return `${this.#prefix}spent:${key}:${member}`
   }
 
-  async #guarded<T>(what: string, work: () => Promise<T>, otherwise: T): Promise<T> {
+  /** @returns nothing when the cache fails, or is left alone because it did */
+  async #guarded<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
+    const now = this.#clock.monotonic()
+    if (this.#asksAgainAt !== undefined) {
+      if (now < this.#asksAgainAt) return undefined
+      this.#asksAgainAt = now + LEFT_ALONE_MS
+    }
     try {
-      return await withDeadline(work, { timeoutMs: this.#timeoutMs, clock: this.#clock, what })
+      const answer = await withDeadline(work, { timeoutMs: this.#timeoutMs, clock: this.#clock, what })
+      this.#asksAgainAt = undefined
+      return answer
     } catch (error) {
-      this.#logger.warn({ err: error }, `the quota's cache could not ${what}; this process counts its own until it can`)
-      return otherwise
+      this.#asksAgainAt = this.#clock.monotonic() + LEFT_ALONE_MS
+      this.#logger.warn({ err: error }, `the quota's cache could not ${what}; this process counts its own, and what the others said last, until it can`)
+      return undefined
     }
   }
+}
+
+/** Puts it in as the latest, and takes out the oldest when there are too many. */
+function keepLatest<T>(map: Map<string, T>, key: string, value: T, max: number): void {
+  map.delete(key)
+  map.set(key, value)
+  if (map.size > max) map.delete(map.keys().next().value ?? '')
 }
 
 /** The same one, with what is remembered of it, unless it has said something new. */

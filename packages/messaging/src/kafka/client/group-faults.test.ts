@@ -92,7 +92,7 @@ async function complaintsOf(history: readonly Event[]): Promise<readonly string[
 }
 
 describe('a group under faults', () => {
-  it('hands each record over once in each ownership, skips none, has one owner at a time, never goes back, and leaves nothing behind', { timeout: 60_000 }, async () => {
+  it('hands each record over once in each ownership, skips none, has one owner at a time, never goes back, and leaves nothing behind', async () => {
     const property = fc.asyncProperty(fc.array(event, { minLength: 5, maxLength: 60 }), async (history) => {
       expect(await withSameChance(() => complaintsOf(history))).toEqual([])
     })

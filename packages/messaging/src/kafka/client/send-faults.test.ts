@@ -76,7 +76,7 @@ async function complaintsOf(history: readonly Event[]): Promise<readonly string[
 }
 
 describe('sending under faults', () => {
-  it('stores a record once or not at all, in order, and says of each what is true, in time', { timeout: 60_000 }, async () => {
+  it('stores a record once or not at all, in order, and says of each what is true, in time', async () => {
     const property = fc.asyncProperty(fc.array(event, { minLength: 5, maxLength: 50 }), async (history) => {
       expect(await withSameChance(() => complaintsOf(history))).toEqual([])
     })
