@@ -45,7 +45,7 @@ async function engineOf(engine: 'clickhouse' | 'postgres'): Promise<number[]> {
 }
 
 describe('a standalone whose processes are killed', () => {
-  it('has each flight once in both stores after ten kills of the main process at random moments', async () => {
+  it('has each flight once in both stores after ten kills of the main process at random moments', { timeout: 600_000 }, async () => {
     for (let kill = 0; kill < 10; kill++) {
       const victim = start()
       const whileLoading = victim.serving.then(() => new Promise((resolve) => setTimeout(resolve, Math.random() * 3000)))

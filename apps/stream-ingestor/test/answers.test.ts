@@ -33,7 +33,7 @@ beforeAll(async () => {
   await ready(child)
   const events = ['{"v":2,"id":1,"time":"2026-01-01T00:00:00Z","city":"Oslo"}', '{"v":2,"id":2,"time":"2026-01-01T00:00:00Z"}', '{"v":1,"id":"x","time":"2026-01-01T00:00:00Z"}', 'no json']
   await world.transport.send(topic, events.map((value) => ({ key: 'k', value })))
-  await expect.poll(async () => (await runHere(['lag', '--max', '0'], environment)).code, { interval: 100 }).toBe(0)
+  await vi.waitFor(async () => expect((await runHere(['lag', '--max', '0'], environment)).code).toBe(0), { timeout: 60_000, interval: 100 })
   child.kill('SIGTERM')
   await child.exited
 })

@@ -8,7 +8,7 @@ const shortForms = SCENARIOS.filter(({ hasShortForm }) => hasShortForm)
 export function tryShortForms({ part, of }: { readonly part: number; readonly of: number }): void {
   const kafka = inject('kafka')
   describe.each(shortForms.filter((_scenario, index) => index % of === part - 1))('$name, short form', (scenario) => {
-    it(scenario.title, async (context) => {
+    it(scenario.title, { timeout: 600_000 }, async (context) => {
       // A run that kills brokers starts its own: where the test run has none, it couldn't either.
       if (kafka.found === null) return context.skip(`needs Apache Kafka: ${kafka.remedy}`)
       const told: string[] = []

@@ -44,7 +44,7 @@ beforeAll(async () => {
     await run('SYSTEM FLUSH LOGS')
     return (await database.owner.execute("SELECT count() AS n FROM system.query_log WHERE type = 'QueryFinish' AND current_database = currentDatabase() AND query LIKE 'SELECT count() FROM rides WHERE driver = %'")).rows
   }
-  await expect.poll(logged).toEqual([{ n: 4n }])
+  await vi.waitFor(async () => expect(await logged()).toEqual([{ n: 4n }]), { timeout: 60_000 })
   report = await examine()
 })
 afterAll(() => database.drop())

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { applyFixes, type DoctorReport, runDoctor } from '../../src/index.ts'
 import { type OwnDatabase, ownDatabase } from '../own-database.ts'
 
@@ -15,7 +15,7 @@ async function leaveBehind(table: string, name: string, type: string): Promise<v
     let hasEnded = false
     const inserting = run(`INSERT INTO ${table} (at, n) SELECT now(), number FROM numbers(20) WHERE NOT ignore(sleepEachRow(${sleepSeconds}))`).finally(() => (hasEnded = true))
     const isInserting = async () => (await database.owner.execute("SELECT count() AS n FROM system.processes WHERE query LIKE :pattern AND current_database = currentDatabase() AND query_kind = 'Insert'", { pattern: `INSERT INTO ${table} %` })).rows[0]?.['n']
-    await expect.poll(async () => hasEnded || (await isInserting()) === 1n, { interval: 10 }).toBe(true)
+    await vi.waitFor(async () => expect(hasEnded || (await isInserting()) === 1n).toBe(true), { interval: 10, timeout: 60_000 })
     await run(`ALTER TABLE ${table} DROP COLUMN ${name}`)
     await inserting
     if ((await column(table, name.replaceAll('`', ''))) === 1n) return

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type ClickHouseAdapter, createAnalyticsService, createMetricsLayer, createRollupManager, defineMetrics, type RollupOutcome } from '../../src/index.ts'
 import { type OwnDatabase, ownDatabase } from '../own-database.ts'
 
