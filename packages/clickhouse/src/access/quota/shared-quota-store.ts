@@ -81,8 +81,7 @@ class SharedQuotaStore implements QuotaStore {
   readonly #windows = new Map<string, number>()
   /** Keys of which the others don't know what was spent here. */
   readonly #untold = new Set<string>()
-  /** Whether the others were told of this process. */
-  #isListed = false
+  /** When the cache is asked again that failed. */
   #asksAgainAt: number | undefined
 
   constructor({ cache, keyPrefix = 'smart-whale:quota:', timeoutMs = 250, clock = systemClock, logger = silentLogger }: SharedQuotaStoreOptions) {
@@ -119,8 +118,10 @@ class SharedQuotaStore implements QuotaStore {
   async #tell(key: string, windowMs: number): Promise<void> {
     // Whoever spends while this is on its way, tells of that himself.
     this.#untold.delete(key)
+    const spent = this.#own.current(key, windowMs)
+    if (spent.length === 0) return void this.#windows.delete(key)
     try {
-      await this.#cache.set(this.#spentKey(key, this.#process), this.#own.current(key, windowMs), Math.ceil(windowMs / 1000) + 1)
+      await this.#cache.set(this.#spentKey(key, this.#process), spent, Math.ceil(windowMs / 1000) + 1)
     } catch (error) {
       this.#untold.add(key)
       throw error
@@ -161,11 +162,19 @@ class SharedQuotaStore implements QuotaStore {
     const mine = listOf(this.#process)
     const lists = await Promise.all([this.#tellOfMe(mine), ...LISTS.filter((list) => list !== mine).map((list) => this.#listed(list))])
     const beats = lists.flatMap((list) => [...list]).filter(([name]) => name !== this.#process)
-    this.#members = new Map(beats.map(([name, beat]) => [name, heard(this.#members.get(name), beat, now)]))
+    // Who was heard of counts, also when a list has lost him.
+    const known = [...this.#members].filter(([, { beat }]) => beat >= this.#forgottenBefore)
+    this.#members = new Map([...known, ...beats.map(([name, beat]) => [name, heard(this.#members.get(name), beat, now)] as const)])
     await this.#tellAgain()
   }
 
+  /** Not by the list: others write down there whom they know, also in a cache that has lost all else. */
   async #tellAgain(): Promise<void> {
+    const markKey = `${this.#prefix}mark:${this.#process}`
+    if ((await this.#cache.get(markKey)) === undefined) {
+      for (const key of this.#windows.keys()) this.#untold.add(key)
+      await this.#cache.set(markKey, true, this.#listLifeSeconds)
+    }
     const keys = [...this.#untold].slice(0, TOLD_AGAIN_AT_ONCE)
     await Promise.all(keys.map((key) => this.#tell(key, this.#windows.get(key) ?? this.#longestWindowMs)))
   }
@@ -176,19 +185,15 @@ class SharedQuotaStore implements QuotaStore {
    */
   async #tellOfMe(list: string): Promise<Map<string, number>> {
     const known = [...this.#members].filter(([name]) => listOf(name) === list).map(([name, { beat }]) => [name, beat] as const)
-    const listed = await this.#listed(list)
-    // Taken off: by one that wrote at the same moment, or with all else that the cache held.
-    if (this.#isListed && !listed.has(this.#process)) for (const key of this.#windows.keys()) this.#untold.add(key)
-    const beats = new Map([...known, ...listed])
+    const beats = new Map([...known, ...(await this.#listed(list))])
     const beat = this.#clock.now()
     for (let round = 0; round < LIST_ROUNDS; round++) {
       for (const [name, its] of beats) if (its < this.#forgottenBefore) beats.delete(name)
       beats.set(this.#process, beat)
-      await this.#cache.set(this.#listKey(list), Object.fromEntries(beats), lifeSeconds(this.#longestWindowMs) + CLOCKS_DIFFER_MS / 1000)
+      await this.#cache.set(this.#listKey(list), Object.fromEntries(beats), this.#listLifeSeconds)
       const stands = await this.#listed(list)
       for (const [name, its] of stands) beats.set(name, Math.max(its, beats.get(name) ?? 0))
-      this.#isListed = stands.get(this.#process) === beat
-      if (this.#isListed) break
+      if (stands.get(this.#process) === beat) break
     }
     return beats
   }
@@ -200,7 +205,11 @@ class SharedQuotaStore implements QuotaStore {
 
   /** When who was last heard of has spent nothing any more that counts. */
   get #forgottenBefore(): number {
-    return this.#clock.now() - lifeSeconds(this.#longestWindowMs) * 1000 - CLOCKS_DIFFER_MS
+    return this.#clock.now() - this.#listLifeSeconds * 1000
+  }
+
+  get #listLifeSeconds(): number {
+    return lifeSeconds(this.#longestWindowMs) + CLOCKS_DIFFER_MS / 1000
   }
 
   #listKey(list: string): string {

@@ -32,7 +32,7 @@ describe('a quota', () => {
     )
   })
 
-  it('is one for all processes that share a cache, and each counts its own while the cache is away', async () => {
+  it('is one for all processes that share a cache, and each counts its own and what the others said last while the cache is away', async () => {
     const clock = new FakeClock()
     const cache = createL1Cache({ clock })
     let isAway = false
@@ -46,10 +46,17 @@ describe('a quota', () => {
 
     expect(await one.excess('a')).toMatchObject({ kind: 'rowsRead', spent: 12, allowed: 10 })
     expect(await other.excess('b')).toBeUndefined()
+    await Promise.all([one.spend('b', query(6)), other.spend('c', query(6))])
     isAway = true
-    expect(await one.excess('a')).toBeUndefined()
-    await one.spend('a', query(6))
     expect(await one.excess('a')).toMatchObject({ spent: 12 })
+    expect(await other.excess('b')).toBeUndefined()
+    await other.spend('b', query(11))
+    expect(await one.excess('b')).toBeUndefined()
+    expect(await other.excess('b')).toMatchObject({ spent: 11 })
+    isAway = false
+    await clock.advance(1_000)
+    await other.excess('somebody')
+    expect(await one.excess('b')).toMatchObject({ spent: 17 })
   })
 
   it('counts what another process has spent for as long as what it has spent itself', async () => {
