@@ -35,7 +35,10 @@ export interface KafkaRequest extends KafkaRequestOptions {
   /** Whether this version has tagged fields: its headers then have them as well. @default none, required */
   readonly flexible: boolean
   readonly lane: KafkaLane
-  /** In pieces, in order: the records of a batch are a piece of their own, so that nobody has to copy them. */
+  /**
+   * In pieces, in order: the records of a batch are a piece of their own, so that the writer has no need to copy them. Whoever sends copies what it
+   * hands to a socket: once any attempt was answered the memory is used again, and an earlier one may still stand half sent.
+   */
   readonly body: readonly Uint8Array[]
 }
 
