@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { ask, eventually, processesOn, startStandalone, type StandaloneProcess, temporaryFolder } from './standalone-process.ts'
+import { ask, eventually, LISTENS, processesOn, startStandalone, type StandaloneProcess, tellingWhenItListens, temporaryFolder } from './standalone-process.ts'
 
 type Answer = { data: Record<string, string>[] }
 
@@ -16,12 +16,12 @@ beforeEach(async () => {
 afterEach(async () => {
   standalone?.kill('SIGKILL')
   await standalone?.exited
-  await eventually(() => processesOn(folder.path), (left) => left.length === 0, 20_000, 'processes left')
+  await eventually(() => processesOn(folder.path), (left) => left.length === 0, 'processes left')
   await folder.remove()
 })
 
-const start = (): StandaloneProcess => {
-  standalone = startStandalone(['--data', folder.path, '--port', '0'])
+const start = (...nodeOptions: string[]): StandaloneProcess => {
+  standalone = startStandalone(['--data', folder.path, '--port', '0'], {}, nodeOptions)
   return standalone
 }
 
@@ -65,7 +65,7 @@ describe('a standalone whose processes are killed', () => {
     await running.serving
     for (const engine of ['clickhouse', 'postgres'] as const) {
       await new Promise((resolve) => setTimeout(resolve, 700))
-      const [pid] = await eventually(() => engineOf(engine), (pids) => pids.length > 0, 10_000, `no process of ${engine}`)
+      const [pid] = await eventually(() => engineOf(engine), (pids) => pids.length > 0, `no process of ${engine}`)
       process.kill(pid as number, 'SIGKILL')
     }
 
@@ -74,14 +74,24 @@ describe('a standalone whose processes are killed', () => {
     await expectEachFlightOnce(address)
   })
 
-  it.each([50, 400, 1200, 2500])('stops with exit code 0 and leaves nothing when it is told so %s ms after its start', async (delayMs) => {
+  it('leaves nothing when it is told to stop before it has run its first line', async () => {
     const early = start()
-    await new Promise((resolve) => setTimeout(resolve, delayMs))
+    await new Promise((resolve) => setTimeout(resolve, 50))
     early.kill('SIGTERM')
 
     const { code, signal } = await early.exited
-    // Before Node.js has run its first line nobody listens yet, and the signal itself ends the process.
-    expect(code === 0 || (delayMs === 50 && signal === 'SIGTERM'), early.output()).toBe(true)
-    await eventually(() => processesOn(folder.path), (left) => left.length === 0, 5000, 'processes left')
+    // Nobody listens yet, and the signal itself ends the process.
+    expect(code === 0 || signal === 'SIGTERM', early.output()).toBe(true)
+    expect(await processesOn(folder.path)).toEqual([])
+  })
+
+  it.each([0, 300, 1100, 2400])('stops with exit code 0 and leaves nothing when it is told so %s ms after its first line', async (delayMs) => {
+    const early = start(tellingWhenItListens)
+    await eventually(async () => early.output(), (output) => output.includes(LISTENS), 'it never listened')
+    await new Promise((resolve) => setTimeout(resolve, delayMs))
+    early.kill('SIGTERM')
+
+    expect(await early.exited, early.output()).toEqual({ code: 0, signal: null })
+    await eventually(() => processesOn(folder.path), (left) => left.length === 0, 'processes left')
   })
 })

@@ -37,6 +37,7 @@ describe('the live page', () => {
   /** Opens a page and keeps what it complains of and whom it asks. */
   async function open(path: string): Promise<{ page: Page; errors: string[]; foreign: string[] }> {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, timezoneId: 'America/New_York' })
+    page.setDefaultTimeout(60_000)
     const errors: string[] = []
     const foreign: string[] = []
     page.on('console', (message) => void (message.type() === 'error' && errors.push(message.text())))
@@ -60,14 +61,14 @@ describe('the live page', () => {
     await page.waitForSelector('#chart-rate canvas')
 
     expect(await page.textContent('#rows-clickhouse')).toBe('205,105')
-    expect(await page.textContent('#status')).toBe('up')
+    await expect.poll(() => page.textContent('#status')).toBe('up')
     expect((await page.textContent('#tables'))?.replace(/\s+/g, '')).toBe('flights200,000200,000sp5005,1055,105')
-    expect(await page.textContent('#lag')).toBe('0')
+    await expect.poll(() => page.textContent('#lag')).toBe('0')
     // What the metrics layer says of its way: from the rollup, not from the 200,000 rows.
     expect(await page.textContent('#flights-source')).toMatch(/^ClickHouse · rollup flights_by_day · [\d,]{1,6} rows, [\d,.]+ kB read · cache \w+$/)
     // Both stores, the broker, where the pipelines stand, and each pipeline with its own.
     expect(await page.locator('#health li').count()).toBe(7)
-    expect(await page.locator('#health li.up').count()).toBe(7)
+    await expect.poll(() => page.locator('#health li.up').count()).toBe(7)
     expect(page.url()).toBe(`${address.url}/`)
     expect(errors).toEqual([])
     expect(foreign).toEqual([])

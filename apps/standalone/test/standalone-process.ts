@@ -17,10 +17,17 @@ export interface StandaloneProcess {
 }
 
 const MAIN = join(import.meta.dirname, '../src/main.ts')
+const DEADLINE_MS = 60_000
+
+/** What a standalone prints with {@link tellingWhenItListens} as soon as SIGTERM is a stop for it, and not the end of its process. */
+export const LISTENS = 'it listens to SIGTERM'
+
+/** Loaded before the program, in it alone and in none of the processes that it starts. */
+export const tellingWhenItListens = `--import=data:text/javascript,process.on('newListener',(name)=>name==='SIGTERM'&&process.argv[1]===${JSON.stringify(MAIN)}&&process.stderr.write('${LISTENS}\\n'))`
 
 /** Starts a standalone with these options; the caller ends it. */
-export function startStandalone(args: readonly string[], environment: Record<string, string> = {}): StandaloneProcess {
-  const child = spawn(process.execPath, ['--conditions=@smart-whale/source', MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, LOG_LEVEL: 'warn', ...environment } })
+export function startStandalone(args: readonly string[], environment: Record<string, string> = {}, nodeOptions: readonly string[] = []): StandaloneProcess {
+  const child = spawn(process.execPath, ['--conditions=@smart-whale/source', ...nodeOptions, MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, LOG_LEVEL: 'warn', ...environment } })
   let printed = ''
   child.stdout.on('data', (chunk: Buffer) => void (printed += chunk))
   child.stderr.on('data', (chunk: Buffer) => void (printed += chunk))
@@ -73,13 +80,13 @@ async function tracesOf(pid: string): Promise<string[]> {
   return [command, ...(await Promise.all(links.map((link) => readlink(link).catch(() => ''))))]
 }
 
-/** Asks again and again until the answer is right. @throws when it isn't within the deadline */
-export async function eventually<T>(ask: () => Promise<T>, right: (answer: T) => boolean, deadlineMs: number, what: string): Promise<T> {
-  const end = performance.now() + deadlineMs
+/** Asks again and again until the answer is right. @throws when it isn't within a minute */
+export async function eventually<T>(ask: () => Promise<T>, right: (answer: T) => boolean, what: string): Promise<T> {
+  const end = performance.now() + DEADLINE_MS
   for (;;) {
     const answer = await ask()
     if (right(answer)) return answer
-    if (performance.now() > end) throw new TypeError(`${what}: still ${JSON.stringify(answer)} after ${deadlineMs} ms`)
+    if (performance.now() > end) throw new TypeError(`${what}: still ${JSON.stringify(answer)} after ${DEADLINE_MS} ms`)
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
 }

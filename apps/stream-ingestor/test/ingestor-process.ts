@@ -44,7 +44,7 @@ export async function runCommand(args: readonly string[], environment: Readonly<
 }
 
 /** Waits until the process is ready: its pipelines have joined their groups. */
-export async function ready(process: IngestorProcess, deadlineMs = 30_000): Promise<string> {
+export async function ready(process: IngestorProcess, deadlineMs = 60_000): Promise<string> {
   const address = await process.serving
   const end = performance.now() + deadlineMs
   for (;;) {

@@ -76,7 +76,7 @@ const onceEach = (sinks: Sinks, count: number): Record<string, readonly number[]
 
 async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
   for (let round = 0; !(await condition()); round++) {
-    if (round > 600) throw new Error('it did not come to that in 30 s')
+    if (round > 1_200) throw new Error('it did not come to that in a minute')
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }
