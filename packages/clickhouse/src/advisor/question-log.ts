@@ -3,6 +3,7 @@ import type { ClickHouseAdapter, QueryOptions, QueryParams, QueryResult } from '
 import { findTables } from '../analytics/find-tables.ts'
 import { sqlTokens } from '../sql-tokens.ts'
 import type { LoggedQuestion } from './logged-questions.ts'
+import { withValues } from './with-values.ts'
 
 /** What an adapter was asked, for servers that keep no log of queries. */
 export interface QuestionLog {
@@ -40,8 +41,9 @@ export function recordQuestions(inner: ClickHouseAdapter): QuestionLog {
   }
   const execute = async <T extends Row>(query: string, params?: QueryParams, options?: QueryOptions): Promise<QueryResult<T>> => {
     const result = await inner.execute<T>(query, params, options)
-    // What has parameters can't be asked again without their values.
-    if (params === undefined || Object.keys(params).length === 0) note(query, result)
+    // As the server's own log has it: what has parameters can't be asked again without their values.
+    const asked = withValues(query, params ?? {})
+    if (asked !== undefined) note(asked, result)
     return result
   }
   const adapter = new Proxy(inner, {

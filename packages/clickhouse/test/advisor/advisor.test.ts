@@ -21,7 +21,7 @@ describe('advice', () => {
 
   beforeAll(async () => {
     const log = recordQuestions(database.owner)
-    for (const driver of [1, 2]) await log.adapter.execute(`SELECT count(), sum(price) FROM rides WHERE driver = ${driver}`)
+    for (const driver of [1, 2]) await log.adapter.execute('SELECT count(), sum(price) FROM rides WHERE driver = :driver', { driver })
     await log.adapter.execute('SELECT city, count() AS n, sum(price) AS total FROM rides GROUP BY city')
     await log.adapter.execute('SELECT 1 AS n FROM rides WHERE id = :id', { id: 1 })
     // What a run left behind that was killed.

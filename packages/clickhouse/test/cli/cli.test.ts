@@ -62,6 +62,16 @@ describe('the command line', () => {
     [['migrate', 'up', '--folder', '/nowhere'], /can not be read/],
     [['migrate', 'settle', '1', 'maybe'], /none of took-effect/],
     [['export', 'SELECT 1', 'a.xls'], /"xls" is no format/],
+    [['explain', 'SELECT {id:UInt64}, {city:String}', '--param', 'city=a'], /asks for \{id:UInt64\}, and no value was given for it; add --param id=VALUE/],
+    [['explain', 'SELECT {id:UInt64}', '--param', 'id=1', '--param', 'idd=2'], /--param idd names no place of the query; its places are \{id:UInt64\}/],
+    [['export', 'SELECT 1', 'a.csv', '--param', 'id=1'], /--param id names no place of the query; it has none/],
+    [['explain', 'SELECT {id:UInt64}', '--param', 'id=1', '--param', 'id=2'], /--param id is given twice/],
+    [['explain', 'SELECT {id:UInt64}', '--param', 'id'], /it is given like this: --param NAME=VALUE/],
+    [['explain', 'SELECT :city', '--param', 'city=a'], /:city has no type; write \{city:Type\} in its place/],
+    [['explain', 'SELECT $1', '--param', 'p1=a'], /\$1 has no type; write \{p1:Type\}/],
+    [['explain', 'SELECT {ids:Array(UInt64)}', '--param', 'ids=1,2'], /--param ids is no JSON; .* like this: --param 'ids=\[1, 2\]'/],
+    [['explain', 'SELECT {id:UInt8}', '--param', 'id=300'], /parameter "id" must be from 0 to 255/],
+    [['explain', 'SELECT {id:UInt8}', '--param', 'id=\\N'], /parameter "id" must not be null/],
   ])('refuses %j in one line, with exit code 2', async (args, message) => {
     const { code, out, error } = await run(...args)
 
@@ -163,6 +173,38 @@ describe('advice on the command line', () => {
     expect(told.out).toMatch(/primary-key: .*\n.*skip-index: .*\n {2}→ ALTER TABLE .*ADD INDEX by_driver/s)
     expect({ code, answer }).toMatchObject({ code: 3, answer: { estimate: { rows: 60000 }, findings: [{ about: 'primary-key' }, { about: 'skip-index' }] } })
     expect(await json('explain', 'SELECT * FROM trips WHERE id = 1')).toMatchObject({ answer: { reads: [{ sortingKey: 'id' }] } })
+  })
+
+  it('takes the values of the query from the command line, each as its type', async () => {
+    const query = 'SELECT count() FROM trips WHERE driver = {driver:UInt32} AND at >= {since:DateTime64(3, \'UTC\')}'
+
+    const { code, answer } = await json('explain', query, '--param', 'driver=5', '--param', 'since=1970-01-01 00:00:00')
+    const byKey = await json('explain', 'SELECT * FROM trips WHERE id IN {ids:Array(UInt64)}', '--param', 'ids=[1, 59999]')
+
+    expect({ code, answer }).toMatchObject({ code: 3, answer: { estimate: { rows: 60000 }, findings: [{ about: 'primary-key' }, { about: 'skip-index', remedy: expect.stringMatching(/by_driver/) as string }, { about: 'skip-index' }] } })
+    expect(byKey.answer).toMatchObject({ estimate: { granules: 2 } })
+  })
+
+  it.each([
+    ['String', "it's =\t\\N \n{x:Int8}", "it's =\t\\N \n{x:Int8}"],
+    ['Nullable(String)', '\\N', null],
+    ['LowCardinality(Nullable(String))', '', ''],
+    ['UInt64', '18446744073709551615', '18446744073709551615'],
+    ['Decimal(38, 10)', '1234567890123456789.0123456789', '1234567890123456789.0123456789'],
+    ['Array(UInt64)', '[18446744073709551615, 1]', ['18446744073709551615', 1]],
+    ['Array(Nullable(String))', '["it\'s", null]', ["it's", null]],
+    ['Map(String, Int8)', '{"a": 1}', { a: 1 }],
+    ['Tuple(Int8, String)', '[1, "b"]', [1, 'b']],
+    ['Date', '2026-11-22', '2026-11-22'],
+    ['Bool', 'true', true],
+  ])('binds a value of %s', async (type, text, value) => {
+    const file = join(folder, 'value.jsonl')
+
+    await run('export', `SELECT {v:${type}} AS v`, file, '--param', `v=${text}`)
+
+    // Numbers as they are written: they may have more digits than one of JavaScript.
+    const written = JSON.parse((await readFile(file, 'utf8')).replace(/(?<=[[:,] ?)\d{15,}(?:\.\d+)?/g, '"$&"')) as unknown
+    expect(written).toEqual({ v: value })
   })
 
   it('proposes what is measured on a sample, from the log of queries, and tells meanwhile what it measures', async () => {

@@ -3,6 +3,7 @@ import { advise } from '../../advisor/advise.ts'
 import { analyzeQuery } from '../../advisor/analyze-query.ts'
 import { size } from '../../doctor/rule.ts'
 import { asJson, type Command, type CommandCall, EXIT, textOf, textsOf } from '../command.ts'
+import { PARAM_HELP, PARAM_OPTION, queryParameters } from '../query-parameters.ts'
 
 function wholeNumber(call: CommandCall, name: string): number | undefined {
   const text = textOf(call, name)
@@ -49,13 +50,14 @@ Samples are tables of their own beside the table, smart_whale_sample_…; they a
 export const explain: Command = {
   name: 'explain',
   summary: 'Tells what a query would read and why, without running it, and what is missing',
-  usage: 'QUERY',
-  help: '',
+  usage: 'QUERY [--param NAME=VALUE]…',
+  help: PARAM_HELP,
   exits: { [EXIT.found]: 'something could be better' },
-  options: {},
+  options: PARAM_OPTION,
   positionals: { least: 1, most: 1 },
   run: async (call) => {
-    const analysis = await analyzeQuery(call.adapter, call.positionals[0] ?? '', {}, { signal: call.signal })
+    const [query = ''] = call.positionals
+    const analysis = await analyzeQuery(call.adapter, query, queryParameters(call, query), { signal: call.signal })
     if (call.json) call.print(asJson(analysis))
     else {
       const { estimate, reads, findings } = analysis

@@ -7,6 +7,7 @@ import { size } from '../../doctor/rule.ts'
 import { createLifecycleManager } from '../../lifecycle/lifecycle-manager.ts'
 import { generateTypes } from '../../query-builder/generate-types.ts'
 import { asJson, type Command, type CommandCall, EXIT, textOf, textsOf } from '../command.ts'
+import { PARAM_HELP, PARAM_OPTION, queryParameters } from '../query-parameters.ts'
 
 /** Merges parts. */
 export const optimize: Command = {
@@ -83,16 +84,16 @@ function progressOf(call: CommandCall): (bytes: number) => void {
 export const exportAnswer: Command = {
   name: 'export',
   summary: 'Writes the answer of a query to a file, with bounded memory',
-  usage: 'QUERY FILE [--format csv|jsonl|parquet|arrow]',
-  help: "  --format FORMAT    (the file's ending)",
+  usage: 'QUERY FILE [--format csv|jsonl|parquet|arrow] [--param NAME=VALUE]…',
+  help: `  --format FORMAT    (the file's ending)\n${PARAM_HELP}`,
   exits: { [EXIT.found]: 'the answer has no rows; nothing was written' },
-  options: { format: { type: 'string' } },
+  options: { format: { type: 'string' }, ...PARAM_OPTION },
   positionals: { least: 2, most: 2 },
   run: async (call) => {
     const [query = '', file = ''] = call.positionals
     const format = textOf(call, 'format') ?? file.split('.').at(-1) ?? ''
     if (!FORMATS.includes(format)) throw new ConfigurationError(`"${format}" is no format; there are ${FORMATS.join(', ')}`)
-    const isWritten = await createAnalyticsExporter(call.adapter, { timeoutMs: call.timeoutMs }).exportTo(format as ExportFormat, query, {}, file, { signal: call.signal, onProgress: progressOf(call) })
+    const isWritten = await createAnalyticsExporter(call.adapter, { timeoutMs: call.timeoutMs }).exportTo(format as ExportFormat, query, queryParameters(call, query), file, { signal: call.signal, onProgress: progressOf(call) })
     if (call.json) call.print(asJson({ file, format, written: isWritten }))
     return isWritten ? EXIT.ok : EXIT.found
   },

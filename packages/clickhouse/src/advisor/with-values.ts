@@ -1,0 +1,41 @@
+import type { QueryParams } from '../adapter-options.ts'
+import { quoteName } from '../adapter/table-columns.ts'
+import { bindParameters } from '../parameters/bind-parameters.ts'
+import { findPlaceholders } from '../parameters/find-placeholders.ts'
+import { type ColumnType, parseColumnType } from '../row-binary/column-type.ts'
+
+const CONTAINERS: ReadonlySet<string> = new Set(['Array', 'Tuple'])
+
+/**
+ * The query with its values in the text, each as its type, as the server's own log writes it; undefined when one is a map, which has no text that is read as such.
+ * @throws ValidationError `ERR_CLICKHOUSE_PARAMETER` naming the parameter that is missing or doesn't fit
+ */
+export function withValues(query: string, params: QueryParams): string | undefined {
+  const bound = bindParameters(query, params)
+  let text = ''
+  let copied = 0
+  for (const place of findPlaceholders(bound.query)) {
+    if (place.kind !== 'server') continue
+    if (hasMap(parseColumnType(place.type))) return undefined
+    text += bound.query.slice(copied, place.start) + literal(place.type, bound.parameters[`param_${place.name}`] ?? '')
+    copied = place.end
+  }
+  return text + bound.query.slice(copied)
+}
+
+/** A value that travels is escaped as tab-separated text is, which is how the text of a query is escaped, too; what is inside of an array is escaped once more. */
+function literal(type: string, escaped: string): string {
+  const parsed = withoutWrapping(parseColumnType(type))
+  if (parsed.name === 'Identifier') return quoteName(escaped)
+  if (escaped === '\\N') return `_CAST(NULL, ${quoted(type)})`
+  return `_CAST(${CONTAINERS.has(parsed.name) ? quoted(escaped) : `'${escaped}'`}, ${quoted(type)})`
+}
+
+const hasMap = ({ name, inner }: ColumnType): boolean => name === 'Map' || inner.some(hasMap)
+
+function withoutWrapping(type: ColumnType): ColumnType {
+  const [first] = type.inner
+  return first !== undefined && (type.name === 'Nullable' || type.name === 'LowCardinality') ? withoutWrapping(first) : type
+}
+
+const quoted = (text: string): string => `'${text.replace(/[\\']/g, '\\$&')}'`
