@@ -80,7 +80,7 @@ export const groupCases: readonly TransportCase[] = [
   {
     name: 'gives the partitions of a member that died to the others, and refuses what it still commits',
     async run(subject) {
-      const [dying, living] = [await subject.connect(), await subject.connect()]
+      const [dying, living] = [await subject.connect({ isToCrash: true }), await subject.connect()]
       const topic = await makeTopic(living)
       const groupId = randomUUID()
       await sendNumbered(living, topic, 0, 10)

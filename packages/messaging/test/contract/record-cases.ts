@@ -117,14 +117,14 @@ export const recordCases: readonly TransportCase[] = [
       const reader = await transport.openPartition(topic, 0)
 
       const empty = await reader.read({ ...READ, maxWaitMs: 50 })
-      const waiting = reader.read({ ...READ, maxWaitMs: 10_000 })
+      const waiting = reader.read({ ...READ, maxWaitMs: 60_000 })
       const began = performance.now()
       await transport.send(topic, [{ value: 'at last' }])
       const batch = await waiting
 
       assert.deepEqual([empty.length, empty.bytes, empty.nextOffset], [0, 0, 0n])
       assert.deepEqual(plain(batch).map((record) => record.value), ['at last'])
-      assert.ok(performance.now() - began < 8_000)
+      assert.ok(performance.now() - began < 30_000)
     },
   },
   {

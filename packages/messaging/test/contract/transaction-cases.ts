@@ -265,7 +265,7 @@ const fencingCases: readonly TransportCase[] = [
   {
     name: 'leaves nothing of a transaction whose process died, and the next one of its id begins at once',
     async run(subject) {
-      const [dying, living] = [await subject.connect(), await subject.connect()]
+      const [dying, living] = [await subject.connect({ isToCrash: true }), await subject.connect()]
       const topic = await makeTopic(living)
       const id = randomUUID()
       const open = await (await dying.transactional(id, { transactionTimeoutMs: 600_000 })).begin()
@@ -329,7 +329,7 @@ const progressCases: readonly TransportCase[] = [
   {
     name: 'refuses the progress of a member that lost its partition, and the records with it',
     async run(subject) {
-      const [dying, living] = [await subject.connect(), await subject.connect()]
+      const [dying, living] = [await subject.connect({ isToCrash: true }), await subject.connect()]
       const [input, output] = [await makeTopic(living), await makeTopic(living)]
       const groupId = randomUUID()
       const reader = await holdPartition(dying, input, groupId)

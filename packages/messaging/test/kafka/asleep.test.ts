@@ -28,7 +28,7 @@ function startMember(...args: string[]): { child: ChildProcess; lines: () => str
 it.skipIf(process.platform === 'win32')('takes nothing and commits nothing any more after it was asleep for longer than its session', async (context) => {
   if (kafka.found === null) return context.skip(`needs Apache Kafka: ${kafka.remedy}`)
   const { brokers } = kafka.found
-  const transport = createPlatformaticTransport({ brokers, sessionTimeoutMs: 2000, heartbeatIntervalMs: 200 })
+  const transport = createPlatformaticTransport({ brokers, sessionTimeoutMs: 30_000, heartbeatIntervalMs: 200 })
   transports.push(transport)
   await transport.start()
   const [topic, groupId] = [`asleep.${randomUUID()}`, randomUUID()]
@@ -48,7 +48,9 @@ it.skipIf(process.platform === 'win32')('takes nothing and commits nothing any m
   await until('the sleeper has found out', () => lines().some((line) => line.startsWith('refused')))
 
   const afterwards = lines().slice(before)
-  expect(heir.records[0]?.offset).toBeLessThanOrEqual(4n)
+  // It begins where the sleeper had committed, which may not have come to printing that.
+  const committed = BigInt(lines().slice(0, before).filter((line) => line.startsWith('committed')).length)
+  expect([committed, committed + 1n]).toContain(heir.records[0]?.offset)
   expect(afterwards.filter((line) => line.startsWith('read'))).toEqual([])
   expect(afterwards.filter((line) => line.startsWith('committed'))).toEqual([])
   expect(afterwards[0]).toMatch(/^refused ERR_MESSAGING_(FENCED|REVOKED)$/)

@@ -117,7 +117,7 @@ describe('on a cluster of three brokers', () => {
     await until('it can be sent to again', () => transport.send(topic, [{ value: 'after' }], { timeoutMs: 2_000 }).then(() => true, () => false))
 
     expect(error).toMatchObject({ retryable: true, message: expect.stringMatching(/NOT_ENOUGH_REPLICAS/) as string })
-    expect(tookMs).toBeLessThan(4_000)
+    expect(tookMs).toBeLessThan(20_000)
     expect((await readTopic(transport, topic)).map(({ value }) => value)).toEqual(['before', 'after'])
   })
 

@@ -8,7 +8,7 @@ import type { SampleRecord } from './sample-records.ts'
 
 const kafka = inject('kafka')
 const COMPACTED = { 'cleanup.policy': 'compact', 'segment.ms': '1', 'min.cleanable.dirty.ratio': '0.01', 'max.compaction.lag.ms': '1' }
-const DEADLINE_MS = 40_000
+const DEADLINE_MS = 120_000
 const POLL_MS = 100
 
 const record = (key: string, value: string): SampleRecord => ({ key: Buffer.from(key), value: Buffer.from(value), headers: {}, timestamp: Date.now() })

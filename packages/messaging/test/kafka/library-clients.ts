@@ -25,7 +25,7 @@ export interface LibraryClient {
 
 export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
 
-const LOADING_MS = 20_000
+const LOADING_MS = 60_000
 
 const { CompressionTypes, Kafka, logLevel } = kafkajs
 

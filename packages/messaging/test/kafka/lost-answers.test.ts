@@ -13,7 +13,7 @@ afterEach(async () => {
 })
 
 /** A service whose whole traffic goes through a proxy, whatever addresses the cluster tells, and that tries again whatever fails. */
-async function serviceThrough(context: TestContext): Promise<{ service: KafkaService; proxy: SwallowingProxy; topic: string; contents: () => Promise<unknown[]>; attempts: () => number }> {
+async function serviceThrough(context: TestContext, timeoutMs: number): Promise<{ service: KafkaService; proxy: SwallowingProxy; topic: string; contents: () => Promise<unknown[]>; attempts: () => number }> {
   const kafka = inject('kafka')
   if (kafka.found === null) return context.skip(`needs Apache Kafka: ${kafka.remedy}`)
   const { brokers } = kafka.found
@@ -29,7 +29,7 @@ async function serviceThrough(context: TestContext): Promise<{ service: KafkaSer
   cleanups.push(() => observer.topics.delete(topic))
   let attempts = 0
   const policy = createRetry({ name: 'eager', maxAttempts: 5, baseDelayMs: 500, maxDelayMs: 500, budget: false, isRetryable: () => true, onRetry: () => attempts++ })
-  const service = new KafkaService(createKafkaTransport(connections, { requestTimeoutMs: 400 }), { policy, timeoutMs: 1500 })
+  const service = new KafkaService(createKafkaTransport(connections, { requestTimeoutMs: 1_000 }), { policy, timeoutMs })
   await service.connect()
   cleanups.push(() => service.disconnect())
   // The producer has its number, and the leader is known.
@@ -40,9 +40,9 @@ async function serviceThrough(context: TestContext): Promise<{ service: KafkaSer
 
 describe('a service whose broker’s answers are lost on the way', () => {
   it('never sends anew what may be stored, however eager its policy is: the message is there once, and said to be unknown', async (context) => {
-    const { service, proxy, topic, contents } = await serviceThrough(context)
+    const { service, proxy, topic, contents } = await serviceThrough(context, 3_000)
     proxy.swallow()
-    const mended = setTimeout(() => proxy.passOn(), 1800)
+    const mended = setTimeout(() => proxy.passOn(), 3_500)
     cleanups.push(async () => clearTimeout(mended))
 
     const failed = await service.sendMessage(topic, 'once').catch((error: unknown) => error)
@@ -54,9 +54,9 @@ describe('a service whose broker’s answers are lost on the way', () => {
   })
 
   it('repeats a batch under its number while there is time: the broker knows it again', async (context) => {
-    const { service, proxy, topic, contents, attempts } = await serviceThrough(context)
+    const { service, proxy, topic, contents, attempts } = await serviceThrough(context, 60_000)
     proxy.swallow()
-    const mended = setTimeout(() => proxy.passOn(), 600)
+    const mended = setTimeout(() => proxy.passOn(), 1_500)
     cleanups.push(async () => clearTimeout(mended))
 
     expect(await service.sendMessage(topic, 'once')).toBe(true)

@@ -15,7 +15,7 @@ it('gives a group the partitions that its topic gets later, though nobody tells 
   if (kafka.found === null) return context.skip(`needs Apache Kafka: ${kafka.remedy}`)
   const { brokers } = kafka.found
   const connect = async (): Promise<KafkaTransport> => {
-    const transport = createPlatformaticTransport({ brokers, metadataMaxAgeMs: 500, sessionTimeoutMs: 2_000, heartbeatIntervalMs: 200 })
+    const transport = createPlatformaticTransport({ brokers, metadataMaxAgeMs: 500, sessionTimeoutMs: 30_000, heartbeatIntervalMs: 200 })
     open.push(transport)
     await transport.start()
     return transport

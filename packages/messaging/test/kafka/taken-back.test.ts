@@ -31,7 +31,7 @@ it('is not called stuck, nor behind, where all that comes are transactions that 
 
   const producer = await transport.transactional(randomUUID())
   const begun = performance.now()
-  while (performance.now() - begun < 3 * STALL_MS) {
+  for (let takenBack = 0; takenBack < 5 || performance.now() - begun < 3 * STALL_MS; takenBack++) {
     const transaction = await producer.begin()
     await transaction.send(topic, [event, event])
     await transaction.abort()

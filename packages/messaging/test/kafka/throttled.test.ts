@@ -36,7 +36,7 @@ describe.each([
     const clientId = `throttled-${randomUUID()}`
     const { connected, logger } = connectionLog()
     await limit(brokers, clientId, 'producer_byte_rate', 40_000)
-    const transport = create({ brokers, clientId, logger, requestTimeoutMs: 1_000 })
+    const transport = create({ brokers, clientId, logger, requestTimeoutMs: 2_000 })
     open.push(transport)
     await transport.start()
     const topic = `throttled.${randomUUID()}`
@@ -59,7 +59,7 @@ describe.each([
     const clientId = `throttled-${randomUUID()}`
     const { connected, logger } = connectionLog()
     await limit(brokers, clientId, 'controller_mutation_rate', 1)
-    const transport = create({ brokers, clientId, logger, requestTimeoutMs: 1_000 })
+    const transport = create({ brokers, clientId, logger, requestTimeoutMs: 2_000 })
     open.push(transport)
     await transport.start()
     const [first, second] = [`throttled.${randomUUID()}`, `throttled.${randomUUID()}`]

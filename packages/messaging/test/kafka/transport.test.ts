@@ -20,8 +20,8 @@ describe.each(bindings)('a transport over connections of %s', (_, create, compre
     it(name, async (context) => {
       if (kafka.found === null) return context.skip(`needs Apache Kafka: ${kafka.remedy}`)
       const { brokers } = kafka.found
-      const connect = async (): Promise<KafkaTransport> => {
-        const transport = create({ brokers, compression, sessionTimeoutMs: 2000, heartbeatIntervalMs: 200 })
+      const connect = async ({ isToCrash = false } = {}): Promise<KafkaTransport> => {
+        const transport = create({ brokers, compression, sessionTimeoutMs: isToCrash ? 2000 : 30_000, heartbeatIntervalMs: 200 })
         open.push(transport)
         await transport.start()
         return transport

@@ -17,7 +17,7 @@ afterEach(async () => {
 const clockOff = (offMs: () => number): Clock => ({ ...systemClock, now: () => systemClock.now() + offMs() })
 
 async function connect(brokers: readonly string[], offMs: () => number): Promise<KafkaTransport> {
-  const transport = createPlatformaticTransport({ brokers, clock: clockOff(offMs), sessionTimeoutMs: 3_000, heartbeatIntervalMs: 200 })
+  const transport = createPlatformaticTransport({ brokers, clock: clockOff(offMs), sessionTimeoutMs: 30_000, heartbeatIntervalMs: 200 })
   open.push(transport)
   await transport.start()
   return transport

@@ -9,8 +9,11 @@ import type { MessagingTransport } from '../../src/transport.ts'
 
 /** What the suite runs against. */
 export interface ServiceSubject {
-  /** A new client of the broker; the suite's services start and stop them. `crash` ends it as the end of its process would. */
-  transport(): MessagingTransport & { crash(): void }
+  /**
+   * A new client of the broker; the suite's services start and stop them. `crash` ends it as the end of its process would. Of one that is
+   * to crash the broker knows soon that it is gone; any other may be slow and isn't taken for dead.
+   */
+  transport(options?: { readonly isToCrash?: boolean }): MessagingTransport & { crash(): void }
 }
 
 /** One thing that the service must do on every transport. */
@@ -33,8 +36,8 @@ export class ServiceBench {
   }
 
   /** A connected service of its own. */
-  async service(options: KafkaServiceOptions = {}): Promise<KafkaService> {
-    const transport = this.#subject.transport()
+  async service(options: KafkaServiceOptions = {}, life: { readonly isToCrash?: boolean } = {}): Promise<KafkaService> {
+    const transport = this.#subject.transport(life)
     const service = new KafkaService(transport, { retry: quick, ...options })
     this.#services.push(service)
     this.#transportOf.set(service, transport)

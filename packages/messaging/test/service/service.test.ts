@@ -21,8 +21,8 @@ describe.each(Object.entries(LIBRARIES))('a service on Apache Kafka by %s', (_, 
           const kafka = inject('kafka')
           if (kafka.found === null) return context.skip(`needs Apache Kafka: ${kafka.remedy}`)
           const { brokers, minSessionTimeoutMs = USUAL_MIN_SESSION_MS } = kafka.found
-          const sessionTimeoutMs = Math.max(2_000, minSessionTimeoutMs)
-          const bench = new ServiceBench({ transport: () => create({ brokers, sessionTimeoutMs, heartbeatIntervalMs: 200 }) })
+          const sessionMs = (isToCrash: boolean): number => (isToCrash ? Math.max(2_000, minSessionTimeoutMs) : 30_000)
+          const bench = new ServiceBench({ transport: ({ isToCrash = false } = {}) => create({ brokers, sessionTimeoutMs: sessionMs(isToCrash), heartbeatIntervalMs: 200 }) })
           try {
             await run(bench)
           } finally {

@@ -84,7 +84,7 @@ export const transactionCases: readonly ServiceCase[] = [
     name: 'makes one message of each, though handlers fail in the middle and members come and go',
     run: async (bench) => {
       const { input, output, client, service, groupId } = await arrange(bench, 3)
-      const second = await bench.service()
+      const second = await bench.service({}, { isToCrash: true })
       const failed = new Set<unknown>()
       const double = async (messages: readonly { value: unknown }[], transaction: { sendMessage(topic: string, message: unknown, options: object): Promise<boolean> }): Promise<void> => {
         for (const { value } of messages) {
