@@ -18,7 +18,7 @@ async function transportTo(answer: Answer): Promise<HttpTransport> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   const connection = new ClickHouseConfig({ url: `http://127.0.0.1:${port}`, user: 'a', password: 'b' }, {}).getConnectionParams()
-  const transport = new HttpTransport(connection, { connectTimeoutMs: 1000, maxConnections: 1, maxQueuedRequests: 10, keepAliveMs: 1000 })
+  const transport = new HttpTransport(connection, { connectTimeoutMs: 30_000, maxConnections: 1, maxQueuedRequests: 10, keepAliveMs: 1000 })
   closing.push(() => transport.close(), () => new Promise((resolve) => server.close(resolve)))
   return transport
 }

@@ -33,7 +33,7 @@ function serve(options: AnalyticsServiceOptions = {}): AnalyticsService {
 }
 
 /** Waits until the condition holds. */
-async function until(holds: () => Promise<boolean>, deadlineMs = 10_000): Promise<void> {
+async function until(holds: () => Promise<boolean>, deadlineMs = 60_000): Promise<void> {
   const giveUp = Date.now() + deadlineMs
   while (!(await holds())) {
     if (Date.now() > giveUp) expect.fail('the condition never held')

@@ -20,7 +20,7 @@ export interface FaultyLine extends AsyncDisposable {
   idle(): Promise<boolean>
 }
 
-const IDLE_MS = 5_000
+const IDLE_MS = 60_000
 /** For what was written to arrive before the connection breaks. */
 const LAST_BYTES_MS = 20
 

@@ -68,7 +68,8 @@ describe.for(Object.entries(CALLS))('a request to %s', ([name, ask]) => {
     await expect(ask(store({ prefix, endpoint: line.address, timeoutMs: 300 }))).rejects.toMatchObject({ code: 'ERR_TIMEOUT' })
     await expect(ask(store({ prefix, endpoint: line.address }), { timeoutMs: 300 })).rejects.toMatchObject({ code: 'ERR_TIMEOUT' })
 
-    expect(performance.now() - began).toBeLessThan(3_000)
+    // Long before a store's usual time is up.
+    expect(performance.now() - began).toBeLessThan(15_000)
     expect(line.requests.length).toBeLessThanOrEqual(2)
   })
 

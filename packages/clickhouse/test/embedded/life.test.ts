@@ -57,7 +57,8 @@ describe('startClickHouse', () => {
     await Promise.all([server.stop(), server.stop()])
     await server.stop()
 
-    expect(performance.now() - before).toBeLessThan(3000)
+    // The query would have gone on for longer.
+    expect(performance.now() - before).toBeLessThan(30_000)
     expect(isAlive(server.pid)).toBe(false)
     expect(await server.exited).toMatchObject({ signal: 'SIGKILL' })
     await running

@@ -8,7 +8,7 @@ export interface ReceivedEvent {
 /** Reads a stream's events, as a browser would. */
 export async function connectEvents(url: URL, headers: Record<string, string> = {}, more: RequestInit = {}) {
   const leave = new AbortController()
-  const reply = await fetch(url, { ...more, headers, signal: AbortSignal.any([leave.signal, AbortSignal.timeout(10_000)]) })
+  const reply = await fetch(url, { ...more, headers, signal: AbortSignal.any([leave.signal, AbortSignal.timeout(60_000)]) })
   const comments: string[] = []
   async function* blocks(): AsyncGenerator<string> {
     let rest = ''

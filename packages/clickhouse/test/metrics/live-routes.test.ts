@@ -69,16 +69,20 @@ describe('live metrics over REST', () => {
   })
 
   it('keep the connection with comments, and end when the server closes it', async () => {
+    const ending = fastify()
+    await ending.register(metricLiveRoutes, { live, heartbeatMs: 20, maxStreamMs: 500 })
+    const { body, statusCode } = await ending.inject({ method: 'GET', url: path })
+    await ending.close()
     const own = fastify()
-    await own.register(metricLiveRoutes, { live, heartbeatMs: 20, maxStreamMs: 150 })
-    const { body, statusCode } = await own.inject({ method: 'GET', url: path })
+    await own.register(metricLiveRoutes, { live })
     await own.listen({ host: '127.0.0.1', port: 0 })
-    const reply = await fetch(`http://127.0.0.1:${(own.server.address() as AddressInfo).port}/analytics/metrics/orders/live?period=today`)
-    const [rest] = await Promise.all([reply.text(), own.close()])
+    const reply = await connectEvents(new URL('/analytics/metrics/orders/live?period=today', `http://127.0.0.1:${(own.server.address() as AddressInfo).port}`))
+    const snapshot = await reply.next()
+    const [end] = await Promise.all([reply.next(), own.close()])
 
     expect(statusCode).toBe(200)
     expect(body).toContain(': still here\n\n')
-    expect(rest).toContain('event: snapshot')
+    expect([snapshot?.event, end]).toEqual(['snapshot', undefined])
     await expect.poll(() => live.load.subscribers).toBe(0)
   })
 

@@ -45,7 +45,7 @@ function subscriber(live: Pick<LiveMetrics<typeof shop.definition>, 'follow'>, o
       await connection?.ended
     },
     /** Waits for a state, until the deadline. */
-    async until(holds: (state: LiveState | undefined) => boolean, deadlineMs = 5_000): Promise<void> {
+    async until(holds: (state: LiveState | undefined) => boolean, deadlineMs = 60_000): Promise<void> {
       const signal = AbortSignal.timeout(deadlineMs)
       while (!holds(state)) {
         await new Promise<void>((resolve, reject) => {

@@ -192,7 +192,7 @@ describe('several runners at once', () => {
       retryable: true,
       message: expect.stringContaining('host-7:42') as string,
     })
-    const waiting = world.manage({ lockTimeoutMs: 10_000 }).runMigrations(folder)
+    const waiting = world.manage({ lockTimeoutMs: 60_000 }).runMigrations(folder)
     await held.release()
 
     expect((await waiting).succeeded).toHaveLength(2)
@@ -205,7 +205,7 @@ describe('several runners at once', () => {
       "CREATE TABLE smart_whale_migrations_lock_5 (unused UInt8) ENGINE = Memory COMMENT 'dead:1; lease 1 s; renewed 0 times'",
     )
 
-    const report = await world.manage({ lockTimeoutMs: 10_000 }).runMigrations(folder)
+    const report = await world.manage({ lockTimeoutMs: 60_000 }).runMigrations(folder)
 
     expect(report.succeeded).toHaveLength(2)
     expect(await world.lockTables()).toBe(0)

@@ -17,9 +17,9 @@ export class ClickHouseTrio {
     return this.members.map(({ url, owner }) => ({ host: new URL(url).hostname, port: Number(new URL(url).port), user: owner.username, password: owner.password }))
   }
 
-  /** An adapter over all three. */
+  /** An adapter over all three, which is in no hurry: a busy machine's servers are slow, and not away. */
   adapter(options: ClickHouseOptions = {}): BalancedAdapter {
-    return createAdapter({ servers: this.servers, requestTimeoutMs: 2_000, balancing: { probeEveryMs: 200, probeTimeoutMs: 200 }, ...options }) as BalancedAdapter
+    return createAdapter({ servers: this.servers, requestTimeoutMs: 60_000, ...options, balancing: { probeEveryMs: 200, probeTimeoutMs: 5_000, ...options.balancing } }) as BalancedAdapter
   }
 
   /** The member that an answer came from. */

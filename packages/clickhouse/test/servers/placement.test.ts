@@ -51,7 +51,7 @@ describe('where calls to several servers go', () => {
 
     expect(failures.map(({ code }) => code)).toContain('ERR_CLICKHOUSE_CIRCUIT_OPEN')
     await trio.mend()
-    await until(() => adapter.getStats().every(({ isUp }) => isUp), 'the server is back', 3_000)
+    await until(() => adapter.getStats().every(({ isUp }) => isUp), 'the server is back')
     await adapter.insert('notes', rows, { token: 't' })
     expect(await places('notes')).toEqual([0, 0, 1])
   })
@@ -120,7 +120,7 @@ describe('where calls to several servers go', () => {
 
   it('lends connections of a pool within its bounds, and closes idle sockets', async () => {
     const [server] = trio.servers
-    const pool = new ClickHouseConnectionPool({ ...server, maxConnections: 2, maxQueuedRequests: 1, queueTimeoutMs: 100, keepAliveMs: 150 })
+    const pool = new ClickHouseConnectionPool({ ...server, maxConnections: 2, maxQueuedRequests: 1, queueTimeoutMs: 100, keepAliveMs: 1_000 })
     closers.push(() => pool.closeAll())
     const [first, second] = [await pool.getConnection(), await pool.getConnection()]
     const begun = performance.now()
@@ -133,18 +133,18 @@ describe('where calls to several servers go', () => {
     expect(performance.now() - begun).toBeGreaterThan(90)
 
     await Promise.all([first.execute('SELECT 1'), second.execute('SELECT 1')])
+    expect(pool.getStats().openSockets).toBeGreaterThan(0)
     const third = pool.getConnection()
     pool.releaseConnection(first)
     expect((await third).id).toBe(3)
     expect((await failureOf(Promise.resolve().then(() => first.execute('SELECT 1')))).code).toBe('ERR_CLICKHOUSE_CLOSED')
-    expect(pool.getStats().openSockets).toBeGreaterThan(0)
-    await until(() => pool.getStats().openSockets === 0, 'idle sockets are closed', 3_000)
+    await until(() => pool.getStats().openSockets === 0, 'idle sockets are closed')
     await pool.closeAll()
     expect((await failureOf(pool.getConnection())).code).toBe('ERR_CLICKHOUSE_CLOSED')
   })
 
   it.each(['least-connections', 'round-robin', 'weighted', 'random', 'power-of-two', 'sticky'] as const)('balances by %s and gives connections back', async (strategy) => {
-    const balancer = new ClickHouseLoadBalancer({ servers: trio.servers.map((server, index) => ({ ...server, weight: index + 1 })), balancing: { strategy } })
+    const balancer = new ClickHouseLoadBalancer({ servers: trio.servers.map((server, index) => ({ ...server, weight: index + 1 })), balancing: { strategy, probeTimeoutMs: 30_000 } })
     closers.push(() => balancer.closeAllConnections())
     const counts = new Map<string, number>()
 
@@ -159,7 +159,7 @@ describe('where calls to several servers go', () => {
     if (strategy === 'weighted') expect(shares).toEqual([10, 20, 30])
     if (strategy === 'round-robin') expect(shares).toEqual([20, 20, 20])
     if (strategy !== 'power-of-two') expect(Math.min(...shares)).toBeGreaterThan(0)
-    await until(() => balancer.getStats().every(({ underWay, inUse }) => underWay === 0 && inUse === 0), 'all are given back', 500)
+    await until(() => balancer.getStats().every(({ underWay, inUse }) => underWay === 0 && inUse === 0), 'all are given back')
   })
 
   it("counts a stream's time until its first piece, however slowly it is read", async () => {
@@ -171,11 +171,11 @@ describe('where calls to several servers go', () => {
 
     for await (const row of adapter.stream('SELECT number FROM numbers(2)', {}, { pinTo: server })) {
       // Slow reading is what is measured here, or rather isn't.
-      if (row['number'] === 0n) await new Promise((resolve) => setTimeout(resolve, 700))
+      if (row['number'] === 0n) await new Promise((resolve) => setTimeout(resolve, 3_000))
     }
 
     expect(latency()).toBeGreaterThan(0)
-    expect(latency()).toBeLessThan(before + 350)
+    expect(latency()).toBeLessThan(before + 2_000)
   })
 
   it('leaves out a server whose connections are given back with its failures', async () => {
@@ -193,6 +193,6 @@ describe('where calls to several servers go', () => {
     await until(() => balancer.getStats()[0]?.isUp === false, 'it is left out')
     expect((await balancer.getConnection({ exclude: balancer.servers.slice(1) })).server).not.toBe(bad)
     await trio.mend()
-    await until(() => balancer.getStats()[0]?.isUp === true, 'it is let back', 3_000)
+    await until(() => balancer.getStats()[0]?.isUp === true, 'it is let back')
   })
 })
