@@ -15,7 +15,8 @@ async function main(args: readonly string[]): Promise<number> {
     return 0
   }
   const stop = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort())
+  // The same signal comes twice where a whole group is told: by itself, and from whoever supervises this. The second one must not end it in the middle.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort())
 
   const runsAll = options.parts.includes('integration') && options.files.length === 0
   const prefetch = runsAll ? startPrefetch() : undefined
