@@ -4,7 +4,7 @@ import { TimescaleTimeoutError } from '../errors.ts'
 import { mapError } from '../map-error.ts'
 import type { SqlConnection, SqlConnectionOptions, SqlDriver } from '../sql-driver.ts'
 import { BoundedConnection } from './bounded-connection.ts'
-import { PgSession } from './pg-session.ts'
+import { type ClientInternals, PgSession } from './pg-session.ts'
 
 /** The default driver: `pg`, with `pg-cursor` and `pg-copy-streams`. */
 export function createPgDriver(): SqlDriver {
@@ -26,7 +26,8 @@ async function connect(options: SqlConnectionOptions): Promise<SqlConnection> {
     keepAlive: true,
   })
   client.on('error', () => {})
-  const giveUp = (): void => void client.end().catch(() => {})
+  // A goodbye would wait for the server's answer: one that says nothing would hold the caller up for all of the time to connect.
+  const giveUp = (): void => (client as unknown as ClientInternals).connection.stream.destroy()
   signal?.addEventListener('abort', giveUp, { once: true })
   try {
     await client.connect()

@@ -14,7 +14,7 @@ import type { RawCursor, RawParameters, RawSession } from './raw-session.ts'
 import { StatementNames } from './statement-names.ts'
 
 /** The parts of a connected client that its type declarations keep to themselves. */
-interface ClientInternals {
+export interface ClientInternals {
   readonly processID: number
   readonly secretKey: number
   readonly connection: { readonly stream: { destroy(): void } }

@@ -12,8 +12,8 @@ export function optionsFor(address: string, change: Partial<SqlConnectionOptions
     database: url.pathname.slice(1),
     user: url.username,
     password: decodeURIComponent(url.password),
-    connectTimeoutMs: 5_000,
-    statementTimeoutMs: 10_000,
+    connectTimeoutMs: 60_000,
+    statementTimeoutMs: 60_000,
     ...change,
   }
 }
