@@ -20,7 +20,7 @@ export async function withCache(subject: CachingSubject, use: (cache: CachingInt
     await cache.connect()
     await use(cache, `${uniqueName('contract')}:`)
   } finally {
-    await within(15_000, 'disconnect', cache.disconnect())
+    await within(30_000, 'disconnect', cache.disconnect())
     await subject.dispose?.(cache)
   }
 }

@@ -5,7 +5,7 @@ import { type QueueBroker, QueueMessaging, queueSubject } from './doubles/queue-
 import { messagingContract } from './index.ts'
 
 describe('messagingContract on a client that keeps it', () => {
-  it.each(messagingContract)('$name', ({ run }) => run(queueSubject()))
+  it.each(messagingContract)('$name', ({ run }) => run({ ...queueSubject(), patienceMs: 60_000 }))
 })
 
 class ThroughJson extends QueueMessaging {

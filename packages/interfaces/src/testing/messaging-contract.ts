@@ -50,7 +50,7 @@ function messagingCase(name: string, run: (bench: Bench) => Promise<void>): Cont
       await run({ subject, messaging: await connectAnother(), topic: await newTopic(), newTopic, connectAnother, arrival })
     } finally {
       for (const messaging of created) {
-        await within(20_000, 'disconnect', messaging.disconnect())
+        await within(30_000, 'disconnect', messaging.disconnect())
         await subject.dispose?.(messaging)
       }
     }

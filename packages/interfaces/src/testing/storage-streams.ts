@@ -68,7 +68,7 @@ export const storageStreamCases: ContractSuite<StorageSubject> = [
   }),
 
   streamCase('hands out the first row long before the last one exists', async (storage, subject) => {
-    const row = await within(20_000, 'the first row of an endless series', firstRow(storage.stream(subject.sql.series(ENDLESS))))
+    const row = await within(30_000, 'the first row of an endless series', firstRow(storage.stream(subject.sql.series(ENDLESS))))
     assert.equal(Number((row as { n: unknown }).n), 0)
   }),
 
@@ -86,7 +86,7 @@ export const storageStreamCases: ContractSuite<StorageSubject> = [
   streamCase('ends the query on the server when the loop is left, and gives back what it held', async (storage, subject) => {
     const marker = uniqueName('left')
     for (let round = 0; round < 30; round++) {
-      await within(20_000, 'a stream after streams that were left', firstRow(storage.stream(`${subject.sql.series(ENDLESS)} /* ${marker} */`)))
+      await within(30_000, 'a stream after streams that were left', firstRow(storage.stream(`${subject.sql.series(ENDLESS)} /* ${marker} */`)))
     }
     await assertStopped(storage, subject, marker)
     assert.equal((await storage.execute('SELECT 1 AS n')).length, 1)
@@ -99,7 +99,7 @@ export const storageStreamCases: ContractSuite<StorageSubject> = [
       for await (const _row of storage.stream(`${subject.sql.series(ENDLESS)} /* ${marker} */`, [], { signal: abort.signal })) abort.abort()
     })()
 
-    await within(10_000, 'an aborted stream', assertAborted(reading, 'a stream'))
+    await within(30_000, 'an aborted stream', assertAborted(reading, 'a stream'))
     await assertStopped(storage, subject, marker)
   }),
 

@@ -56,7 +56,7 @@ export async function withStorage(subject: StorageSubject, use: (storage: Storag
     await storage.connect()
     await use(storage)
   } finally {
-    await within(15_000, 'disconnect', storage.disconnect())
+    await within(30_000, 'disconnect', storage.disconnect())
     await subject.dispose?.(storage)
   }
 }

@@ -92,7 +92,7 @@ export const storageTransactionCases: ContractSuite<StorageSubject> = [
 
   transactionCase('rolls a dropped handle back and returns what it held', async (storage, table) => {
     for (let round = 0; round < 40; round++) {
-      await using transaction = await within(10_000, 'beginTransaction after dropped handles', storage.beginTransaction())
+      await using transaction = await within(30_000, 'beginTransaction after dropped handles', storage.beginTransaction())
       await insertNote(transaction, table, BigInt(round), 'never committed')
     }
     assert.deepEqual(await notesOf(storage, table), [])

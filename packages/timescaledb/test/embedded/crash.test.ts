@@ -98,7 +98,8 @@ describe('a folder that can not be used', () => {
     const second = startFast(folder.dataDir)
 
     await expect(second).rejects.toMatchObject({ code: 'ERR_TIMESCALEDB_FOLDER_BUSY', message: expect.stringContaining(String(server.pid)) as string })
-    expect(performance.now() - began).toBeLessThan(5_000)
+    // Not as long as it waits for a server that ends.
+    expect(performance.now() - began).toBeLessThan(30_000)
   })
 
   it.each([

@@ -169,7 +169,7 @@ describeEngines((engine) => {
 
     it('of an owner that falls silent is ended by the server, and the partition goes to the next', async () => {
       await ledger.record(claim, slice(0, 9))
-      const silent = await writer({ idleTimeoutMs: 200 }).begin()
+      const silent = await writer({ idleTimeoutMs: 3_000 }).begin()
       await silent.write(flights(10))
       await silent.complete(claim, slice(0, 9))
 

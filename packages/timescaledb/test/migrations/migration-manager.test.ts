@@ -39,7 +39,7 @@ describeEngines((engine) => {
 
     it('make do with a single connection that was never used before', async () => {
       const own = await engine.freshDatabase()
-      const single = createTimescaleAdapter({ url: own.url, maxConnections: 1, acquireTimeoutMs: 2_000 })
+      const single = createTimescaleAdapter({ url: own.url, maxConnections: 1, acquireTimeoutMs: 30_000 })
       await createMigrationManager(single).up()
       await single.execute('create table single (at timestamptz not null)')
       await single.createHypertable('single', 'at')

@@ -43,7 +43,7 @@ describeTimescale((engine) => {
 
     it('waits for a writer that has made a chunk and hangs no longer than the server lets it hang', async () => {
       const ledger = new IngestLedger(storage)
-      const writer = createTransactionalBatchWriter(storage, 'events', { ledger, idleTimeoutMs: 500 })
+      const writer = createTransactionalBatchWriter(storage, 'events', { ledger, idleTimeoutMs: 3_000 })
       const silent = await writer.begin()
       await silent.write([{ at: '2001-01-01', writer: 1, number: 1 }])
 

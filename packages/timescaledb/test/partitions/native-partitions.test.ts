@@ -66,7 +66,7 @@ describe('native partitions', () => {
 
     await Promise.all(
       [0, 1, 2, 3, 4].map(async () => {
-        const other = createPartitionManager(storage, { lockTimeoutMs: 10_000 })
+        const other = createPartitionManager(storage, { lockTimeoutMs: 60_000 })
         await other.ensureForRows('readings', at('2002-01-01', '2003-01-01', '2004-01-01', '2005-01-01'))
       }),
     )
