@@ -1,9 +1,9 @@
 import type { Row } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter, QueryOptions, QueryParams, QueryResult } from '../adapter-options.ts'
 import { findTables } from '../analytics/find-tables.ts'
+import { withValues } from '../parameters/with-values.ts'
 import { sqlTokens } from '../sql-tokens.ts'
 import type { LoggedQuestion } from './logged-questions.ts'
-import { withValues } from './with-values.ts'
 
 /** What an adapter was asked, for servers that keep no log of queries. */
 export interface QuestionLog {
@@ -43,7 +43,7 @@ export function recordQuestions(inner: ClickHouseAdapter): QuestionLog {
     const result = await inner.execute<T>(query, params, options)
     // As the server's own log has it: what has parameters can't be asked again without their values.
     const asked = withValues(query, params ?? {})
-    if (asked !== undefined) note(asked, result)
+    if (asked.isWhole) note(asked.text, result)
     return result
   }
   const adapter = new Proxy(inner, {

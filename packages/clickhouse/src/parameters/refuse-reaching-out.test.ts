@@ -80,6 +80,16 @@ describe('refuseReachingOut', () => {
     expect(() => refuseReachingOut({ query: "SELECT * FROM values('a String', 'x')", parameters: {} })).toThrow(/"values".*arrayJoin/)
   })
 
+  it.each([
+    ['INTERPOLATE (v, v)', true],
+    ['interpolate /* x */ ( `v` AS v + 1, w AS (1, 2).1, "v")', true],
+    ['INTERPOLATE (v AS plus(v, v), w AS v, x AS [v, v][1])', false],
+    ['INTERPOLATE (v), v', false],
+    ['', false],
+  ])('refuses what ends the server: %s', (clause, refused) => {
+    expect(isRefused(`SELECT number AS n, 1 AS v, 2 AS w, 3 AS x FROM numbers(9) ORDER BY n WITH FILL ${clause}`)).toBe(refused)
+  })
+
   it('refuses a name of a function that is a value', () => {
     expect(isRefused("SELECT * FROM {f:Identifier}('b String', 'x')", { f: 'values' })).toBe(true)
     expect(isRefused('SELECT * FROM {f:Identifier}', { f: 'values' })).toBe(false)

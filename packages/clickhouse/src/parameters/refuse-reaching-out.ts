@@ -3,6 +3,7 @@ import { RecentTexts } from '../recent-texts.ts'
 import { type SqlToken, sqlTokens } from '../sql-tokens.ts'
 import type { BoundQuery } from './bind-parameters.ts'
 import { HARMLESS_TABLE_FUNCTIONS, HOST_FUNCTIONS, NAMING_FUNCTIONS, REACHING_FUNCTIONS, TABLE_FUNCTIONS } from './server-functions.ts'
+import { repeatedInterpolation } from './repeated-interpolation.ts'
 import { TablePosition } from './table-position.ts'
 
 /** Texts without a refusal; what their parameters bring is looked at each time. */
@@ -13,6 +14,8 @@ const harmless = new RecentTexts<true>(1024 * 1024)
  * host, every table function but a few, and settings. An embedded server evaluates `file(…)` for everyone, also inside the structure that is
  * handed to a table function as a text (`values('a String ALIAS file(…)', …)`), however that text comes about: so it is the function
  * that takes a structure which is refused, and not the text.
+ *
+ * So is a query that a server doesn't outlive: an output that is interpolated twice.
  *
  * Names are compared without regard to case, quotes, escapes and comments. Texts that pass are remembered.
  *
@@ -40,7 +43,8 @@ function findRefusal(query: string): string | undefined {
     const refusal = refusalAt(tokens, index, position.inTables)
     if (refusal !== undefined) return refusal
   }
-  return undefined
+  const repeated = repeatedInterpolation(tokens)
+  return repeated === undefined ? undefined : `the query interpolates "${repeated}" twice, of which a server may end; name it once`
 }
 
 /** The server takes some signs for spaces that are none to JavaScript (U+200B, U+180E …); no other sign beyond ASCII means anything to it. */

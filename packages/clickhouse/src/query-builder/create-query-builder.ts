@@ -4,7 +4,8 @@ import { quoteAlias } from './expression.ts'
 import type { QuerySchema } from './query-schema.ts'
 import type { Readable } from './query-types.ts'
 import type { RowSource } from './row-source.ts'
-import { SelectQuery, sourceOf } from './select-query.ts'
+import { sourceOf } from './query-source.ts'
+import { SelectQuery } from './select-query.ts'
 import type { QueryParts } from './write-select.ts'
 
 /** Where typed queries begin. */
@@ -48,10 +49,12 @@ const EMPTY = {
   joins: [],
   outputs: new Map(),
   isDistinct: false,
+  prewhere: [],
   where: [],
   groupBy: [],
   having: [],
   orderBy: [],
+  interpolated: [],
   limitBy: null,
   limit: null,
   offset: null,

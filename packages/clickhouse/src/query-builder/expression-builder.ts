@@ -2,8 +2,8 @@ import { type BoundPlace, placeFor, placeOf } from './bind-value.ts'
 import { builderError } from './builder-error.ts'
 import { type CompileContext, type QueryExpression, isExpression, quoteAlias } from './expression.ts'
 import type { Column } from './query-schema.ts'
-import type { ColumnName, ColumnOf, Comparable, NullOf, Operand, Readable, ReadBack, ShapeOf, SumOf } from './query-types.ts'
-import { findColumn, type RowSource } from './row-source.ts'
+import type { ColumnName, ColumnOf, Comparable, NullOf, Operand, Readable, ReadBack, ScalarOf, ShapeOf, SumOf } from './query-types.ts'
+import { findColumn, nullableType, type RowSource } from './row-source.ts'
 import { sumType } from './sum-type.ts'
 import { type StartOf, startType, type TimeUnit, unitWord } from './time-units.ts'
 
@@ -55,6 +55,13 @@ export class ExpressionBuilder<S> {
   value<Value>(value: Value): QueryExpression<Column<string, ReadBack<Value>>> {
     const place = placeOf(value)
     return { sql: (context) => context.bind(place), type: place.type, name: 'value' }
+  }
+
+  /** The one value that a query of one column and at most one row has; null for no row. */
+  scalar<Output>(query: Readable<Output>): QueryExpression<ScalarOf<Output>> {
+    const [type] = query.outputTypes.values()
+    if (query.width !== 1 || type === undefined) throw builderError(['scalar'], `a query that stands for a value has ${query.width} columns, and must have one`)
+    return { sql: (context) => `(${query.subquery(context)})`, type: nullableType(type), name: 'scalar' }
   }
 
   // ------------------------------------------------------------ conditions
@@ -254,7 +261,8 @@ function joined(conditions: readonly QueryCondition[], word: string, none: strin
   return condition((context) => (conditions.length === 0 ? none : `(${conditions.map(({ sql }) => sql(context)).join(word)})`))
 }
 
-function isReadable(value: unknown): value is Readable {
+/** Whether a value is a query that others can read from. */
+export function isReadable(value: unknown): value is Readable {
   return typeof value === 'object' && value !== null && typeof (value as Readable).subquery === 'function'
 }
 

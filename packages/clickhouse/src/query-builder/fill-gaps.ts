@@ -14,6 +14,13 @@ export interface GapOptions<Value = unknown> {
   step?: number | readonly [count: number, unit: TimeUnit] | undefined
 }
 
+/** What fills gaps, to stand behind its order. */
+export interface FilledGaps {
+  /** Whether it begins at a value of its own. */
+  readonly hasStart: boolean
+  readonly sql: (context: CompileContext) => string
+}
+
 /** An output whose gaps are filled. */
 interface FilledOutput {
   readonly name: string
@@ -34,14 +41,16 @@ const MOMENTS = /^DateTime(?:64)?$/
  * What fills the gaps of an output, to stand behind its order.
  * @throws ValidationError `ERR_CLICKHOUSE_QUERY_BUILDER` for an output that can have none, a value that it can't hold, or a step that leads nowhere
  */
-export function fillGaps({ from, to, step }: GapOptions, output: FilledOutput): (context: CompileContext) => string {
+export function fillGaps({ from, to, step }: GapOptions, output: FilledOutput): FilledGaps {
   checkType(output)
   const start = from === undefined ? undefined : edge(from, output)
   const end = to === undefined ? undefined : edge(to, output)
   const stride = strideOf(step, output)
   mustStopAboveZero(end, step, output)
-  return (context) =>
-    ['WITH FILL', start && `FROM ${context.bind(start)}`, end && `TO ${context.bind(end)}`, stride && `STEP ${stride(context)}`].filter((part) => part !== undefined).join(' ')
+  return {
+    hasStart: start !== undefined,
+    sql: (context) => ['WITH FILL', start && `FROM ${context.bind(start)}`, end && `TO ${context.bind(end)}`, stride && `STEP ${stride(context)}`].filter((part) => part !== undefined).join(' '),
+  }
 }
 
 function checkType({ name, type }: FilledOutput): void {

@@ -72,5 +72,8 @@ export interface Readable<Output = unknown> {
   readonly answer?: Output
 }
 
+/** The one column of a query, null where it has no row. */
+export type ScalarOf<Output> = MissingColumn<AsColumn<Output[keyof Output]>>
+
 /** Rows of a query's answer. */
-export type RowOf<Output> = { [Name in keyof Output]: Output[Name] extends Column ? Output[Name]['value'] : never }
+export type RowOf<Output> = { [Name in keyof Output]: NonNullable<Output[Name]> extends Column ? NonNullable<Output[Name]>['value'] : never }

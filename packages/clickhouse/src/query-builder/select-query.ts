@@ -2,26 +2,21 @@ import type { CallOptions, Row } from '@smart-whale/interfaces'
 import { elementsOf, missingElements } from './array-elements.ts'
 import type { ClickHouseAdapter, QueryOptions, QueryResult } from '../adapter-options.ts'
 import { builderError } from './builder-error.ts'
-import { CompileContext, type QueryExpression, isExpression, quoteAlias } from './expression.ts'
+import { CompileContext, type QueryExpression, quoteAlias } from './expression.ts'
 import { type ComparisonOperator, type QueryCondition, directionOf, ExpressionBuilder, outputReference } from './expression-builder.ts'
 import { fillGaps, type GapOptions } from './fill-gaps.ts'
-import type { Column } from './query-schema.ts'
-import type { AllMissing, Arrays, ColumnName, ColumnOf, Comparable, Elements, Missing, Operand, Readable, RowOf, ShapeOf } from './query-types.ts'
+import { interpolations } from './interpolate.ts'
+import { conditionOf, type JoinCondition, type Made, made, type SelectedColumns, type Selection, type ShapeOfOutput, sourceOf, type SpeciallyJoined, type SpecialJoin, type Unqualified, type Unselected, wholeNumber } from './query-source.ts'
+import type { AllMissing, Arrays, ColumnName, ColumnOf, Comparable, Elements, Missing, Operand, Readable, RowOf } from './query-types.ts'
 import { findColumn, type RowSource, withNulls } from './row-source.ts'
-import { type ArrayJoinKind, type JoinKind, type QueryParts, sourcesOf, writeSelect } from './write-select.ts'
+import { withValues } from '../parameters/with-values.ts'
+import { type ArrayJoinKind, type JoinKind, type QueryParts, sourcesOf, SPECIAL_JOINS, writeSelect } from './write-select.ts'
 
 /** A query's text and its values, for `execute`, `stream`, `download` and the analytics service. */
 export interface CompiledQuery {
   readonly query: string
   readonly params: Readonly<Record<string, unknown>>
 }
-
-/** An expression, or what makes one. */
-type Made<S, E extends QueryExpression = QueryExpression> = (expressions: ExpressionBuilder<S>) => E
-
-/** Outputs by name: a column's name, or what makes an expression. */
-type Selection<S> = Readonly<Record<string, ColumnName<S> | Made<S>>>
-type SelectedColumns<S, X> = { -readonly [Name in keyof X]: X[Name] extends (expressions: never) => infer E ? ShapeOf<S, E> : ShapeOf<S, X[Name]> }
 
 /** Tables and common queries by name, and their columns, for the compiler. */
 type TableNames<Tables> = keyof Tables & string
@@ -107,6 +102,18 @@ export class SelectQuery<Tables, S, O> implements Readable<O> {
     return this.#with({ source: withNulls(this.#parts.source), joins }).#join('FULL JOIN', table, on, alias)
   }
 
+  /**
+   * Joins as only ClickHouse does: `any` adds one partner, whichever; `asof` the nearest one by a column that is compared last, besides those that are equal; `semi left` and
+   * `anti left` keep the rows that have a partner, or none, and add nothing.
+   */
+  join<Kind extends SpecialJoin, T extends TableNames<Tables>, Alias extends string = T>(kind: Kind, table: T, on: JoinCondition<S, Tables[T], Alias>, alias?: Alias): SelectQuery<Tables, SpeciallyJoined<Kind, S, Alias, Tables[T]>, O>
+  join<Kind extends SpecialJoin, Output, Alias extends string>(kind: Kind, query: Readable<Output>, on: JoinCondition<S, Output, Alias>, alias: Alias): SelectQuery<Tables, SpeciallyJoined<Kind, S, Alias, Output>, O>
+  join(kind: SpecialJoin, table: unknown, on: unknown, alias?: string): unknown {
+    const word = SPECIAL_JOINS.get(kind)
+    if (word === undefined) throw builderError(['join'], `there is no join ${JSON.stringify(kind)}; there are ${[...SPECIAL_JOINS.keys()].join(', ')}`)
+    return this.#join(word, table, on, alias)
+  }
+
   /** Makes a row of each element of an array, under the name given; several arrays go side by side, and must be of one length in each row. A row with an empty array is dropped. */
   arrayJoin<const X extends Selection<S>>(arrays: X & Arrays<S, X>): SelectQuery<Tables, S & Elements<S, X>, O> {
     return this.#joinArrays('ARRAY JOIN', arrays)
@@ -121,8 +128,15 @@ export class SelectQuery<Tables, S, O> implements Readable<O> {
   where<Name extends ColumnName<S>>(name: Name, operator: ComparisonOperator, value: Comparable<ColumnOf<S, Name>> | readonly Comparable<ColumnOf<S, Name>>[] | Readable): SelectQuery<Tables, S, O>
   where(condition: Made<S, QueryCondition>): SelectQuery<Tables, S, O>
   where(first: string | Made<S, QueryCondition>, operator?: ComparisonOperator, value?: unknown): SelectQuery<Tables, S, O> {
-    const condition = typeof first === 'function' ? made(first(this.#expressions), 'where') : this.#expressions.compare(first as never, operator as ComparisonOperator, value as never)
-    return this.#with({ where: [...this.#parts.where, condition as QueryCondition] })
+    return this.#with({ where: [...this.#parts.where, conditionOf('where', this.#expressions, first, operator, value)] })
+  }
+
+  /** The same of the first table alone, whose other columns are then read for these rows only. ClickHouse chooses such conditions itself; this is for where you know better. */
+  prewhere<Name extends ColumnName<S>>(name: Name, operator: ComparisonOperator, value: Comparable<ColumnOf<S, Name>> | readonly Comparable<ColumnOf<S, Name>>[] | Readable): SelectQuery<Tables, S, O>
+  prewhere(condition: Made<S, QueryCondition>): SelectQuery<Tables, S, O>
+  prewhere(first: string | Made<S, QueryCondition>, operator?: ComparisonOperator, value?: unknown): SelectQuery<Tables, S, O> {
+    this.#mustReadTable('prewhere')
+    return this.#with({ prewhere: [...this.#parts.prewhere, conditionOf('prewhere', new ExpressionBuilder<S>([this.#parts.source]), first, operator, value)] })
   }
 
   /** Makes one row of all that share these: columns of the sources, or, where there is none of that name, outputs. */
@@ -145,12 +159,20 @@ export class SelectQuery<Tables, S, O> implements Readable<O> {
   orderBy<Name extends keyof O & string>(key: Name, direction: 'asc' | 'desc', options: { readonly fill: GapOptions<Comparable<ShapeOfOutput<O[Name]>>> }): SelectQuery<Tables, S, O>
   orderBy(key: unknown, direction: 'asc' | 'desc' = 'asc', { fill }: { readonly fill?: GapOptions } = {}): SelectQuery<Tables, S, O> {
     const by = this.#key(key, (name) => (this.#parts.outputs.has(name) ? outputReference(name) : findColumn(this.#sources, name)))
-    const order = { by, direction: directionOf(direction) }
+    const order = { by, direction: directionOf(direction), output: typeof key === 'string' && this.#parts.outputs.has(key) ? key : null }
     if (fill === undefined) return this.#with({ orderBy: [...this.#parts.orderBy, order] })
     const output = this.#parts.outputs.get(key as string)
     if (output === undefined) throw builderError([by.name], `the gaps of "${by.name}" can't be filled, because it is no output`)
     const gaps = fillGaps(fill, { name: by.name, type: output.type, direction: order.direction })
     return this.#with({ orderBy: [...this.#parts.orderBy, { ...order, gaps }] })
+  }
+
+  /** In rows that `fill` puts in, these outputs keep what they are in the row before. They are no part of the order. */
+  interpolate<const Names extends readonly (keyof O & string)[]>(...names: Names): SelectQuery<Tables, S, O>
+  /** The same; they are what is made of what they are in the row before, of which alone it may speak. */
+  interpolate(outputs: { readonly [Name in keyof O]?: Made<{ previous: Pick<O, Name> }> }): SelectQuery<Tables, S, O>
+  interpolate(...outputs: readonly (string | object)[]): SelectQuery<Tables, S, O> {
+    return this.#with({ interpolated: interpolations(this.#parts, outputs as never) })
   }
 
   /** At most so many rows. */
@@ -190,6 +212,17 @@ export class SelectQuery<Tables, S, O> implements Readable<O> {
     return { query: this.subquery(context), params: context.params }
   }
 
+  /** The text with its values in it, to look at and to try out by hand; what runs is `compile()`. */
+  toSQL(): string {
+    const { query, params } = this.compile()
+    return withValues(query, params).text
+  }
+
+  /** Changes it where a condition holds. Outputs that are added may be missing; sources that are joined can be named within alone. */
+  $if<S2, O2>(condition: boolean, change: (query: SelectQuery<Tables, S, O>) => SelectQuery<Tables, S2, O2>): SelectQuery<Tables, S, O & Partial<Omit<O2, keyof O>>> {
+    return (condition ? change(this) : this) as never
+  }
+
   /** Runs it. */
   execute(adapter: Pick<ClickHouseAdapter, 'execute'>, options?: QueryOptions): Promise<QueryResult<RowOf<O> & Row>> {
     const { query, params } = this.compile()
@@ -222,8 +255,8 @@ export class SelectQuery<Tables, S, O> implements Readable<O> {
 
   #join(kind: JoinKind, table: unknown, on: unknown, alias: string | undefined): unknown {
     const found = sourceOf(this.#parts.tables, table, alias)
-    if (this.#sources.some((source) => source.alias === found.alias)) throw builderError([found.alias], `there is a source ${JSON.stringify(found.alias)} already; give this one another alias`)
-    const source = kind === 'INNER JOIN' ? found : withNulls(found)
+    if (sourcesOf(this.#parts, true).some((source) => source.alias === found.alias)) throw builderError([found.alias], `there is a source ${JSON.stringify(found.alias)} already; give this one another alias`)
+    const source = /LEFT|FULL/.test(kind) ? withNulls(found) : found
     const expressions = new ExpressionBuilder<never>([...this.#sources, source])
     const condition = Array.isArray(on)
       ? expressions.compare(expressions.operand(on[0]) as never, '=', expressions.operand(on[1]) as never)
@@ -259,38 +292,4 @@ export class SelectQuery<Tables, S, O> implements Readable<O> {
     const source = this.#sources.find(({ alias, columns }) => name.startsWith(`${alias}.`) && columns.has(name.slice(alias.length + 1)))
     return source === undefined || this.#sources.some(({ columns }) => columns.has(name)) ? name : name.slice(source.alias.length + 1)
   }
-}
-
-/** What a join may be given while nothing is selected. */
-type Unselected<O, Given> = keyof O extends never ? Given : never
-
-type ShapeOfOutput<Output> = Output extends Column ? Output : never
-
-/** What a name becomes in the answer: without the alias of its source. */
-export type Unqualified<S, Name extends string> = { [Alias in keyof S & string]: Name extends keyof S[Alias] ? Name : Name extends `${Alias}.${infer Rest}` ? (Rest extends keyof S[Alias] ? Rest : never) : never }[keyof S & string]
-
-/** Two columns that must be equal, or any condition over both sides. */
-export type JoinCondition<S, Columns, Alias extends string> = readonly [left: ColumnName<S & Record<Alias, Columns>>, right: ColumnName<S & Record<Alias, Columns>>] | ((expressions: ExpressionBuilder<S & Record<Alias, Columns>>) => QueryCondition)
-
-/** A table by its name, or a query, as something to read from. @throws ValidationError `ERR_CLICKHOUSE_QUERY_BUILDER` when there is no such table */
-export function sourceOf(tables: ReadonlyMap<string, RowSource>, table: unknown, alias?: string): RowSource {
-  if (table instanceof SelectQuery) {
-    if (alias === undefined) throw builderError(['alias'], 'a query that is read from needs an alias')
-    quoteAlias(alias)
-    return { alias, columns: table.outputTypes, isTable: false, sql: (context) => `(${table.subquery(context)})` }
-  }
-  const found = typeof table === 'string' ? tables.get(table) : undefined
-  if (found === undefined) throw builderError(['table'], `there is no table ${JSON.stringify(table)} in the schema`)
-  if (alias !== undefined) quoteAlias(alias)
-  return { ...found, alias: alias ?? found.alias }
-}
-
-function made(expression: unknown, where: string): QueryExpression {
-  if (!isExpression(expression)) throw builderError([where], `the function for ${JSON.stringify(where)} must return an expression`)
-  return expression
-}
-
-function wholeNumber(value: number, name: string): number {
-  if (Number.isSafeInteger(value) && value >= 0) return value
-  throw builderError([name], `${name} must be a whole number from 0`)
 }

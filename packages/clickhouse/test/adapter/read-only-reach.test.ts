@@ -81,6 +81,16 @@ describe('a read-only user', () => {
   })
 })
 
+describe('a query that the server would not outlive', () => {
+  it('is refused to a read-only user, and the next one is answered', async () => {
+    const query = (list: string) => `SELECT number AS n, number AS v FROM numbers(9) WHERE n % 4 = 1 ORDER BY n WITH FILL FROM 0 TO 6 INTERPOLATE (${list})`
+
+    await expect(database.reader.execute(query('v, v'))).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_PERMISSION_DENIED', message: expect.stringContaining('interpolates "v" twice') as string })
+
+    expect((await database.reader.execute(query('v'))).rows).toHaveLength(6)
+  })
+})
+
 describe('TABLE_FUNCTIONS', () => {
   it('are those of the running server', async () => {
     const { rows } = await root.execute('SELECT DISTINCT lower(name) AS name FROM system.table_functions ORDER BY name')

@@ -13,7 +13,8 @@ export function buildPlan(plan: QueryPlan): AnyQuery {
   let query: AnyQuery = source(plan)
   if (plan.sample !== null) query = query.sample(plan.sample.share, plan.sample.offset)
   if (plan.arrays?.isBefore === true) query = arraysJoined(query, plan.arrays)
-  if (plan.join !== null) query = (query as AnyExpressions)[`${plan.join.kind}Join`]('u', plan.join.on)
+  if (plan.prewhere !== null) query = query.prewhere((expressions: AnyExpressions) => buildCondition(expressions, plan.prewhere as ConditionPlan))
+  if (plan.join !== null) query = plan.join.kind.includes(' ') ? query.join(plan.join.kind as never, 'u' as never, plan.join.on as never) : (query as AnyExpressions)[`${plan.join.kind}Join`]('u', plan.join.on)
   if (plan.arrays?.isBefore === false) query = arraysJoined(query, plan.arrays)
   for (const condition of plan.where) query = query.where((expressions: AnyExpressions) => buildCondition(expressions, condition))
   query = query.select(Object.fromEntries(Object.entries(plan.outputs).map(([name, output]) => [name, (expressions: AnyExpressions) => buildOutput(expressions, output)])) as never)
@@ -43,7 +44,8 @@ function source({ from }: QueryPlan): AnyQuery {
 
 function bounded(query: AnyQuery, plan: QueryPlan): AnyQuery {
   let ordered = query
-  for (const [index, name] of Object.keys(plan.outputs).entries()) ordered = plan.gaps?.at === index ? ordered.orderBy(name as never, plan.orders[index] as never, { fill: fillOf(plan.gaps) as never }) : ordered.orderBy(name as never, plan.orders[index])
+  for (const [index, name] of Object.keys(plan.outputs).entries()) if (!Object.hasOwn(plan.carried, name)) ordered = plan.gaps?.at === index ? ordered.orderBy(name as never, plan.orders[index] as never, { fill: fillOf(plan.gaps) as never }) : ordered.orderBy(name as never, plan.orders[index])
+  for (const [name, how] of Object.entries(plan.carried)) ordered = how === 'keep' ? ordered.interpolate(name as never) : ordered.interpolate({ [name]: (e: AnyExpressions) => e.fn('plus', name, e.value(3)) } as never)
   if (plan.limit !== null) ordered = ordered.limit(plan.limit)
   return plan.offset === null ? ordered : ordered.offset(plan.offset)
 }
@@ -85,6 +87,8 @@ function buildCondition(expressions: AnyExpressions, plan: ConditionPlan, alias 
       return expressions.compare(column, plan.operator, plan.pattern)
     case 'columns':
       return expressions.compare(column, plan.operator, expressions.col(plan.other.replace(/^t\./, `${alias}.`)))
+    case 'scalar':
+      return expressions.compare(column, plan.operator, expressions.scalar(db.from('u').select({ most: (own) => own.max('k') }).where((own: AnyExpressions) => buildCondition(own, plan.inner))))
     case 'query':
       return expressions.compare(column, plan.isNegated ? 'not in' : 'in', db.from('u').select('k').where((own: AnyExpressions) => buildCondition(own, plan.inner)))
     default:

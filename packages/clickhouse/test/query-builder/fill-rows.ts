@@ -9,6 +9,8 @@ export interface FillPlan {
   readonly from: number | null
   readonly to: number | null
   readonly step: number
+  /** Outputs that are as in the row before, or greater by three. */
+  readonly carried: Readonly<Record<string, 'keep' | 'grow'>>
   /** What a row holds that is put in. */
   readonly lack: Row
 }
@@ -35,15 +37,16 @@ export function fillRows(sorted: readonly Row[], plan: FillPlan): Row[] {
   return groups.flatMap((group) => fillGroup(group, Object.fromEntries(before.map((name) => [name, group[0]?.[name]])), plan))
 }
 
-function fillGroup(group: readonly Row[], shared: Row, { names, at, isDay, isDescending, from, to, step, lack }: FillPlan): Row[] {
+function fillGroup(group: readonly Row[], shared: Row, { names, at, isDay, isDescending, from, to, step, lack, carried }: FillPlan): Row[] {
   const name = names[at] as string
   const sign = isDescending ? -1 : 1
   const numberOf = (row: Row): number => (isDay ? Date.parse(row[name] as string) / DAY_MS : Number(row[name]))
   const valueOf = (place: number): unknown => (isDay ? dayText(place) : typeof lack[name] === 'bigint' ? BigInt(place) : place)
+  const goneOn = (before: Row): Row => Object.fromEntries(Object.entries(carried).map(([output, how]) => [output, how === 'keep' ? before[output] : (before[output] as bigint) + 3n]))
   const rows: Row[] = []
   let next = from ?? (group[0] === undefined ? null : numberOf(group[0]))
   const fillTo = (end: number): void => {
-    for (; next !== null && (end - next) * sign > 0; next += step * sign) rows.push({ ...lack, ...shared, [name]: valueOf(next) })
+    for (; next !== null && (end - next) * sign > 0; next += step * sign) rows.push({ ...lack, ...shared, ...goneOn(rows.at(-1) ?? lack), [name]: valueOf(next) })
   }
   for (const row of group) {
     const own = numberOf(row)

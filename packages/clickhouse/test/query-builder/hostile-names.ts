@@ -51,12 +51,14 @@ function mustRefuse(text: string, outcome: HostileOutcome): void {
     stride: () => db.from('t').select('d').orderBy('d', 'asc', { fill: { step: [1, name] } }),
     array: () => db.from('t').arrayJoin({ x: name }),
     edge: () => db.from('t').select('m').orderBy('m', 'asc', { fill: { from: text, step: [1, 'day'] } }),
+    carried: () => all.interpolate(name),
+    join: () => all.join(name, 'u', ['t.b', 'u.k']),
     unit: () => db.from('t').select({ x: (e) => e.startOf(name, 'm') }),
     ...(COLUMNS.has(text) ? {} : { column: () => db.from('t').select(name), group: () => all.groupBy(name), order: () => all.orderBy(name), condition: () => all.where(name, '=', 1 as never) }),
   }
   for (const [slot, build] of Object.entries(slots)) {
     // These are words that the slot has.
-    if ((slot === 'table' && text === 't') || (slot === 'operator' && text === '=') || (slot === 'direction' && text === 'asc') || (slot === 'function' && /^[A-Za-z]\w*$/.test(text))) continue
+    if ((slot === 'table' && text === 't') || (slot === 'operator' && text === '=') || (slot === 'direction' && text === 'asc') || (slot === 'carried' && text === 'id') || (slot === 'function' && /^[A-Za-z]\w*$/.test(text))) continue
     if (isRefused(build)) outcome.refused++
     else outcome.wrong.push(`${slot}: ${JSON.stringify(text)} was taken`)
   }

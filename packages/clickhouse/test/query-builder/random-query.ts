@@ -7,6 +7,7 @@ export type ConditionPlan =
   | { readonly kind: 'columns'; readonly column: string; readonly operator: '=' | '<'; readonly other: string }
   | { readonly kind: 'list'; readonly column: string; readonly isNegated: boolean; readonly values: readonly unknown[] }
   | { readonly kind: 'query'; readonly column: string; readonly isNegated: boolean; readonly inner: ConditionPlan }
+  | { readonly kind: 'scalar'; readonly column: string; readonly operator: '=' | '<' | '>='; readonly inner: ConditionPlan }
   | { readonly kind: 'match'; readonly column: string; readonly operator: 'like' | 'not like' | 'ilike'; readonly pattern: string }
   | { readonly kind: 'null'; readonly column: string; readonly isNegated: boolean }
   | { readonly kind: 'and' | 'or'; readonly all: readonly ConditionPlan[] }
@@ -26,9 +27,11 @@ export interface QueryPlan {
   readonly from: { readonly kind: 'table' } | { readonly kind: 'subquery' | 'common'; readonly where: ConditionPlan }
   /** Where of all the rows of the table a share of them begins, and how large it is. */
   readonly sample: { readonly share: number; readonly offset: number } | null
-  readonly join: { readonly kind: 'inner' | 'left' | 'full'; readonly on: readonly [string, string] } | null
+  readonly join: { readonly kind: 'inner' | 'left' | 'full' | 'semi left' | 'anti left'; readonly on: readonly [string, string] } | null
   /** Arrays whose elements are joined, `e` of the texts and `x` of the numbers, before the other join or behind it. */
   readonly arrays: { readonly isLeft: boolean; readonly isBefore: boolean; readonly names: readonly ('e' | 'x')[] } | null
+  /** Of the table alone. */
+  readonly prewhere: ConditionPlan | null
   readonly where: readonly ConditionPlan[]
   readonly outputs: Readonly<Record<string, OutputPlan>>
   readonly groupBy: readonly string[] | null
@@ -38,6 +41,8 @@ export interface QueryPlan {
   readonly orders: readonly ('asc' | 'desc')[]
   /** Which output's gaps are filled, by its place, and how. */
   readonly gaps: { readonly at: number; readonly isDay: boolean; readonly from: number | null; readonly to: number | null; readonly step: number } | null
+  /** Outputs that keep their value in rows that are put in, or grow by three in each; they are no part of the order. */
+  readonly carried: Readonly<Record<string, 'keep' | 'grow'>>
   readonly limit: number | null
   readonly offset: number | null
 }
@@ -59,17 +64,19 @@ export function randomPlan(choices: Choices): QueryPlan {
   const arrays = choices.chance(0.25) ? { isLeft: choices.chance(0.4), isBefore: choices.chance(0.5), names: choices.of([['e'], ['x'], ['e', 'x']] as const) } : null
   const join = choices.chance(0.35) ? randomJoin(choices, arrays) : null
   const elements = Object.fromEntries((arrays?.names ?? []).map((name) => [`${name}.${name}`, ELEMENTS[name]]))
-  const scope: Scope = { ...T_SCOPE, ...(join === null ? {} : U_SCOPE), ...elements }
+  const scope: Scope = { ...T_SCOPE, ...(join === null || join.kind.startsWith('semi') || join.kind.startsWith('anti') ? {} : U_SCOPE), ...elements }
   const isGrouped = choices.chance(0.5)
   const groupBy = isGrouped ? (choices.chance(0.15) ? [] : choices.some(Object.keys(scope), 2)) : null
   const outputs = groupBy === null ? rowOutputs(choices, scope, join === null && arrays === null) : groupOutputs(choices, scope, groupBy)
   const orders = Object.keys(outputs).map(() => choices.of(['asc', 'desc'] as const))
   const from = choices.chance(0.7) ? ({ kind: 'table' } as const) : ({ kind: choices.of(['subquery', 'common'] as const), where: randomCondition(choices, T_SCOPE, 1) } as const)
+  const gaps = join?.kind === 'full' || choices.chance(0.3) ? null : randomGaps(choices, outputs, orders, groupBy)
   return {
     from,
     sample: from.kind === 'table' && choices.chance(0.2) ? randomSample(choices) : null,
     join,
     arrays,
+    prewhere: from.kind === 'table' && choices.chance(0.2) ? randomCondition(choices, T_SCOPE, 1) : null,
     where: choices.chance(0.75) ? Array.from({ length: choices.between(1, 2) }, () => randomCondition(choices, scope, 2)) : [],
     outputs,
     groupBy,
@@ -77,7 +84,8 @@ export function randomPlan(choices: Choices): QueryPlan {
     isDistinct: choices.chance(0.15),
     isDoubled: choices.chance(0.1),
     orders,
-    gaps: join?.kind === 'full' || choices.chance(0.3) ? null : randomGaps(choices, outputs, orders, groupBy),
+    gaps,
+    carried: gaps === null || groupBy === null || groupBy.length === 0 ? {} : randomCarried(choices, outputs, gaps),
     limit: choices.chance(0.4) ? choices.between(0, 12) : null,
     offset: choices.chance(0.2) ? choices.between(0, 4) : null,
   }
@@ -85,7 +93,7 @@ export function randomPlan(choices: Choices): QueryPlan {
 
 function randomJoin(choices: Choices, arrays: QueryPlan['arrays']): QueryPlan['join'] {
   const keys = [['t.b', 'u.k'], ['t.s', 'u.label'], ...(arrays?.isBefore === true && arrays.names.includes('e') ? ([['e.e', 'u.label']] as const) : [])] as const
-  return { kind: choices.of(['inner', 'left', 'full'] as const), on: choices.of(keys) }
+  return { kind: choices.of(['inner', 'left', 'full', 'semi left', 'anti left'] as const), on: choices.of(keys) }
 }
 
 function randomSample(choices: Choices): QueryPlan['sample'] {
@@ -112,6 +120,14 @@ function randomGaps(choices: Choices, outputs: QueryPlan['outputs'], orders: Que
   const [low, high] = [isEndless && choices.chance(0.5) ? null : first + step + choices.between(0, 4), choices.chance(0.5) ? first + choices.between(9, 40) : null]
   const [from, to] = orders[at] === 'asc' ? [low, high] : [high, low]
   return { at, isDay, from, to, step }
+}
+
+/** Of what follows from the keys, all of which are in the order. */
+function randomCarried(choices: Choices, outputs: QueryPlan['outputs'], { at, from }: NonNullable<QueryPlan['gaps']>): QueryPlan['carried'] {
+  if (at > 0 && from !== null) return {}
+  const names = Object.entries(outputs).filter(([name, output], index) => index !== at && !name.includes('.') && output.kind !== 'column' && choices.chance(0.5))
+  const canGrow = (output: OutputPlan): boolean => output.kind === 'aggregate' && (output.aggregate === 'count' || output.aggregate === 'countDistinct')
+  return Object.fromEntries(names.map(([name, output]) => [name, canGrow(output) && choices.chance(0.5) ? ('grow' as const) : ('keep' as const)]))
 }
 
 function rowOutputs(choices: Choices, scope: Scope, isSingle: boolean): Record<string, OutputPlan> {
@@ -159,7 +175,7 @@ export function randomCondition(choices: Choices, scope: Scope, depth: number): 
   const value = (): unknown => valueFor(type.replace(/^Nullable\((.*)\)$/, 'UInt32'), choices)
   const texts = Object.keys(scope).filter((name) => /String/.test(scope[name] as string))
   const hasT = Object.hasOwn(scope, 't.b')
-  const kind = choices.of(['compare', 'compare', 'compare', 'list', 'null', 'match', ...(hasT ? (['columns', 'query'] as const) : [])] as const)
+  const kind = choices.of(['compare', 'compare', 'compare', 'list', 'null', 'match', ...(hasT ? (['columns', 'query', 'scalar'] as const) : [])] as const)
   switch (kind) {
     case 'list':
       return { kind, column, isNegated: choices.chance(0.4), values: Array.from({ length: choices.between(1, 4) }, value) }
@@ -169,6 +185,8 @@ export function randomCondition(choices: Choices, scope: Scope, depth: number): 
       return { kind, column: choices.of(texts), operator: choices.of(['like', 'not like', 'ilike'] as const), pattern: choices.of(PATTERNS) }
     case 'columns':
       return { kind, column: 't.a', operator: choices.of(['=', '<'] as const), other: choices.of(['t.b', 't.id', 't.f']) }
+    case 'scalar':
+      return { kind, column: 't.b', operator: choices.of(['=', '<', '>='] as const), inner: randomCondition(choices, U_SCOPE, 0) }
     case 'query':
       return { kind, column: 't.b', isNegated: choices.chance(0.4), inner: randomCondition(choices, U_SCOPE, 0) }
     default:

@@ -14,15 +14,21 @@ export function workOutPlan(plan: QueryPlan, data: Data): Row[] {
   const distinct = plan.isDistinct ? [...new Map(answered.map((row) => [wordOf(Object.values(row)), row])).values()] : answered
   const all = plan.isDoubled ? [...distinct, ...distinct] : distinct
   const sorted = all.sort((left, right) => orderOf(plan, left, right))
-  const filled = plan.gaps === null ? sorted : fillRows(sorted, { ...plan.gaps, names: Object.keys(plan.outputs), isDescending: plan.orders[plan.gaps.at] === 'desc', lack: lackOf(plan) })
+  const filled = plan.gaps === null ? sorted : fillRows(sorted, { ...plan.gaps, ...filledAmong(plan, plan.gaps.at), carried: plan.carried, isDescending: plan.orders[plan.gaps.at] === 'desc', lack: lackOf(plan) })
   const from = plan.offset ?? 0
   return filled.slice(from, plan.limit === null ? undefined : from + plan.limit)
+}
+
+/** The outputs that are ordered by, and the place of the filled one among them. */
+function filledAmong({ outputs, carried }: QueryPlan, at: number): { names: string[]; at: number } {
+  const names = Object.keys(outputs).filter((name) => !Object.hasOwn(carried, name))
+  return { names, at: names.indexOf(Object.keys(outputs)[at] as string) }
 }
 
 function sourceRows(plan: QueryPlan, data: Data): Row[] {
   const { from, join, arrays, sample } = plan
   const isSampled = ({ h }: Row): boolean => sample === null || ((h as number) >= sample.offset * 2 ** 32 && (h as number) < (sample.offset + sample.share) * 2 ** 32)
-  const left = data.t.filter(isSampled).map((row) => named('t', row)).filter((row) => from.kind === 'table' || truthOf(from.where, row, data) === true)
+  const left = data.t.filter(isSampled).map((row) => named('t', row)).filter((row) => plan.prewhere === null || truthOf(plan.prewhere, row, data) === true).filter((row) => from.kind === 'table' || truthOf(from.where, row, data) === true)
   const before = arrays?.isBefore === true ? withElements(left, arrays) : left
   const joined = join === null ? before : joinRows(before, data.u.map((row) => named('u', row)), join)
   return arrays?.isBefore === false ? withElements(joined, arrays) : joined
@@ -33,6 +39,7 @@ const named = (alias: string, row: Row): Row => Object.fromEntries(Object.entrie
 function joinRows(left: readonly Row[], right: readonly Row[], { kind, on }: NonNullable<QueryPlan['join']>): Row[] {
   const missing = named('u', Object.fromEntries(Object.keys(TYPES.u).map((name) => [name, null])))
   const arePartners = (row: Row, other: Row): boolean => row[on[0]] !== null && row[on[0]] === other[on[1]]
+  if (kind === 'semi left' || kind === 'anti left') return left.filter((row) => right.some((other) => arePartners(row, other)) === (kind === 'semi left'))
   const found = left.flatMap((row) => {
     const partners = right.filter((other) => arePartners(row, other))
     return (partners.length === 0 && kind !== 'inner' ? [missing] : partners).map((other) => ({ ...row, ...other }))
@@ -151,10 +158,10 @@ function truthOf(plan: ConditionPlan, row: Row, data: Data): Truth {
       return (row[plan.column] === null) !== plan.isNegated
     case 'list':
       return among(row[plan.column], plan.values, plan.isNegated)
-    case 'query': {
-      const values = data.u.map((one) => Object.fromEntries(Object.entries(one).map(([name, value]) => [`u.${name}`, value]))).filter((one) => truthOf(plan.inner, one, data) === true).map((one) => one['u.k'])
-      return among(row[plan.column], values, plan.isNegated)
-    }
+    case 'query':
+      return among(row[plan.column], keysOfU(plan.inner, data), plan.isNegated)
+    case 'scalar':
+      return compared(row[plan.column], plan.operator, keysOfU(plan.inner, data).reduce<unknown>((most, key, index) => (index === 0 || compare(key, most) > 0 ? key : most), 0n))
     case 'match':
       return matches(row[plan.column], plan.operator, plan.pattern)
     case 'columns':
@@ -162,6 +169,10 @@ function truthOf(plan: ConditionPlan, row: Row, data: Data): Truth {
     case 'compare':
       return compared(row[plan.column], plan.operator, plan.value)
   }
+}
+
+function keysOfU(condition: ConditionPlan, data: Data): unknown[] {
+  return data.u.map((one) => named('u', one)).filter((one) => truthOf(condition, one, data) === true).map((one) => one['u.k'])
 }
 
 function among(value: unknown, values: readonly unknown[], isNegated: boolean): Truth {
@@ -207,6 +218,7 @@ function compareNullsLast(left: unknown, right: unknown, direction: 'asc' | 'des
 
 function orderOf(plan: QueryPlan, left: Row, right: Row): number {
   for (const [index, name] of Object.keys(plan.outputs).entries()) {
+    if (Object.hasOwn(plan.carried, name)) continue
     const order = compareNullsLast(left[name], right[name], plan.orders[index] as 'asc' | 'desc')
     if (order !== 0) return order
   }
