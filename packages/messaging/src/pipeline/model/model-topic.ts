@@ -99,8 +99,7 @@ function letterReader(world: World, life: ProcessLife): Pick<PartitionReader, 'p
       await new Promise((resolve) => setImmediate(resolve))
       if (hasOpenTransactions(world)) {
         if (++idleReads <= MOST_IDLE_READS) return all()
-        endOpenTransactions(world)
-        world.endedByBroker++
+        if (endOpenTransactions(world, life)) world.endedByBroker++
       }
       // The ends of transactions have offsets as well.
       return { ...all(), nextOffset: BigInt(letters.length) + 1n }

@@ -12,14 +12,20 @@ interface IdState {
   epoch: number
   /** Of the open transaction. */
   sent: readonly DeadLetterEntry[]
+  /** When the producer was opened that has it, counted by openings. */
+  openedAt: number
 }
+
+/** The last producer that each process opened, counted by openings. */
+const lastOpened = new WeakMap<ProcessLife, number>()
+let openings = 0
 
 const states = new WeakMap<World, Map<string, IdState>>()
 
 function stateOf(world: World, transactionalId: string): IdState {
   const ids = states.get(world) ?? new Map<string, IdState>()
   states.set(world, ids)
-  const state = ids.get(transactionalId) ?? { epoch: 0, sent: [] }
+  const state = ids.get(transactionalId) ?? { epoch: 0, sent: [], openedAt: 0 }
   ids.set(transactionalId, state)
   return state
 }
@@ -29,13 +35,17 @@ export function hasOpenTransactions(world: World): boolean {
   return [...(states.get(world)?.values() ?? [])].some(({ sent }) => sent.length > 0)
 }
 
-/** What the broker does with transactions that nobody has ended for long. */
-export function endOpenTransactions(world: World): void {
-  for (const state of states.get(world)?.values() ?? []) {
-    if (state.sent.length === 0) continue
+/**
+ * What the broker does with transactions that nobody has ended for long. Answers whether the process that waits for that could have ended one itself: somebody who opened his
+ * producer behind that process's own is its rival, and not its predecessor.
+ */
+export function endOpenTransactions(world: World, waiting: ProcessLife): boolean {
+  const open = [...(states.get(world)?.values() ?? [])].filter(({ sent }) => sent.length > 0)
+  for (const state of open) {
     state.epoch++
     state.sent = []
   }
+  return open.some(({ openedAt }) => openedAt <= (lastOpened.get(waiting) ?? 0))
 }
 
 /** Deadlines never pass: what doesn't come is decided by the plan. */
@@ -67,6 +77,8 @@ class ModelKeeper implements TransactionKeeper {
       this.#state.epoch++
       this.#state.sent = []
       this.#epoch = this.#state.epoch
+      this.#state.openedAt = ++openings
+      lastOpened.set(this.#life, openings)
     })
   }
 
