@@ -68,9 +68,26 @@ function goneBefore(database: LedgerExecutor, words: string): LedgerExecutor {
   }
 }
 
+/** The database of a process that is suspended when a statement with these words is to run for the first time, and hears of nothing until it has run. */
+function asleepBefore(database: LedgerExecutor, words: string, wakes: Promise<void>): { readonly database: LedgerExecutor; readonly isAsleep: Promise<void>; readonly outcome: Promise<unknown> } {
+  const [isAsleep, outcome] = [Promise.withResolvers<void>(), Promise.withResolvers<unknown>()]
+  let isOver = false
+  const execute: LedgerExecutor['execute'] = async (query, params, options) => {
+    if (isOver || !query.includes(words)) return database.execute(query, params, options)
+    isOver = true
+    isAsleep.resolve()
+    await wakes
+    const answer = database.execute<never>(query, params)
+    outcome.resolve(answer.catch((error: unknown) => error))
+    return answer
+  }
+  return { database: { execute }, isAsleep: isAsleep.promise, outcome: outcome.promise }
+}
+
+const TABLE = { table: 'rides', topic: 'rides', store: 'ClickHouse' } as const
 const COMPLETE = 'set next_offset = last_offset + 1'
 const CLAIM = 'insert into "smart_whale_ingest_ledger" as ledger'
-const BESIDE = '(pipeline = $1) <> (topic_id = $2)'
+const BESIDE = '(pipeline = $1 or topic_id = $2)'
 
 const eventOf = (id: number, isBad: boolean): { partition: number; value: string } => ({ partition: 0, value: isBad ? `{"id":${id}` : JSON.stringify({ id, time: '2026-01-01T00:00:00Z' }) })
 
@@ -105,7 +122,7 @@ describe.each([['rows and letters', (id: number) => id % 5 === 0], ['letters alo
     await until(killed, 'paused')
     await killed.stop()
 
-    const handOver = async (): Promise<void> => void (await takeOverPipeline(timescaledb, { from: 'rides', to: 'trips', topicId }))
+    const handOver = async (): Promise<void> => void (await takeOverPipeline(timescaledb, { from: 'rides', to: 'trips', topicId, into: TABLE }))
     // One worker has looked where the partition stands, and is about to claim it.
     const overtaken = await start(bench, named('rides'), before(timescaledb, CLAIM, handOver))
     await until(overtaken, 'halted')
@@ -126,5 +143,42 @@ describe.each([['rows and letters', (id: number) => id % 5 === 0], ['letters alo
     expect(rows.map(({ id }) => Number(id))).toEqual(ids.filter((id) => !isBad(id)))
     const letters = (await bench.deadLetters('rides')).map(({ value }) => value?.toString())
     expect(letters.sort()).toEqual(ids.filter(isBad).map((id) => `{"id":${id}`).sort())
+  })
+})
+
+describe('a pipeline with ClickHouse alone and its ledger in PostgreSQL, of which a worker was suspended before its first claim', () => {
+  it('begins nothing anew when that wakes behind a take-over that was killed in the middle: the command can be given again, and taken back', async () => {
+    const { bench, named, topicId } = await rides('clickhouse')
+    const { transport, timescaledb, clickhouse } = bench
+    await transport.send('rides', Array.from({ length: 20 }, (_, id) => eventOf(id, id % 5 === 0)))
+    const wakes = Promise.withResolvers<void>()
+    const { database, isAsleep, outcome } = asleepBefore(timescaledb, CLAIM, wakes.promise)
+    // The group takes it for gone.
+    const join: typeof transport.join = (options) => transport.join({ ...options, groupId: `${options.groupId}-asleep` })
+    const asleep = await start({ ...bench, transport: Object.assign(Object.create(transport) as typeof transport, { join }) }, named('rides'), database)
+    await isAsleep
+    const killed = await start(bench, named('rides'), goneBefore(timescaledb, COMPLETE))
+    await until(killed, 'paused')
+    await killed.stop()
+    const handOver = (from: string, to: string): Promise<unknown> => takeOverPipeline(timescaledb, { from, to, topicId, into: TABLE })
+    await handOver('rides', 'trips')
+
+    wakes.resolve()
+    expect(await outcome).toEqual([])
+    await asleep.stop()
+    expect(await timescaledb.execute('select pipeline from smart_whale_ingest_ledger where topic_id = $1', [topicId])).toEqual([{ pipeline: 'trips' }])
+    await handOver('rides', 'trips')
+    await takeOverTurns(clickhouse, 'rides', { from: 'rides', to: 'trips', topicId, topic: 'rides' })
+    const successor = await start(bench, named('trips'))
+    await settled(successor)
+    await successor.stop()
+    await handOver('trips', 'rides')
+    await takeOverTurns(clickhouse, 'rides', { from: 'trips', to: 'rides', topicId, topic: 'rides' })
+    await transport.send('rides', [eventOf(21, false)])
+    await settled(await start(bench, named('rides')))
+
+    const { rows } = await clickhouse.execute('SELECT id FROM rides ORDER BY id')
+    expect(rows.map(({ id }) => Number(id))).toEqual([...Array.from({ length: 20 }, (_, id) => id).filter((id) => id % 5 !== 0), 21])
+    expect(await bench.deadLetters('rides')).toHaveLength(4)
   })
 })

@@ -26,6 +26,7 @@ export {
   type ClaimedTable,
   type ClaimOptions,
   type DeadLetterPosition,
+  progressGivenError,
   type RecordOptions,
   type Slice,
   type SliceClaim,

@@ -64,7 +64,8 @@ export interface ClaimOptions {
   aboveEpoch?: bigint | undefined
   /**
    * Where rows of the partition go. A ledger that keeps tables apart refuses a claim with `ERR_TABLE_TAKEN` where another pipeline has the table for
-   * the topic: both would store all of it. Where nobody has it yet, it is claimed first. @default no table that a ledger looks after
+   * the topic: both would store all of it. Where nobody has it yet, it is claimed first. With a table of another store it refuses so what it has given to
+   * another pipeline, in one with the claim. @default no table that a ledger looks after
    */
   into?: ClaimedTable | undefined
   /** Gives the claim up. @default undefined */
@@ -77,6 +78,11 @@ export interface ClaimedTable {
   readonly table: string
   /** The topic's name, for people: the scope has its id. */
   readonly topic: string
+  /**
+   * Where it is. A store that is not the ledger's own decides itself whose its table is: the ledger remembers only to whom the pipeline's progress with it was
+   * given. @default the ledger's own
+   */
+  readonly store?: 'ClickHouse' | 'PostgreSQL' | undefined
 }
 
 /** A pipeline that is to be the only one to store a topic into a table. */
@@ -138,8 +144,8 @@ export interface SliceLedger {
   /** What is known of a partition; `null` when nothing is. */
   inspect(scope: SliceScope, options?: { signal?: AbortSignal | undefined }): Promise<SliceState | null>
   /**
-   * What it knows of the same partition under another name: of the same pipeline for another topic id, or of the same topic for another
-   * pipeline. Says why it may know nothing of a scope. @default can't tell
+   * What it knows of the same partition by the pipeline or by the topic: of the same pipeline for another topic id, of the same topic for another pipeline, and
+   * the scope itself, as all of it stands at one moment. Says why it may know nothing of a scope. @default can't tell
    */
   knownBeside?(scope: SliceScope, options?: { signal?: AbortSignal | undefined }): Promise<readonly SliceScope[]>
 }
@@ -164,6 +170,14 @@ export interface TakenTable extends TableClaim {
 export function tableTakenError({ store, table, topic, topicId, pipeline, holder }: TakenTable): OperationError<'ERR_TABLE_TAKEN'> {
   return new OperationError(
     `the pipeline "${pipeline}" would store "${topic}" into the table "${table}" of ${store}, where the pipeline "${holder}" stores it already: every row would be there twice. Stop one of the two, or let "${pipeline}" write to another table; where "${pipeline}" is the new name of "${holder}", or replaces it, take it over: smart-whale-ingestor take-over --from ${holder} --pipeline ${pipeline}`,
+    { code: 'ERR_TABLE_TAKEN', context: { pipeline, topicId, topic, store, table, holder } },
+  )
+}
+
+/** The refusal to let a pipeline begin anew with a table, whose progress with it was given to another one: what both do from there on, neither would know of. */
+export function progressGivenError({ store, table, topic, topicId, pipeline, holder }: TakenTable): OperationError<'ERR_TABLE_TAKEN'> {
+  return new OperationError(
+    `the progress of the pipeline "${pipeline}" with "${topic}" into the table "${table}" of ${store} was given to the pipeline "${holder}", and "${pipeline}" would begin anew beside it. Give the command again if it did not come to its end: smart-whale-ingestor take-over --from ${pipeline} --pipeline ${holder}; or have "${pipeline}" go on in the place of "${holder}": smart-whale-ingestor take-over --from ${holder} --pipeline ${pipeline}`,
     { code: 'ERR_TABLE_TAKEN', context: { pipeline, topicId, topic, store, table, holder } },
   )
 }

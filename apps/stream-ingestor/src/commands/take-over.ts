@@ -1,5 +1,5 @@
 import { type Command, type CommandCall, EXIT } from '@smart-whale/app-process'
-import { ConfigurationError, OperationError, tableTakenError } from '@smart-whale/interfaces'
+import { type ClaimedTable, ConfigurationError, OperationError, tableTakenError } from '@smart-whale/interfaces'
 import { type PipelineDefinition, takeOverGroup } from '@smart-whale/messaging/pipeline'
 import { takeOverPipeline } from '@smart-whale/timescaledb'
 import { type OpenParts, withParts } from '../open-parts.ts'
@@ -30,7 +30,7 @@ export const takeOver: Command = {
 Stop the workers of both first. What still comes from the former one is refused from then on; started again, it ends with ERR_TABLE_TAKEN. A slice that it left
 half-written is finished by the other one. The command may be repeated, also after it was killed.`,
   examples: [['--from rides --pipeline trips', 'the pipeline "rides" is called "trips" from now on']],
-  exits: { 0: 'taken over', 3: 'a third pipeline has the table', 4: 'the former one has nothing of this topic in these tables' },
+  exits: { 0: 'taken over', 3: 'a third pipeline has the table, or was given the progress', 4: 'the former one has nothing of this topic in these tables' },
   options: { from: { type: 'string' }, pipeline: { type: 'string' }, wait: { type: 'string' } },
   maxPositionals: 0,
   run: (call) => {
@@ -69,12 +69,13 @@ async function handOver(parts: HandOver): Promise<TakenOver> {
     const progress = await takeOverGroup(transport, { from, to: pipeline, topic }, { timeoutMs: waitMs, signal, whileHeld: async () => void (taken = await turns.take()) })
     return { ...nothing, tables: ofClickHouse, progress, turns: taken }
   }
-  const into = sinks.includes('timescaledb') ? { table: tables.timescaledb, topic } : undefined
+  const hasRows = sinks.includes('timescaledb')
   // A table that the former one never stored into would lack all that came before.
   const claimAlone = turns !== null && turns.holder === null
-  if (claimAlone && into === undefined) return nothing
+  if (claimAlone && !hasRows) return nothing
+  const into: ClaimedTable = hasRows ? { table: tables.timescaledb, topic } : { table: tables.clickhouse, topic, store: 'ClickHouse' }
   const { partitions: progress, holder } = await takeOverPipeline(timescaledb, { from, to: pipeline, topicId, into, claimAlone }, { signal, timeoutMs: waitMs })
-  if (into !== undefined && holder === null) return nothing
+  if (hasRows && holder === null) return nothing
   const ofPostgres = holder === from ? [`PostgreSQL ${tables.timescaledb}`] : []
   return { ...nothing, tables: [...ofPostgres, ...ofClickHouse], progress, turns: (await turns?.take()) ?? [] }
 }

@@ -68,6 +68,17 @@ export const claimedTableCases: ContractSuite<SliceLedgerSubject> = [
     for (const table of ['rides', 'trips']) await assertTaken((await restart()).claim(rival, 'worker-2', { into: { table, topic: 'rides' } }))
     await ledger.claim(scope, 'worker-1', { into: { table: 'rides', topic: 'rides' } })
   }),
+
+  ledgerCase('leaves it to another store whose its tables are', async ({ ledger, scope, restart }) => {
+    const into: ClaimedTable = { table: 'rides "of" 2001', topic: 'rides', store: 'ClickHouse' }
+    const rival = { ...scope, pipeline: `${scope.pipeline}-2` }
+    await ledger.claimTable?.({ ...into, pipeline: scope.pipeline, topicId: scope.topicId })
+
+    for (const each of [scope, rival, scope]) await (await restart()).claim(each, 'worker-1', { into })
+    await ledger.claimTable?.({ ...into, pipeline: rival.pipeline, topicId: scope.topicId })
+
+    for (const each of [scope, rival]) assert.notEqual(await ledger.inspect(each), null)
+  }),
 ]
 
 async function assertTaken(promise: Promise<unknown>): Promise<void> {

@@ -20,7 +20,8 @@ export class MemorySliceLedger implements SliceLedger {
 
   async claimTable(claim: TableClaim, options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     refuseAborted(options.signal)
-    const key = JSON.stringify([claim.table, claim.topicId])
+    // Whose a table of another store is, that store decides.
+    const key = JSON.stringify([claim.table, claim.topicId, ...(claim.store === 'ClickHouse' ? [claim.pipeline] : [])])
     const holder = this.#store.tables.get(key) ?? claim.pipeline
     if (holder !== claim.pipeline) throw tableTakenError({ ...claim, store: 'PostgreSQL', holder })
     this.#store.tables.set(key, holder)

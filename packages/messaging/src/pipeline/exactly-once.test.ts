@@ -107,6 +107,20 @@ const HISTORIES: readonly (ToldHistory & { readonly what: string })[] = [
     mayLoseCommits: false,
     how: { ...ALONE, chunk: 2, maxRows: 5, renamedAfter: [1], isHasty: true },
   },
+  {
+    what: 'take no ledger for lost in which progress became theirs, and was given on to a third, between two looks',
+    events: ['good', 'good', 'good'],
+    odd: [[19, 'dies-before'], [24, 'pauses-after', 11], [26, 'pauses-before', 8]],
+    mayLoseCommits: false,
+    how: { ...ALONE, chunk: 2, maxRows: 5, renamedAfter: [1, 1], isHasty: true },
+  },
+  {
+    what: 'begin nothing anew that was given away while a worker slept before its claim, though nothing was known of the partition when it looked, and ClickHouse’s table still is its own',
+    events: ['undecodable'],
+    odd: [[5, 'pauses-before', 10], [13, 'dies-after']],
+    mayLoseCommits: false,
+    how: { ...ALONE, sinks: 'clickhouse', isLedgerApart: true, renamedAfter: [2] },
+  },
 ]
 
 describe('partition workers, killed, suspended, failed and held up at any step', () => {

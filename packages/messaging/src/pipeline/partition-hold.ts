@@ -3,7 +3,7 @@ import type { PartitionReader } from '../transport.ts'
 import type { DeadLetterSink } from './dead-letter-outbox.ts'
 import type { PipelineSink } from './event-types.ts'
 import { type LetterPlaces, LetterRight, type LetterWork } from './letter-right.ts'
-import { refuseHandedOver, refuseRowsAhead, refuseUnknownRows } from './refuse-lost-ledger.ts'
+import { refuseRowsAhead, refuseUnknownRows } from './refuse-lost-ledger.ts'
 import type { SentLetters } from './sent-letters.ts'
 import { recut } from './slice-records.ts'
 import type { PipelineStores } from './write-slice.ts'
@@ -111,7 +111,7 @@ export async function takePartition(work: ClaimWork, signal: AbortSignal): Promi
   const latestTurn = (await clickhouse?.latestTurn(scope, { signal })) ?? null
   const before = await ledger.inspect(scope, { signal })
   if (before === null) {
-    await refuseHandedOver(work, scope, latestTurn, signal)
+    if (stores.timescaledb === null) await claimProgress(work, signal)
     await refuseUnknownRows(work, scope, { earliest, latestTurn }, signal).catch(async (error: unknown) => {
       // This worker may have been suspended meanwhile, and another pipeline have begun.
       await refuseTakenTable(work, signal)
@@ -120,7 +120,8 @@ export async function takePartition(work: ClaimWork, signal: AbortSignal): Promi
   }
 
   await claimTables(work, signal)
-  const into = stores.timescaledb === null ? undefined : { table: work.tables.timescaledb, topic: reader.topic }
+  // Since the looks above, this worker may have been suspended, and another pipeline been given all that: the ledger decides that in one with the claim.
+  const into = tableClaim(work, stores.timescaledb === null ? 'clickhouse' : 'timescaledb')
   const claim = await ledger.claim(scope, work.owner, { startOffset: earliest, isKnown: before !== null, aboveEpoch: latestTurn?.epoch ?? 0n, into, signal })
   const end = endOf(claim)
   // Asked behind the claim: before it, this worker may have been suspended, and others have gone on with what came since.
@@ -171,8 +172,16 @@ async function claimTables(work: ClaimWork, signal: AbortSignal): Promise<void> 
   await clickhouse?.claimTable(tableClaim(work, 'clickhouse'), { signal })
 }
 
-function tableClaim({ pipeline, reader: { topic, topicId }, tables }: ClaimWork, store: PipelineSink): TableClaim {
-  return { pipeline, topicId, topic, table: tables[store] }
+/**
+ * A take-over gives the ledger's progress away first, and ClickHouse's table last. One that was killed in between leaves a pipeline that has the table, and no progress: it would
+ * begin anew, and what it does from there on nobody would know of who goes on with the progress. @throws `ERR_TABLE_TAKEN`, naming the command
+ */
+async function claimProgress(work: ClaimWork, signal: AbortSignal): Promise<void> {
+  await work.ledger.claimTable?.(tableClaim(work, 'clickhouse'), { signal })
+}
+
+function tableClaim({ pipeline, reader: { topic, topicId }, tables }: ClaimWork, sink: PipelineSink): TableClaim {
+  return { pipeline, topicId, topic, table: tables[sink], store: sink === 'clickhouse' ? 'ClickHouse' : 'PostgreSQL' }
 }
 
 /** The group's offset is committed behind the ledger, so that it never is ahead of one that has not gone back. */

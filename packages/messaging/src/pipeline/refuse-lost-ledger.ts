@@ -1,4 +1,4 @@
-import { type LatestTurn, OperationError, type SliceClaim, type SliceLedger, type SliceScope, staleEpochError, TAKEN_OVER } from '@smart-whale/interfaces'
+import { type LatestTurn, OperationError, type SliceClaim, type SliceLedger, type SliceScope, staleEpochError } from '@smart-whale/interfaces'
 import type { PipelineErrorCode } from '../errors.ts'
 import type { PartitionReader } from '../transport.ts'
 import type { PipelineStores } from './write-slice.ts'
@@ -30,30 +30,16 @@ export async function refuseUnknownRows(work: Work, scope: SliceScope, known: { 
   if (stored === null) return
   const reason = await whyUnknown(work, scope, stored, known, signal)
   // Or between these looks the progress of another pipeline became this one's: then nobody has it any more whose it was, and all is as it should be.
-  if (await isUnknown()) throw reason
+  if (reason !== null && (await isUnknown())) throw reason
 }
 
 /**
- * A take-over gives the ledger's progress away first, and ClickHouse's table last. One that was killed in between leaves a pipeline that has the table, and no progress: it would
- * begin anew, and what it does from there on nobody would know of who goes on with the progress.
+ * What is known beside the partition tells a ledger that was lost from one that is right not to know it. Null where it is known by now: it may have been given to this pipeline
+ * since, and may be given on to another one before anybody looks again, which the claim finds out.
  */
-export async function refuseHandedOver({ ledger, reader }: Work, scope: SliceScope, latestTurn: LatestTurn | null, signal: AbortSignal): Promise<void> {
-  if (latestTurn?.pipeline !== scope.pipeline) return
-  const beside = (await ledger.knownBeside?.(scope, { signal })) ?? []
-  for (const other of beside.filter(({ topicId }) => topicId === scope.topicId)) {
-    const state = await ledger.inspect(other, { signal })
-    if (state?.owner !== TAKEN_OVER) continue
-    throw refusal(
-      'ERR_MESSAGING_PIPELINE_RENAMED',
-      `the progress of "${scope.pipeline}" with partition ${reader.partition} of "${reader.topic}" was given to "${other.pipeline}" by a take-over that did not come to its end: give the command again (smart-whale-ingestor take-over --from ${scope.pipeline} --pipeline ${other.pipeline})`,
-      { topic: reader.topic, partition: reader.partition, pipeline: scope.pipeline, by: other.pipeline },
-    )
-  }
-}
-
-/** What is known beside the partition tells a ledger that was lost from one that is right not to know it. */
-async function whyUnknown(work: Work, scope: SliceScope, stored: StoredTo, known: { readonly earliest: bigint; readonly latestTurn: LatestTurn | null }, signal: AbortSignal): Promise<OperationError> {
+async function whyUnknown(work: Work, scope: SliceScope, stored: StoredTo, known: { readonly earliest: bigint; readonly latestTurn: LatestTurn | null }, signal: AbortSignal): Promise<OperationError | null> {
   const beside = (await work.ledger.knownBeside?.(scope, { signal })) ?? []
+  if (beside.some(({ pipeline, topicId }) => pipeline === scope.pipeline && topicId === scope.topicId)) return null
   const renamed = beside.find(({ topicId }) => topicId === scope.topicId)
   if (renamed !== undefined) return pipelineRenamed(work, scope, stored, renamed.pipeline)
   const wasMadeAgain = beside.some(({ pipeline }) => pipeline === scope.pipeline) || (stored.store === 'ClickHouse' && known.latestTurn === null)

@@ -17,7 +17,7 @@ import { TimescaleOperationError, TimescaleValidationError } from '../errors.ts'
 import { checkEpoch, checkOwner, checkScope, checkSlice, checkStartOffset } from './ingest-ledger-check.ts'
 import { INGEST_LEDGER_TABLE, tablesApartIndex } from './ingest-ledger-table.ts'
 import { quoteTable } from '../quote-identifier.ts'
-import { DURABLY, TableClaims, tableNameOf } from './table-claims.ts'
+import { DURABLY, isElsewhere, progressName, TableClaims, tableNameOf } from './table-claims.ts'
 
 /** Where and how patiently an {@link IngestLedger} keeps its rows. */
 export interface IngestLedgerOptions {
@@ -112,19 +112,22 @@ export class IngestLedger implements SliceLedger {
   /** Nothing where the table is not the pipeline's, or the entry isn't any more: one that is being given away is waited for. It can't be taken over before this is done: its claim is locked meanwhile. */
   async #claimEntry(scope: SliceScope, owner: string, options: ClaimOptions): Promise<LedgerRow | undefined> {
     const { startOffset = 0n, aboveEpoch = 0n, isKnown = false, into } = options
+    // The entry names a table of PostgreSQL alone.
+    const own = into === undefined || isElsewhere(into) ? undefined : into
+    const elsewhere = into === undefined || !isElsewhere(into) ? null : progressName({ ...into, pipeline: scope.pipeline })
     // Durable as well: an epoch that a crash of the server took back would be handed out twice.
     const [row] = await this.#storage.execute<LedgerRow>(
-      `with mine as materialized (select 1 from ${this.#claims.quoted} where table_name = ${tableNameOf('$7')} and topic_id = $2 and pipeline = $1 for share),
+      `with mine as materialized (select 1 from ${this.#claims.quoted} where table_name = coalesce($9::text, ${tableNameOf('$7')}) and topic_id = $2 and pipeline = $1 for share),
             known as materialized (select 1 from ${this.#table} where $8::boolean and ${KEY} for update)
        insert into ${this.#table} as ledger (pipeline, topic_id, "partition", next_offset, epoch, owner, table_name)
-       select $1, $2, $3::integer, $4::numeric, $6::bigint + 1, $5, ${tableNameOf('$7')} where ($7::text is null or exists (select from mine)) and (not $8::boolean or exists (select from known))
+       select $1, $2, $3::integer, $4::numeric, $6::bigint + 1, $5, ${tableNameOf('$7')} where (coalesce($7::text, $9::text) is null or exists (select from mine)) and (not $8::boolean or exists (select from known))
        on conflict (pipeline, topic_id, "partition") do update
          set epoch = greatest(ledger.epoch, $6::bigint) + 1, owner = excluded.owner, table_name = excluded.table_name, claimed_at = clock_timestamp(), updated_at = clock_timestamp()
        returning ${STATE}, ${DURABLY}`,
-      [...keyOf(scope), String(startOffset), owner, String(aboveEpoch), into === undefined ? null : quoteTable(into.table), isKnown],
+      [...keyOf(scope), String(startOffset), owner, String(aboveEpoch), own === undefined ? null : quoteTable(own.table), isKnown, elsewhere],
       { signal: options.signal, timeoutMs: this.#claimTimeoutMs },
     ).catch(async (error: unknown) => {
-      throw into === undefined ? error : await this.#explainRefusedClaim(error, scope, into, options)
+      throw own === undefined ? error : await this.#explainRefusedClaim(error, scope, own, options)
     })
     return row
   }
@@ -184,11 +187,11 @@ export class IngestLedger implements SliceLedger {
     return this.#read(this.#storage, scope, options)
   }
 
-  /** Entries of the same partition that have either the pipeline or the topic in common with the scope. */
+  /** Entries of the same partition that have the pipeline or the topic in common with the scope, or both. */
   async knownBeside(scope: SliceScope, options: { signal?: AbortSignal | undefined } = {}): Promise<readonly SliceScope[]> {
     checkScope(scope)
     const rows = await this.#storage.execute<Row & { pipeline: string; topic_id: string }>(
-      `select pipeline, topic_id from ${this.#table} where "partition" = $3 and (pipeline = $1) <> (topic_id = $2) order by updated_at desc limit 10`,
+      `select pipeline, topic_id from ${this.#table} where "partition" = $3 and (pipeline = $1 or topic_id = $2) order by (pipeline = $1 and topic_id = $2) desc, updated_at desc limit 10`,
       keyOf(scope),
       this.#call(options),
     )

@@ -4,7 +4,7 @@ import { quoteTable } from '../quote-identifier.ts'
 import type { TimescaleStorage } from '../timescale-storage.ts'
 import type { LedgerExecutor } from './ingest-ledger.ts'
 import { INGEST_LEDGER_TABLE } from './ingest-ledger-table.ts'
-import { TableClaims, tableNameOf } from './table-claims.ts'
+import { isElsewhere, TableClaims, tableNameOf } from './table-claims.ts'
 
 /** Whose progress goes to whom. */
 export interface PipelineTakeover {
@@ -13,7 +13,10 @@ export interface PipelineTakeover {
   /** The one that goes on with them. */
   readonly to: string
   readonly topicId: string
-  /** Where both store the topic; the claim for it goes along, and entries of other tables stay. @default entries of whatever table */
+  /**
+   * Where both store the topic; the claim for it goes along, and entries of other tables stay. With a table of another store all entries go, and the former pipeline may
+   * begin none anew for it. @default entries of whatever table
+   */
   readonly into?: ClaimedTable | undefined
   /** Hands over the claim of a pipeline that has stored nothing, and nothing of one that has entries. @default false */
   readonly claimAlone?: boolean | undefined
@@ -29,7 +32,7 @@ export interface TakeOverOptions extends CallOptions {
 export interface HandedOver {
   /** Of which there were entries. */
   readonly partitions: readonly number[]
-  /** Which pipeline had the table; null where nobody had, or where no table was named. */
+  /** Which pipeline had the table; null where nobody had, or where no table of PostgreSQL was named. */
   readonly holder: string | null
 }
 
@@ -39,7 +42,7 @@ export interface HandedOver {
  * it is one transaction, which waits for a commit of the former owner that is under way. May be repeated.
  *
  * @throws TimescaleValidationError `ERR_TIMESCALEDB_UNIQUE` when the other one has entries of its own
- * @throws OperationError `ERR_TABLE_TAKEN` when a third pipeline has the table
+ * @throws OperationError `ERR_TABLE_TAKEN` when a third pipeline has the table, or was given the progress with it
  */
 export async function takeOverPipeline(storage: Pick<TimescaleStorage, 'withTransaction'>, takeover: PipelineTakeover, { table = INGEST_LEDGER_TABLE, ...call }: TakeOverOptions = {}): Promise<HandedOver> {
   const { from, to, topicId, into } = takeover
@@ -47,6 +50,8 @@ export async function takeOverPipeline(storage: Pick<TimescaleStorage, 'withTran
     if (into === undefined) return { partitions: await moveEntries(transaction, takeover, table, call), holder: null }
     const claims = new TableClaims(transaction, table)
     const claim = { ...into, topicId, pipeline: to }
+    // All of it is one commit: what was given before has no entries left, and those of another table are not asked for.
+    if (isElsewhere(into)) return { partitions: (await claims.giveProgress(from, claim, call)) ? await moveEntries(transaction, takeover, table, call) : [], holder: null }
     const holder = await claims.holder(claim, call)
     if (holder === null) return { partitions: [], holder }
     if (holder !== from && holder !== to) throw tableTakenError({ ...claim, store: 'PostgreSQL', holder })
@@ -61,7 +66,7 @@ export async function takeOverPipeline(storage: Pick<TimescaleStorage, 'withTran
 
 /** An entry that names no table is of a pipeline without PostgreSQL, or of one that has not begun since entries name theirs: what it has done says nothing of a table. */
 const ENTRIES = `pipeline = $1 and topic_id = $2 and ($3::text is null or table_name = ${tableNameOf('$3')})`
-const entriesOf = ({ from, topicId, into }: PipelineTakeover): unknown[] => [from, topicId, into === undefined ? null : quoteTable(into.table)]
+const entriesOf = ({ from, topicId, into }: PipelineTakeover): unknown[] => [from, topicId, into === undefined || isElsewhere(into) ? null : quoteTable(into.table)]
 
 async function moveEntries(transaction: LedgerExecutor, takeover: PipelineTakeover, ledgerTable: string, call: CallOptions): Promise<readonly number[]> {
   const moved = await transaction

@@ -266,13 +266,87 @@ describeEngines((engine) => {
       const taking = takeOverPipeline(slow, { from: 'flights', to: 'trips', topicId: scope.topicId })
       await isMoved.promise
       const late = ledger.claim(scope, 'late', { isKnown: true }).catch((error: unknown) => error)
-      await new Promise((resolve) => setTimeout(resolve, 100))
+      await untilSomebodyWaits(database.storage)
       mayCommit.resolve()
       await taking
 
       expect(await late).toMatchObject({ code: 'ERR_STALE_EPOCH' })
       expect(await ledger.inspect(scope)).toBe(null)
       expect(await ledger.claim({ ...scope, pipeline: 'trips' }, 'new', { isKnown: true })).toMatchObject({ epoch: 3n })
+    })
+
+    describe('with a table of another store', () => {
+      const into = { table: 'rides', topic: 'rides', store: 'ClickHouse' } as const
+      const bench = () => {
+        const ledger = new IngestLedger(database.storage)
+        const scope = newScope()
+        const handOver = (from: string, to: string) => takeOverPipeline(database.storage, { from, to, topicId: scope.topicId, into })
+        const claim = (pipeline: string, more: object = {}) => ledger.claim({ ...scope, pipeline }, 'worker', { into, ...more })
+        return { ledger, scope, handOver, claim }
+      }
+
+      it('lets the former pipeline begin nothing anew, whatever it knew before, until it takes that back', async () => {
+        const { ledger, scope, handOver, claim } = bench()
+        await claim('flights')
+
+        expect(await handOver('flights', 'trips')).toEqual({ partitions: [0], holder: null })
+        expect(await handOver('flights', 'trips')).toEqual({ partitions: [], holder: null })
+
+        const refusal = { code: 'ERR_TABLE_TAKEN', context: { store: 'ClickHouse', table: 'rides', holder: 'trips' } }
+        for (const isKnown of [false, true]) await expect(claim('flights', { isKnown })).rejects.toMatchObject(refusal)
+        await expect(ledger.claimTable({ ...into, pipeline: 'flights', topicId: scope.topicId })).rejects.toThrow(/take-over --from flights --pipeline trips; or .*take-over --from trips --pipeline flights/)
+        expect(await ledger.inspect(scope)).toBe(null)
+        await claim('trips')
+        expect(await handOver('trips', 'flights')).toEqual({ partitions: [0], holder: null })
+        await claim('flights')
+        await expect(claim('trips')).rejects.toMatchObject({ code: 'ERR_TABLE_TAKEN', context: { holder: 'flights' } })
+      })
+
+      it('refuses each former name also where a third has the progress by now, and a command that comes too late for that', async () => {
+        const { handOver, claim } = bench()
+        await claim('flights')
+        await handOver('flights', 'trips')
+        await handOver('trips', 'rides')
+
+        for (const former of ['flights', 'trips']) await expect(claim(former)).rejects.toMatchObject({ code: 'ERR_TABLE_TAKEN', context: { holder: 'rides' } })
+        for (const from of ['flights', 'others']) await expect(handOver(from, 'trips')).rejects.toMatchObject({ code: 'ERR_TABLE_TAKEN', context: { holder: 'rides' } })
+        expect(await handOver('flights', 'rides')).toEqual({ partitions: [], holder: null })
+        await claim('rides')
+      })
+
+      it('leaves the former pipeline its other tables, and every pipeline one of the same name in another ClickHouse', async () => {
+        const { handOver, claim } = bench()
+        await claim('flights')
+        await claim('others')
+        await handOver('flights', 'trips')
+
+        await claim('flights', { into: { ...into, table: 'trips' } })
+        await claim('others')
+      })
+
+      it('lets a claim that is under way end first, and refuses it where it comes second', async () => {
+        for (let round = 0; round < 10; round++) {
+          const { ledger, scope, handOver, claim } = bench()
+          const [late, { partitions }] = await Promise.all([claim('flights').catch((error: unknown) => error as { code: string }), handOver('flights', 'trips')])
+
+          if ('code' in late) expect(late.code).toBe('ERR_TABLE_TAKEN')
+          expect(partitions).toEqual('code' in late ? [] : [0])
+          expect(await ledger.inspect(scope)).toBe(null)
+        }
+      })
+
+      it('is given by commands that cross to one after the other', async () => {
+        for (let round = 0; round < 10; round++) {
+          const { scope, ledger, handOver, claim } = bench()
+          await claim('flights')
+          await Promise.all([handOver('flights', 'trips'), handOver('trips', 'flights'), handOver('flights', 'trips')])
+
+          const claims = await Promise.allSettled(['flights', 'trips'].map((pipeline) => claim(pipeline)))
+          expect(claims.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+          const entries = await Promise.all(['flights', 'trips'].map((pipeline) => ledger.inspect({ ...scope, pipeline })))
+          expect(entries.filter((entry) => entry !== null)).toHaveLength(1)
+        }
+      })
     })
 
     it('hands nothing over to a pipeline that has entries of its own', async () => {

@@ -82,6 +82,9 @@ describeEngines((engine) => {
 
     expect(await ledger.knownBeside(scope)).toEqual(expect.arrayContaining([{ ...scope, topicId: 'b' }, { ...scope, pipeline: 'trips' }]))
     expect(await ledger.knownBeside(scope)).toHaveLength(2)
+    await ledger.claim(scope, 'me')
+    expect((await ledger.knownBeside(scope))[0]).toEqual(scope)
+    expect(await ledger.knownBeside(scope)).toHaveLength(3)
     expect(await ledger.knownBeside({ pipeline: 'none', topicId: 'none', partition: 0 })).toEqual([])
   })
 })

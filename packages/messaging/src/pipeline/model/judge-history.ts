@@ -20,6 +20,7 @@ export function judgeHistory(world: World, { sinks, hasViews, isRedefined, renam
   if (sinks === 'both' && !world.hasLostCommits) assert.deepEqual(definitionsOf(world, 'timescaledb'), definitionsOf(world, 'clickhouse'), 'definitions of rows')
   // Whoever takes over has what his predecessor left open ended; where a failover forgot the one, nobody knows of it.
   if (!world.hasLostCommits) assert.equal(world.endedByBroker, 0, 'transactions that were waited for until the broker ended them')
+  assert.deepEqual(world.forks, [], 'pipelines that begin anew beside each other')
   if (hasForgottenNames) return
   same(world.deadLetters.map(({ offset }) => offset), bad, 'dead letters')
 }

@@ -1,6 +1,7 @@
 import {
   type Batch,
   type BatchTransaction,
+  type ClaimedTable,
   type ColumnBatch,
   OperationError,
   type RefusedRow,
@@ -200,20 +201,25 @@ function beginModelTransaction(world: World, life: ProcessLife): BatchTransactio
 /** The pipeline that has PostgreSQL's table; null while nobody has. */
 export const holderIn = ({ postgres, claimed }: World): string | null => (postgres === null ? claimed : (postgres.pipeline ?? 'model'))
 
+/** A ledger that has no table of its own knows to whom progress was given, if it is told of the table. */
+const progressHolder = ({ given }: World, pipeline: string, into: ClaimedTable | undefined): string => (into?.store === 'ClickHouse' ? (given.get(pipeline) ?? pipeline) : pipeline)
+
 /** PostgreSQL as one process reaches it: the table's writer and the ledger commit together. */
-export function modelPostgres(world: World, life: ProcessLife): { timescaledb: TransactionalBatchWriter<IngestRow>; ledger: SliceLedger } {
+export function modelPostgres(world: World, life: ProcessLife, { hasTable }: { readonly hasTable: boolean } = { hasTable: true }): { timescaledb: TransactionalBatchWriter<IngestRow>; ledger: SliceLedger } {
   const { held, awaitLock, onServerFailure } = modelRow(world, life)
-  const refuseOthers = ({ pipeline, topicId }: Pick<SliceScope, 'pipeline' | 'topicId'>): void => {
-    const holder = holderIn(world)
-    if (holder !== null && holder !== pipeline) throw tableTakenError({ pipeline, topicId, topic: 'model', store: 'PostgreSQL', table: 'model', holder })
+  const refuseOthers = (scope: Pick<SliceScope, 'pipeline' | 'topicId'>, into: ClaimedTable | undefined): void => {
+    const holder = hasTable ? holderIn(world) : progressHolder(world, scope.pipeline, into)
+    if (holder !== null && holder !== scope.pipeline) throw tableTakenError({ ...scope, topic: 'model', store: hasTable ? 'PostgreSQL' : 'ClickHouse', table: 'model', holder })
   }
   const ledger: SliceLedger = {
-    claim: (scope, owner, { startOffset = 0n, aboveEpoch = 0n, isKnown = false } = {}) =>
+    claim: (scope, owner, { startOffset = 0n, aboveEpoch = 0n, isKnown = false, into } = {}) =>
       life.step(
         () => {
           awaitLock()
-          refuseOthers(scope)
-          if (isKnown && world.postgres === null) throw staleEpochError(scope, aboveEpoch)
+          refuseOthers(scope, into)
+          const holder = holderIn(world) ?? scope.pipeline
+          if (isKnown && (world.postgres === null || holder !== scope.pipeline)) throw staleEpochError(scope, aboveEpoch)
+          if (holder !== scope.pipeline) throw forked(world, `"${scope.pipeline}" begins anew what "${holder}" has the progress of`)
           const { rows = [], nextOffset = startOffset, inFlight = null, epoch: known = 0n } = world.postgres ?? {}
           const epoch = (known > aboveEpoch ? known : aboveEpoch) + 1n
           world.commit({ rows, nextOffset, inFlight, epoch, owner, pipeline: scope.pipeline })
@@ -233,13 +239,22 @@ export function modelPostgres(world: World, life: ProcessLife): { timescaledb: T
         },
         { onServerFailure },
       ),
-    complete: () => Promise.reject(new TypeError('the transaction completes')),
+    complete: (claim, slice) =>
+      life.step(
+        () => {
+          if (hasTable) throw new TypeError('the transaction completes')
+          const state = held(claim)
+          if (state.inFlight?.token !== slice.token) throw new ValidationError('not in flight')
+          world.commit({ ...state, nextOffset: slice.lastOffset + 1n, inFlight: null })
+        },
+        { onServerFailure },
+      ),
     inspect: ({ pipeline }) => life.step(() => (holderIn(world) === pipeline ? world.postgres : null)),
-    knownBeside: (scope) => life.step(() => (holderIn(world) === scope.pipeline ? [] : [{ ...scope, pipeline: holderIn(world) ?? '' }])),
+    knownBeside: (scope) => life.step(() => (world.postgres === null ? [] : [{ ...scope, pipeline: holderIn(world) ?? '' }])),
     claimTable: (claim) =>
       life.step(() => {
-        refuseOthers(claim)
-        if (world.postgres === null) world.claimed = claim.pipeline
+        refuseOthers(claim, claim)
+        if (hasTable && world.postgres === null) world.claimed = claim.pipeline
       }),
   }
   const timescaledb: TransactionalBatchWriter<IngestRow> = {
@@ -249,6 +264,12 @@ export function modelPostgres(world: World, life: ProcessLife): { timescaledb: T
     lastStored: ({ firstOffset }) => life.step(() => lastOf(world.postgres?.rows ?? [], firstOffset)),
   }
   return { ledger, timescaledb }
+}
+
+/** It would have an entry of its own, and each would go on without the other. */
+function forked(world: World, what: string): OperationError {
+  world.forks.push(what)
+  return new OperationError(what, { code: 'ERR_TABLE_TAKEN' })
 }
 
 function lastOf(rows: readonly bigint[], firstOffset: bigint): bigint | null {

@@ -75,8 +75,12 @@ export class World {
   postgres: PostgresState | null = null
   /** The pipeline that has PostgreSQL's table, where no entry says so. */
   claimed: string | null = null
+  /** To whom each pipeline's progress with ClickHouse's table was given, where PostgreSQL keeps that alone. */
+  given: ReadonlyMap<string, string> = new Map()
+  /** What became of a claim that gave a pipeline an entry beside another one's, for the same table. */
+  readonly forks: string[] = []
   /** What a replica that takes over may stand at. */
-  readonly history: PostgresState[] = []
+  readonly history: Pick<World, 'postgres' | 'given'>[] = []
   /** What each pipeline's group has committed, and which life has the partition there. */
   readonly groups = new Map<string, { readonly offset: bigint; readonly metadata: string }>()
   readonly members = new Map<string, number>()
@@ -167,9 +171,10 @@ export class World {
   }
 
   /** A commit in PostgreSQL. */
-  commit(state: PostgresState): void {
-    if (this.postgres !== null) this.history.push(this.postgres)
+  commit(state: PostgresState | null, given = this.given): void {
+    if (this.postgres !== null) this.history.push({ postgres: this.postgres, given: this.given })
     this.postgres = state
+    this.given = given
   }
 
   /** A replica takes over that lacks the latest commits, and knows of no open transaction. */
@@ -177,7 +182,7 @@ export class World {
     this.lock = null
     if (!this.mayLoseCommits) return
     for (let lost = 0; lost < howMany && this.history.length > 0; lost++) {
-      this.postgres = this.history.pop() ?? this.postgres
+      Object.assign(this, this.history.pop())
       this.hasLostCommits = true
       this.hasLostSuspendedOnes ||= this.outlasted > 0
     }

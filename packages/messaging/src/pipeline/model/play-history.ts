@@ -26,6 +26,8 @@ export interface Setup {
   readonly hasViews: boolean
   /** Whether every other process has another definition. */
   readonly isRedefined: boolean
+  /** Whether a pipeline with ClickHouse alone has its ledger in PostgreSQL. @default false */
+  readonly isLedgerApart?: boolean | undefined
   /** How many processes there were when the pipeline got another name. @default it keeps its name */
   readonly renamedAfter?: readonly number[] | undefined
   /** Whether a worker of the former name is started once more then. @default false */
@@ -76,14 +78,16 @@ export async function playHistory(world: World, setup: Setup): Promise<void> {
 }
 
 /** Whether whatever decides it says that all of the topic is done. */
-function isDone(world: World, { sinks }: Setup, pipeline = world.pipeline): boolean {
+function isDone(world: World, setup: Setup, pipeline = world.pipeline): boolean {
   const end = BigInt(world.kinds.length)
-  if (sinks === 'clickhouse') return world.groups.get(pipeline)?.offset === end
+  if (isLedgerInGroup(setup)) return world.groups.get(pipeline)?.offset === end
   return world.postgres?.nextOffset === end
 }
 
+const isLedgerInGroup = ({ sinks, isLedgerApart }: Setup): boolean => sinks === 'clickhouse' && isLedgerApart !== true
+
 async function live(world: World, life: ProcessLife, setup: Setup, operator: Operator): Promise<void> {
-  const { ledger, timescaledb } = modelPostgres(world, life)
+  const { ledger, timescaledb } = modelPostgres(world, life, { hasTable: setup.sinks !== 'clickhouse' })
   const own = setup.isRedefined && life.generation % 2 === 0 ? changed : definition
   const transport = modelTransport(world, life)
   const lettersOf = (pipeline: string): LetterWork => {
@@ -97,7 +101,7 @@ async function live(world: World, life: ProcessLife, setup: Setup, operator: Ope
     stores: {
       clickhouse: setup.sinks === 'timescaledb' ? null : modelClickHouse(world, life, setup.hasViews),
       timescaledb: setup.sinks === 'clickhouse' ? null : timescaledb,
-      ledger: setup.sinks === 'clickhouse' ? null : ledger,
+      ledger: isLedgerInGroup(setup) ? null : ledger,
     },
     tables: own.tables,
     ...lettersOf(life.pipeline),
@@ -171,8 +175,12 @@ class Operator {
     for (let isDone = false; !isDone; ) {
       assert.ok(lives.length < MOST_LIVES, 'the take-over makes no progress')
       const life = new ProcessLife(this.#world, names.from)
-      const command = takeOverInModel(this.#world, life, { sinks: this.#setup.sinks, ...names })
-      lives.push(command.then(() => (isDone = true)).then(() => undefined, failureOf).finally(() => life.leave()))
+      const command = takeOverInModel(this.#world, life, { sinks: this.#setup.sinks, isLedgerInGroup: isLedgerInGroup(this.#setup), ...names })
+      const answer = command.catch((error: unknown) => {
+        // Neither of the two has it (any more), or not yet: another call sees to that.
+        if (!hasCode(error, 'ERR_TABLE_TAKEN')) throw error
+      })
+      lives.push(answer.then(() => (isDone = true)).then(() => undefined, failureOf).finally(() => life.leave()))
       await life.vacant
     }
   }
@@ -181,7 +189,9 @@ class Operator {
 /** Codes by which a worker says that the table, or the progress, is another pipeline's. */
 const ASKS_FOR_TAKE_OVER = new Set(['ERR_TABLE_TAKEN', 'ERR_MESSAGING_PIPELINE_RENAMED'])
 
-/** Whatever the command meets, it is called again. */
+const hasCode = (error: unknown, code: string): boolean => InfrastructureError.isInstance(error) && error.code === code
+
+/** Whatever else the command meets, it is called again. */
 const failureOf = (error: unknown): unknown => (InfrastructureError.isInstance(error) ? undefined : error)
 
 /** What may end a life besides its death: it was revoked, or somebody else has the partition. */

@@ -1,4 +1,4 @@
-import { TAKEN_OVER } from '@smart-whale/interfaces'
+import { OperationError, TAKEN_OVER } from '@smart-whale/interfaces'
 import { takeOverGroup } from '../take-over-group.ts'
 import { holderIn, modelRow } from './model-stores.ts'
 import { modelTransport } from './model-topic.ts'
@@ -8,18 +8,19 @@ import type { ProcessLife } from './process-life.ts'
 /** Which pipeline is to go on in the place of which, and where. */
 export interface ModelTakeover {
   readonly sinks: 'both' | 'clickhouse' | 'timescaledb'
+  readonly isLedgerInGroup: boolean
   readonly from: string
   readonly to: string
 }
 
 /** The command `take-over`, as one process runs it: in the same order, and as likely as any to be killed, suspended or failed at each step. */
-export async function takeOverInModel(world: World, life: ProcessLife, { sinks, from, to }: ModelTakeover): Promise<void> {
+export async function takeOverInModel(world: World, life: ProcessLife, { sinks, isLedgerInGroup, from, to }: ModelTakeover): Promise<void> {
   const holder = sinks === 'timescaledb' ? from : await life.step(() => world.holder)
   // Nothing to take over but a claim in PostgreSQL, or a third pipeline has it.
   const isClaimAlone = holder === null && sinks === 'both' && (await life.step(() => world.postgres === null))
   if (isClaimAlone) await life.step(() => world.claimed === from && (world.claimed = to))
   if (holder !== from && holder !== to) return
-  if (sinks === 'clickhouse') {
+  if (isLedgerInGroup) {
     if (holder === to) return takeTurns(world, life, from, to)
     await takeOverGroup(modelTransport(world, life), { from, to, topic: 'model' }, { whileHeld: () => takeTurns(world, life, from, to) })
     return
@@ -29,15 +30,29 @@ export async function takeOverInModel(world: World, life: ProcessLife, { sinks, 
     awaitLock()
     const state = world.postgres
     const holder = holderIn(world)
-    if (holder !== from) return holder === to
-    world.claimed = to
-    if (state === null) return true
+    if (sinks !== 'clickhouse' && holder !== from) return holder === to
+    const given = sinks === 'clickhouse' ? givenOn(world, from, to) : world.given
+    if (given === null) return true
+    if (sinks !== 'clickhouse') world.claimed = to
+    if (state === null || holder !== from) {
+      world.commit(state, given)
+      return true
+    }
     const inFlight = state.inFlight === null ? null : { ...state.inFlight, recordedBy: state.inFlight.recordedBy ?? from }
-    world.commit({ ...state, inFlight, epoch: state.epoch + 1n, owner: TAKEN_OVER, pipeline: to })
+    world.commit({ ...state, inFlight, epoch: state.epoch + 1n, owner: TAKEN_OVER, pipeline: to }, given)
     return true
   }
   const isOurs = await life.step(moveEntry, { onServerFailure })
-  if (sinks === 'both' && isOurs) await takeTurns(world, life, from, to)
+  if (sinks !== 'timescaledb' && isOurs) await takeTurns(world, life, from, to)
+}
+
+/** To whom progress was given with this; null where it was before. */
+function givenOn({ given }: World, from: string, to: string): ReadonlyMap<string, string> | null {
+  const [former, own] = [given.get(from) ?? from, given.get(to) ?? to]
+  if (former === to) return null
+  if (former !== from || (own !== to && own !== from)) throw new OperationError('a third pipeline was given the progress of one of the two', { code: 'ERR_TABLE_TAKEN' })
+  const all = [[from, from], [to, to], ...given] as const
+  return new Map(all.map(([name, holder]) => [name, holder === from ? to : holder]))
 }
 
 async function takeTurns(world: World, life: ProcessLife, from: string, to: string): Promise<void> {
