@@ -32,7 +32,7 @@ const ENGINES = {
     return stop
   },
   kafka: async (project: TestProject) => {
-    const { engine, stop } = await startTestKafka()
+    const { engine, stop } = await startTestKafka({ isShortLived: true })
     project.provide('kafka', engine)
     return stop
   },

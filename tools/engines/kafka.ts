@@ -35,13 +35,13 @@ export function findTestKafka(env: Variables = process.env): FoundEngine<TestKaf
   return found === undefined ? { found: null, remedy: 'set KAFKA_BROKERS=host:port' } : { found }
 }
 
-/** The brokers that the environment names, else those that `npm run services -- up kafka` runs, else one of our own for this run. */
-export async function startTestKafka(): Promise<RunningEngine<TestKafka>> {
+/** The brokers that the environment names, else those that `npm run services -- up kafka` runs, else one of our own for this run: compiled quickly for tests, well for measurements. */
+export async function startTestKafka({ isShortLived }: { isShortLived: boolean }): Promise<RunningEngine<TestKafka>> {
   const running = process.env.KAFKA_BROKERS ? undefined : kafkaOf(await findRunningService('kafka'))
   const named = running === undefined ? kafkaOf(process.env) : { ...running, minSessionTimeoutMs: MIN_SESSION_TIMEOUT_MS }
   if (named !== undefined) return { engine: { found: named }, stop: async () => {} }
   return startIfPossible('KAFKA_BROKERS=host:port', async () => {
-    const { brokers, secured, users, certificate: ca, version, stop } = await startKafka()
+    const { brokers, secured, users, certificate: ca, version, stop } = await startKafka({ isShortLived })
     const [user] = users
     const login = { username: user?.username ?? '', password: user?.password ?? '' }
     const { tls = [], sasl = [], saslTls = [] } = secured

@@ -22,7 +22,7 @@ const POSTGRES_SETTINGS = { autovacuum: false, checkpoint_timeout: '1h', max_wal
 export async function startEngines(): Promise<StartedEngines> {
   const dataDir = await mkdtemp(join(tmpdir(), 'smart-whale-bench-'))
   const [kafka, clickhouse, postgres] = await Promise.all([
-    startTestKafka(),
+    startTestKafka({ isShortLived: false }),
     startClickHouse({ dataDir: join(dataDir, 'clickhouse') }),
     startPostgres({ dataDir: join(dataDir, 'postgres'), settings: POSTGRES_SETTINGS }),
   ])

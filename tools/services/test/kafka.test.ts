@@ -10,7 +10,7 @@ describe('startKafka', () => {
   let cluster: KafkaCluster | undefined
   let lack = ''
   beforeAll(async () => {
-    ;({ started: cluster, lack } = await startOr(() => startKafka({ nodes: 3, users: [{ username: 'ann', password: 'a secret' }] })))
+    ;({ started: cluster, lack } = await startOr(() => startKafka({ nodes: 3, isShortLived: true, users: [{ username: 'ann', password: 'a secret' }] })))
   }, 240_000)
   afterAll(() => cluster?.stop())
 

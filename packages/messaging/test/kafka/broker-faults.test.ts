@@ -27,7 +27,7 @@ describe('on a cluster of three brokers', () => {
   const open: KafkaTransport[] = []
 
   beforeAll(async () => {
-    if (kafka.found !== null) cluster = await startKafka({ nodes: 3, listeners: [], heapMegabytes: 256 })
+    if (kafka.found !== null) cluster = await startKafka({ nodes: 3, listeners: [], heapMegabytes: 256, isShortLived: true })
   })
   afterEach(async () => {
     await Promise.all(open.splice(0).map((transport) => transport.stop()))

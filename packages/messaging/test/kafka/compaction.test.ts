@@ -16,7 +16,7 @@ const record = (key: string, value: string): SampleRecord => ({ key: Buffer.from
 describe('a compacted topic', () => {
   let cluster: KafkaCluster | undefined
   beforeAll(async () => {
-    if (kafka.found !== null) cluster = await startKafka({ listeners: [], heapMegabytes: 256, settings: { 'log.cleaner.backoff.ms': 100 } })
+    if (kafka.found !== null) cluster = await startKafka({ isShortLived: true, listeners: [], heapMegabytes: 256, settings: { 'log.cleaner.backoff.ms': 100 } })
   })
   afterAll(() => cluster?.stop())
 

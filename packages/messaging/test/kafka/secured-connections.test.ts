@@ -27,7 +27,7 @@ describe('at listeners with TLS and SASL', () => {
   let cluster: KafkaCluster | undefined
 
   beforeAll(async () => {
-    if (kafka.found !== null) cluster = await startKafka({ settings: { ...TOKENS, 'connections.max.reauth.ms': SESSION_MS }, heapMegabytes: 256 })
+    if (kafka.found !== null) cluster = await startKafka({ settings: { ...TOKENS, 'connections.max.reauth.ms': SESSION_MS }, heapMegabytes: 256, isShortLived: true })
   })
   afterAll(() => cluster?.stop())
 

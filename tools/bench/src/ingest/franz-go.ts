@@ -19,6 +19,6 @@ export async function buildFranzGo(): Promise<string | null> {
   const sources = await Promise.all(['main.go', 'go.mod', 'go.sum'].map((name) => readFile(join(SOURCE, name))))
   const program = join(CACHE, `franz-go-${createHash('sha256').update(Buffer.concat(sources)).digest('hex').slice(0, 16)}`)
   await mkdir(CACHE, { recursive: true })
-  await run('go', ['build', '-o', program, '.'], { cwd: SOURCE, timeout: BUILD_TIMEOUT_MS })
+  await run('go', ['build', '-o', program, '.'], { cwd: SOURCE, env: { ...process.env, CGO_ENABLED: '0' }, timeout: BUILD_TIMEOUT_MS })
   return program
 }

@@ -28,6 +28,8 @@ export interface StartKafkaOptions {
   readonly heapMegabytes?: number | undefined
   /** Whether each heap has that size from the beginning, as with Kafka's own start script: for measurements. @default false, it grows */
   readonly isHeapFixed?: boolean | undefined
+  /** Whether the brokers are for a minute or a few: they are compiled quickly rather than well then, which takes half of their processor time. @default false */
+  readonly isShortLived?: boolean | undefined
   /** How long each start of a node may take, recovery after a kill included, in milliseconds. @default 90_000 */
   readonly startTimeoutMs?: number | undefined
   /** Told what takes its time. @default silent */
@@ -100,6 +102,7 @@ interface ClusterPlan {
   readonly settings: BrokerPlan['settings']
   readonly heapMegabytes: number
   readonly isHeapFixed: boolean
+  readonly isShortLived: boolean
   readonly timeoutMs: number
 }
 
@@ -116,6 +119,7 @@ async function planCluster(prepared: PreparedKafka, folder: string, options: Sta
     settings: options.settings ?? {},
     heapMegabytes: options.heapMegabytes ?? (nodes === 1 ? 512 : 384),
     isHeapFixed: options.isHeapFixed ?? false,
+    isShortLived: options.isShortLived ?? false,
     timeoutMs: options.startTimeoutMs ?? 90_000,
   }
 }
@@ -134,13 +138,13 @@ async function claimPorts(file: string, nodes: number, listeners: readonly Secur
   return ports
 }
 
-async function startNode({ kafka, folder, ports, listeners, users, settings, heapMegabytes, isHeapFixed, timeoutMs }: ClusterPlan, id: number): Promise<KafkaNode> {
+async function startNode({ kafka, folder, ports, listeners, users, settings, heapMegabytes, isHeapFixed, isShortLived, timeoutMs }: ClusterPlan, id: number): Promise<KafkaNode> {
   const dataDir = await makeFolder(join(folder, `node-${id}`))
   const security = securitySettings(listeners, users, kafka.certificate)
   const port = (ports[id - 1] as NodePorts).plain
   await writeFile(join(dataDir, 'server.properties'), renderBrokerProperties({ id, ports, dataDir, settings, security }))
   const start = async (): Promise<ServerLife> => {
-    const broker = await launchBroker(kafka, { id, dataDir, port, heapMegabytes, isHeapFixed, timeoutMs })
+    const broker = await launchBroker(kafka, { id, dataDir, port, heapMegabytes, isHeapFixed, isShortLived, timeoutMs })
     return { pid: broker.pid, exited: broker.exited, end: () => broker.end(SHUTDOWN_MS) }
   }
   return Object.assign(manageServer({ address: `127.0.0.1:${port}`, first: await start(), start }), { id })
