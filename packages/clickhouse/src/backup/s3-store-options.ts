@@ -24,7 +24,7 @@ export interface S3StoreOptions {
   timeoutMs?: number | undefined
   /** Attempts at a request in all, when the server fails (5xx), asks to wait (429) or breaks the connection. @default 4 */
   maxAttempts?: number | undefined
-  /** Size of the parts that larger files are sent in, in bytes, at least 5 MiB; up to three are held in memory. A file has 10,000 parts at most. @default 8_388_608 */
+  /** Size of the parts that larger files are sent in, in bytes, at least 5 MiB; two are held in memory. A file has 10,000 parts at most. @default 8_388_608 */
   partBytes?: number | undefined
   /** Ends everything that the store does. @default never aborted */
   signal?: AbortSignal | undefined

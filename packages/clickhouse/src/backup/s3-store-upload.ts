@@ -48,21 +48,35 @@ async function uploadParts(requests: S3Requests, { key, what, signal }: UploadTa
   }
 }
 
-/** Pieces of one size, but for the last; at least one. */
+/**
+ * Pieces of one size, but for the last; at least one. They take turns in two buffers, and memory doesn't wait for the garbage collector: whoever asks for the next but one is
+ * done with a piece.
+ */
 async function* partsOf(chunks: AsyncIterable<Uint8Array>, partBytes: number): AsyncGenerator<Buffer, undefined> {
-  let held: Uint8Array[] = []
+  let filling = Buffer.alloc(0)
+  let spare: Buffer | undefined
   let bytes = 0
   for await (const chunk of chunks) {
-    let left = chunk
-    while (bytes + left.length > partBytes) {
-      const taken = left.subarray(0, partBytes - bytes)
-      yield Buffer.concat([...held, taken])
-      left = left.subarray(taken.length)
-      held = []
-      bytes = 0
+    for (let at = 0; at < chunk.length; ) {
+      if (bytes === partBytes) {
+        yield filling
+        ;[filling, spare] = [spare ?? Buffer.allocUnsafeSlow(partBytes), filling]
+        bytes = 0
+      }
+      const taken = chunk.subarray(at, at + partBytes - bytes)
+      filling = withRoomFor(filling, bytes + taken.length, partBytes)
+      filling.set(taken, bytes)
+      bytes += taken.length
+      at += taken.length
     }
-    held.push(left)
-    bytes += left.length
   }
-  yield Buffer.concat(held)
+  yield filling.subarray(0, bytes)
+}
+
+/** The buffer, or its content in a larger one: most files are small. */
+function withRoomFor(buffer: Buffer, bytes: number, most: number): Buffer {
+  if (buffer.length >= bytes) return buffer
+  const larger = Buffer.allocUnsafeSlow(Math.min(most, Math.max(bytes, 2 * buffer.length)))
+  larger.set(buffer)
+  return larger
 }
