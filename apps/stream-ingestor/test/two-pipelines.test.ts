@@ -32,14 +32,20 @@ async function twoFiles(world: IngestorWorld, sinks: Sinks, partitions = 2) {
 /** Who was refused by a store waits long to hear the same of the group, which knows nothing of another pipeline. */
 const impatient: Clock = { ...systemClock, setTimeout: (callback, delayMs) => systemClock.setTimeout(callback, Math.min(delayMs, 1000)) }
 
-/** A pipeline of this process; what it keeps its progress in follows from its stores. */
-function pipelineOf({ transport, clickhouse, timescaledb }: IngestorWorld, definition: PipelineDefinition, writerOf: typeof createBatchWriter<IngestRow> = createBatchWriter): Pipeline {
+/** What a pipeline of this process works with. */
+interface PipelineParts {
+  /** Whether its ledger is in PostgreSQL. @default where that is one of its stores */
+  readonly isInPostgres?: boolean
+  readonly writerOf?: typeof createBatchWriter<IngestRow>
+}
+
+function pipelineOf({ transport, clickhouse, timescaledb }: IngestorWorld, definition: PipelineDefinition, { isInPostgres, writerOf = createBatchWriter }: PipelineParts = {}): Pipeline {
   const { sinks, tables } = definition
-  const ledger = sinks.includes('timescaledb') ? new IngestLedger(timescaledb) : null
+  const ledger = (isInPostgres ?? sinks.includes('timescaledb')) ? new IngestLedger(timescaledb) : null
   const stores = {
     ledger,
     clickhouse: sinks.includes('clickhouse') ? writerOf(clickhouse, tables.clickhouse) : null,
-    timescaledb: ledger === null ? null : createTransactionalBatchWriter<IngestRow>(timescaledb, tables.timescaledb, { ledger }),
+    timescaledb: ledger === null || !sinks.includes('timescaledb') ? null : createTransactionalBatchWriter<IngestRow>(timescaledb, tables.timescaledb, { ledger }),
   }
   return createPipeline({ definition, transport, stores, owner: `worker-${before++}`, clock: impatient })
 }
@@ -83,24 +89,25 @@ async function until(condition: () => Promise<boolean> | boolean): Promise<void>
 
 const isDone = async (pipeline: Pipeline): Promise<boolean> => (await pipeline.lag()) === 0
 
-describe.each([['both stores'], ['ClickHouse alone']] as const)('a pipeline that ended in the middle of a slice, into %s', (where) => {
+describe.each([['both stores'], ['ClickHouse alone'], ['ClickHouse alone, its ledger in PostgreSQL']] as const)('a pipeline that ended in the middle of a slice, into %s', (where) => {
   const sinks: Sinks = where === 'both stores' ? ['clickhouse', 'timescaledb'] : ['clickhouse']
+  const isInPostgres = where !== 'ClickHouse alone'
 
   it('is taken over as it is: the other one finishes the slice, and stores nothing of it again', async (context) => {
     const world = worldOf(opened, context)
     const { topic, names, definitions, path } = await twoFiles(world, sinks, 1)
     await send(world, topic, 0, 50, 1)
-    const first = pipelineOf(world, definitions[0], lastWords)
+    const first = pipelineOf(world, definitions[0], { isInPostgres, writerOf: lastWords })
     await first.start()
     await until(() => first.status().state === 'paused')
     await first.stop()
     const { DATABASE_URL, ...withoutPostgres } = world.environment
-    const environment = { ...withoutPostgres, ...(sinks.includes('timescaledb') ? { DATABASE_URL: DATABASE_URL as string } : {}), PIPELINES_FILE: path }
+    const environment = { ...withoutPostgres, ...(isInPostgres ? { DATABASE_URL: DATABASE_URL as string } : {}), PIPELINES_FILE: path }
 
     const taken = await runHere(['take-over', '--from', names[0], '--pipeline', names[1], '--wait', '20s'], environment)
 
     expect(taken, taken.errors).toMatchObject({ code: 0 })
-    const second = pipelineOf(world, definitions[1])
+    const second = pipelineOf(world, definitions[1], { isInPostgres })
     await send(world, topic, 50, 50, 1)
     await second.start()
     await until(() => isDone(second))
@@ -109,14 +116,15 @@ describe.each([['both stores'], ['ClickHouse alone']] as const)('a pipeline that
   })
 })
 
-describe.each([['both stores'], ['ClickHouse alone'], ['PostgreSQL alone']] as const)('two pipelines of one topic, into the same tables of %s', (where) => {
-  const sinks: Sinks = where === 'both stores' ? ['clickhouse', 'timescaledb'] : where === 'ClickHouse alone' ? ['clickhouse'] : ['timescaledb']
+describe.each([['both stores'], ['ClickHouse alone'], ['ClickHouse alone, their ledger in PostgreSQL'], ['PostgreSQL alone']] as const)('two pipelines of one topic, into the same tables of %s', (where) => {
+  const sinks: Sinks = where === 'both stores' ? ['clickhouse', 'timescaledb'] : where.startsWith('ClickHouse') ? ['clickhouse'] : ['timescaledb']
+  const isInPostgres = where !== 'ClickHouse alone'
 
   it('that begin at once, on empty tables: one stores each row once, the other one halts and says what to do', async (context) => {
     const world = worldOf(opened, context)
     const { topic, definitions } = await twoFiles(world, sinks, 3)
     await send(world, topic, 0, 200, 3)
-    const pipelines = definitions.map((definition) => pipelineOf(world, definition))
+    const pipelines = definitions.map((definition) => pipelineOf(world, definition, { isInPostgres }))
     try {
       await Promise.all(pipelines.map((pipeline) => pipeline.start()))
 
@@ -135,18 +143,18 @@ describe.each([['both stores'], ['ClickHouse alone'], ['PostgreSQL alone']] as c
   it('of which the second has another name for the first: it takes over by command, and the first one is refused', async (context) => {
     const world = worldOf(opened, context)
     const { topic, names, definitions, path } = await twoFiles(world, sinks)
-    const [first, second] = definitions.map((definition) => pipelineOf(world, definition)) as [Pipeline, Pipeline]
+    const [first, second] = definitions.map((definition) => pipelineOf(world, definition, { isInPostgres })) as [Pipeline, Pipeline]
     await send(world, topic, 0, 100)
     await first.start()
     await until(() => isDone(first))
     await first.stop()
     await send(world, topic, 100, 100)
-    const refused = pipelineOf(world, second.definition)
+    const refused = pipelineOf(world, second.definition, { isInPostgres })
     await refused.start()
     await until(() => refused.status().state === 'halted')
     await refused.stop()
     const { DATABASE_URL, ...withoutPostgres } = world.environment
-    const environment = { ...(sinks.includes('timescaledb') ? { ...withoutPostgres, DATABASE_URL: DATABASE_URL as string } : withoutPostgres), PIPELINES_FILE: path }
+    const environment = { ...withoutPostgres, ...(isInPostgres ? { DATABASE_URL: DATABASE_URL as string } : {}), PIPELINES_FILE: path }
 
     const taken = await runHere(['take-over', '--from', names[0], '--pipeline', names[1], '--json'], environment)
     const again = await runHere(['take-over', '--from', names[0], '--pipeline', names[1]], environment)
@@ -156,7 +164,7 @@ describe.each([['both stores'], ['ClickHouse alone'], ['PostgreSQL alone']] as c
     expect(again).toMatchObject({ code: 4 })
     await second.start()
     await until(() => isDone(second))
-    const late = pipelineOf(world, first.definition)
+    const late = pipelineOf(world, first.definition, { isInPostgres })
     await send(world, topic, 200, 10)
     await late.start()
     await until(() => late.status().state === 'halted')
