@@ -53,7 +53,7 @@ async function uploadParts(requests: S3Requests, { key, what, signal }: UploadTa
  * done with a piece.
  */
 async function* partsOf(chunks: AsyncIterable<Uint8Array>, partBytes: number): AsyncGenerator<Buffer, undefined> {
-  let filling = Buffer.alloc(0)
+  let filling: Buffer = Buffer.alloc(0)
   let spare: Buffer | undefined
   let bytes = 0
   for await (const chunk of chunks) {

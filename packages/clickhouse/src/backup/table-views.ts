@@ -2,6 +2,7 @@ import type { CallOptions, Row } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import { splitTableName } from '../adapter/table-columns.ts'
 import { describeQuery } from '../analytics/query-text.ts'
+import { type SqlToken, sqlTokens } from '../sql-tokens.ts'
 import type { BackupManifest, ManifestView } from './manifest.ts'
 import type { TableFacts } from './table-facts.ts'
 
@@ -38,7 +39,17 @@ const manifestView = ({ view, engine, definition }: ViewRow): ManifestView => ({
 
 function readBy({ select }: ViewRow, home: string): string[] {
   const { tables } = describeQuery(select)
-  return tables === 'any' ? [] : tables.named.map(({ database = home, name }) => `${database}.${name}`)
+  return [...(tables === 'any' ? [] : tables.named.map(({ database = home, name }) => `${database}.${name}`)), ...calledBy(select, home)]
+}
+
+/** What is called may be a view with parameters. */
+function calledBy(select: string, home: string): string[] {
+  const tokens = [...sqlTokens(select)]
+  const nameOf = (token: SqlToken | undefined): string => (token?.kind === 'name' ? token.value : (token?.text ?? ''))
+  return tokens.flatMap((token, index) => {
+    if ((token.kind !== 'word' && token.kind !== 'name') || tokens[index + 1]?.text !== '(') return []
+    return [`${tokens[index - 1]?.text === '.' ? nameOf(tokens[index - 2]) : home}.${nameOf(token)}`]
+  })
 }
 
 /** What a restore does about views that were there at the backup, and are not now. */

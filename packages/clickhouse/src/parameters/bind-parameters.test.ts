@@ -62,6 +62,14 @@ describe('bindParameters', () => {
     })
   })
 
+  it.each(['CREATE VIEW v AS', 'create or replace view v as', '/* x */ CREATE VIEW IF NOT EXISTS a.v AS'])('keeps the parameters of a view, and gives values to the others: %s', (begin) => {
+    expect(bindParameters(`${begin} SELECT {own:UInt8}, {given:UInt8}`, { given: 2 })).toEqual({ query: `${begin} SELECT {own:UInt8}, {given:UInt8}`, parameters: { param_given: '2' } })
+  })
+
+  it.each(['CREATE TABLE view AS SELECT {own:UInt8}', 'SELECT {own:UInt8} AS `CREATE VIEW`', 'CREATE MATERIALIZED VIEW v AS SELECT {own:UInt8}', 'CREATE VIEW v AS SELECT :own'])('misses a value in %s', (query) => {
+    expect(() => bindParameters(query)).toThrow('no value was given')
+  })
+
   it('leaves out values that have no place, and a query without places as it is', () => {
     expect(bindParameters("SELECT ':a'", { a: 1 })).toEqual({ query: "SELECT ':a'", parameters: {} })
   })

@@ -3,6 +3,7 @@ import type { ClickHouseErrorCode } from '../errors.ts'
 import { kindOf } from '../row-binary/cell-refusal.ts'
 import { parseColumnType } from '../row-binary/column-type.ts'
 import { encodeValue, UnfitValue } from './encode-value.ts'
+import { sqlTokens } from '../sql-tokens.ts'
 import { findPlaceholders, type Placeholder } from './find-placeholders.ts'
 import { inferType } from './infer-type.ts'
 import { isTyped } from './typed-value.ts'
@@ -17,7 +18,8 @@ export interface BoundQuery {
 
 /**
  * Brings values to their places in a query: `:name` by name, `$1` by position (or under the key `$1`), `{name:Type}` as the type says.
- * Values never become part of the text. Values that the query has no place for are left out.
+ * Values never become part of the text. Values that the query has no place for are left out. A `CREATE VIEW` keeps each `{name:Type}` that has no value: it
+ * is a parameter of the view.
  *
  * @throws ValidationError `ERR_CLICKHOUSE_PARAMETER` naming the parameter that is missing or doesn't fit
  */
@@ -28,7 +30,9 @@ export function bindParameters(query: string, values: Readonly<Record<string, un
   const bound = new Map<string, BoundValue>()
   let text = ''
   let copied = 0
+  const makesView = places.some(({ kind }) => kind === 'server') && isViewDefinition(query)
   for (const place of places) {
+    if (makesView && place.kind === 'server' && !Object.hasOwn(values, place.name)) continue
     const name = place.kind === 'positional' ? `positional_${place.index}` : place.name
     const key = place.kind === 'positional' ? `$${place.index}` : place.name
     const known = bound.get(name)
@@ -41,6 +45,12 @@ export function bindParameters(query: string, values: Readonly<Record<string, un
   const parameters: Record<string, string> = {}
   for (const [name, value] of bound) parameters[`param_${name}`] = value.text
   return { query: text + query.slice(copied), parameters }
+}
+
+function isViewDefinition(query: string): boolean {
+  const words: string[] = []
+  for (const { value } of sqlTokens(query)) if (words.push(value) === 4) break
+  return /^CREATE (?:OR REPLACE )?VIEW\b/.test(words.join(' '))
 }
 
 interface BoundValue {

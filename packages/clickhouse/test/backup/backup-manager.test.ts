@@ -215,6 +215,25 @@ describe('a restore', () => {
     expect(answers.map(({ rows }) => rows)).toEqual([[{ n: 1n }], [{ word: 'after' }], [{ n: 144n }]])
   })
 
+  it('makes views with parameters again, also under a plain view and with values that read like places', async () => {
+    await makeTable('asked')
+    await world.adapter.execute("CREATE VIEW asked_by AS SELECT id, word FROM asked WHERE word = {word:String} AND id < {most:UInt64} AND word != ':word {word:String} $1'")
+    await world.adapter.execute("CREATE VIEW asked_few AS SELECT count() AS n FROM asked_by(word = '1', most = 100)")
+    const manager = world.manager(true)
+    const file = await manager.createBackup('asked')
+    const definition = async (): Promise<unknown> => (await world.adapter.execute("SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 'asked_by'")).rows
+    const wanted = await definition()
+    for (const name of ['asked_few', 'asked_by', 'asked']) await world.adapter.execute(`DROP TABLE ${name} SYNC`)
+    const warnings: string[] = []
+
+    await manager.restoreBackup('asked', file, { onWarning: (warning) => void warnings.push(warning) })
+
+    expect(warnings).toEqual([])
+    expect(await definition()).toEqual(wanted)
+    const [after, few] = await world.adapter.executeMany([['SELECT count() AS n FROM asked_by(word = {w:String}, most = 1000)', { w: '1' }], 'SELECT n FROM asked_few'])
+    expect([after?.rows, few?.rows]).toEqual([[{ n: 200n }], [{ n: 20n }]])
+  })
+
   it('leaves a view alone that was dropped while its table stands, unless told otherwise, and says which it could not make', async () => {
     await makeTable('kept')
     await world.adapter.execute('CREATE TABLE kept_sums (word String, n UInt64) ENGINE = SummingMergeTree ORDER BY word')

@@ -40,6 +40,14 @@ describe('a folder of migrations', () => {
     expect(await world.lockTables()).toBe(0)
   })
 
+  it('may make a view with parameters', async () => {
+    const folder = await world.folderWith({ '001_view.up.sql': 'CREATE VIEW above AS SELECT number AS n FROM numbers(9) WHERE number > {least:UInt64}', '001_view.down.sql': 'DROP VIEW above' })
+
+    expect(await world.manage().runMigrations(folder)).toMatchObject({ succeeded: [{ version: 1 }], failed: [] })
+
+    expect((await world.database.owner.execute('SELECT count() AS n FROM above(least = {l:UInt64})', { l: 5 })).rows).toEqual([{ n: 3n }])
+  })
+
   it('is told and not touched by a dry run', async () => {
     const folder = await world.folderWith(TWO)
 
