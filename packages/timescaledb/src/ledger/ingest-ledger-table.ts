@@ -47,7 +47,10 @@ export function tablesApartDefinition(table: string = INGEST_LEDGER_TABLE): stri
 /** The name of the index whose refusal says that another pipeline has the table. */
 export const tablesApartIndex = (table: string): string => `${splitTable(table).name.slice(0, 40)}_one_pipeline`
 
-/** Which pipeline has a table for a topic, all partitions of it. What earlier versions claimed is in the ledger's entries, and counts as long as nothing is here. */
+/**
+ * Which pipeline has a table for a topic, all partitions of it. What earlier versions claimed is in the ledger's entries, and counts as long as nothing is here. A name that
+ * begins with `ClickHouse` is a pipeline's progress with a table there, which another one may have been given.
+ */
 export function tableClaimsDefinition(table: string = INGEST_LEDGER_TABLE): string[] {
   return [
     `create table if not exists ${quoteTable(tableClaimsTable(table))} (

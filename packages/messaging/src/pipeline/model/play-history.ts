@@ -30,6 +30,8 @@ export interface Setup {
   readonly isLedgerApart?: boolean | undefined
   /** How many processes there were when the pipeline got another name. @default it keeps its name */
   readonly renamedAfter?: readonly number[] | undefined
+  /** Whether each second new name is the former one again. @default false */
+  readonly isRenamedBack?: boolean | undefined
   /** Whether a worker of the former name is started once more then. @default false */
   readonly hasStrays?: boolean | undefined
   /** Whether one of the new name is started before that has taken over. @default false */
@@ -148,7 +150,7 @@ class Operator {
     if (begun < (this.#renamedAfter[0] ?? Number.POSITIVE_INFINITY)) return null
     const former = this.#world.pipeline
     this.#renamedAfter.shift()
-    this.#world.pipeline = `${former}'`
+    this.#world.pipeline = this.#setup.isRenamedBack === true && former.endsWith("'") ? former.slice(0, -1) : `${former}'`
     this.#names.push(this.#world.pipeline)
     this.#isTakenOver = false
     return former
@@ -159,7 +161,8 @@ class Operator {
     while (!this.#isTakenOver) {
       this.#isTakenOver = true
       // From each name to each later one: after a failover, or a command that came too early, either store may have it under any of them.
-      for (const [index, to] of this.#names.entries()) for (const from of this.#names.slice(0, index)) await this.#takeOver(lives, { from, to })
+      const moves = this.#names.flatMap((to, index) => this.#names.slice(0, index).map((from) => ({ from, to })))
+      for (const move of moves.filter(({ from, to }) => from !== to)) await this.#takeOver(lives, move)
     }
   }
 

@@ -16,7 +16,7 @@ const quiet = fc
   .array(fc.tuple(fc.nat(45), fc.constantFrom<Fate>('pauses-before', 'pauses-before', 'pauses-after', 'replica-takes-over', 'replica-takes-over', ...FATES), fc.nat(24)), { minLength: 1, maxLength: 6, size: 'max' })
   .map((odd) => planOf(odd))
 
-const setup = (sinks: Setup['sinks']): fc.Arbitrary<Setup> => fc.record({ sinks: fc.constant(sinks), chunk: fc.integer({ min: 1, max: 6 }), renamedAfter: fc.oneof(fc.constant([]), fc.array(fc.nat(6), { minLength: 1, maxLength: 3 })), hasStrays: fc.boolean(), isHasty: fc.boolean(), isLedgerApart: sinks === 'clickhouse' ? fc.boolean() : fc.constant(false), maxRows: fc.integer({ min: 1, max: 6 }), hasViews: fc.boolean(), isRedefined: fc.boolean() })
+const setup = (sinks: Setup['sinks']): fc.Arbitrary<Setup> => fc.record({ sinks: fc.constant(sinks), chunk: fc.integer({ min: 1, max: 6 }), renamedAfter: fc.oneof(fc.constant([]), fc.array(fc.nat(6), { minLength: 1, maxLength: 3 })), hasStrays: fc.boolean(), isRenamedBack: fc.boolean(), isHasty: fc.boolean(), isLedgerApart: sinks === 'clickhouse' ? fc.boolean() : fc.constant(false), maxRows: fc.integer({ min: 1, max: 6 }), hasViews: fc.boolean(), isRedefined: fc.boolean() })
 
 /** Plays so many random histories. @throws Error with the shortest one that ends otherwise than it should */
 export async function playRandomHistories(sinks: Setup['sinks'], parameters: fc.Parameters<unknown>): Promise<void> {
