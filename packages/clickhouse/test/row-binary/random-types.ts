@@ -244,6 +244,13 @@ export const nested = (names: readonly string[], inner: readonly TypeCase[]): Ty
   return renamed(rows.type.replace(/^Array\(Tuple/, 'Nested').slice(0, -1), rows)
 }
 
+const wholeVector = (type: string): TypeCase =>
+  typeCase<number[]>({ type: `QBit(${type}, 3)`, value: fc.array(fc.integer({ min: -40, max: 40 }).map((quarters) => quarters / 4), { minLength: 3, maxLength: 3 }), text: (values) => `[${values.join(',')}]` })
+const inUse = (name: string, inner: TypeCase): TypeCase => renamed(`SimpleAggregateFunction(${name}, ${inner.type})`, inner)
+
+/** Types that stand in a table alone, or hold what the server makes: vectors, shapes of any kind, values that are merged. */
+export const SPECIALS: readonly TypeCase[] = [...['Float32', 'Float64', 'BFloat16'].map(wholeVector), renamed('Geometry', variant([line, renamed('MultiLineString', array(line)), renamed('MultiPolygon', array(polygon)), point, polygon, ring])), inUse('max', integer(64, true)), inUse('anyLast', nullable(string))]
+
 const keyable = SCALARS.filter(({ type }) => !/Float|Decimal|Time64|^Time|Enum|Bool|DateTime64/.test(type))
 const lowCardinalities = SCALARS.filter(({ type }) => /^(String|FixedString|U?Int(8|16|32|64)$|Date$|DateTime$|UUID)/.test(type))
 const scalar = fc.constantFrom(...SCALARS)

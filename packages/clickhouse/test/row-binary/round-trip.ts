@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import type { Row } from '@smart-whale/interfaces'
 import type { ClickHouseAdapter } from '../../src/index.ts'
-import { GEOMETRIES, INTERVALS, randomType, SCALARS, type TypeCase } from './random-types.ts'
+import { GEOMETRIES, INTERVALS, randomType, SCALARS, SPECIALS, type TypeCase } from './random-types.ts'
 
 /** Without these the server would refuse some types, or store others than were asked for. */
 const CREATE_SETTINGS = { allow_suspicious_low_cardinality_types: 1, allow_suspicious_variant_types: 1, enable_time_time64_type: 1, flatten_nested: 0, allow_experimental_nullable_tuple_type: 1 }
@@ -44,8 +44,11 @@ function compare({ type, back, text }: TypeCase, value: unknown, read: unknown, 
 
 /** Every type that is made of nothing else, with many values. */
 export function differencesOfPlainTypes(adapter: ClickHouseAdapter, rows: number, seed: number): Promise<Difference[]> {
-  return differencesOf(adapter, [...SCALARS, ...INTERVALS, ...GEOMETRIES], rows, seed)
+  return differencesOf(adapter, PLAIN_TYPES, rows, seed)
 }
+
+/** All of these. */
+export const PLAIN_TYPES: readonly TypeCase[] = [...SCALARS, ...INTERVALS, ...GEOMETRIES, ...SPECIALS]
 
 /** Types made of others at random, with a few values of each. */
 export function differencesOfRandomTypes(adapter: ClickHouseAdapter, { types, rows, seed }: { types: number; rows: number; seed: number }): Promise<Difference[]> {
