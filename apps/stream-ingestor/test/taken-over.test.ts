@@ -43,7 +43,7 @@ async function start({ transport, clickhouse, timescaledb }: IngestorBench, defi
 }
 
 /** The database, before which something happens when a statement with these words is to run for the first time. */
-function before(database: LedgerExecutor, words: string, happens: () => Promise<void>): LedgerExecutor {
+function before(database: LedgerExecutor, words: string, happens: () => Promise<unknown>): LedgerExecutor {
   let isOver = false
   return {
     execute: async (query, params, options) => {
@@ -110,6 +110,26 @@ describe('a pipeline with PostgreSQL alone', () => {
 
     const rows = await bench.timescaledb.execute('select id from rides order by id')
     expect(rows.map(({ id }) => Number(id))).toEqual(Array.from({ length: 21 }, (_, id) => id))
+  })
+
+  it('that is given the progress, and has it given on to a third, while it looks is told who has it, and takes no ledger for lost', async () => {
+    const { bench, named, topicId } = await rides('timescaledb')
+    const { transport, timescaledb } = bench
+    await transport.send('rides', Array.from({ length: 20 }, (_, id) => eventOf(id, false)))
+    const former = await start(bench, named('rides'))
+    await settled(former)
+    await former.stop()
+    const handOver = (from: string, to: string): Promise<unknown> => takeOverPipeline(timescaledb, { from, to, topicId, into: { table: 'rides', topic: 'rides' } })
+    const between = before(timescaledb, BESIDE, () => handOver('rides', 'trips'))
+    const execute: LedgerExecutor['execute'] = async (query, params, options) => {
+      const answer = await between.execute<never>(query, params, options)
+      if (query.includes(BESIDE)) await handOver('trips', 'tours')
+      return answer
+    }
+
+    const successor = await start(bench, named('trips'), { execute })
+    await until(successor, 'halted')
+    expect(successor.status().reason).toContain('where the pipeline "tours" stores it already')
   })
 })
 
