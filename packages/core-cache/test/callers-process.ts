@@ -4,7 +4,7 @@ import { createRedisLayer } from '@smart-whale/core-cache/redis'
 import { Redis } from 'ioredis'
 import { until } from './redis-servers.ts'
 
-const [url = '', prefix = '', mode = ''] = process.argv.slice(2)
+const [url = '', prefix = '', mode = '', processes = ''] = process.argv.slice(2)
 const raw = new Redis(url)
 const cache = createCacheManager({ shared: createRedisLayer({ url, prefix }), sharedTimeoutMs: 5_000 })
 
@@ -12,15 +12,18 @@ async function load(): Promise<string> {
   const loads = await raw.incr(`${prefix}-loads`)
   if (mode === 'die' && loads === 1) process.kill(process.pid, 'SIGKILL')
   // Who asks after a failure loads anew: all have to be there before it.
-  await new Promise((resolve) => setTimeout(resolve, mode === 'fail' ? 1_500 : 300))
+  if (mode === 'fail') await until('all to ask', async () => (await raw.get(`${prefix}-asking`)) === processes)
+  await new Promise((resolve) => setTimeout(resolve, 300))
   if (mode === 'fail') throw new RangeError('the source is away')
   return 'value'
 }
 
 await cache.connect()
-await until('the link', 20_000, () => cache.isLinked())
+await until('the link', () => cache.isLinked())
 process.once('message', async () => {
-  const outcomes = await Promise.allSettled(Array.from({ length: 500 }, () => cache.smartGet('cold', load)))
+  const answers = Array.from({ length: 500 }, () => cache.smartGet('cold', load))
+  await raw.incr(`${prefix}-asking`)
+  const outcomes = await Promise.allSettled(answers)
   const values = outcomes.filter((outcome) => outcome.status === 'fulfilled' && outcome.value === 'value').length
   process.send?.({ values, failures: outcomes.length - values })
   await cache.disconnect()

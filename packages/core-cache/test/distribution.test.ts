@@ -34,7 +34,7 @@ afterEach(async () => {
 const names = (count: number): string[] => servers.slice(0, count).map(({ address }) => address)
 
 async function distribution(config: CacheDistributionConfig): Promise<CacheDistribution> {
-  const cache = createCacheDistribution(config, { timeoutMs: 5_000 })
+  const cache = createCacheDistribution(config, { timeoutMs: 60_000 })
   endings.push(() => cache.disconnect())
   await cache.connect()
   return cache
@@ -97,7 +97,7 @@ describe('A distribution over several servers keeps the caching contract', () =>
   it.concurrent.for(cachingContract)('$name', async ({ run }, context) => {
     if (servers.length < SERVERS) return context.skip(`needs Redis: ${remedy}`)
     const prefix = `contract${process.pid}-${number++}`
-    await run({ create: async () => createCacheDistribution({ nodes: names(3), prefix }, { timeoutMs: 10_000 }), defaultTtlSeconds: 60 })
+    await run({ create: async () => createCacheDistribution({ nodes: names(3), prefix }, { timeoutMs: 60_000 }), defaultTtlSeconds: 60 })
   })
 })
 
@@ -112,11 +112,11 @@ describe('Rebalancing', () => {
     const [first] = caches as [CacheDistribution]
     const places = await filled(first)
     const users = new Users(caches, places)
-    await until('some use', 10_000, () => users.operations > 200)
+    await until('some use', () => users.operations > 200)
 
     const report = await first.rebalance(names(after))
     const operations = users.operations
-    await until('some use after it', 10_000, () => users.operations > operations + 200)
+    await until('some use after it', () => users.operations > operations + 200)
     await users.stop()
 
     expect({ errors: users.errors, wrong: users.wrong }).toEqual({ errors: [], wrong: [] })

@@ -27,7 +27,7 @@ interface Node {
 }
 
 /** Two nodes with memories of their own, and the prefix of both. */
-async function twoNodes(context: TestContext, FarCache = L2Cache, timeoutMs = 5_000): Promise<{ near: Node; far: Node; raw: Redis; prefix: string }> {
+async function twoNodes(context: TestContext, FarCache = L2Cache, timeoutMs = 60_000): Promise<{ near: Node; far: Node; raw: Redis; prefix: string }> {
   if (servers === null) return context.skip(`needs Redis: ${remedy}`)
   const prefix = `l2-${process.pid}-${number++}`
   const node = async (Cache: typeof L2Cache): Promise<Node> => {
@@ -35,7 +35,7 @@ async function twoNodes(context: TestContext, FarCache = L2Cache, timeoutMs = 5_
     const cache = new Cache({ url, prefix }, { l1, l1TtlSeconds: 60, timeoutMs })
     context.onTestFinished(() => cache.disconnect())
     await cache.connect()
-    await until('the link', 10_000, () => cache.isLinked())
+    await until('the link', () => cache.isLinked())
     return { cache, l1 }
   }
   const [near, far] = await Promise.all([node(L2Cache), node(FarCache)])
@@ -46,14 +46,14 @@ async function twoNodes(context: TestContext, FarCache = L2Cache, timeoutMs = 5_
 
 /** Waits until a node has the value in its memory. */
 function isKept({ cache, l1 }: Node, key: string, value: unknown): Promise<number> {
-  return until('the value in memory', 5_000, async () => (await cache.distributedGet(key)) === value && l1.checkVitality(key) !== undefined)
+  return until('the value in memory', async () => (await cache.distributedGet(key)) === value && l1.checkVitality(key) !== undefined)
 }
 
 describe('L2Cache on Redis keeps the caching contract', () => {
   it.concurrent.for(cachingContract)('$name', async ({ run }, context) => {
     if (servers === null) return context.skip(`needs Redis: ${remedy}`)
     const prefix = `l2-contract${process.pid}-${number++}`
-    await run({ create: async () => createL2Cache({ url, prefix }, { l1: createL1Cache(), l1TtlSeconds: 60, timeoutMs: 10_000 }), defaultTtlSeconds: 60 })
+    await run({ create: async () => createL2Cache({ url, prefix }, { l1: createL1Cache(), l1TtlSeconds: 60, timeoutMs: 60_000 }), defaultTtlSeconds: 60 })
   })
 })
 
@@ -125,26 +125,26 @@ describe('The memories of the nodes of an L2Cache', () => {
   it.concurrent('keep nothing longer than Redis does', async (context) => {
     const { near, far } = await twoNodes(context)
     await near.cache.distributedSet('k', 1, 0.5)
-    await until('the value in memory, or its end', 5_000, async () => (await far.cache.distributedGet('k')) === undefined || far.l1.checkVitality('k') !== undefined)
+    await until('the value in memory, or its end', async () => (await far.cache.distributedGet('k')) === undefined || far.l1.checkVitality('k') !== undefined)
 
     expect(far.l1.checkVitality('k')?.remainingMs ?? 0).toBeLessThanOrEqual(500)
-    await until('its end', 5_000, async () => (await far.cache.distributedGet('k')) === undefined)
+    await until('its end', async () => (await far.cache.distributedGet('k')) === undefined)
   })
 })
 
 describe('A write to an L2Cache that took too long', () => {
   it('is told to all nodes all the same, for it may be done later', async (context) => {
-    const { near, far, raw, prefix } = await twoNodes(context, L2Cache, 250)
+    const { near, far, raw, prefix } = await twoNodes(context, L2Cache, 1_000)
     await near.cache.distributedSet('k', 'old')
     await Promise.all([isKept(near, 'k', 'old'), isKept(far, 'k', 'old')])
 
     const old = (await raw.getBuffer(`${prefix}:c:k`)) as Buffer
-    await raw.client('PAUSE', 600, 'WRITE')
+    await raw.client('PAUSE', 2_500, 'WRITE')
     await expect(near.cache.distributedSet('k', 'new')).rejects.toMatchObject({ code: 'ERR_CACHE_REDIS' })
 
-    await until('the new value on Redis', 5_000, async () => (await raw.exists(`${prefix}:c:k`)) === 1 && !(await raw.getBuffer(`${prefix}:c:k`))?.equals(old))
-    await until('both to follow', 5_000, () => near.cache.isLinked() && far.cache.isLinked())
-    for (const { cache } of [near, far]) await until('the new value', 5_000, async () => (await cache.distributedGet('k')) === 'new')
+    await until('the new value on Redis', async () => (await raw.exists(`${prefix}:c:k`)) === 1 && !(await raw.getBuffer(`${prefix}:c:k`))?.equals(old))
+    await until('both to follow', () => near.cache.isLinked() && far.cache.isLinked())
+    for (const { cache } of [near, far]) await until('the new value', async () => (await cache.distributedGet('k')) === 'new')
   })
 })
 
@@ -171,7 +171,7 @@ describe('A node of an L2Cache that is cut off', () => {
     await isKept(far, 'k', 'old')
     // Redis takes no renewal, and then has another value than the one in memory.
     await raw.client('PAUSE', 10_000, 'ALL')
-    await until('the end of the lease', 5_000, () => !far.cache.isLinked())
+    await until('the end of the lease', () => !far.cache.isLinked())
     await raw.client('UNPAUSE')
     await raw.del(`${prefix}:c:k`)
     await near.cache.syncNodes(['k'])

@@ -24,7 +24,7 @@ afterEach(async () => {
 })
 
 function manager(options: CacheManagerOptions = {}): CacheManager {
-  const cache = createCacheManager({ persistent: createFileLayer({ path }), ttlSeconds: 600, persistentMinLoadMs: 0, persistentTimeoutMs: 5_000, persistentOpenTimeoutMs: 10_000, refreshShare: 0, ...options })
+  const cache = createCacheManager({ persistent: createFileLayer({ path }), ttlSeconds: 600, persistentMinLoadMs: 0, persistentTimeoutMs: 60_000, persistentOpenTimeoutMs: 60_000, refreshShare: 0, ...options })
   open.push(cache)
   return cache
 }
@@ -56,7 +56,7 @@ describe('A manager over a file', () => {
     expect(await second.smartGet('k', () => 'second')).toBe('second')
     expect(second.isPersistent()).toBe(false)
     await first.disconnect()
-    await until('the file', 15_000, () => second.isPersistent())
+    await until('the file', () => second.isPersistent())
 
     await second.smartGet('later', () => 'kept')
     await second.disconnect()
@@ -81,7 +81,7 @@ describe('A manager over a file', () => {
 
     expect(values.every((value) => value === 'new' || value === 'x'.repeat(1000))).toBe(true)
     expect(events).toMatchObject([{ kind: 'rebuilt', reason: 'corrupt', movedTo: `${path}.corrupt` }])
-    await until('the new file', 10_000, () => second.isPersistent())
+    await until('the new file', () => second.isPersistent())
     await second.disconnect()
     const anew = new DatabaseSync(path)
     expect(anew.prepare('pragma integrity_check').get()).toEqual({ integrity_check: 'ok' })
@@ -98,7 +98,7 @@ describe('A manager over a file', () => {
         else acknowledged.set(message.key, message.version)
       })
       const seen = acknowledged.size + 1
-      await until('invalidations', 20_000, () => acknowledged.size >= Math.min(30, seen + 20))
+      await until('invalidations', () => acknowledged.size >= Math.min(30, seen + 20))
       await new Promise((resolve) => setTimeout(resolve, 200))
       const exited = new Promise((resolve) => child.once('exit', resolve))
       child.kill('SIGKILL')
@@ -121,9 +121,10 @@ describe('A manager over a file', () => {
     let thread: Worker | undefined
     process.once('worker', (worker) => (thread = worker))
     const events: PersistentEvent[] = []
-    const cache = manager({ onPersistentEvent: (event) => events.push(event), invalidationTimeoutMs: 20_000 })
+    const cache = manager({ onPersistentEvent: (event) => events.push(event), invalidationTimeoutMs: 60_000 })
     for (const key of ['a', 'b']) await cache.smartGet(key, () => 'old')
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    // On the disk when it is acknowledged, and with it what was written before.
+    await cache.invalidate('another')
 
     await thread?.terminate()
     const invalidated = cache.invalidate('a')

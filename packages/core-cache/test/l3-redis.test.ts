@@ -40,7 +40,7 @@ async function node(file?: string): Promise<CacheManager> {
   const cache = createCacheManager(file === undefined ? options : { ...options, ...persistent, persistent: createFileLayer({ path: join(folder, file) }) })
   open.push(cache)
   await cache.connect()
-  await until('the link', 10_000, () => cache.isLinked())
+  await until('the link', () => cache.isLinked())
   return cache
 }
 

@@ -2,7 +2,7 @@
 import { createCacheService } from '@smart-whale/core-cache/redis'
 import { createSharedQuotaStore } from '../../clickhouse/src/access/quota/shared-quota-store.ts'
 import { SlidingQuota } from '../../clickhouse/src/access/quota/sliding-quota.ts'
-import type { QuotaTask } from './quota-processes.ts'
+import type { LetIn, QuotaTask } from './quota-processes.ts'
 
 const [url = '', prefix = '', windowSeconds = '', maxQueries = '', instances = '1'] = process.argv.slice(2)
 const SPENT = { queries: 1, rowsRead: 1, bytesRead: 0, serverMs: 0 }
@@ -13,18 +13,19 @@ await Promise.all(caches.map((cache) => cache.connect()))
 // A deadline for a machine that does much else: how long one takes to fail has a test of its own.
 const quotas = caches.map((cache) => new SlidingQuota({ windowSeconds: Number(windowSeconds), maxQueries: Number(maxQueries) }, createSharedQuotaStore({ cache, timeoutMs: 5_000 }), () => Date.now()))
 
-/** As many queries at once as there are askers, again and again. @returns when each was let in */
-async function askFor(quota: SlidingQuota, ms: number, askers: number): Promise<number[]> {
+/** As many queries at once as there are askers, again and again. */
+async function askFor(quota: SlidingQuota, ms: number, askers: number): Promise<LetIn[]> {
   const until = Date.now() + ms
-  const letIn: number[] = []
+  const letIn: LetIn[] = []
   const ask = async (): Promise<void> => {
     while (Date.now() < until) {
+      const askedAt = Date.now()
       const excess = await quota.enter('tenant')
       if (excess !== undefined) {
         await pause(Math.min(20, excess.retryAfterMs))
         continue
       }
-      letIn.push(Date.now())
+      letIn.push({ askedAt, answeredAt: Date.now() })
       await pause(Math.random() * 10)
       await quota.spend('tenant', SPENT)
       quota.leave('tenant')

@@ -2,6 +2,12 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 
+/** When a query asked, and when it was told that it may go on. */
+export interface LetIn {
+  readonly askedAt: number
+  readonly answeredAt: number
+}
+
 /** What a process that shares a quota is told to do. */
 export type QuotaTask =
   /** Asks with each of its instances, as many at once as there are askers. Answers when each query was let in. */

@@ -7,7 +7,6 @@ import { keepReplicasAway, ownRedis, until } from './redis-servers.ts'
 import { describeOn, linkedNodes, type Reached, serversOf } from './redis-suite.ts'
 import { Traffic } from './redis-traffic.ts'
 
-const FAILOVER_MS = 20_000
 const MASTERS = 3
 let reached: Reached = { servers: null, remedy: '', config: {} }
 
@@ -83,13 +82,13 @@ async function failOver({ nodes }: RedisServers, shard: number, traffic: Traffic
   await keepReplicasAway(master)
   await Promise.all([traffic.invalidateQuiet(), acknowledged(traffic, 10)])
   await master.kill()
-  await until('the replica to take over', FAILOVER_MS, async () => String(await ask(replica, 'ROLE')).startsWith('master'))
-  await until('all to be linked', FAILOVER_MS, () => caches.every((cache) => cache.isLinked()))
+  await until('the replica to take over', async () => String(await ask(replica, 'ROLE')).startsWith('master'))
+  await until('all to be linked', () => caches.every((cache) => cache.isLinked()))
   await traffic.readQuiet()
   await acknowledged(traffic, 5)
 }
 
 async function acknowledged(traffic: Traffic, more: number): Promise<void> {
   const before = traffic.acknowledged
-  await until('invalidations', 20_000, () => traffic.acknowledged >= before + more)
+  await until('invalidations', () => traffic.acknowledged >= before + more)
 }

@@ -74,7 +74,7 @@ async function linkedNode(url: string, prefix = 'faults'): Promise<CacheManager>
   const cache = createCacheManager({ shared: createRedisLayer({ url, prefix }) })
   endings.push(() => cache.disconnect())
   await cache.connect()
-  await until('the link', 15_000, () => cache.isLinked())
+  await until('the link', () => cache.isLinked())
   return cache
 }
 
@@ -91,20 +91,20 @@ describe('Redis', () => {
     const during = new Readers(cache, 8)
 
     await fault.begin(server, raw)
-    if (fault.linkStays !== true) await until('the breaker to open', 5_000, () => !cache.isLinked())
-    const open = new Readers(cache, 8)
+    if (fault.linkStays !== true) await until('the breaker to open', () => !cache.isLinked())
+    const [open, control] = [new Readers(cache, 8), new Readers(createCacheManager(), 8)]
     await new Promise((resolve) => setTimeout(resolve, 2_500))
-    await open.stop()
+    await Promise.all([open.stop(), control.stop()])
     await fault.end(server, raw)
-    const backMs = await until('the link', 10_000, () => cache.isLinked())
+    const backMs = await until('the link', () => cache.isLinked())
     await during.stop()
 
     expect([...during.errors, ...open.errors]).toEqual([])
-    // A layer that is left alone costs nothing; one that goes on answering may cost its deadline where the machine is busy.
-    expect(percentile(open.latenciesMs, 0.99)).toBeLessThan(fault.linkStays === true ? 150 : 50)
-    expect(backMs).toBeLessThan(2_000)
+    // A layer that is left alone costs nothing beside what a cache without one takes on this machine now; one that goes on answering may cost its deadline.
+    expect(percentile(open.latenciesMs, 0.99)).toBeLessThan(3 * percentile(control.latenciesMs, 0.99) + (fault.linkStays === true ? 150 : 50))
+    expect(backMs).toBeLessThan(20_000)
     await cache.smartGet('after', () => 'value')
-    await until('a value in Redis', 10_000, async () => {
+    await until('a value in Redis', async () => {
       await cache.smartGet(`after:${performance.now()}`, () => 'value')
       return (await raw.keys('faults:{k:after*:v')).length > 0
     })
@@ -132,7 +132,7 @@ describe('A node whose line to Redis is cut', () => {
     await near.invalidate('k')
     const cutOff = await far.smartGet('k', loader)
     await line.mend()
-    await until('the link', 10_000, () => far.isLinked())
+    await until('the link', () => far.isLinked())
 
     expect(cutOff).toBe(2)
     expect([await far.smartGet('k', loader), await near.smartGet('k', loader)]).toEqual([2, 2])
@@ -158,6 +158,6 @@ describe('An invalidation while Redis is away', () => {
     expect(await a.smartGet('k', loader)).toBe(2)
     server.resume()
 
-    await until('the invalidation', 15_000, async () => (await b.smartGet('k', loader)) === 2)
+    await until('the invalidation', async () => (await b.smartGet('k', loader)) === 2)
   })
 })

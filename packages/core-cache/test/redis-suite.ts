@@ -5,7 +5,6 @@ import { afterEach, describe, expect, it, type TestContext } from 'vitest'
 import type { RedisServers } from '../../../tools/services/src/index.ts'
 import { until } from './redis-servers.ts'
 
-const LINK_MS = 15_000
 let number = 0
 
 /** Servers of a test file, or why there are none. */
@@ -26,7 +25,7 @@ export async function linkedNodes(config: RedisConfig, count: number, prefix = `
   for (const node of nodes) {
     endings.push(() => node.disconnect())
     await node.connect()
-    await until('the link', LINK_MS, () => node.isLinked())
+    await until('the link', () => node.isLinked())
   }
   return nodes
 }
@@ -42,12 +41,12 @@ export function describeOn(name: string, reached: () => Reached): void {
     it.concurrent.for(cachingContract)('$name', async ({ run }, context) => {
       serversOf(reached(), context)
       const prefix = `contract${process.pid}-${number++}`
-      await run({ create: async () => createCacheService({ ...reached().config, prefix }, { timeoutMs: 10_000 }), defaultTtlSeconds: 60 })
+      await run({ create: async () => createCacheService({ ...reached().config, prefix }, { timeoutMs: 60_000 }), defaultTtlSeconds: 60 })
     })
 
     it('gives a lock to one at a time, with a number that grows', async (context) => {
       serversOf(reached(), context)
-      const cache = createCacheService({ ...reached().config, prefix: `lock${process.pid}-${number++}` }, { timeoutMs: 10_000 })
+      const cache = createCacheService({ ...reached().config, prefix: `lock${process.pid}-${number++}` }, { timeoutMs: 60_000 })
       endings.push(() => cache.disconnect())
       await cache.connect()
 

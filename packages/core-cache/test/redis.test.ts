@@ -37,7 +37,7 @@ async function twoNodes(): Promise<{ a: CacheManager; b: CacheManager; prefix: s
   const [a, b] = [node(), node()]
   for (const manager of [a, b]) {
     await manager.connect()
-    await until('the link', 10_000, () => manager.isLinked())
+    await until('the link', () => manager.isLinked())
   }
   return { a, b, prefix, end: async () => void (await Promise.all([a.disconnect(), b.disconnect()])) }
 }
@@ -51,13 +51,13 @@ describe('CacheService on Redis keeps the caching contract', () => {
   it.for(cachingContract)('$name', async ({ run }, context) => {
     if (servers === null) return context.skip(`needs Redis: ${remedy}`)
     const prefix = `contract${process.pid}-${number++}`
-    await run({ create: async () => createCacheService({ url, prefix }, { timeoutMs: 10_000 }), defaultTtlSeconds: 60 })
+    await run({ create: async () => createCacheService({ url, prefix }, { timeoutMs: 60_000 }), defaultTtlSeconds: 60 })
   })
 
   it('takes what nobody of ours wrote for a miss', async (context) => {
     if (servers === null) return context.skip(`needs Redis: ${remedy}`)
     const prefix = `foreign${process.pid}`
-    const cache = createCacheService({ url, prefix }, { timeoutMs: 10_000 })
+    const cache = createCacheService({ url, prefix }, { timeoutMs: 60_000 })
     await cache.connect()
     for (const payload of ['', 'x', 'SWV1|', 'SWV1|1|', 'SWV1|2|{}}', 'SWV1|2|[}', '\u0000ÿ']) {
       await raw.set(`${prefix}:c:k`, payload)
@@ -68,7 +68,7 @@ describe('CacheService on Redis keeps the caching contract', () => {
 
   it('gives a lock to one, with a number that only grows', async (context) => {
     if (servers === null) return context.skip(`needs Redis: ${remedy}`)
-    const cache = createCacheService({ url, prefix: `lock${process.pid}` }, { timeoutMs: 10_000 })
+    const cache = createCacheService({ url, prefix: `lock${process.pid}` }, { timeoutMs: 60_000 })
     await cache.connect()
 
     const first = await cache.lock('job', 20_000)
@@ -143,7 +143,7 @@ describe('A cold key', () => {
 
 /** Starts processes that all ask at the same time; the answers of each, or that it died. */
 async function callersInProcesses(count: number, mode: string, prefix: string): Promise<unknown[]> {
-  const children = Array.from({ length: count }, () => fork(join(import.meta.dirname, 'callers-process.ts'), [url, prefix, mode], { execArgv: ['--conditions=@smart-whale/source'] }))
+  const children = Array.from({ length: count }, () => fork(join(import.meta.dirname, 'callers-process.ts'), [url, prefix, mode, String(count)], { execArgv: ['--conditions=@smart-whale/source'] }))
   await Promise.all(children.map((child) => new Promise((resolve) => child.once('message', resolve))))
   const outcomes = children.map((child) => new Promise((resolve) => child.once('message', resolve).once('exit', () => resolve('died'))))
   for (const child of children) child.send('go')
@@ -179,7 +179,7 @@ describe('An invalidation', () => {
     const { a, b, prefix, end } = await twoNodes()
     let finish: (value: string) => void = () => {}
     const old = b.smartGet('k', () => new Promise<string>((resolve) => (finish = resolve)))
-    await until('the load', 5_000, async () => (await raw.exists(`${prefix}:{k:k}:t`)) === 1)
+    await until('the load', async () => (await raw.exists(`${prefix}:{k:k}:t`)) === 1)
 
     await a.invalidate('k')
     finish('old')

@@ -309,6 +309,6 @@ describe('redaction', () => {
 
     expect(lines).toHaveLength(hostile.length)
     // Quadratic rules would need minutes.
-    expect(performance.now() - started).toBeLessThan(5_000)
+    expect(performance.now() - started).toBeLessThan(30_000)
   })
 })
