@@ -99,7 +99,7 @@ export class IngestorCrew {
   }
 }
 
-const READY_DEADLINE_MS = 60_000
+const READY_DEADLINE_MS = 120_000
 
 async function untilReady(member: IngestorProcess): Promise<void> {
   const address = await member.serving

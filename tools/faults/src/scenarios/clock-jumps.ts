@@ -29,7 +29,7 @@ export async function clockJumps(run: FaultRun): Promise<readonly Finding[]> {
   const begun = performance.now()
   const usedBefore = await processorSeconds(crews)
   await sendSteadily({ transport: await world.connect(), topic: world.topic, rate, total: events, sent })
-  const visibleMs = await waitUntilStored(world, sent, 120_000)
+  const visibleMs = await waitUntilStored(world, sent, 240_000)
   const elapsedSeconds = (performance.now() - begun) / 1000
   const used = (await processorSeconds(crews)).map((seconds, index) => seconds - (usedBefore[index] ?? 0))
 

@@ -42,7 +42,7 @@ export async function partitionsAdded(run: FaultRun): Promise<readonly Finding[]
   }
   stop.abort()
   await producing
-  const visibleMs = await waitUntilStored(world, sent, 120_000)
+  const visibleMs = await waitUntilStored(world, sent, 240_000)
 
   return [
     ...(await judgeStores(world, sent)),

@@ -14,7 +14,7 @@ import { waitUntil } from '../wait-until.ts'
 
 /** Sessions end after 3 seconds here, and PostgreSQL ends a transaction whose owner is silent after 30. */
 const FULL = { rounds: 20, rate: 1000, asleepMs: [5000, 8000, 12_000, 35_000], deadlineMs: 240_000 }
-const SHORT = { rounds: 2, rate: 1000, asleepMs: [4500], deadlineMs: 120_000 }
+const SHORT = { rounds: 2, rate: 1000, asleepMs: [4500], deadlineMs: 240_000 }
 
 /** A pipeline and its ledger's place: PostgreSQL, or the consumer group. */
 interface Stream {
