@@ -1,3 +1,4 @@
+export { createRestApi, type RestAPI, type RestApiOptions } from './rest-api.ts'
 export { type AnalyticsReader, analyticsRoutes, type AnalyticsRoutesOptions } from './analytics-routes.ts'
 export type { AnalyticsRequestLimits } from './analytics-request.ts'
 export { type AnyMetricsLayer, type MetricReader, metricRoutes, type MetricRoutesOptions } from './metric-routes.ts'
