@@ -41,12 +41,12 @@ describe.skipIf(process.platform === 'win32')('endTree', () => {
   })
 
   it('does not wait out the grace when everything is gone', async () => {
-    const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 20000)'])
+    const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 200000)'])
     await once(child, 'spawn')
     const startedAt = Date.now()
 
-    await endTree(child.pid, { graceMs: 10_000 })
+    await endTree(child.pid, { graceMs: 60_000 })
 
-    expect(Date.now() - startedAt).toBeLessThan(5_000)
+    expect(Date.now() - startedAt).toBeLessThan(30_000)
   })
 })

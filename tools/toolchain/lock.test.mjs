@@ -46,13 +46,13 @@ describe('withLock', () => {
     const { pid } = spawnSync(process.execPath, ['--version'])
     await heldBy({ pid, host: hostname(), startedAt: '1' })
 
-    expect(await withLock(path, { giveUpMs: 2_000 }, async () => 'in')).toBe('in')
+    expect(await withLock(path, { giveUpMs: 60_000 }, async () => 'in')).toBe('in')
   })
 
   it('takes over when the number of the dead owner belongs to another process now', async () => {
     await heldBy({ pid: process.pid, host: hostname(), startedAt: 'long ago' })
 
-    expect(await withLock(path, { giveUpMs: 2_000 }, async () => 'in')).toBe('in')
+    expect(await withLock(path, { giveUpMs: 60_000 }, async () => 'in')).toBe('in')
   })
 
   it('ends what a killed owner was waiting for, before it begins anew', async () => {
@@ -62,14 +62,14 @@ describe('withLock', () => {
     const child = { pid: orphan.pid, startedAt: findProcess(orphan.pid)?.startedAt }
     await heldBy({ pid, host: hostname(), startedAt: '1', child })
 
-    expect(await withLock(path, { giveUpMs: 5_000 }, async () => findProcess(orphan.pid))).toBeUndefined()
+    expect(await withLock(path, { giveUpMs: 60_000 }, async () => findProcess(orphan.pid))).toBeUndefined()
   })
 
   it('takes over a file whose owner never got to write its name', async () => {
     await heldBy('')
     utimesSync(path, new Date(0), new Date(0))
 
-    expect(await withLock(path, { giveUpMs: 2_000 }, async () => 'in')).toBe('in')
+    expect(await withLock(path, { giveUpMs: 60_000 }, async () => 'in')).toBe('in')
   })
 
   it('waits for a living owner, says for whom, and gives up in the end', async () => {

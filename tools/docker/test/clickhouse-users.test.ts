@@ -31,7 +31,7 @@ async function startServer() {
   await writeFile(users, usersFile())
   await writeFile(config, renderServerConfig(join(folder.path, 'data'), port, users, {}))
   const server = spawnServer(findLibrary(), config, silentLogger)
-  const deadline = performance.now() + 30_000
+  const deadline = performance.now() + 120_000
   while (!(await fetch(`http://127.0.0.1:${port}/ping`).then(({ ok }) => ok, () => false))) {
     if (server.exit() !== undefined || performance.now() > deadline) expect.fail(`the server did not start: ${server.exit()?.lastWords ?? 'no answer'}`)
     await sleep(50)

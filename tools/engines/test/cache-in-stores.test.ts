@@ -57,7 +57,7 @@ describe.each(stores)('L3Cache in %s', (_name, { dialect, storage }) => {
   })
 
   it('is there after a restart, and without what was invalidated', async () => {
-    const first = createL3Cache({ layer: layer({ name: 'restart' }), timeoutMs: 10_000 })
+    const first = createL3Cache({ layer: layer({ name: 'restart' }), timeoutMs: 60_000 })
     await first.connect()
     for (const key of ['a', 'b', 'c', 'd']) await first.persistentSet(key, key, { tags: [`of ${key}`] })
     await first.invalidate('a')
@@ -65,7 +65,7 @@ describe.each(stores)('L3Cache in %s', (_name, { dialect, storage }) => {
     await first.patternInvalidate('[c]')
     await first.disconnect()
 
-    const second = createL3Cache({ layer: layer({ name: 'restart' }), timeoutMs: 10_000 })
+    const second = createL3Cache({ layer: layer({ name: 'restart' }), timeoutMs: 60_000 })
     await second.connect()
 
     expect(await Promise.all(['a', 'b', 'c', 'd'].map((key) => second.get(key)))).toEqual([undefined, undefined, undefined, 'd'])
@@ -77,7 +77,7 @@ describe.each(stores)('L3Cache in %s', (_name, { dialect, storage }) => {
   })
 
   if (isQuick) it('holds no more than it may; the oldest go', async () => {
-    const cache = createL3Cache({ layer: layer({ name: 'bounds', maxEntries: 20 }), timeoutMs: 10_000 })
+    const cache = createL3Cache({ layer: layer({ name: 'bounds', maxEntries: 20 }), timeoutMs: 60_000 })
     await cache.connect()
     for (let index = 0; index < 40; index++) await cache.set(`k${index}`, index)
 
@@ -90,10 +90,10 @@ describe.each(stores)('L3Cache in %s', (_name, { dialect, storage }) => {
   })
 
   it('is one process’s at a time: who came before keeps nothing from the second, and reads nothing of its', async () => {
-    const first = createL3Cache({ layer: layer({ name: 'taken' }), timeoutMs: 10_000 })
+    const first = createL3Cache({ layer: layer({ name: 'taken' }), timeoutMs: 60_000 })
     await first.connect()
     await first.set('k', 'first')
-    const second = createL3Cache({ layer: layer({ name: 'taken' }), timeoutMs: 10_000 })
+    const second = createL3Cache({ layer: layer({ name: 'taken' }), timeoutMs: 60_000 })
     await second.connect()
     expect(await second.get('k')).toBe('first')
     await second.invalidate('k')
@@ -115,7 +115,7 @@ describe.each(stores)('L3Cache in %s', (_name, { dialect, storage }) => {
       return rows
     }
     const breaking = new Proxy(handle, { get: (target, name) => (name === 'execute' ? execute : (target[name as 'connect'] as () => unknown).bind(target)) })
-    const cache = createL3Cache({ layer: createStorageLayer({ storage: breaking, name: 'doubt', dialect }), timeoutMs: 10_000 })
+    const cache = createL3Cache({ layer: createStorageLayer({ storage: breaking, name: 'doubt', dialect }), timeoutMs: 60_000 })
     await cache.connect()
     await cache.set('before', 1)
 

@@ -228,15 +228,16 @@ describe('a data folder', () => {
 })
 
 describe('a large log', () => {
-  it('is opened fast, and read with little memory', () =>
+  it('is opened fast, and read with little memory', { timeout: 300_000 }, () =>
     withFolder(async (dataDir) => {
       const { child, output, errors } = startChild('measure', dataDir, '3000000')
       await once(child, 'close')
 
       expect(errors()).toBe('')
-      const measured = JSON.parse(output()) as { openMs: number; read: number; grewBytes: number }
+      const measured = JSON.parse(output()) as { openMs: number; readMs: number; read: number; grewBytes: number }
       expect(measured.read).toBe(3_000_000)
-      expect(measured.openMs).toBeLessThan(2_000)
+      // What reads all of it to open it takes as long as reading does.
+      expect(measured.openMs).toBeLessThan(Math.max(2_000, measured.readMs / 4))
       // The log has 450 MB; what is read at a time, and what the collector has not got to yet, is all there is in memory.
       expect(measured.grewBytes).toBeLessThan(250_000_000)
     }),

@@ -96,8 +96,8 @@ describe('on a cluster of three brokers', () => {
     })
 
     expect(sender.failures).toEqual([])
-    // Nothing is read again but what had not been committed when a session was lost.
-    expect(recorder.again).toBeLessThan(1_000)
+    // Nothing is read again but what had not been committed when a session was lost: a part of what went through while three brokers were restarted.
+    expect(recorder.again).toBeLessThan(recorder.seen.size)
   })
 
   it('refuses a send that too few replicas would have, says so, stores nothing, and goes on when they are back', async (context) => {
