@@ -1,3 +1,5 @@
+import { createServer, request, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Clock, OperationError, systemClock } from '@smart-whale/interfaces'
 import { createBatchWriter } from '@smart-whale/clickhouse'
@@ -87,6 +89,24 @@ async function until(condition: () => Promise<boolean> | boolean): Promise<void>
   }
 }
 
+/** A way to ClickHouse on which something happens before the second request with these words goes through. */
+async function lineTo(url: string, words: string, happens: () => Promise<unknown>): Promise<{ readonly url: string; readonly server: Server }> {
+  let left = 2
+  const server = createServer(async (incoming, answer) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of incoming) chunks.push(chunk as Buffer)
+    const body = Buffer.concat(chunks)
+    if ((body.includes(words) || decodeURIComponent((incoming.url ?? '').replaceAll('+', ' ')).includes(words)) && --left === 0) await happens()
+    const onward = request(new URL(incoming.url ?? '/', url), { method: incoming.method ?? 'POST', headers: { ...incoming.headers, host: new URL(url).host } }, (response) => {
+      answer.writeHead(response.statusCode ?? 500, response.headers)
+      response.pipe(answer)
+    })
+    onward.end(body)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server }
+}
+
 const isDone = async (pipeline: Pipeline): Promise<boolean> => (await pipeline.lag()) === 0
 
 describe.each([['both stores'], ['ClickHouse alone'], ['ClickHouse alone, its ledger in PostgreSQL']] as const)('a pipeline that ended in the middle of a slice, into %s', (where) => {
@@ -171,5 +191,33 @@ describe.each([['both stores'], ['ClickHouse alone'], ['ClickHouse alone, their 
     await until(() => isDone(second))
     await Promise.all([second.stop(), late.stop()])
     expect(await counted(world, topic, sinks)).toEqual(onceEach(sinks, 210))
+  })
+})
+
+describe('a take-over command that finds the table taken over already, and sleeps until that was taken back', () => {
+  it('gives nobody a table without its progress: it ends, and the one that has both goes on', async (context) => {
+    const world = worldOf(opened, context)
+    const { topic, names, definitions, path } = await twoFiles(world, ['clickhouse'], 1)
+    await send(world, topic, 0, 20, 1)
+    const first = pipelineOf(world, definitions[0])
+    await first.start()
+    await until(() => isDone(first))
+    await first.stop()
+    const { DATABASE_URL: _none, ...environment } = world.environment
+    const back = await world.file(`${topic}-back.json`, [{ topic, name: names[0], table: topic, fields: { id: 'int64', time: 'timestamp' }, time: 'time', id: 'id', partitions: 1, sinks: ['clickhouse'] }])
+    const takeOver = (from: string, pipeline: string, file: string, url = world.environment['CLICKHOUSE_URL'] as string) => runHere(['take-over', '--from', from, '--pipeline', pipeline], { ...environment, CLICKHOUSE_URL: url, PIPELINES_FILE: file })
+    expect(await takeOver(names[0], names[1], path)).toMatchObject({ code: 0 })
+    const line = await lineTo(world.environment['CLICKHOUSE_URL'] as string, 'FROM system.tables', async () => expect(await takeOver(names[1], names[0], back)).toMatchObject({ code: 0 }))
+
+    const late = await takeOver(names[0], names[1], path, line.url)
+    line.server.close()
+
+    expect(late, late.errors).toMatchObject({ code: 3 })
+    const again = pipelineOf(world, definitions[0])
+    await send(world, topic, 20, 20, 1)
+    await again.start()
+    await until(async () => again.status().state === 'halted' || (await isDone(again)))
+    await again.stop()
+    expect(await counted(world, topic, ['clickhouse'])).toEqual(onceEach(['clickhouse'], 40))
   })
 })

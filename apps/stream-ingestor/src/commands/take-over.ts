@@ -89,7 +89,8 @@ async function turnsOf({ definitions, clickhouse, from, signal }: HandOver, topi
   const table = tables.clickhouse
   const holder = await createBatchWriter(clickhouse, table).tableHolder(topicId, { signal })
   if (holder !== null && holder !== from && holder !== to) throw tableTakenError({ store: 'ClickHouse', table, topic, topicId, pipeline: to, holder })
-  return { holder, take: () => takeOverTurns(clickhouse, table, { from, to, topicId, topic }, { signal }) }
+  // Where it has the table, only what is left of a command before is done: the former one may have taken it back since, with progress that this command has not moved.
+  return { holder, take: () => takeOverTurns(clickhouse, table, { from: holder === to ? to : from, to, topicId, topic }, { signal }) }
 }
 
 const isNothing = ({ tables, progress, turns }: TakenOver): boolean => tables.length + progress.length + turns.length === 0

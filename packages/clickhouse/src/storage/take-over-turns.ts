@@ -6,7 +6,7 @@ import { TableClaims } from './table-claims.ts'
 
 /** Whose partitions of a topic go to whom. */
 export interface TurnTakeover {
-  /** The pipeline that stores them now. */
+  /** The pipeline that stores them now. The same as `to` where that has the table already, and what an earlier call left is to be finished. */
   readonly from: string
   /** The one that is to. */
   readonly to: string

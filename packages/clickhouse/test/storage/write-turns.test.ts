@@ -182,6 +182,19 @@ describe('a partition that another pipeline takes over', () => {
     expect(await takeOverTurns(database.owner, name, { ...takeover, topicId: 'another' })).toEqual([])
   })
 
+  it('is given to nobody by a command that finds it taken back, where that was only to finish what one before it left', async () => {
+    const { name, writer } = await table()
+    const { scope } = await writer.takeTurn(claim(7n, 'first'))
+    const [former, there] = [scope.pipeline, { topicId: scope.topicId, topic: 'topic' }]
+    await takeOverTurns(database.owner, name, { from: former, to: 'successor', ...there })
+    expect(await takeOverTurns(database.owner, name, { from: 'successor', to: 'successor', ...there })).toEqual([])
+    await takeOverTurns(database.owner, name, { from: 'successor', to: former, ...there })
+
+    await expect(takeOverTurns(database.owner, name, { from: 'successor', to: 'successor', ...there })).rejects.toMatchObject({ code: 'ERR_TABLE_TAKEN', context: { holder: former } })
+
+    expect(await writer.tableHolder(scope.topicId)).toBe(former)
+  })
+
   it('is one that was renamed before pipelines took turns with each other, though its epochs began anew', async () => {
     const { name, writer } = await table()
     await writer.takeTurn(claim(7n, 'first'))

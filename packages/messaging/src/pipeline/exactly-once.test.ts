@@ -121,6 +121,13 @@ const HISTORIES: readonly (ToldHistory & { readonly what: string })[] = [
     mayLoseCommits: false,
     how: { ...ALONE, sinks: 'clickhouse', isLedgerApart: true, renamedAfter: [2] },
   },
+  {
+    what: 'give no table without its progress, by a command that found nothing left to do, and slept until both were taken back',
+    events: ['good'],
+    odd: [[6, 'pauses-before', 26], [7, 'pauses-after', 25]],
+    mayLoseCommits: true,
+    how: { ...ALONE, sinks: 'clickhouse', renamedAfter: [0, 0], isRenamedBack: true },
+  },
 ]
 
 describe('partition workers, killed, suspended, failed and held up at any step', () => {

@@ -21,7 +21,7 @@ export async function takeOverInModel(world: World, life: ProcessLife, { sinks, 
   if (isClaimAlone) await life.step(() => world.claimed === from && (world.claimed = to))
   if (holder !== from && holder !== to) return
   if (isLedgerInGroup) {
-    if (holder === to) return takeTurns(world, life, from, to)
+    if (holder === to) return takeTurns(world, life, to, to)
     await takeOverGroup(modelTransport(world, life), { from, to, topic: 'model' }, { whileHeld: () => takeTurns(world, life, from, to) })
     return
   }
@@ -43,7 +43,7 @@ export async function takeOverInModel(world: World, life: ProcessLife, { sinks, 
     return true
   }
   const isOurs = await life.step(moveEntry, { onServerFailure })
-  if (sinks !== 'timescaledb' && isOurs) await takeTurns(world, life, from, to)
+  if (sinks !== 'timescaledb' && isOurs) await takeTurns(world, life, holder === to ? to : from, to)
 }
 
 /** To whom progress was given with this; null where it was before. */
@@ -55,6 +55,7 @@ function givenOn({ given }: World, from: string, to: string): ReadonlyMap<string
   return new Map(all.map(([name, holder]) => [name, holder === from ? to : holder]))
 }
 
+/** Gives the table where the one has it that had it when the command looked; where that is the other one already, what is left of a command before. */
 async function takeTurns(world: World, life: ProcessLife, from: string, to: string): Promise<void> {
   await life.step(() => {
     if (world.holder === from) world.holder = to
