@@ -24,6 +24,8 @@ export { createAdapter } from './create-adapter.ts'
 export { BalancedAdapter } from './servers/balanced-adapter.ts'
 export type { BalancingStrategyName, ClickHouseBalancingOptions } from './servers/balancing-options.ts'
 export { ClickHouseConnectionPool, type PoolStats } from './servers/connection-pool.ts'
+export { CircuitBreaker, type ServerCall, type ServerPolicyOptions } from './servers/circuit-breaker.ts'
+export { type RetriedCall, RetryHandler } from './servers/retry-handler.ts'
 export { type ConnectionChoice, ClickHouseLoadBalancer, type ServerStats } from './servers/load-balancer.ts'
 export type { ClickHouseConnection } from './servers/pooled-connection.ts'
 export { type ClickHouseServer, splitAddresses } from './servers/server-list.ts'
@@ -69,6 +71,7 @@ export type {
   CacheStatus,
   DegradedAnswer,
 } from './analytics/analytics-query.ts'
+export { type CachedQueryOptions, type CachedResult, CacheManager, type CacheManagerStats } from './analytics/cache-manager.ts'
 export { AnalyticsCache, type AnalyticsCacheOptions, type CacheLookup, type KeptAnswer } from './analytics/analytics-cache.ts'
 export type { AnalyticsKey, KeyedQuestion } from './analytics/answer-key.ts'
 export type { TableDependencies } from './analytics/table-dependencies.ts'
