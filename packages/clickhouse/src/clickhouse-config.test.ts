@@ -133,6 +133,19 @@ describe('ClickHouseConfig', () => {
     expect(() => config({}, { CLICKHOUSE_RETENTION_DAYS: 'long' }).getDataManagementConfig()).toThrow('CLICKHOUSE_RETENTION_DAYS must be a number of days above 0')
   })
 
+  it('knows where what keeps callers apart lies, and says no secret', () => {
+    const environment = { CLICKHOUSE_ACCESS_FILE: '/levels.json', CLICKHOUSE_ACCESS_PASSWORD_READER: 'hush-hush', AUTH_KEY_FILE: '/key', AUDIT_LOG_FILE: '/audit' }
+
+    expect(config({ url: 'https://me:hush-hush@h' }, environment).getSecurityConfig()).toEqual({ secure: true, accessFile: '/levels.json', keyFile: '/key', issuer: null, audience: 'smart-whale', encryptionKeyFolder: null, auditLogFile: '/audit' })
+    expect(config({ host: 'h' }).getSecurityConfig()).toMatchObject({ secure: false, accessFile: null })
+  })
+
+  it('knows how often a server is looked at', () => {
+    expect(config().getMonitoringConfig()).toEqual({ intervalMs: 15_000, timeoutMs: 10_000 })
+    expect(config({}, { CLICKHOUSE_MONITORING_INTERVAL_MS: '500' }).getMonitoringConfig()).toMatchObject({ intervalMs: 500 })
+    expect(() => config({}, { CLICKHOUSE_MONITORING_INTERVAL_MS: '-1' }).getMonitoringConfig()).toThrow('CLICKHOUSE_MONITORING_INTERVAL_MS must be a whole number')
+  })
+
   it('does not tell a password in a refusal', () => {
     expect(refusal({ url: 'http://me:hush-hush@h:9000' }).message).not.toContain('hush-hush')
   })

@@ -1,8 +1,10 @@
 import { inspect } from 'node:util'
 import { z } from 'zod'
+import { type SecurityConfig, securityConfig } from './access/access-config.ts'
 import { backupFolder } from './backup/backup-config.ts'
 import { environmentLayer, failConfiguration, type Layer, optionsLayer } from './config-layers.ts'
 import { retentionDays } from './lifecycle/lifecycle-config.ts'
+import { monitoringIntervalMs } from './monitoring/monitoring-config.ts'
 import { balancingSchema, type ClickHouseBalancingOptions } from './servers/balancing-options.ts'
 import { type ClickHouseServer, serverSchema } from './servers/server-list.ts'
 
@@ -192,6 +194,19 @@ export class ClickHouseConfig {
    */
   getDataManagementConfig(): DataManagementConfig {
     return { retentionDays: retentionDays(this.#environment), backupFolder: backupFolder(this.#environment) }
+  }
+
+  /** Whether the line is encrypted, and where what keeps callers apart lies: what `createAccessControl`, `createAuditLogger` and `createEncryptionManager` go by. */
+  getSecurityConfig(): SecurityConfig & { readonly secure: boolean } {
+    return { secure: this.#settings.servers.every(({ secure }) => secure), ...securityConfig(this.#environment) }
+  }
+
+  /**
+   * How often a server is looked at, and how long a look may take: what `startMonitoring` goes by when it isn't told.
+   * @throws ConfigurationError `ERR_CLICKHOUSE_CONFIGURATION`
+   */
+  getMonitoringConfig(): { readonly intervalMs: number; readonly timeoutMs: number } {
+    return { intervalMs: monitoringIntervalMs(this.#environment), timeoutMs: 10_000 }
   }
 
   /** Sizes and times of the transport. */

@@ -1,6 +1,7 @@
 import { createL1Cache } from '@smart-whale/core-cache'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import { createAdapter, createAnalyticsService, createMigrationManager, createStreamProcessor, setupClickHouse } from '../src/index.ts'
+import { createGraphqlLayer } from '../src/graphql/index.ts'
 import { type OwnDatabase, ownDatabase } from './own-database.ts'
 
 let database: OwnDatabase
@@ -24,6 +25,7 @@ describe('the factories without arguments', () => {
     for (const [name, value] of Object.entries({ URL: url, USER: owner.username, PASSWORD: owner.password, DATABASE: database.name }))
       vi.stubEnv(`CLICKHOUSE_${name}`, value)
     await database.owner.execute('CREATE TABLE by_default (x UInt8) ENGINE = MergeTree ORDER BY x')
+    const layer = createGraphqlLayer()
     const [service, stream, migrations, parts] = [
       createAnalyticsService(),
       createStreamProcessor(),
@@ -36,11 +38,14 @@ describe('the factories without arguments', () => {
       await service.executeAnalyticsQuery({ query: 'SELECT x FROM by_default' }),
       await parts.analyticsService.executeAnalyticsQuery({ query: 'SELECT x FROM by_default' }),
     ]
+    const graphql = await layer.resolveQuery('{ analytics(query: "SELECT x FROM by_default") { data } }')
     await migrations.initialize()
-    await Promise.all([service.close(), stream.stop(), migrations.close(), parts.close()])
+    await Promise.all([layer.close(), service.close(), stream.stop(), migrations.close(), parts.close()])
 
     expect(receipt.accepted).toBe(1)
     expect(answers.map(({ data }) => data)).toEqual([[{ x: 7 }], [{ x: 7 }]])
+    expect(graphql).toEqual({ data: { analytics: { data: [{ x: 7 }] } } })
+    expect((await layer.resolveQuery('{ analytics(query: "SELECT 1") { data } }')).errors).toHaveLength(1)
     await expect(migrations.initialize()).rejects.toMatchObject({ code: 'ERR_CLICKHOUSE_CLOSED' })
   })
 })

@@ -44,6 +44,35 @@ export function readLevels(path: string, passwordOf: (level: string) => string):
   return Object.fromEntries(entries)
 }
 
+/** Where what keeps callers apart lies. No secrets: files and names. */
+export interface SecurityConfig {
+  /** JSON file with the trust levels, for `createAccessControl`: `CLICKHOUSE_ACCESS_FILE`. */
+  readonly accessFile: string | null
+  /** File with the key that signs tokens: `AUTH_KEY_FILE`. */
+  readonly keyFile: string | null
+  /** Name that tokens are issued under: `AUTH_ISSUER`. */
+  readonly issuer: string | null
+  /** Whom tokens are for: `AUTH_AUDIENCE`. */
+  readonly audience: string
+  /** Folder of the encryption manager's keys: `ENCRYPTION_KEY_FOLDER`. */
+  readonly encryptionKeyFolder: string | null
+  /** File of the audit log: `AUDIT_LOG_FILE`. */
+  readonly auditLogFile: string | null
+}
+
+/** All of it, null where it isn't set; the factories refuse to go without what they need. */
+export function securityConfig(environment: AccessEnvironment = process.env): SecurityConfig {
+  const named = (name: string): string | null => environment[name] || null
+  return {
+    accessFile: named('CLICKHOUSE_ACCESS_FILE'),
+    keyFile: named('AUTH_KEY_FILE'),
+    issuer: named('AUTH_ISSUER'),
+    audience: environment['AUTH_AUDIENCE'] ?? 'smart-whale',
+    encryptionKeyFolder: named('ENCRYPTION_KEY_FOLDER'),
+    auditLogFile: named('AUDIT_LOG_FILE'),
+  }
+}
+
 /** Folder of the keys under which the encryption manager of the environment works. @throws ConfigurationError when it is missing */
 export function encryptionKeyFolder(environment: AccessEnvironment = process.env): string {
   return required(environment, 'ENCRYPTION_KEY_FOLDER', 'the folder that holds the encryption keys (made when missing)')

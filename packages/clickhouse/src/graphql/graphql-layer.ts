@@ -3,7 +3,7 @@ import { type DocumentNode, execute, GraphQLError, parse, specifiedRules, printS
 import { type EstimateBudget, RequestBudget } from '../access/request-budget.ts'
 import type { QueryParams } from '../adapter-options.ts'
 import type { AnalyticsQueryOptions } from '../analytics/analytics-query.ts'
-import type { AnalyticsService } from '../analytics/analytics-service.ts'
+import { type AnalyticsService, createAnalyticsService } from '../analytics/analytics-service.ts'
 import type { ClickHouseErrorCode } from '../errors.ts'
 import { PermissionDeniedError } from '../operational-errors.ts'
 import type { GraphqlContext } from './graphql-context.ts'
@@ -40,12 +40,13 @@ const ANALYTICS_COST = 100
 const MAX_KNOWN_DOCUMENTS = 128
 
 /**
- * Makes a {@link GraphQLLayer}.
+ * Makes a {@link GraphQLLayer}; without a service, over one of its own, by the `CLICKHOUSE_*` variables.
  * @throws ConfigurationError `ERR_CLICKHOUSE_CONFIGURATION`
  */
-export function createGraphqlLayer(options: GraphqlLayerOptions): ServableGraphqlLayer {
+export function createGraphqlLayer(options: GraphqlLayerOptions = {}): ServableGraphqlLayer {
   const limits = checkLimits(options.limits)
-  const executable = makeGraphqlSchema(analyticsResolvers(options.analyticsService), options.extend ?? {}, options.authorize ?? (() => {}))
+  const own = options.analyticsService === undefined ? createAnalyticsService() : undefined
+  const executable = makeGraphqlSchema(analyticsResolvers(options.analyticsService ?? (own as AnalyticsService)), options.extend ?? {}, options.authorize ?? (() => {}))
   const { schema } = executable
   const rules = limitRules(limits, { 'Query.analytics': ANALYTICS_COST, ...options.extend?.costs })
   const logger = options.logger ?? silentLogger
@@ -85,6 +86,7 @@ export function createGraphqlLayer(options: GraphqlLayerOptions): ServableGraphq
     getSchema: () => printSchema(schema),
     parse: (text) => parseWithin(text, limits),
     formatError,
+    close: async () => own?.close(),
   }
 }
 

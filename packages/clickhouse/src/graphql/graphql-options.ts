@@ -50,8 +50,8 @@ export const GRAPHQL_LIMITS: GraphqlLimits = { maxDocumentLength: 32_768, maxTok
 
 /** What a {@link GraphQLLayer} is made from. */
 export interface GraphqlLayerOptions {
-  /** Answers the `analytics` fields. The user of its adapter must be a read-only one: it runs what callers send. @default none, required */
-  analyticsService: AnalyticsService
+  /** Answers the `analytics` fields. The user of its adapter must be a read-only one: it runs what callers send. @default made over an adapter by the `CLICKHOUSE_*` variables */
+  analyticsService?: AnalyticsService | undefined
   /** Refuses a field by throwing. @default everybody may read everything */
   authorize?: Authorize | undefined
   /** Fields of one's own. @default none */
@@ -82,4 +82,6 @@ export interface GraphQLLayer {
   resolveQuery(text: string, variables?: Record<string, unknown>, context?: GraphqlContext): Promise<GraphqlAnswer>
   /** The schema as SDL. */
   getSchema(): string
+  /** Closes the service that was made for it; one that was handed in stays open. */
+  close(): Promise<void>
 }

@@ -4,6 +4,7 @@ import { createAdapter } from '../create-adapter.ts'
 import type { ClickHouseAdapter } from '../adapter-options.ts'
 import type { ClickHouseErrorCode } from '../errors.ts'
 import { PrometheusExporter } from './prometheus-exporter.ts'
+import { monitoringIntervalMs } from './monitoring-config.ts'
 import { readSystemState, type SystemState } from './system-state.ts'
 
 /** What a {@link PerformanceMonitor} is made from. */
@@ -42,11 +43,12 @@ export function createPerformanceMonitor(adapter?: ClickHouseAdapter, options: P
 
 /** Makes a monitor and has it look from now on; `stop` ends it. */
 export function startMonitoring(adapter?: ClickHouseAdapter, options: PerformanceMonitorOptions & {
-  /** Pause between two looks, in milliseconds. @default 15_000 */
+  /** Pause between two looks, in milliseconds. @default `CLICKHOUSE_MONITORING_INTERVAL_MS`, else 15_000 */
   intervalMs?: number | undefined
 } = {}): PerformanceMonitor {
+  const intervalMs = options.intervalMs ?? monitoringIntervalMs()
   const monitor = createPerformanceMonitor(adapter, options)
-  monitor.startMonitoring(options.intervalMs)
+  monitor.startMonitoring(intervalMs)
   return monitor
 }
 
