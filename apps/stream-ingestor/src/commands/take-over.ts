@@ -85,12 +85,12 @@ async function turnsOf({ definitions, clickhouse, from, signal }: HandOver, topi
   const { name: to, topic, sinks, tables } = definitions[0] as PipelineDefinition
   if (clickhouse === null || !sinks.includes('clickhouse')) return null
   // Loaded when it is asked for: what `run` loads is counted in megabytes.
-  const { createBatchWriter, takeOverTurns } = await import('@smart-whale/clickhouse')
+  const { tableGiven, takeOverTurns } = await import('@smart-whale/clickhouse')
   const table = tables.clickhouse
-  const holder = await createBatchWriter(clickhouse, table).tableHolder(topicId, { signal })
+  const { holder, generation: since } = await tableGiven(clickhouse, table, topicId, { signal })
   if (holder !== null && holder !== from && holder !== to) throw tableTakenError({ store: 'ClickHouse', table, topic, topicId, pipeline: to, holder })
-  // Where it has the table, only what is left of a command before is done: the former one may have taken it back since, with progress that this command has not moved.
-  return { holder, take: () => takeOverTurns(clickhouse, table, { from: holder === to ? to : from, to, topicId, topic }, { signal }) }
+  // Given from hand to hand since, the table may be the former one's again, with progress that this command has not moved.
+  return { holder, take: () => takeOverTurns(clickhouse, table, { from, to, topicId, topic, since }, { signal }) }
 }
 
 const isNothing = ({ tables, progress, turns }: TakenOver): boolean => tables.length + progress.length + turns.length === 0

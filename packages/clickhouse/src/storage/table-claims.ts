@@ -74,13 +74,22 @@ export class TableClaims {
     })
   }
 
-  /** Gives the table to another pipeline than the one that has it; repeatable. @throws `ERR_TABLE_TAKEN` when neither of the two has it */
-  async handOver(from: string, claim: Omit<TableClaim, 'table'>, call: Call = {}): Promise<void> {
+  /** How often the table was given to a pipeline so far. */
+  async generation(topicId: string, call: Call = {}): Promise<bigint> {
+    return this.#holding(topicId, async () => (await this.#agreedOn(topicId, call))?.generation ?? 0n)
+  }
+
+  /**
+   * Gives the table to another pipeline than the one that has it; repeatable. Nothing is given where it went from hand to hand since a generation: it may have come back, and progress
+   * with it that was moved before is another's. @throws `ERR_TABLE_TAKEN` when that is so, or neither of the two has it
+   */
+  async handOver(from: string, claim: Omit<TableClaim, 'table'>, { since, ...call }: Call & { readonly since?: bigint | undefined } = {}): Promise<void> {
     const { pipeline: to, topicId } = claim
     const agreed = await this.#agreedOn(topicId, call)
     const holder = agreed?.pipeline ?? (await this.#lastToWrite(topicId, call))
     if (holder === to && agreed !== null) return
-    if (holder !== from && holder !== to) throw this.#taken(claim, holder ?? 'nobody')
+    const isOvertaken = since !== undefined && (agreed?.generation ?? 0n) !== since
+    if (isOvertaken || (holder !== from && holder !== to)) throw this.#taken(claim, holder ?? 'nobody')
     const chosen = this.#remember(topicId, await agreeOnHolder(this.#register(topicId, call), to, agreed))
     if (chosen.pipeline !== to) throw this.#taken(claim, chosen.pipeline)
   }

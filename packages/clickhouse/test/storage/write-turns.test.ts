@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Row, SliceClaim, TurnBatchWriter } from '@smart-whale/interfaces'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { createAdapter, createBatchWriter, createTable, ingestEpochsDefinition, takeOverTurns } from '../../src/index.ts'
+import { createAdapter, createBatchWriter, createTable, ingestEpochsDefinition, tableGiven, takeOverTurns } from '../../src/index.ts'
 import { stallingProxy } from '../adapter/stalling-proxy.ts'
 import { type OwnDatabase, ownDatabase } from '../own-database.ts'
 
@@ -182,15 +182,17 @@ describe('a partition that another pipeline takes over', () => {
     expect(await takeOverTurns(database.owner, name, { ...takeover, topicId: 'another' })).toEqual([])
   })
 
-  it('is given to nobody by a command that finds it taken back, where that was only to finish what one before it left', async () => {
+  it('is given to nobody by a command that looked before it was taken back', async () => {
     const { name, writer } = await table()
     const { scope } = await writer.takeTurn(claim(7n, 'first'))
     const [former, there] = [scope.pipeline, { topicId: scope.topicId, topic: 'topic' }]
     await takeOverTurns(database.owner, name, { from: former, to: 'successor', ...there })
-    expect(await takeOverTurns(database.owner, name, { from: 'successor', to: 'successor', ...there })).toEqual([])
-    await takeOverTurns(database.owner, name, { from: 'successor', to: former, ...there })
+    const { holder, generation: since } = await tableGiven(database.owner, name, scope.topicId)
+    expect(holder).toBe('successor')
+    expect(await takeOverTurns(database.owner, name, { from: former, to: 'successor', ...there, since })).toEqual([])
+    await takeOverTurns(database.owner, name, { from: 'successor', to: former, ...there, since })
 
-    await expect(takeOverTurns(database.owner, name, { from: 'successor', to: 'successor', ...there })).rejects.toMatchObject({ code: 'ERR_TABLE_TAKEN', context: { holder: former } })
+    await expect(takeOverTurns(database.owner, name, { from: former, to: 'successor', ...there, since })).rejects.toMatchObject({ code: 'ERR_TABLE_TAKEN', context: { holder: former } })
 
     expect(await writer.tableHolder(scope.topicId)).toBe(former)
   })

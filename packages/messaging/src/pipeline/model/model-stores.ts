@@ -101,6 +101,7 @@ export function modelClickHouse(world: World, life: ProcessLife, hasViews: boole
     claimTable: (claim) =>
       life.step(() => {
         if (world.holder !== null && world.holder !== claim.pipeline) throw tableTakenError({ ...claim, store: 'ClickHouse', table: 'model', holder: world.holder })
+        if (world.holder === null) world.timesGiven++
         world.holder = claim.pipeline
       }),
     tableHolder: () => life.step(() => world.holder),

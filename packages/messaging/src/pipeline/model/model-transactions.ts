@@ -16,8 +16,8 @@ interface IdState {
   openedAt: number
 }
 
-/** The last producer that each process opened, counted by openings. */
-const lastOpened = new WeakMap<ProcessLife, number>()
+/** The ids that each process has opened, and when it opened the last one, counted by openings. */
+const openedBy = new WeakMap<ProcessLife, { readonly ids: ReadonlySet<IdState>; readonly last: number }>()
 let openings = 0
 
 const states = new WeakMap<World, Map<string, IdState>>()
@@ -37,7 +37,7 @@ export function hasOpenTransactions(world: World): boolean {
 
 /**
  * What the broker does with transactions that nobody has ended for long. Answers whether the process that waits for that could have ended one itself: somebody who opened his
- * producer behind that process's own is its rival, and not its predecessor.
+ * producer behind that process's own is its rival, and not its predecessor; so is whoever has an id that the process itself has opened once.
  */
 export function endOpenTransactions(world: World, waiting: ProcessLife): boolean {
   const open = [...(states.get(world)?.values() ?? [])].filter(({ sent }) => sent.length > 0)
@@ -45,7 +45,8 @@ export function endOpenTransactions(world: World, waiting: ProcessLife): boolean
     state.epoch++
     state.sent = []
   }
-  return open.some(({ openedAt }) => openedAt <= (lastOpened.get(waiting) ?? 0))
+  const { ids, last } = openedBy.get(waiting) ?? { ids: new Set(), last: 0 }
+  return open.some((state) => !ids.has(state) && state.openedAt <= last)
 }
 
 /** Deadlines never pass: what doesn't come is decided by the plan. */
@@ -78,7 +79,7 @@ class ModelKeeper implements TransactionKeeper {
       this.#state.sent = []
       this.#epoch = this.#state.epoch
       this.#state.openedAt = ++openings
-      lastOpened.set(this.#life, openings)
+      openedBy.set(this.#life, { ids: new Set([...(openedBy.get(this.#life)?.ids ?? []), this.#state]), last: openings })
     })
   }
 

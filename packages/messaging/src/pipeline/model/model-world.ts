@@ -87,8 +87,9 @@ export class World {
   groupCommits = 0
   /** As the pipeline is called now; it begins as `model`. */
   pipeline = 'model'
-  /** The pipeline that has ClickHouse's table. */
+  /** The pipeline that has ClickHouse's table, and how often that was given to one. */
   holder: string | null = null
+  timesGiven = 0
   idleReads = 0
   /** Of the latest life. */
   generation = 0

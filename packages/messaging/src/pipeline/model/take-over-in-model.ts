@@ -15,14 +15,15 @@ export interface ModelTakeover {
 
 /** The command `take-over`, as one process runs it: in the same order, and as likely as any to be killed, suspended or failed at each step. */
 export async function takeOverInModel(world: World, life: ProcessLife, { sinks, isLedgerInGroup, from, to }: ModelTakeover): Promise<void> {
-  const holder = sinks === 'timescaledb' ? from : await life.step(() => world.holder)
+  const { holder, since } = sinks === 'timescaledb' ? { holder: from, since: 0 } : await life.step(() => ({ holder: world.holder, since: world.timesGiven }))
+  const giveTable = (): Promise<void> => takeTurns(world, life, { from, to, since })
   // Nothing to take over but a claim in PostgreSQL, or a third pipeline has it.
   const isClaimAlone = holder === null && sinks === 'both' && (await life.step(() => world.postgres === null))
   if (isClaimAlone) await life.step(() => world.claimed === from && (world.claimed = to))
   if (holder !== from && holder !== to) return
   if (isLedgerInGroup) {
-    if (holder === to) return takeTurns(world, life, to, to)
-    await takeOverGroup(modelTransport(world, life), { from, to, topic: 'model' }, { whileHeld: () => takeTurns(world, life, from, to) })
+    if (holder === to) return giveTable()
+    await takeOverGroup(modelTransport(world, life), { from, to, topic: 'model' }, { whileHeld: giveTable })
     return
   }
   const { awaitLock, onServerFailure } = modelRow(world, life)
@@ -43,7 +44,7 @@ export async function takeOverInModel(world: World, life: ProcessLife, { sinks, 
     return true
   }
   const isOurs = await life.step(moveEntry, { onServerFailure })
-  if (sinks !== 'timescaledb' && isOurs) await takeTurns(world, life, holder === to ? to : from, to)
+  if (sinks !== 'timescaledb' && isOurs) await giveTable()
 }
 
 /** To whom progress was given with this; null where it was before. */
@@ -55,10 +56,12 @@ function givenOn({ given }: World, from: string, to: string): ReadonlyMap<string
   return new Map(all.map(([name, holder]) => [name, holder === from ? to : holder]))
 }
 
-/** Gives the table where the one has it that had it when the command looked; where that is the other one already, what is left of a command before. */
-async function takeTurns(world: World, life: ProcessLife, from: string, to: string): Promise<void> {
+/** Gives the table where it has not gone from hand to hand since the command looked; where the other one has it, what is left of a command before. */
+async function takeTurns(world: World, life: ProcessLife, { from, to, since }: Pick<ModelTakeover, 'from' | 'to'> & { readonly since: number }): Promise<void> {
   await life.step(() => {
-    if (world.holder === from) world.holder = to
+    if (world.holder !== from || world.timesGiven !== since) return
+    world.holder = to
+    world.timesGiven++
   })
   await life.step(() => {
     const { turn } = world
