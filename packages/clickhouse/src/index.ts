@@ -21,6 +21,7 @@ export type { SocketStats } from './adapter/http-transport.ts'
 export { createAdapter } from './create-adapter.ts'
 
 // Several servers
+export { type ClickHouseCapabilities, readCapabilities } from './adapter/read-capabilities.ts'
 export { BalancedAdapter } from './servers/balanced-adapter.ts'
 export type { BalancingStrategyName, ClickHouseBalancingOptions } from './servers/balancing-options.ts'
 export { ClickHouseConnectionPool, type PoolStats } from './servers/connection-pool.ts'
