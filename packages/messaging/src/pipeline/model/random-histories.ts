@@ -21,7 +21,9 @@ const setup = (sinks: Setup['sinks']): fc.Arbitrary<Setup> => fc.record({ sinks:
 /** Plays so many random histories. @throws Error with the shortest one that ends otherwise than it should */
 export async function playRandomHistories(sinks: Setup['sinks'], parameters: fc.Parameters<unknown>): Promise<void> {
   await fc.assert(
-    fc.asyncProperty(fc.oneof(fc.tuple(kinds, storm), fc.tuple(quietKinds, quiet)), setup(sinks), fc.integer({ min: 1, max: 4 }), async ([events, planned], how, window) => {
+    fc.asyncProperty(fc.oneof(fc.tuple(kinds, storm), fc.tuple(quietKinds, quiet)), setup(sinks), fc.integer({ min: 1, max: 4 }), async ([events, planned], drawn, window) => {
+      // With the group's ledger, a name that comes back again and again may leave a view without expired rows: docs/guides/delivery-guarantees.md.
+      const how = { ...drawn, isRenamedBack: drawn.isRenamedBack === true && (drawn.sinks !== 'clickhouse' || drawn.isLedgerApart === true) }
       // What a failover forgets of a take-over, where ClickHouse remembers it: docs/guides/delivery-guarantees.md.
       const isTakeOverForgettable = how.isLedgerApart === true && (how.renamedAfter?.length ?? 0) > 0
       // Views are mended by what the table remembers, so that has to reach far enough.
