@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { type Environment, readEnvironment } from '@smart-whale/app-process'
+import type { RedisConfig } from '@smart-whale/core-cache/redis'
 import { levelsFromFile, splitAddresses, type TrustLevel } from '@smart-whale/clickhouse'
 import { MAX_ESTIMATED_ROWS } from './create-analytics-api.ts'
+import { areRedisServers, redisFromEnvironment } from './redis-from-environment.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)
 
@@ -19,6 +21,9 @@ const environmentSchema = z.object({
   CLICKHOUSE_USER: z.string().min(1),
   CLICKHOUSE_PASSWORD: z.string().default(''),
   CLICKHOUSE_ACCESS_FILE: z.string().min(1).optional(),
+  REDIS_URL: z.string().refine(areRedisServers, 'must be an address like redis://host:6379, or several with commas between').optional(),
+  REDIS_SENTINEL: z.string().min(1).optional(),
+  REDIS_PREFIX: z.string().regex(/^[^{}\s*?[\]\\]+$/, 'must be a text without spaces, braces, brackets, *, ? and \\').default('smart-whale'),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
   AUTH_JWKS_FILE: z.string().min(1),
   AUTH_ISSUER: z.string().min(1),
@@ -37,6 +42,8 @@ const environmentSchema = z.object({
 export interface AnalyticsApiConfig extends z.infer<typeof environmentSchema> {
   /** Trust levels by name, from `CLICKHOUSE_ACCESS_FILE`; null runs every query as `CLICKHOUSE_USER`. */
   readonly levels: Readonly<Record<string, TrustLevel>> | null
+  /** Where answers are kept and quotas counted for all replicas; null for each replica by itself. */
+  readonly redis: RedisConfig | null
 }
 
 /** What `--help` prints. */
@@ -50,6 +57,9 @@ Environment (required ones marked *):
   CLICKHOUSE_URL*, CLICKHOUSE_USER*       a read-only user: it runs what callers send; several servers as http://a:8123,b:8123
   CLICKHOUSE_PASSWORD, CLICKHOUSE_DATABASE
   CLICKHOUSE_ACCESS_FILE                  trust levels (JSON): queries run as the user of the caller's level, tenants apart
+  REDIS_URL                               answers and quotas for all replicas: redis://host:6379, several with commas between for a cluster
+  REDIS_SENTINEL                          the addresses are Sentinels, and this is what they call the master
+  REDIS_PREFIX                            what all keys there begin with: another one where CLICKHOUSE_USER may see other rows (smart-whale)
   DATABASE_URL*                           postgres://user:password@host:5432/database
   AUTH_JWKS_FILE*, AUTH_ISSUER*           public keys (JWK set) and issuer of the access tokens
   AUTH_AUDIENCE                           smart-whale
@@ -63,5 +73,6 @@ Environment (required ones marked *):
 /** Reads the environment; the only place of this app that does. @throws ConfigurationError naming each variable that is wrong, never its value */
 export function readConfig(environment: Environment = process.env): AnalyticsApiConfig {
   const settings = readEnvironment(environmentSchema, environment)
-  return { ...settings, levels: settings.CLICKHOUSE_ACCESS_FILE === undefined ? null : levelsFromFile(environment) }
+  const redis = redisFromEnvironment(settings)
+  return { ...settings, redis, levels: settings.CLICKHOUSE_ACCESS_FILE === undefined ? null : levelsFromFile(environment) }
 }

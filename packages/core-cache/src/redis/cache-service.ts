@@ -61,7 +61,7 @@ export class CacheService implements CachingInterface {
     this.#timeoutMs = timeoutMs
   }
 
-  /** Dials. @throws ConnectionError `ERR_CACHE_REDIS` when there is no answer */
+  /** Dials, and goes on dialling until {@link disconnect} where there is no answer. @throws ConnectionError `ERR_CACHE_REDIS` then */
   async connect(): Promise<void> {
     await Promise.all([...new Set([this.#connection, this.#locks])].map((connection) => connection.open()))
     await this.#ask('answer', () => this.#connection.commands.ping())

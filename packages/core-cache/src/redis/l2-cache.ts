@@ -63,9 +63,10 @@ export class L2Cache extends CacheService {
     this.#invalidator = new Invalidator({ node, shared: this.#shared, link: this.#link, clock, logger }, follower.follow)
   }
 
+  /** Dials, and goes on dialling until {@link disconnect} where there is no answer. @throws ConnectionError `ERR_CACHE_REDIS` then */
   override async connect(): Promise<void> {
-    await super.connect()
-    await this.#link.open()
+    const [answer] = await Promise.allSettled([super.connect(), this.#link.open()])
+    if (answer.status === 'rejected') throw answer.reason
   }
 
   override async disconnect(): Promise<void> {

@@ -3,11 +3,12 @@ import { createCacheService, createL2Cache } from '@smart-whale/core-cache/redis
 import type { CachingInterface } from '@smart-whale/interfaces'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, describe, expect, it, type TestContext } from 'vitest'
-import type { RedisServers } from '../../../tools/services/src/index.ts'
-import { createSharedQuotaStore } from '../../clickhouse/src/access/quota/shared-quota-store.ts'
-import { SlidingQuota } from '../../clickhouse/src/access/quota/sliding-quota.ts'
+import { type RedisServers, ServiceError, startRedis } from '../../../../tools/services/src/index.ts'
+import { createSharedQuotaStore } from '../../src/access/quota/shared-quota-store.ts'
+import { SlidingQuota } from '../../src/access/quota/sliding-quota.ts'
 import { type LetIn, QuotaProcesses, type SharedQuotaPlan } from './quota-processes.ts'
-import { ownRedis, until } from './redis-servers.ts'
+
+const until = (what: string, isSo: () => boolean | Promise<boolean>): Promise<void> => expect.poll(isSo, { message: what, interval: 20 }).toBe(true)
 
 const SPENT = { queries: 1, rowsRead: 1, bytesRead: 0, serverMs: 0 }
 
@@ -16,9 +17,11 @@ let remedy = ''
 let number = 0
 
 beforeAll(async () => {
-  const redis = await ownRedis()
-  servers = redis.found
-  if (redis.found === null) remedy = redis.remedy
+  servers = await startRedis().catch((error: unknown) => {
+    if (!(error instanceof ServiceError)) throw error
+    remedy = error.message
+    return null
+  })
 })
 
 afterAll(() => servers?.stop())

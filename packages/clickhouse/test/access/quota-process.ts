@@ -1,7 +1,7 @@
 // One of several processes that share a quota on Redis. It answers each message of its parent; see `QuotaTask`.
 import { createCacheService } from '@smart-whale/core-cache/redis'
-import { createSharedQuotaStore } from '../../clickhouse/src/access/quota/shared-quota-store.ts'
-import { SlidingQuota } from '../../clickhouse/src/access/quota/sliding-quota.ts'
+import { createSharedQuotaStore } from '../../src/access/quota/shared-quota-store.ts'
+import { SlidingQuota } from '../../src/access/quota/sliding-quota.ts'
 import type { LetIn, QuotaTask } from './quota-processes.ts'
 
 const [url = '', prefix = '', windowSeconds = '', maxQueries = '', instances = '1'] = process.argv.slice(2)
