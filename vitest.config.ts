@@ -6,7 +6,7 @@ const source = { conditions: ['@smart-whale/source'] }
 
 const INTEGRATION_TESTS = ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'tools/*/test/**/*.test.ts']
 /** Many files, most of them quick, that mind nothing of what other files have open: a few processes do for all of them. */
-const LEAVE_NOTHING_BEHIND = ['packages/{clickhouse,core-cache}/test/**/*.test.ts']
+const LEAVE_NOTHING_BEHIND = ['packages/{clickhouse,core-cache,timescaledb}/test/**/*.test.ts']
 
 /** `unit` needs no server; `integration` and `integration-shared` run on real engines, which are started once for both of them. */
 export default defineConfig({
