@@ -50,8 +50,8 @@ export class CacheManager {
     const isRead = describeQuery(query).reads
     if (!isRead || options.settings !== undefined || options.external !== undefined) {
       this.#counts.bypassed += 1
-      const result = await this.#adapter.execute<T>(query, params, options)
-      if (!isRead) await cache.invalidateCache()
+      const run = (): Promise<QueryResult<T>> => this.#adapter.execute<T>(query, params, options)
+      const result = isRead ? await run() : await this.#voiding(run, () => cache.invalidateCache())
       return { ...result, isCached: false }
     }
     const lookup = await cache.lookUp({ query, params, role: options.role, tenant: options.tenant })
@@ -69,12 +69,7 @@ export class CacheManager {
   /** Inserts, and voids the answers that read the table. */
   async insert(table: string, rows: readonly Row[], options?: InsertOptions): Promise<InsertResult> {
     const { cache } = await this.#opened()
-    try {
-      return await this.#adapter.insert(table, rows, options)
-    } finally {
-      // Also when it failed: some of it may be there.
-      await cache.invalidateTables([table])
-    }
+    return this.#voiding(() => this.#adapter.insert(table, rows, options), () => cache.invalidateTables([table]))
   }
 
   /** The kept answer of a query, if it is still good. */
@@ -104,6 +99,17 @@ export class CacheManager {
   /** Closes a cache that it made itself. Adapter and cache that were handed in stay open. */
   async close(): Promise<void> {
     await (await this.#open)?.close()
+  }
+
+  /** Voids answers behind a write, also one that failed: some of it may be there. A cache that is away doesn't make a failure of a write that was done: who repeats that has it twice. */
+  async #voiding<T>(write: () => Promise<T>, invalidate: () => Promise<unknown>): Promise<T> {
+    try {
+      return await write()
+    } finally {
+      await invalidate().catch((error: unknown) => {
+        this.#options.logger?.error({ err: error }, 'answers that read what was written could not be voided; they are served until their life ends')
+      })
+    }
   }
 
   #opened(): Promise<OpenAnalyticsCache> {

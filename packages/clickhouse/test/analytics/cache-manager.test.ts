@@ -1,5 +1,5 @@
 import { createL1Cache } from '@smart-whale/core-cache'
-import { FakeClock } from '@smart-whale/interfaces/testing'
+import { chaosCache, chaosWhen, FakeClock } from '@smart-whale/interfaces/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CacheManager } from '../../src/index.ts'
 import { type OwnDatabase, ownDatabase } from '../own-database.ts'
@@ -63,6 +63,32 @@ describe('CacheManager', () => {
     await manager.execute('ALTER TABLE rides ADD COLUMN note String')
     expect((await manager.execute('SELECT 1 AS by_hand')).rows).toEqual([{ by_hand: 1 }])
     await manager.close()
+  })
+
+  it('forgets what a statement has written in part before it failed', async () => {
+    await own.owner.execute('CREATE TABLE halves (id UInt64) ENGINE = MergeTree ORDER BY id')
+    const manager = new CacheManager(own.owner, { cache: createL1Cache() })
+    const seen = async () => Number((await manager.execute('SELECT count() AS n FROM halves')).rows[0]?.['n'])
+    expect(await seen()).toBe(0)
+
+    const insert = 'INSERT INTO halves SELECT number + throwIf(number = 50) FROM numbers(100) SETTINGS max_block_size = 1, min_insert_block_size_rows = 1, max_threads = 1, max_insert_threads = 1'
+    await expect(manager.execute(insert)).rejects.toMatchObject({ code: expect.stringContaining('ERR_CLICKHOUSE') as string })
+
+    expect(await seen()).toBeGreaterThan(0)
+  })
+
+  it('tells that a write is done, though the cache is away', async () => {
+    await own.owner.execute('CREATE TABLE once (id UInt64) ENGINE = MergeTree ORDER BY id')
+    let isAway = false
+    const cache = chaosCache(createL1Cache(), chaosWhen(() => isAway, { fail: 'before' }))
+    const manager = new CacheManager(own.owner, { cache })
+    await manager.execute('SELECT count() AS n FROM once')
+    isAway = true
+
+    await manager.insert('once', [{ id: 1 }])
+    await manager.execute('ALTER TABLE once ADD COLUMN note String')
+
+    expect((await own.owner.execute('SELECT id, note FROM once')).rows).toEqual([{ id: 1n, note: '' }])
   })
 
   it('keeps no failure', async () => {
