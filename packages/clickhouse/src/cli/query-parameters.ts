@@ -2,7 +2,7 @@ import { ValidationError } from '@smart-whale/interfaces'
 import type { QueryParams } from '../adapter-options.ts'
 import type { ClickHouseErrorCode } from '../errors.ts'
 import { findPlaceholders, type Placeholder } from '../parameters/find-placeholders.ts'
-import { type ColumnType, parseColumnType } from '../row-binary/column-type.ts'
+import { bareType, parseColumnType } from '../row-binary/column-type.ts'
 import { type CommandCall, textsOf } from './command.ts'
 
 /** Of a command that takes a query. */
@@ -51,12 +51,7 @@ function typeOf(place: Placeholder): string {
 function valueOf(name: string, type: string, text: string | undefined): unknown {
   if (text === undefined) throw refusal(name, `the query asks for {${name}:${type}}, and no value was given for it; add --param ${name}=VALUE`)
   if (text === '\\N') return null
-  return WRITTEN_AS_JSON.has(withoutWrapping(parseColumnType(type)).name) ? fromJson(name, type, text) : text
-}
-
-function withoutWrapping(type: ColumnType): ColumnType {
-  const [first] = type.inner
-  return first !== undefined && (type.name === 'Nullable' || type.name === 'LowCardinality') ? withoutWrapping(first) : type
+  return WRITTEN_AS_JSON.has(bareType(parseColumnType(type)).name) ? fromJson(name, type, text) : text
 }
 
 /** Numbers as they are written: a 64-bit integer, or a decimal, has more digits than a JavaScript number. */

@@ -2,7 +2,7 @@ import type { QueryParams } from '../adapter-options.ts'
 import { quoteName } from '../adapter/table-columns.ts'
 import { bindParameters } from './bind-parameters.ts'
 import { findPlaceholders } from './find-placeholders.ts'
-import { type ColumnType, parseColumnType } from '../row-binary/column-type.ts'
+import { bareType, type ColumnType, parseColumnType } from '../row-binary/column-type.ts'
 
 const CONTAINERS: ReadonlySet<string> = new Set(['Array', 'Tuple'])
 
@@ -36,17 +36,12 @@ export function withValues(query: string, params: QueryParams): QueryWithValues 
 
 /** A value that travels is escaped as tab-separated text is, which is how the text of a query is escaped, too; what is inside of an array is escaped once more. */
 function literal(type: string, escaped: string): string {
-  const parsed = withoutWrapping(parseColumnType(type))
+  const parsed = bareType(parseColumnType(type))
   if (parsed.name === 'Identifier') return quoteName(escaped)
   if (escaped === '\\N') return `_CAST(NULL, ${quoted(type)})`
   return `_CAST(${CONTAINERS.has(parsed.name) ? quoted(escaped) : `'${escaped}'`}, ${quoted(type)})`
 }
 
 const hasMap = ({ name, inner }: ColumnType): boolean => name === 'Map' || inner.some(hasMap)
-
-function withoutWrapping(type: ColumnType): ColumnType {
-  const [first] = type.inner
-  return first !== undefined && (type.name === 'Nullable' || type.name === 'LowCardinality') ? withoutWrapping(first) : type
-}
 
 const quoted = (text: string): string => `'${text.replace(/[\\']/g, '\\$&')}'`

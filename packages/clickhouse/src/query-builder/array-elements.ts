@@ -1,9 +1,8 @@
 import { quoteName } from '../adapter/table-columns.ts'
-import { bareType } from './bind-value.ts'
 import { builderError } from './builder-error.ts'
 import { type CompileContext, type QueryExpression, quoteAlias } from './expression.ts'
 import { nullableType, orNull, type RowSource } from './row-source.ts'
-import { parseColumnType } from '../row-binary/column-type.ts'
+import { bareType, parseColumnType } from '../row-binary/column-type.ts'
 
 /** The elements of arrays as a column: a source of the rows that an array join makes. */
 export interface ArrayElements extends RowSource {

@@ -2,7 +2,7 @@ import { encodeValue, UnfitValue } from '../parameters/encode-value.ts'
 import { inferType } from '../parameters/infer-type.ts'
 import { isTyped } from '../parameters/typed-value.ts'
 import { kindOf } from '../row-binary/cell-refusal.ts'
-import { type ColumnType, parseColumnType } from '../row-binary/column-type.ts'
+import { bareType, type ColumnType, parseColumnType } from '../row-binary/column-type.ts'
 import { builderError } from './builder-error.ts'
 
 /** A value with the type of the place that it is bound to. */
@@ -74,12 +74,6 @@ export function placeOf(value: unknown, name = 'value'): BoundPlace {
   const inferred = inferType(value)
   if ('problem' in inferred) throw builderError([name], `the value ${inferred.problem}`)
   return checked({ type: inferred.type, value }, name)
-}
-
-/** The type without what only says how it is stored. */
-export function bareType(type: ColumnType): ColumnType {
-  const [inner] = type.inner
-  return (type.name === 'Nullable' || type.name === 'LowCardinality' || type.name === 'SimpleAggregateFunction') && inner !== undefined ? bareType(inner) : type
 }
 
 function singlePlace(value: unknown, column: ColumnType, name: string): BoundPlace {

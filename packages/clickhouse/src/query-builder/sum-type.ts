@@ -1,5 +1,4 @@
-import { bareType } from './bind-value.ts'
-import { parseColumnType } from '../row-binary/column-type.ts'
+import { bareType, parseColumnType } from '../row-binary/column-type.ts'
 
 /** ClickHouse's type of a sum: the widest integer, decimal or float of the operand's kind; empty where only the server knows. */
 export function sumType(type: string): string {

@@ -85,6 +85,12 @@ function splitElement(text: string): Element {
   return named === null ? { name: '', type: text } : { name: named[1] ?? '', type: text.slice(named[0].length) }
 }
 
+/** The type without what only says how it is stored. */
+export function bareType(type: ColumnType): ColumnType {
+  const [inner] = type.inner
+  return (type.name === 'Nullable' || type.name === 'LowCardinality' || type.name === 'SimpleAggregateFunction') && inner !== undefined ? bareType(inner) : type
+}
+
 /** The names of an enum's values by their numbers. */
 export function enumEntries({ args }: ColumnType): ReadonlyMap<number, string> {
   const names = new Map<number, string>()
